@@ -1,0 +1,1 @@
+"""Ganglion trains generative adversarial networks that converge, and says why when one does not."""

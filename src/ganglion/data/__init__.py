@@ -1,0 +1,1 @@
+"""Images IN: sources -> scan -> store -> batches. Only `batches` and `pixels` load torch."""

@@ -1,0 +1,123 @@
+"""Sources whose images were never encoded: IDX files (the format of MNIST) and scikit-learn's bundled digits."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion.data.source import Entry
+from ganglion.errors import DataError
+
+__all__ = ["DigitsSource", "IdxSource", "find_idx_images", "is_idx_name", "read_idx"]
+
+
+@dataclass(frozen=True)
+class IdxSource:
+    """An IDX file of images (N, H, W) or (N, H, W, C), with its labels file beside it where there is one."""
+
+    images: Path
+
+    @property
+    def description(self) -> str:
+        return f"IDX file {self.images}"
+
+    def fingerprint(self) -> str:
+        files = [self.images, *filter(None, [_labels_beside(self.images)])]
+        return "idx " + " ".join(f"{f.resolve()} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files)
+
+    def entries(self) -> list[Entry]:
+        count = len(self._pixels())
+        labels = self._labels(count)
+        return [Entry(f"image {i}", i, label) for i, label in enumerate(labels)]
+
+    def read(self, entry: Entry) -> NDArray[np.uint8]:
+        return np.asarray(self._pixels()[int(entry.locator)])
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        pixels = read_idx(self.images)
+        if pixels.ndim not in (3, 4):
+            raise DataError(
+                f"{self.images} holds an array of {pixels.ndim} axes; images have 3 (N, H, W) or 4 (N, H, W, C)"
+            )
+        return pixels
+
+    def _labels(self, count: int) -> list[str] | list[None]:
+        path = _labels_beside(self.images)
+        if path is None:
+            return [None] * count
+        labels = read_idx(path)
+        if labels.shape != (count,):
+            raise DataError(f"{path} holds labels of shape {labels.shape}; {self.images.name} has {count} images")
+        return [str(label) for label in labels.tolist()]
+
+
+@dataclass(frozen=True)
+class DigitsSource:
+    """1,797 handwritten digits of 8x8 pixels and 17 gray levels, bundled with scikit-learn (UCI, Alpaydin and Kaynak 1998)."""
+
+    @property
+    def description(self) -> str:
+        return "scikit-learn's handwritten digits"
+
+    def fingerprint(self) -> str:
+        return "digits 1"
+
+    def entries(self) -> list[Entry]:
+        return [Entry(f"digit {i}", i, str(label)) for i, label in enumerate(_digits()[1].tolist())]
+
+    def read(self, entry: Entry) -> NDArray[np.uint8]:
+        return np.asarray(_digits()[0][int(entry.locator)])
+
+
+@lru_cache(maxsize=1)
+def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits  # takes a second to import
+
+    bunch = load_digits()
+    return np.round(bunch.images * (255 / 16)).astype(np.uint8), bunch.target.astype(np.int64)
+
+
+def is_idx_name(name: str) -> bool:
+    """`train-images-idx3-ubyte`, `x.idx3-ubyte.gz`, `images.idx`, ..."""
+    return re.search(r"idx\d?(-ubyte)?(\.gz)?$", name) is not None
+
+
+def find_idx_images(folder: Path) -> Path | None:
+    """The IDX file of images in a folder, the training set before others; None where there is none."""
+    images = sorted(p for p in folder.iterdir() if is_idx_name(p.name) and "label" not in p.name and p.is_file())
+    return next((p for p in images if "train" in p.name), images[0] if images else None)
+
+
+@lru_cache(maxsize=4)
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """An IDX file of unsigned bytes, gzipped or not. Raises DataError where it is not one."""
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    if len(raw) < 4 or raw[:2] != b"\0\0":
+        raise DataError(f"{path} is not an IDX file: it must begin with two zero bytes")
+    if raw[2] != 0x08:
+        raise DataError(f"{path} holds numbers of type 0x{raw[2]:02x}; images and labels are unsigned bytes, type 0x08")
+    header = 4 + 4 * raw[3]
+    shape = struct.unpack(f">{raw[3]}I", raw[4:header]) if len(raw) >= header else ()
+    if len(raw) - header != int(np.prod(shape, dtype=np.int64)):
+        raise DataError(
+            f"{path} promises an array of {shape} but holds {len(raw) - header} bytes: it is cut off or damaged"
+        )
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+
+
+def _labels_beside(images: Path) -> Path | None:
+    stem = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
+    candidates = (images.with_name(stem), images.with_name(f"{stem}.gz"))
+    return next((path for path in candidates if path != images and path.is_file()), None)

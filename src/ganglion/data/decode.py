@@ -1,0 +1,183 @@
+"""From bytes to pixels: opens whatever people have, refuses what is broken, and makes it fit. One place, for every source."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ganglion.data.source import Payload
+from ganglion.recipe.schema import Channels, FitPolicy
+from ganglion.recipe.size import Size
+
+__all__ = ["Facts", "Unreadable", "decode", "facts_of", "fit", "quiet_pillow"]
+
+LARGEST_PIXELS = 2**27
+"""About 134 million, twelve thousand by eleven: a picture that claims more is a decompression bomb, or of no use here."""
+
+MODE_FOR = {1: "L", 3: "RGB", 4: "RGBA"}
+EXIF_ORIENTATION = 0x0112
+
+
+class Unreadable(Exception):  # noqa: N818 (a verdict on one file, never shown as an error)
+    """The image cannot be used; the message says why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one image is, before anything is done to it."""
+
+    height: int
+    width: int
+    mode: str
+    gray: bool
+    alpha: bool
+    animated: bool
+    turned: bool
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Pillow warns about damaged metadata and large pictures; what matters of that is checked here and listed by path."""
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def decode(payload: Payload, at_least: int | None = None) -> tuple[Image.Image, Facts]:
+    """An upright picture in mode L, LA, RGB or RGBA, with what it was. Raises Unreadable.
+
+    `at_least` allows a JPEG to be decoded at a half, quarter or eighth of its size while both sides stay that long:
+    most of the cost of a photograph is saved, and every byte of it is still read.
+    """
+    if isinstance(payload, np.ndarray):
+        image = _from_pixels(payload)
+        return image, Facts(image.height, image.width, image.mode, *_gray_and_alpha(image), False, False)
+    if not payload:
+        raise Unreadable("empty file")
+    try:
+        with Image.open(io.BytesIO(payload)) as opened:
+            return _read(opened, at_least)
+    except Image.UnidentifiedImageError:
+        raise Unreadable("not an image") from None
+    except Unreadable:
+        raise
+    except MemoryError:
+        raise Unreadable("too large for the memory") from None
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError, ...
+        raise Unreadable(f"damaged: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
+
+
+def facts_of(payload: Payload) -> Facts:
+    """What the image is; reads all of it, so that what is cut off is noticed. Raises Unreadable."""
+    return decode(payload, at_least=32)[1]
+
+
+def fit(image: Image.Image, size: Size, channels: Channels, policy: FitPolicy) -> NDArray[np.uint8]:
+    """The picture as uint8 (H, W, C) of exactly `size`. Alpha that has no channel to go to is laid over white."""
+    image = _to_mode(image, channels)
+    height, width = size
+    if image.size != (width, height):
+        image = _FIT[policy](image, (width, height))
+    return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Facts]:
+    width, height = opened.size
+    if width * height > LARGEST_PIXELS:
+        raise Unreadable(
+            f"refused: {width}x{height} pixels, more than {LARGEST_PIXELS >> 20} million (decompression bomb?)"
+        )
+    mode, animated = opened.mode, getattr(opened, "n_frames", 1) > 1
+    if at_least:
+        opened.draft("", (at_least, at_least))
+    opened.load()
+    turned = opened.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1)
+    if turned:
+        upright = ImageOps.exif_transpose(opened)
+        if upright.size != opened.size:
+            height, width = width, height
+        opened = upright
+    image = _normalise(opened)
+    return image, Facts(height, width, mode, *_gray_and_alpha(image), animated, turned)
+
+
+def _normalise(image: Image.Image) -> Image.Image:
+    """Any of Pillow's modes as L, LA, RGB or RGBA of 8 bits."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(np.asarray(image))
+    if "transparency" in image.info or image.mode in {"PA", "La", "RGBa"}:
+        return image.convert("LA" if image.mode in {"L", "1", "La"} else "RGBA")
+    if image.mode in {"1", "L"}:
+        return image.convert("L")
+    if image.mode in {"LA", "RGB", "RGBA"}:
+        return image.copy()
+    return image.convert("RGB")
+
+
+def _from_deep(values: NDArray[np.generic]) -> Image.Image:
+    """16 and 32 bit gray: scaled by what the type or the brightest value implies, never cut off at 255."""
+    pixels = values.astype(np.float64)
+    if not np.isfinite(pixels).all() or pixels.min() < 0:
+        raise Unreadable("pixel values below zero or not finite")
+    brightest = pixels.max()
+    white = (
+        1.0 if np.issubdtype(values.dtype, np.floating) and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0
+    )
+    if values.dtype in (np.uint16, np.dtype(">u2")):
+        white = 65535.0
+    if brightest > white:
+        raise Unreadable(f"pixel values up to {brightest:g}, more than 16 bits")
+    return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
+
+
+def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    if flat.ndim not in (2, 3) or (flat.ndim == 3 and flat.shape[2] not in (2, 3, 4)):
+        raise Unreadable(f"pixels of shape {pixels.shape}")
+    return Image.fromarray(np.ascontiguousarray(flat))
+
+
+def _gray_and_alpha(image: Image.Image) -> tuple[bool, bool]:
+    """Whether all colour channels are equal, and whether any pixel is not opaque."""
+    if image.mode == "L":
+        return True, False
+    pixels = np.asarray(image)
+    alpha = image.mode in {"LA", "RGBA"} and bool(pixels[..., -1].min() < 255)
+    gray = image.mode == "LA" or bool((pixels[..., :1] == pixels[..., 1:3]).all())
+    return gray, alpha
+
+
+def _to_mode(image: Image.Image, channels: Channels) -> Image.Image:
+    if channels < 4 and image.mode in {"LA", "RGBA"}:
+        colour = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
+    return image.convert(MODE_FOR[channels])
+
+
+def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+
+
+def _pad(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return ImageOps.pad(image, size, Image.Resampling.LANCZOS)
+
+
+def _stretch(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+_FIT = {"crop": _crop, "pad": _pad, "stretch": _stretch}

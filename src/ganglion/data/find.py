@@ -1,0 +1,64 @@
+"""From what a person writes (`photos/`, `cifar.zip`, `digits`, `hf:owner/name`) to a source."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from ganglion.data.archive import ZipSource
+from ganglion.data.arrays import DigitsSource, IdxSource, find_idx_images, is_idx_name
+from ganglion.data.folder import FolderSource
+from ganglion.data.hub import NAMED, HubSource, parse_hub_name
+from ganglion.data.source import Source
+from ganglion.errors import DataError
+from ganglion.recipe.explain import did_you_mean
+
+__all__ = ["find_source"]
+
+NAMES = ("digits", *NAMED)
+
+
+def find_source(name: str, data_dir: str | Path | None = None) -> Source:
+    """The source that `name` means. `data_dir` is a local copy of a named data set. Raises DataError."""
+    path = Path(name)
+    if data_dir is not None:
+        return _local_copy(name, Path(data_dir))
+    if name == "digits":
+        return DigitsSource()
+    if path.exists():
+        return _at_path(path)
+    if hub := parse_hub_name(name):
+        return HubSource(*hub)
+    raise DataError(
+        f"there is no file or folder {name!r}, nor a data set of that name; "
+        f"names are {', '.join(NAMES)} and hf:OWNER/NAME{did_you_mean(name, NAMES)}"
+    )
+
+
+def _at_path(path: Path) -> Source:
+    if path.is_dir():
+        images = find_idx_images(path)
+        return IdxSource(images) if images else FolderSource(path)
+    if is_idx_name(path.name):
+        return IdxSource(path)
+    if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
+        return ZipSource(path)
+    raise DataError(f"{path} is neither a folder, a zip nor an IDX file; unpack it into a folder of images")
+
+
+def _local_copy(name: str, folder: Path) -> Source:
+    hub = parse_hub_name(name)
+    if hub is None:
+        raise DataError(f"--data-dir goes with a named data set ({', '.join(NAMES[1:])}, hf:OWNER/NAME); got {name!r}")
+    if not folder.exists():
+        raise DataError(f"--data-dir {folder}: there is no such folder")
+    if folder.is_file():
+        return _at_path(folder)
+    if any(folder.rglob("*.parquet")) or any(folder.rglob("*.arrow")):
+        return HubSource(str(folder), hub[1])
+    archives = sorted(path for path in folder.glob("*.zip") if name.removeprefix("hf:") in path.name) or sorted(
+        folder.glob("*.zip")
+    )
+    if find_idx_images(folder) is None and len(archives) == 1:
+        return ZipSource(archives[0])
+    return _at_path(folder)

@@ -1,0 +1,74 @@
+"""A folder of images, any nesting."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, natural_label
+
+__all__ = ["FolderSource"]
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    root: Path
+
+    @property
+    def description(self) -> str:
+        return f"folder {self.root}"
+
+    def fingerprint(self) -> str:
+        """Hash of every file's name, size and times: a changed, added or removed file changes it."""
+        digest = hashlib.sha256(b"folder")
+        for name, status in sorted(_walk(self.root)):
+            digest.update(os.fsencode(name) + b"\0")
+            digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns) if status else None).encode())
+        return digest.hexdigest()
+
+    def entries(self) -> list[Entry]:
+        names = sorted(name for name, _ in _walk(self.root))
+        return [Entry(name, name, label) for name, label in zip(names, natural_label(names), strict=True)]
+
+    def read(self, entry: Entry) -> bytes:
+        path = self.root / str(entry.locator)
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise ValueError(f"the file is larger than {LARGEST_FILE_BYTES >> 20} MiB")
+        return path.read_bytes()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Relative path and status of every file below `root`. Links are followed, loops are not.
+
+    A folder is skipped where it is one of its own ancestors (a loop); a name whose target cannot be reached has no status.
+    """
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
+    while pending:
+        prefix, ancestors = pending.pop()
+        here = root / prefix
+        try:
+            identity = _identity(here.stat())
+            if identity in ancestors:
+                continue
+            children = list(os.scandir(here))
+        except OSError:  # a folder that may not be read: it is listed as one entry that cannot be read
+            yield prefix, None
+            continue
+        for child in children:
+            name = f"{prefix}/{child.name}" if prefix else child.name
+            if is_litter(name):
+                continue
+            try:
+                if child.is_dir():
+                    pending.append((name, ancestors | {identity}))
+                elif child.is_file() or child.is_symlink():
+                    yield name, child.stat()
+            except OSError:
+                yield name, None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

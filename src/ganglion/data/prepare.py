@@ -1,0 +1,82 @@
+"""The way from a recipe's `data` part to a store: find, scan, choose what was left open, pack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from platformdirs import user_cache_path
+
+from ganglion.data.choose import choose_channels, choose_size
+from ganglion.data.find import find_source
+from ganglion.data.scan import Scan, scan
+from ganglion.data.source import Source
+from ganglion.data.store import Fit, Store, is_store, open_store, pack
+from ganglion.errors import DataError
+from ganglion.recipe.schema import Data
+
+__all__ = ["Plan", "Reporter", "cache_folder", "plan", "prepare"]
+
+
+class Reporter(Protocol):
+    """Whoever wants to know how far reading has got; `steps(text)` returns a callback for (done, total)."""
+
+    def steps(self, text: str) -> Callable[[int, int], None]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is there, and what would be done to it."""
+
+    source: Source
+    scan: Scan
+    fit: Fit
+    reasons: dict[str, str]
+    """Why, by key (size, channels), for what the recipe left open."""
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where scans and stores are kept: $GANGLION_CACHE, or the user's cache folder."""
+    chosen = environment.get("GANGLION_CACHE")
+    return Path(chosen) if chosen else user_cache_path("ganglion")
+
+
+def plan(data: Data, cache: Path, reporter: Reporter) -> Plan:
+    """Scans the source and settles size and channels. Raises DataError."""
+    source = find_source(_named(data), data.data_dir)
+    found = scan(source, cache, reporter.steps("Scanning images"))
+    reasons = {}
+    size, channels = data.size, data.channels
+    if size is None:
+        size, reasons["size"] = choose_size(found)
+    if channels is None:
+        channels, reasons["channels"] = choose_channels(found)
+    return Plan(source, found, Fit(size, channels, data.fit), reasons)
+
+
+def prepare(data: Data, cache: Path, reporter: Reporter) -> Store:
+    """The store that `data` describes. Raises DataError."""
+    path = Path(_named(data))
+    if is_store(path):
+        return _checked(open_store(path), data)
+    settled = plan(data, cache, reporter)
+    return pack(settled.source, settled.scan, settled.fit, cache, reporter.steps("Packing images"))
+
+
+def _named(data: Data) -> str:
+    if not data.source:
+        raise DataError("no source of images was named: a folder, a zip, an IDX file, or a data set such as digits")
+    return data.source
+
+
+def _checked(store: Store, data: Data) -> Store:
+    """A store is already packed: what the recipe asks for has to be what it holds."""
+    for key, asked, held in (("size", data.size, store.fit.size), ("channels", data.channels, store.fit.channels)):
+        if asked is not None and asked != held:
+            raise DataError(
+                f"the store {store.path} holds images of {key} {held}, not {asked}: name the source it was made from"
+            )
+    return store

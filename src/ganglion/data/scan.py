@@ -1,0 +1,222 @@
+"""Reads every image once, before training: what is there, what is broken, what would be done to it.
+
+A scan is a small summary that can be kept as JSON. It is found again by the source's fingerprint, without reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganglion.data.atomic import write_atomically
+from ganglion.data.decode import Facts, Unreadable, facts_of, quiet_pillow
+from ganglion.data.source import Entry, Source, looks_like_image
+from ganglion.data.workers import map_chunks
+from ganglion.errors import DataError
+
+__all__ = ["Scan", "printable", "scan"]
+
+FORMAT = 1
+LISTED_DUPLICATES = 1000
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source holds. All sizes are (height, width) in pixels."""
+
+    description: str
+    fingerprint: str
+    content: str
+    """Hash of the usable images and their labels, in order."""
+    images: int
+    """Usable images."""
+    bad: list[tuple[str, str]]
+    """Path and reason of each file that is skipped."""
+    broken: int
+    """How many of `bad` claim to be images."""
+    median_size: tuple[int, int]
+    smallest_size: tuple[int, int]
+    largest_size: tuple[int, int]
+    sizes: list[tuple[str, int]]
+    """The commonest sizes, `HxW` and count."""
+    modes: dict[str, int]
+    gray: int
+    """Images whose colour channels are equal."""
+    alpha: int
+    """Images with a pixel that is not opaque."""
+    animated: int
+    """Images of several frames, of which the first is used."""
+    turned: int
+    """Images turned upright by their EXIF orientation."""
+    labels: dict[str, int]
+    """Images in each class; empty where there are no classes."""
+    duplicates: int
+    """Images that are byte for byte copies of an earlier one."""
+    duplicate_paths: list[tuple[str, str]] = field(default_factory=list)
+    """Copy and original, the first thousand."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Scan:
+        """Raises KeyError, TypeError or ValueError where `tree` is not a scan of this format."""
+        tree = dict(tree)
+        if tree.pop("format") != FORMAT:
+            raise ValueError("a scan of another format")
+        pairs = {name: [tuple(pair) for pair in tree[name]] for name in ("bad", "sizes", "duplicate_paths")}
+        sizes = {name: tuple(tree[name]) for name in ("median_size", "smallest_size", "largest_size")}
+        return cls(**{**tree, **pairs, **sizes})
+
+
+class Finding(NamedTuple):
+    """One entry, read: its facts and digest, or the reason why it is skipped."""
+
+    entry: Entry
+    facts: Facts | None
+    digest: bytes
+    reason: str
+
+
+def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Scan:
+    """The scan of `source`, from `cache` where its fingerprint is known. Calls `progress(done, total)`.
+
+    Raises DataError where nothing can be used, or more than half of what claims to be an image is broken.
+    """
+    fingerprint = source.fingerprint()
+    kept = cache / "scans" / f"{hashlib.sha256(f'{FORMAT} {fingerprint}'.encode()).hexdigest()[:32]}.json"
+    try:
+        result = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        result = _scan_afresh(source, fingerprint, progress)
+        write_atomically(kept, json.dumps(result.to_json()).encode())
+    _check_usable(result)
+    return result
+
+
+def read_chunk(source: Source, first: int, entries: Sequence[Entry]) -> list[Finding]:
+    with quiet_pillow():
+        return [_read_one(source, entry) for entry in entries]
+
+
+def printable(name: str) -> str:
+    """`name` for a screen or a JSON file; bytes that are no valid text are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> Scan:
+    entries = source.entries()
+    tally = _Tally()
+    progress(0, len(entries))
+    for findings in map_chunks(read_chunk, source, entries):
+        for finding in findings:
+            tally.add(finding)
+        progress(tally.seen, len(entries))
+    return tally.result(source.description, fingerprint)
+
+
+def _read_one(source: Source, entry: Entry) -> Finding:
+    try:
+        payload = source.read(entry)
+        facts = facts_of(payload)
+    except Unreadable as error:
+        return Finding(entry, None, b"", str(error))
+    except OSError as error:
+        return Finding(entry, None, b"", f"cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        return Finding(entry, None, b"", str(error))
+    raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
+    return Finding(entry, facts, hashlib.blake2b(raw, digest_size=16).digest(), "")
+
+
+class _Tally:
+    """Adds up findings; keeps sixteen bytes and two numbers an image."""
+
+    def __init__(self) -> None:
+        self.seen = self.gray = self.alpha = self.animated = self.turned = self.broken = self.duplicates = 0
+        self.modes: Counter[str] = Counter()
+        self.labels: Counter[str | None] = Counter()
+        self.sizes: Counter[tuple[int, int]] = Counter()
+        self.bad: list[tuple[str, str]] = []
+        self.duplicate_paths: list[tuple[str, str]] = []
+        self.first_with: dict[bytes, str] = {}
+        self.content = hashlib.sha256()
+
+    def add(self, finding: Finding) -> None:
+        self.seen += 1
+        entry, facts = finding.entry, finding.facts
+        if facts is None:
+            self.bad.append((printable(entry.key), finding.reason))
+            self.broken += looks_like_image(entry.key) or ("/" not in entry.key and "." not in entry.key)
+            return
+        self.content.update(finding.digest + repr(entry.label).encode())
+        self.modes[facts.mode] += 1
+        self.labels[entry.label] += 1
+        self.sizes[facts.height, facts.width] += 1
+        self.gray += facts.gray
+        self.alpha += facts.alpha
+        self.animated += facts.animated
+        self.turned += facts.turned
+        original = self.first_with.setdefault(finding.digest, entry.key)
+        if original is not entry.key:
+            self.duplicates += 1
+            if len(self.duplicate_paths) < LISTED_DUPLICATES:
+                self.duplicate_paths.append((printable(entry.key), printable(original)))
+
+    def result(self, description: str, fingerprint: str) -> Scan:
+        areas = sorted(self.sizes, key=lambda size: (size[0] * size[1], size)) or [(0, 0)]
+        return Scan(
+            description=description,
+            fingerprint=fingerprint,
+            content=self.content.hexdigest(),
+            images=self.modes.total(),
+            bad=self.bad,
+            broken=self.broken,
+            median_size=(self._median(0), self._median(1)),
+            smallest_size=areas[0],
+            largest_size=areas[-1],
+            sizes=[(f"{h}x{w}", count) for (h, w), count in self.sizes.most_common(10)],
+            modes=dict(self.modes.most_common()),
+            gray=self.gray,
+            alpha=self.alpha,
+            animated=self.animated,
+            turned=self.turned,
+            labels={str(k): v for k, v in sorted(self.labels.items(), key=lambda kv: str(kv[0])) if k is not None},
+            duplicates=self.duplicates,
+            duplicate_paths=self.duplicate_paths,
+        )
+
+    def _median(self, axis: int) -> int:
+        """The low median of the heights (0) or widths (1)."""
+        half = (self.sizes.total() + 1) // 2
+        for size in sorted(self.sizes, key=lambda size: size[axis]):
+            half -= self.sizes[size]
+            if half <= 0:
+                return size[axis]
+        return 0
+
+
+def _check_usable(result: Scan) -> None:
+    examples = "; ".join(f"{path}: {reason}" for path, reason in result.bad[:3])
+    if not result.images:
+        found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
+        hint = (
+            "; Python pickles are never opened, since they can run code: unpack them into images"
+            if _pickles(result)
+            else ""
+        )
+        raise DataError(f"no image in {printable(result.description)}: {found}{hint}")
+    if result.broken > result.images:
+        raise DataError(
+            f"{result.broken} of {result.broken + result.images} images in {printable(result.description)} are broken, "
+            f"more than half: something is wrong with the whole set ({examples})"
+        )
+
+
+def _pickles(result: Scan) -> bool:
+    return any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)

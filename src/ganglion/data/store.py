@@ -1,0 +1,186 @@
+"""A packed data set on disk: every image decoded once, made to fit, as one array of uint8 that is mapped into memory.
+
+    STORE/
+      images.npy   uint8 (N, H, W, C)
+      labels.npy   int64 (N,), -1 without a class
+      store.json   size, channels, fit, class names, the scan's facts
+
+A store's name is a hash of the images' content and of every setting that changes pixels, so a store is never stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from ganglion.data.atomic import storage_errors, sync_folder, write_synced
+from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
+from ganglion.data.scan import Scan, printable
+from ganglion.data.source import Entry, Source
+from ganglion.data.workers import map_chunks
+from ganglion.errors import DataError
+from ganglion.recipe.schema import Channels, FitPolicy
+from ganglion.recipe.size import Size
+
+__all__ = ["Fit", "Store", "is_store", "open_store", "pack"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Every setting that changes pixels."""
+
+    size: Size
+    channels: Channels
+    policy: FitPolicy
+
+
+@dataclass(frozen=True)
+class Store:
+    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8."""
+
+    path: Path
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: list[str]
+    fit: Fit
+    content: str
+    facts: dict[str, Any]
+    """The scan that it was made from, as JSON."""
+
+
+def is_store(path: Path) -> bool:
+    return (path / "store.json").is_file()
+
+
+def open_store(path: Path) -> Store:
+    """Raises DataError where the folder is not a whole store."""
+    try:
+        tree = json.loads((path / "store.json").read_text(encoding="utf-8"))
+        if tree["format"] != FORMAT:
+            raise ValueError(f"format {tree['format']}, expected {FORMAT}")
+        settings = tree["fit"]
+        images = np.load(path / "images.npy", mmap_mode="c", allow_pickle=False)
+        labels = np.load(path / "labels.npy", allow_pickle=False)
+        chosen = Fit(tuple(settings["size"]), settings["channels"], settings["policy"])
+        if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):
+            raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
+        return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{path} is not a whole store ({error}); delete it, and it is made again") from None
+
+
+def pack(
+    source: Source,
+    scan: Scan,
+    settings: Fit,
+    cache: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Store:
+    """The store of `source` under `settings`, made now where there is none. Calls `progress(done, total)`.
+
+    Two processes that want the same store: the second waits, then opens what the first made.
+    """
+    key = hashlib.sha256(json.dumps([FORMAT, scan.content, asdict(settings)]).encode()).hexdigest()[:32]
+    place = cache / "stores" / key
+    if is_store(place):
+        return open_store(place)
+    with storage_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):
+            if not is_store(place):
+                _build(source, scan, settings, place, progress)
+    return open_store(place)
+
+
+def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
+    building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        bad = {path for path, _ in scan.bad}
+        entries = [entry for entry in source.entries() if printable(entry.key) not in bad]
+        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=_natural)
+        packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
+        codes = {name: code for code, name in enumerate(classes)}
+        kept = [entry for i, entry in enumerate(entries) if i not in lost]
+        labels = np.array(
+            [codes.get(entry.label or "", -1) if entry.label is not None else -1 for entry in kept], np.int64
+        )
+        np.save(building / "labels.npy", labels)
+        facts = scan.to_json() | {
+            "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
+            "images": packed,
+        }
+        tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
+        write_synced(building / "store.json", json.dumps(tree, indent=1).encode())
+        sync_folder(building)
+        building.rename(place)
+        sync_folder(place.parent)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _natural(label: str) -> tuple[int, int, str]:
+    """Classes named by numbers stand in their order: 2 before 10."""
+    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+
+
+def _write_images(
+    source: Source, entries: Sequence[Entry], settings: Fit, path: Path, progress: Callable[[int, int], None]
+) -> tuple[int, dict[int, str]]:
+    """Writes every image that can still be read; returns how many, and the reason of each that cannot by its index."""
+    lost: dict[int, str] = {}
+    packed = done = 0
+    with path.open("wb+") as file:
+        _write_header(file, (len(entries), *settings.size, settings.channels))
+        for pixels, failures in map_chunks(_PackChunk(settings), source, entries):
+            file.write(pixels.data)
+            lost |= failures
+            packed += len(pixels)
+            done += len(pixels) + len(failures)
+            progress(done, len(entries))
+        if packed == 0:
+            raise DataError(f"no image in {printable(source.description)} could be read a second time")
+        file.seek(0)
+        _write_header(file, (packed, *settings.size, settings.channels))
+        file.flush()
+        os.fsync(file.fileno())
+    return packed, lost
+
+
+def _write_header(file: Any, shape: tuple[int, ...]) -> None:
+    """NumPy's header; its length stays the same when a count becomes smaller, since it is padded for growth."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+@dataclass(frozen=True)
+class _PackChunk:
+    settings: Fit
+
+    def __call__(
+        self, source: Source, first: int, entries: Sequence[Entry]
+    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        height, width = self.settings.size
+        pixels = np.empty((len(entries), height, width, self.settings.channels), np.uint8)
+        lost: dict[int, str] = {}
+        kept = 0
+        with quiet_pillow():
+            for i, entry in enumerate(entries):
+                try:
+                    image, _ = decode(source.read(entry), at_least=2 * max(self.settings.size))
+                    pixels[kept] = fit(image, self.settings.size, self.settings.channels, self.settings.policy)
+                    kept += 1
+                except (Unreadable, OSError, ValueError) as error:
+                    lost[first + i] = f"{error} (it could be read when it was scanned)"
+        return pixels[:kept], lost

@@ -1,0 +1,38 @@
+"""Spreads work on entries over all cores, in order, in chunks, with memory that does not grow with their number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from joblib import Parallel, delayed
+
+from ganglion.data.source import Entry, Source
+
+__all__ = ["map_chunks"]
+
+T = TypeVar("T")
+
+CHUNK = 256
+FEW = 2048  # below this, starting worker processes (about half a second each) costs more than it saves
+
+
+def map_chunks(
+    work: Callable[[Source, int, Sequence[Entry]], T],
+    source: Source,
+    entries: Sequence[Entry],
+    processes: int | None = None,
+) -> Iterator[T]:
+    """`work(source, first, entries[first : first + 256])` for every chunk, in order.
+
+    joblib's loky workers are started anew rather than forked, so that they are safe beside torch's threads, and
+    they do not import the user's script again, so that a script without a main guard works.
+    """
+    processes = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    starts = range(0, len(entries), CHUNK)
+    if processes == 1 or len(entries) < FEW:
+        return (work(source, first, entries[first : first + CHUNK]) for first in starts)
+    pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch=2 * processes, batch_size=1)
+    chunks: Iterator[T] = pool(delayed(work)(source, first, entries[first : first + CHUNK]) for first in starts)
+    return chunks

@@ -1,0 +1,1 @@
+"""WHAT to train: the typed recipe, its presets and overrides. Knows nothing of the other rooms."""

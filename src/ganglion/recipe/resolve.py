@@ -1,0 +1,132 @@
+"""From a preset's name or a file, and overrides, to one resolved recipe. Nothing but YAML files is read here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ganglion.errors import RecipeError
+from ganglion.recipe.explain import did_you_mean, explain
+from ganglion.recipe.schema import Recipe
+
+__all__ = ["flatten", "parse_assignments", "preset_names", "preset_text", "recipe_text", "resolve", "update"]
+
+BUDGETS = ("training.kimg", "training.steps", "training.minutes")
+
+
+def preset_names() -> list[str]:
+    """Names of the recipes that come with Ganglion."""
+    return sorted(
+        path.name.removesuffix(".yaml")
+        for path in files("ganglion.recipe").joinpath("presets").iterdir()
+        if path.name.endswith(".yaml")
+    )
+
+
+def preset_text(name: str) -> str:
+    """The YAML text of a preset, with its comments."""
+    if name not in preset_names():
+        raise RecipeError(
+            f"there is no recipe {name!r}; there are {', '.join(preset_names())}{did_you_mean(name, preset_names())}"
+        )
+    return files("ganglion.recipe").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def resolve(recipe: str | Path | Recipe = "dcgan", overrides: Mapping[str, object] | None = None) -> Recipe:
+    """The recipe that `recipe` (a preset's name, a YAML file or a recipe) becomes under `overrides` by dotted key.
+
+    Setting one budget (kimg, steps, minutes) replaces whichever the recipe had. Raises RecipeError.
+    """
+    tree = _tree_of(recipe)
+    overrides = {key: value for key, value in (overrides or {}).items()}
+    budgets = [key for key in BUDGETS if overrides.get(key) is not None]
+    if len(budgets) > 1:
+        raise RecipeError(f"a run has one budget; got {' and '.join(budgets)}: leave all but one out")
+    for key in BUDGETS if budgets else ():
+        overrides.setdefault(key, None)
+    for key, value in overrides.items():
+        _put(tree, key, value)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise RecipeError(explain(error, Recipe)) from None
+
+
+def update(recipe: Recipe, **values: object) -> Recipe:
+    """A copy with `values` by key (two underscores for a dot), validated again."""
+    return resolve(recipe, {key.replace("__", "."): value for key, value in values.items()})
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
+    """`["a.b=1", "c=x"]` as a mapping; values are read as YAML. Raises RecipeError."""
+    overrides: dict[str, object] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(f"--set takes KEY=VALUE, for example --set generator.width=32; got {assignment!r}")
+        try:
+            overrides[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise RecipeError(f"--set {key.strip()}: {value!r} is not a YAML value") from None
+    return overrides
+
+
+def flatten(recipe: Recipe) -> dict[str, object]:
+    """Every value by its dotted key, in the schema's order; sizes as text."""
+    flat: dict[str, object] = {}
+
+    def walk(tree: Mapping[str, Any], prefix: str) -> None:
+        for key, value in tree.items():
+            if isinstance(value, Mapping):
+                walk(value, f"{prefix}{key}.")
+            else:
+                flat[prefix + key] = value
+
+    walk(recipe.model_dump(mode="json"), "")
+    return flat
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as YAML, every value written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
+def _tree_of(recipe: str | Path | Recipe) -> dict[str, Any]:
+    if isinstance(recipe, Recipe):
+        return recipe.model_dump(mode="json")
+    if str(recipe) in preset_names():
+        return {"name": str(recipe), **_parse(preset_text(str(recipe)), str(recipe))}
+    path = Path(recipe)
+    if path.suffix not in {".yaml", ".yml"} and not path.is_file():
+        preset_text(str(recipe))  # no such preset: says which there are
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return {"name": path.stem, **_parse(text, str(path))}
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"the recipe {origin} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise RecipeError(f"the recipe {origin} must be a mapping of keys to values; it is {type(tree).__name__}")
+    return copy.deepcopy(tree)
+
+
+def _put(tree: dict[str, Any], key: str, value: object) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        branch = tree.setdefault(parent, {})
+        if not isinstance(branch, dict):
+            raise RecipeError(f"{key}: {parent} is a single value and has no parts")
+        tree = branch
+    tree[last] = value
