@@ -1,1 +1,64 @@
-"""Ganglion trains generative adversarial networks that converge, and says why when one does not."""
+"""Ganglion trains generative adversarial networks that converge, and says why when one does not.
+
+The public names are loaded when first used, so that `import ganglion` is quick and pulls in neither torch nor extras.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganglion.errors import (
+        CheckpointError,
+        DataError,
+        DeviceError,
+        GanglionError,
+        RecipeError,
+        RunError,
+        StorageError,
+        TrainingFailed,
+    )
+    from ganglion.latent.model import Model, load
+    from ganglion.recipe.schema import Recipe
+    from ganglion.training.run import Run
+    from ganglion.training.train import Interrupted, train
+
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "DeviceError",
+    "GanglionError",
+    "Interrupted",
+    "Model",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "RunError",
+    "StorageError",
+    "TrainingFailed",
+    "__version__",
+    "load",
+    "train",
+]
+
+_HOMES = {
+    "Interrupted": "training.train",
+    "Model": "latent.model",
+    "Recipe": "recipe.schema",
+    "Run": "training.run",
+    "load": "latent.model",
+    "train": "training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ganglion")
+    if name not in __all__:
+        raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
+    return getattr(import_module(f"ganglion.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

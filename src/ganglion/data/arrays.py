@@ -61,7 +61,7 @@ class IdxSource:
 
 @dataclass(frozen=True)
 class DigitsSource:
-    """1,797 handwritten digits of 8x8 pixels and 17 gray levels, bundled with scikit-learn (UCI, Alpaydin and Kaynak 1998)."""
+    """1,797 handwritten digits of 8x8 pixels and 17 gray levels, bundled with scikit-learn (Alpaydin, Kaynak 1998)."""
 
     @property
     def description(self) -> str:

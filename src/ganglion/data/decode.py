@@ -1,4 +1,4 @@
-"""From bytes to pixels: opens whatever people have, refuses what is broken, and makes it fit. One place, for every source."""
+"""From bytes to pixels: opens what people have, refuses what is broken, makes it fit. One place for every source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganglion.data.source import Payload
 from ganglion.recipe.schema import Channels, FitPolicy
@@ -19,7 +19,7 @@ from ganglion.recipe.size import Size
 __all__ = ["Facts", "Unreadable", "decode", "facts_of", "fit", "quiet_pillow"]
 
 LARGEST_PIXELS = 2**27
-"""About 134 million, twelve thousand by eleven: a picture that claims more is a decompression bomb, or of no use here."""
+"""About 134 million, twelve thousand by eleven: what claims more is a decompression bomb, or of no use here."""
 
 MODE_FOR = {1: "L", 3: "RGB", 4: "RGBA"}
 EXIF_ORIENTATION = 0x0112
@@ -44,7 +44,7 @@ class Facts:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Pillow warns about damaged metadata and large pictures; what matters of that is checked here and listed by path."""
+    """Pillow warns of damaged metadata and large pictures; what matters of that is checked here and listed by path."""
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -69,7 +69,7 @@ def decode(payload: Payload, at_least: int | None = None) -> tuple[Image.Image, 
     try:
         with Image.open(io.BytesIO(payload)) as opened:
             return _read(opened, at_least)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable("not an image") from None
     except Unreadable:
         raise

@@ -43,7 +43,7 @@ class FolderSource:
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
     """Relative path and status of every file below `root`. Links are followed, loops are not.
 
-    A folder is skipped where it is one of its own ancestors (a loop); a name whose target cannot be reached has no status.
+    A folder that is one of its own ancestors (a loop) is skipped; a name whose target cannot be reached has no status.
     """
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while pending:

@@ -1,4 +1,4 @@
-"""Data sets by name from the Hugging Face Hub, or from a local copy of what the Hub would send. Needs the extra `hub`."""
+"""Data sets by name from the Hugging Face Hub, or a local copy of what the Hub would send. Needs the extra `hub`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HubSource:
 
     def _image_column(self) -> str:
         features = _load(self.origin).features
-        images = [name for name, kind in features.items() if type(kind).__name__ == "Image"]
+        images = [str(name) for name, kind in features.items() if type(kind).__name__ == "Image"]
         if self.column is None and len(images) == 1:
             return images[0]
         if self.column in images:

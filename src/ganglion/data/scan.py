@@ -99,7 +99,7 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     return result
 
 
-def read_chunk(source: Source, first: int, entries: Sequence[Entry]) -> list[Finding]:
+def read_chunk(source: Source, entries: Sequence[Entry]) -> list[Finding]:
     with quiet_pillow():
         return [_read_one(source, entry) for entry in entries]
 

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +145,9 @@ def _write_images(
     packed = done = 0
     with path.open("wb+") as file:
         _write_header(file, (len(entries), *settings.size, settings.channels))
-        for pixels, failures in map_chunks(_PackChunk(settings), source, entries):
+        for pixels, failures in map_chunks(partial(pack_chunk, settings), source, entries):
             file.write(pixels.data)
-            lost |= failures
+            lost |= {done + i: reason for i, reason in failures.items()}
             packed += len(pixels)
             done += len(pixels) + len(failures)
             progress(done, len(entries))
@@ -164,23 +165,18 @@ def _write_header(file: Any, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-@dataclass(frozen=True)
-class _PackChunk:
-    settings: Fit
-
-    def __call__(
-        self, source: Source, first: int, entries: Sequence[Entry]
-    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
-        height, width = self.settings.size
-        pixels = np.empty((len(entries), height, width, self.settings.channels), np.uint8)
-        lost: dict[int, str] = {}
-        kept = 0
-        with quiet_pillow():
-            for i, entry in enumerate(entries):
-                try:
-                    image, _ = decode(source.read(entry), at_least=2 * max(self.settings.size))
-                    pixels[kept] = fit(image, self.settings.size, self.settings.channels, self.settings.policy)
-                    kept += 1
-                except (Unreadable, OSError, ValueError) as error:
-                    lost[first + i] = f"{error} (it could be read when it was scanned)"
-        return pixels[:kept], lost
+def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """The pixels (n, H, W, C) of all that can be read, and the reason of each that cannot by its place in the chunk."""
+    height, width = settings.size
+    pixels = np.empty((len(entries), height, width, settings.channels), np.uint8)
+    lost: dict[int, str] = {}
+    kept = 0
+    with quiet_pillow():
+        for i, entry in enumerate(entries):
+            try:
+                image, _ = decode(source.read(entry), at_least=2 * max(settings.size))
+                pixels[kept] = fit(image, settings.size, settings.channels, settings.policy)
+                kept += 1
+            except (Unreadable, OSError, ValueError) as error:
+                lost[i] = f"{error} (it could be read when it was scanned)"
+    return pixels[:kept], lost

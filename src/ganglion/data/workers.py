@@ -19,12 +19,12 @@ FEW = 2048  # below this, starting worker processes (about half a second each) c
 
 
 def map_chunks(
-    work: Callable[[Source, int, Sequence[Entry]], T],
+    work: Callable[[Source, Sequence[Entry]], T],
     source: Source,
     entries: Sequence[Entry],
     processes: int | None = None,
 ) -> Iterator[T]:
-    """`work(source, first, entries[first : first + 256])` for every chunk, in order.
+    """`work(source, chunk)` for every chunk of 256 entries, in order.
 
     joblib's loky workers are started anew rather than forked, so that they are safe beside torch's threads, and
     they do not import the user's script again, so that a script without a main guard works.
@@ -32,7 +32,7 @@ def map_chunks(
     processes = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     starts = range(0, len(entries), CHUNK)
     if processes == 1 or len(entries) < FEW:
-        return (work(source, first, entries[first : first + CHUNK]) for first in starts)
+        return (work(source, entries[first : first + CHUNK]) for first in starts)
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch=2 * processes, batch_size=1)
-    chunks: Iterator[T] = pool(delayed(work)(source, first, entries[first : first + CHUNK]) for first in starts)
+    chunks: Iterator[T] = pool(delayed(work)(source, entries[first : first + CHUNK]) for first in starts)
     return chunks

@@ -44,7 +44,7 @@ def resolve(recipe: str | Path | Recipe = "dcgan", overrides: Mapping[str, objec
     Setting one budget (kimg, steps, minutes) replaces whichever the recipe had. Raises RecipeError.
     """
     tree = _tree_of(recipe)
-    overrides = {key: value for key, value in (overrides or {}).items()}
+    overrides = dict(overrides or {})
     budgets = [key for key in BUDGETS if overrides.get(key) is not None]
     if len(budgets) > 1:
         raise RecipeError(f"a run has one budget; got {' and '.join(budgets)}: leave all but one out")

@@ -51,7 +51,7 @@ class Part(BaseModel):
 
 class Data(Part):
     source: str | None = None
-    """Where the images come from: a folder, zip, store, IDX file or a data set's name. None: named on the command line."""
+    """Where the images come from: a folder, zip, store, IDX file or data set's name. None: named by the caller."""
     data_dir: str | None = None
     """A local copy of a named data set. None: fetched from where it is published."""
     size: Annotated[Size, BeforeValidator(parse_size), AfterValidator(check_reachable)] | None = None

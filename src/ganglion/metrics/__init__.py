@@ -1,0 +1,1 @@
+"""HOW GOOD: image sets in, numbers out. Knows no run."""

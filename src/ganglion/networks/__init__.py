@@ -1,0 +1,1 @@
+"""G and D: families of networks, initialisation, latents, cost."""

@@ -1,0 +1,42 @@
+"""Latents z, drawn row by row: the first k of n are the same k whatever n is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganglion.recipe.schema import Latent, Prior
+
+__all__ = ["PRIORS", "draw_latents"]
+
+
+def normal(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """N(0, 1)."""
+    return random.standard_normal((n, dim), np.float32)
+
+
+def uniform(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Uniform on [-1, 1)."""
+    return random.random((n, dim), np.float32) * 2 - 1
+
+
+def sphere(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Uniform on the sphere of radius sqrt(dim), so that a coordinate has variance 1 as under the normal prior."""
+    z = random.standard_normal((n, dim), np.float32)
+    return z * (np.sqrt(np.float32(dim)) / np.linalg.norm(z, axis=1, keepdims=True))
+
+
+PRIORS: dict[Prior, Callable[[int, int, np.random.Generator], NDArray[np.float32]]] = {
+    "normal": normal,
+    "uniform": uniform,
+    "sphere": sphere,
+}
+
+
+def draw_latents(settings: Latent, n: int, random: np.random.Generator) -> Tensor:
+    """n latents as float32 (n, Z) on the CPU, so that a seed means the same on every device."""
+    return torch.from_numpy(PRIORS[settings.prior](n, settings.dim, random))

@@ -1,0 +1,1 @@
+"""What the two players contest: pure functions of logits."""

@@ -1,0 +1,1 @@
+"""Runs the loop: EMA, checkpoints, the run folder, what a person sees while it runs."""

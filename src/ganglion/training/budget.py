@@ -1,0 +1,50 @@
+"""How long a run is, and the learning rate's shape over that length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ganglion.recipe.schema import Optimizers, Schedule, Training
+
+__all__ = ["SCHEDULES", "Budget", "lr_scale"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of steps or of seconds; the other is None."""
+
+    steps: int | None
+    seconds: float | None
+
+    @classmethod
+    def of(cls, training: Training) -> Budget:
+        if training.minutes is not None:
+            return cls(None, training.minutes * 60)
+        if training.steps is not None:
+            return cls(training.steps, None)
+        return cls(steps_for(training.kimg or 0, training.batch), None)
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Share of the budget that is used, in [0, 1]."""
+        used = step / self.steps if self.steps is not None else seconds / (self.seconds or 1)
+        return min(1.0, used)
+
+
+def steps_for(kimg: float, batch: int) -> int:
+    """Steps of `batch` images that show at least `kimg` thousand images; at least 1."""
+    return max(1, math.ceil(round(kimg * 1000, 6) / batch))
+
+
+SCHEDULES: dict[Schedule, Callable[[float], float]] = {
+    "constant": lambda fraction: 1.0,
+    "linear": lambda fraction: 1.0 - fraction,
+    "cosine": lambda fraction: (1.0 + math.cos(math.pi * fraction)) / 2,
+}
+
+
+def lr_scale(settings: Optimizers, fraction: float, images: int) -> float:
+    """Factor on the learning rates after `images` real images and `fraction` of the budget, in [0, 1]."""
+    rise = min(1.0, images / (settings.warmup_kimg * 1000)) if settings.warmup_kimg else 1.0
+    return rise * SCHEDULES[settings.schedule](fraction)

@@ -1,0 +1,57 @@
+"""What is drawn and scored from time to time: fixed and fresh samples of the averaged G, and its distance to the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganglion.data.batches import Batches
+from ganglion.data.pixels import to_uint8
+from ganglion.data.sheet import save_image, sheet
+from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+from ganglion.networks.latents import draw_latents
+from ganglion.networks.sampling import generate
+from ganglion.recipe.schema import Recipe
+from ganglion.streams import Purpose, stream
+from ganglion.training.run import Run
+from ganglion.vitals.record import VitalsLog
+
+__all__ = ["SHEET_IMAGES", "Snapshots"]
+
+SHEET_IMAGES = 64
+SCORED_IMAGES = 256
+
+
+class Snapshots:
+    """Writes sheets into the run folder. The same reals, latents, patches and directions are compared each time."""
+
+    def __init__(self, run: Run, recipe: Recipe, batches: Batches, vitals: VitalsLog, device: torch.device) -> None:
+        self.run, self.recipe, self.vitals, self.device = run, recipe, vitals, device
+        seed = recipe.training.seed
+        self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
+        self.scored_z = self._latents(SCORED_IMAGES, Purpose.SCORE)
+        chosen = stream(seed, Purpose.SCORE, 1).choice(
+            batches.images, SCORED_IMAGES, replace=batches.images < SCORED_IMAGES
+        )
+        self.reals = batches.pick(np.sort(chosen))
+
+    def take(self, ema: nn.Module, step: int) -> float:
+        """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""
+        self.draw(ema, step)
+        scored = generate(ema, self.scored_z.to(self.device))
+        return sliced_wasserstein(self.reals, scored, stream(self.recipe.training.seed, Purpose.SCORE, 2))
+
+    def draw(self, ema: nn.Module, step: int) -> None:
+        """Writes both sheets of `ema` at `step`."""
+        fresh_z = self._latents(SHEET_IMAGES, Purpose.FRESH, step)
+        for kind, folder, z in (
+            ("fixed", self.run.fixed_samples, self.fixed_z),
+            ("fresh", self.run.fresh_samples, fresh_z),
+        ):
+            page = sheet(to_uint8(generate(ema, z.to(self.device))).cpu().numpy())
+            save_image(page, folder / f"{step:08d}.png")
+            self.vitals.picture(f"samples/{kind}", page, step)
+
+    def _latents(self, n: int, purpose: Purpose, position: int = 0) -> Tensor:
+        return draw_latents(self.recipe.latent, n, stream(self.recipe.training.seed, purpose, position))

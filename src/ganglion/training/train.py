@@ -1,0 +1,215 @@
+"""`ganglion.train`: from what a person asks for to a run. The command line calls this and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from ganglion.data.atomic import storage_errors
+from ganglion.data.batches import Batches
+from ganglion.data.prepare import cache_folder, prepare
+from ganglion.data.scan import printable
+from ganglion.data.store import Store
+from ganglion.errors import GanglionError, RunError
+from ganglion.networks.cost import cost_of
+from ganglion.recipe.resolve import parse_assignments, resolve, update
+from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import size_text
+from ganglion.training.budget import Budget
+from ganglion.training.checkpoint import restore
+from ganglion.training.environment import describe_environment
+from ganglion.training.hardware import choose_device, choose_precision, reproducible
+from ganglion.training.interrupt import Interrupt
+from ganglion.training.loop import Desk, train_loop
+from ganglion.training.players import Position, build_players
+from ganglion.training.run import Run, difference, locked, set_aside
+from ganglion.training.screen import Screen
+from ganglion.training.snapshot import Snapshots
+from ganglion.vitals.record import VitalsLog
+
+__all__ = ["Interrupted", "requested_recipe", "train"]
+
+BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
+
+
+class Interrupted(GanglionError):  # noqa: N818 (not a failure: the run was saved and goes on where it stopped)
+    """Training was asked to stop and has saved everything."""
+
+    exit_code = 130
+
+
+def requested_recipe(
+    source: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe = "dcgan",
+    size: object = None,
+    kimg: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    data_dir: str | Path | None = None,
+    set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the keyword is the command's option)
+) -> Recipe:
+    """The recipe that `train` would follow, before the images are known. Raises RecipeError."""
+    given: dict[str, object] = {
+        "data.source": None if source is None else str(source),
+        "data.data_dir": None if data_dir is None else str(data_dir),
+        "data.size": size,
+        "training.kimg": kimg,
+        "training.steps": steps,
+        "training.minutes": minutes,
+        "training.batch": batch,
+        "training.seed": seed,
+        "training.precision": precision,
+    }
+    overrides = dict(set) if isinstance(set, Mapping) else parse_assignments(set)
+    return resolve(recipe, {**overrides, **{key: value for key, value in given.items() if value is not None}})
+
+
+def train(
+    source: str | Path | None = None,
+    *,
+    run: str | Path | None = None,
+    device: str = "auto",
+    devices: int = 1,
+    fresh: bool = False,
+    quiet: bool = False,
+    cache: str | Path | None = None,
+    **asked: Any,
+) -> Run:
+    """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
+
+    Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"), one of
+    `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
+    "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh` sets
+    an existing run aside; `cache` is where packed images are kept.
+
+    Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed; Interrupted after Ctrl-C or SIGTERM.
+    """
+    screen = Screen(quiet=quiet)
+    wanted = requested_recipe(source, **asked)
+    if devices < 1 or wanted.training.batch % devices:
+        raise RunError(
+            f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
+        )
+    place = choose_device(device, devices)
+    precision = choose_precision(wanted.training.precision, place)
+    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), screen)
+    settled = update(
+        wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
+        training__precision=precision,
+    )  # fmt: skip
+    folder = Path(run) if run else default_run(settled)
+    with locked(folder):
+        if fresh and (aside := set_aside(folder)):
+            screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
+        settled = _continued(Run(folder), wanted, settled, screen)
+        Run(folder).begin(settled, describe_environment(place) | {"seed": settled.training.seed, "devices": devices})
+        job = Job(settled, store, folder, quiet)
+        if not _launch(job, place, devices):
+            raise Interrupted(f"interrupted and saved; the same command goes on where it stopped ({folder})")
+    return Run(folder)
+
+
+def default_run(recipe: Recipe) -> Path:
+    """`runs/SOURCE-RECIPE-SIZE`, so that the same command finds its run again."""
+    source = Path(str(recipe.data.source).replace(":", "-")).name.split(".")[0] or "images"
+    size = size_text(recipe.data.size) if recipe.data.size else "auto"
+    return Path("runs") / f"{source}-{recipe.name}-{size}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What each process of a run needs to know."""
+
+    recipe: Recipe
+    store: Store
+    folder: Path
+    quiet: bool
+
+
+def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Recipe:
+    """The recipe to go on with. Raises RunError where `run` was made with another."""
+    if not run.exists:
+        return settled
+    before = run.recipe
+    if (
+        wanted.training.precision == "auto"
+    ):  # this machine may know better than the one that began; the run stays as it is
+        settled = update(settled, training__precision=before.training.precision)
+    changed = difference(before, settled)
+    only_longer = {
+        line.partition(":")[0] for line in changed
+    } <= BUDGET_KEYS and before.optimizer.schedule == "constant"
+    if changed and not only_longer:
+        raise RunError(
+            f"{run.path} was made with another recipe:\n"
+            + "\n".join(f"  {line}" for line in changed)
+            + "\nEither start over with --fresh (the old run is set aside), or name another folder with --run"
+        )
+    if changed:
+        screen.say("The budget is changed: " + "; ".join(changed))
+    return settled
+
+
+def _launch(job: Job, device: torch.device, devices: int) -> bool:
+    """Runs the job in as many processes as there are devices; whether it came to its end."""
+    precision: Any = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
+    strategy = "ddp_spawn" if devices > 1 else "auto"
+    fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, precision=precision)
+    return bool(fabric.launch(_work, job))
+
+
+def _work(fabric: Fabric, job: Job) -> bool:
+    """What each process does: build, restore, loop."""
+    recipe, run = job.recipe, Run(job.folder)
+    screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
+    with reproducible(), storage_errors(job.folder), Interrupt() as interrupt:
+        players = build_players(recipe, fabric.device)
+        position = restore(run.checkpoints, players, screen.say) or Position()
+        _introduce(job, position, fabric, screen)
+        if Budget.of(recipe.training).fraction(position.step, position.seconds) >= 1:
+            screen.say(
+                f"This run is finished. A larger budget, for example --kimg, goes on with it; pictures: {run.fixed_samples}"
+            )
+            return True
+        batches = Batches(job.store, recipe.training.seed, fabric.device)
+        if fabric.global_rank > 0:
+            return train_loop(fabric, recipe, batches, players, position, None, interrupt)
+        vitals = VitalsLog(job.folder, position.step)
+        try:
+            snapshots = Snapshots(run, recipe, batches, vitals, fabric.device)
+            if position.step == 0:
+                snapshots.draw(players.ema, 0)
+            with screen.training() as show:
+                finished = train_loop(
+                    fabric, recipe, batches, players, position, Desk(run, vitals, snapshots, show), interrupt
+                )
+        finally:
+            vitals.close()
+    if finished:
+        screen.say(
+            f"Finished: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}"
+        )
+    return finished
+
+
+def _introduce(job: Job, position: Position, fabric: Fabric, screen: Screen) -> None:
+    recipe, store = job.recipe, job.store
+    cost_g, cost_d = cost_of(recipe)
+    images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
+    skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
+    screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
+    screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
+    precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
+    many = f" x{fabric.world_size}" if fabric.world_size > 1 else f", {torch.get_num_threads()} threads"
+    screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
+    if position.step:
+        screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")

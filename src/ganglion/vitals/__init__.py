@@ -1,0 +1,1 @@
+"""WHAT IS MEASURED: probes, signals, the record."""
