@@ -44,7 +44,7 @@ class Model:
         return generate(self.generator, z.to(self.device, torch.float32))
 
     def sample(self, n: int, seed: int = 0) -> NDArray[np.uint8]:
-        """n images as uint8 (n, H, W, C); equal on every call with this seed. Beside them, memory does not grow with n."""
+        """n images as uint8 (n, H, W, C); equal on every call with this seed; beside them memory is flat."""
         z = self.latents(n, seed)
         (height, width), channels = self.recipe.data.size or (0, 0), self.recipe.data.channels or 0
         images = np.empty((n, height, width, channels), np.uint8)

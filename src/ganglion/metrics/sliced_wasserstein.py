@@ -1,9 +1,9 @@
 """Sliced Wasserstein distance between patches of Laplacian pyramids: a cheap distance between two sets of images.
 
 Karras et al. 2018, "Progressive Growing of GANs", section 5 (arXiv 1710.10196): 7x7 patches of each level of the
-pyramid, normalised by channel, compared along random directions. It needs no trained network. Unlike the paper, both sets are
-normalised by the mean and deviation of the real one: a generator whose pictures are too dark or too flat must not be
-forgiven for it.
+pyramid, normalised by channel, compared along random directions. It needs no trained network. Unlike the paper, both
+sets are normalised by the mean and deviation of the real one: a generator whose pictures are too dark or too flat must
+not be forgiven for it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ def uniform(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32
 def sphere(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Uniform on the sphere of radius sqrt(dim), so that a coordinate has variance 1 as under the normal prior."""
     z = random.standard_normal((n, dim), np.float32)
-    return z * (np.sqrt(np.float32(dim)) / np.linalg.norm(z, axis=1, keepdims=True))
+    z *= np.sqrt(np.float32(dim)) / np.linalg.norm(z, axis=1, keepdims=True)
+    return z
 
 
 PRIORS: dict[Prior, Callable[[int, int, np.random.Generator], NDArray[np.float32]]] = {

@@ -1,4 +1,4 @@
-"""Images from a generator, deterministically: equal latents give equal pixels, whatever else is made along with them."""
+"""Images from a generator, deterministically: equal latents give equal pixels, whatever is made along with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def generate_chunks(generator: nn.Module, z: Tensor) -> Iterator[Tensor]:
         raise ValueError("samples are made in eval mode; call generator.eval() first")
     if z.ndim != 2 or len(z) == 0:
         raise ValueError(f"latents have the shape (N, Z) with N of at least 1; got {tuple(z.shape)}")
-    for chunk in z.split(CHUNK):
+    for chunk in torch.split(z, CHUNK):
         padding = chunk[-1:].expand(CHUNK - len(chunk), -1)
         with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
             yield generator(torch.cat([chunk, padding]))[: len(chunk)]

@@ -13,12 +13,12 @@ __all__ = ["decay", "ema_of", "update_ema"]
 
 
 def ema_of(generator: nn.Module) -> nn.Module:
-    """A frozen copy of G in eval mode, which is never put in train mode: drawing samples cannot move its statistics."""
+    """A frozen copy of G in eval mode, never put in train mode: drawing samples cannot move its statistics."""
     return copy.deepcopy(generator).eval().requires_grad_(False)
 
 
 def decay(settings: Ema, images: int, batch: int) -> float:
-    """Share of the average that survives a step of `batch` images: 0.5 ** (batch / half-life), after Karras et al. 2020.
+    """Share of the average that survives a step of `batch` images: 0.5 ** (batch / half-life), Karras et al. 2020.
 
     The half-life is at most `rampup` times the images seen, so that the first weights are soon forgotten.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -53,7 +54,7 @@ def train_loop(
     interrupt: Interrupt,
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
-    """Trains `players` from `position` to the end of the budget; False where it was interrupted. `clock` is in seconds."""
+    """Trains `players` from `position` to the end of the budget; False where interrupted. `clock` is in seconds."""
     generator, discriminator = players.generator.train(), players.discriminator.train()
     loss = ADVERSARIAL[recipe.objective.adversarial]
     budget, batch = Budget.of(recipe.training), recipe.training.batch
@@ -132,9 +133,8 @@ def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float) -> None
 
 def _average(fabric: Fabric, gradients: list[Tensor]) -> None:
     """Means over the processes, in one message."""
-    flat = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
-    assert isinstance(flat, Tensor)
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    flat = cast(Tensor, fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean"))
+    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
 
 
@@ -169,7 +169,8 @@ def _refuse_non_finite(record: Record, players: Players) -> None:
     if bad is None and bool(losses.isfinite().all()):
         return
     raise TrainingFailed(
-        f"numbers stopped being finite by step {record['step']} (loss D {record['loss_d']:g}, loss G {record['loss_g']:g}"
+        f"numbers stopped being finite by step {record['step']} "
+        f"(loss D {record['loss_d']:g}, loss G {record['loss_g']:g}"
         f"{f', first in {bad}' if bad else ''}); the checkpoints before it are intact. "
         "Try lower learning rates: --set optimizer.generator.lr=... --set optimizer.discriminator.lr=..."
     )

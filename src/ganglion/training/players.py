@@ -68,7 +68,7 @@ def build_players(recipe: Recipe, device: torch.device) -> Players:
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """While it lasts, gradients flow through `network` but none is computed for its weights: a third of a backward pass."""
+    """While it lasts, gradients flow through `network`, but none is computed for its weights."""
     network.requires_grad_(False)
     try:
         yield

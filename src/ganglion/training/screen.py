@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: a live bar on a terminal, plain lines elsewhere. All of it on standard error."""
+"""What a person sees while work goes on: a live bar on a terminal, plain lines elsewhere; on standard error."""
 
 from __future__ import annotations
 

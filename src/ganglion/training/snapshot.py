@@ -1,4 +1,4 @@
-"""What is drawn and scored from time to time: fixed and fresh samples of the averaged G, and its distance to the data."""
+"""What is drawn and scored from time to time: fixed and fresh samples of the averaged G, its distance to the data."""
 
 from __future__ import annotations
 

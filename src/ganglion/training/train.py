@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.errors import GanglionError, RunError
 from ganglion.networks.cost import cost_of
-from ganglion.recipe.resolve import parse_assignments, resolve, update
+from ganglion.recipe.request import requested_recipe
+from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.training.budget import Budget
@@ -43,36 +44,6 @@ class Interrupted(GanglionError):  # noqa: N818 (not a failure: the run was save
     exit_code = 130
 
 
-def requested_recipe(
-    source: str | Path | None = None,
-    *,
-    recipe: str | Path | Recipe = "dcgan",
-    size: object = None,
-    kimg: float | None = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
-    data_dir: str | Path | None = None,
-    set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the keyword is the command's option)
-) -> Recipe:
-    """The recipe that `train` would follow, before the images are known. Raises RecipeError."""
-    given: dict[str, object] = {
-        "data.source": None if source is None else str(source),
-        "data.data_dir": None if data_dir is None else str(data_dir),
-        "data.size": size,
-        "training.kimg": kimg,
-        "training.steps": steps,
-        "training.minutes": minutes,
-        "training.batch": batch,
-        "training.seed": seed,
-        "training.precision": precision,
-    }
-    overrides = dict(set) if isinstance(set, Mapping) else parse_assignments(set)
-    return resolve(recipe, {**overrides, **{key: value for key, value in given.items() if value is not None}})
-
-
 def train(
     source: str | Path | None = None,
     *,
@@ -86,12 +57,13 @@ def train(
 ) -> Run:
     """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
 
-    Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"), one of
-    `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
-    "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh` sets
-    an existing run aside; `cache` is where packed images are kept.
+    Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"),
+    one of `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
+    "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh`
+    sets an existing run aside; `cache` is where packed images are kept; `quiet` shows nothing.
 
-    Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed; Interrupted after Ctrl-C or SIGTERM.
+    Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed, and Interrupted after Ctrl-C or
+    SIGTERM.
     """
     screen = Screen(quiet=quiet)
     wanted = requested_recipe(source, **asked)
@@ -164,7 +136,7 @@ def _launch(job: Job, device: torch.device, devices: int) -> bool:
     precision: Any = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
     strategy = "ddp_spawn" if devices > 1 else "auto"
     fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, precision=precision)
-    return bool(fabric.launch(_work, job))
+    return bool(fabric.launch(partial(_work, job=job)))
 
 
 def _work(fabric: Fabric, job: Job) -> bool:
@@ -176,9 +148,8 @@ def _work(fabric: Fabric, job: Job) -> bool:
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, position, fabric, screen)
         if Budget.of(recipe.training).fraction(position.step, position.seconds) >= 1:
-            screen.say(
-                f"This run is finished. A larger budget, for example --kimg, goes on with it; pictures: {run.fixed_samples}"
-            )
+            screen.say("This run is finished; a larger budget (--kimg, --steps or --minutes) goes on with it.")
+            screen.say(f"Pictures: {run.fixed_samples}")
             return True
         batches = Batches(job.store, recipe.training.seed, fabric.device)
         if fabric.global_rank > 0:

@@ -18,11 +18,11 @@ __all__ = ["Record", "VitalsLog", "read_records", "status_line"]
 Record = dict[str, Any]
 """Numbers by name. Always `step` and `kimg`; the others where they were measured."""
 
-TENSORBOARD_GROUPS = {"loss": "loss", "logit": "logits", "d": "predictions", "lr": "learning_rate", "images": "speed"}
+TENSORBOARD_GROUPS = {"loss": "loss", "logit": "logits", "d": "predictions", "lr": "rates", "images": "speed"}
 
 
 class VitalsLog:
-    """Appends records to `vitals.jsonl` and TensorBoard. Records after `resumed_step` belong to a life that was lost."""
+    """Appends records to `vitals.jsonl` and TensorBoard. Records after `resumed_step` are of a life that was lost."""
 
     def __init__(self, run: Path, resumed_step: int) -> None:
         self.path = run / "vitals.jsonl"

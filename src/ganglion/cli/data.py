@@ -1,0 +1,87 @@
+"""`ganglion data`: what is there, what is broken, what would be done to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ganglion.data.prepare import Plan
+
+__all__ = ["data"]
+
+PREVIEW_IMAGES = 64
+LISTED = 20
+
+
+def data(
+    source: Annotated[str, typer.Argument(help="A folder, zip or IDX file of images, or a data set's name.")],
+    size: Annotated[
+        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1, 3 or 4. Left out: from the images.")] = None,
+    fit: Annotated[str | None, typer.Option(help="crop, pad or stretch.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
+    preview: Annotated[Path, typer.Option(help="Where the preview sheet is written.")] = Path("ganglion-preview.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Scan the images of SOURCE; list what is broken; show what training would see."""
+    from ganglion.data.prepare import cache_folder, plan, prepare
+    from ganglion.data.sheet import save_image, sheet
+    from ganglion.recipe.request import requested_recipe
+    from ganglion.training.screen import Screen
+
+    overrides = {key: value for key, value in {"data.channels": channels, "data.fit": fit}.items() if value is not None}
+    wanted = requested_recipe(source, size=size, data_dir=data_dir, set=overrides).data
+    screen = Screen()
+    settled = plan(wanted, cache_folder(), screen)
+    chosen = wanted.model_copy(update={"size": settled.fit.size, "channels": settled.fit.channels})
+    store = prepare(chosen, cache_folder(), screen)
+    step = max(1, len(store.images) // PREVIEW_IMAGES)
+    save_image(sheet(store.images[::step][:PREVIEW_IMAGES]), preview)
+    facts = _facts(settled) | {"store": str(store.path), "preview": str(preview)}
+    typer.echo(json.dumps(facts, indent=1) if as_json else _page(facts))
+
+
+def _facts(settled: Plan) -> dict[str, Any]:
+    done = {"size": list(settled.fit.size), "channels": settled.fit.channels, "fit": settled.fit.policy}
+    return settled.scan.to_json() | {"chosen": done, "reasons": settled.reasons}
+
+
+def _page(facts: dict[str, Any]) -> str:
+    chosen, reasons = facts["chosen"], facts["reasons"]
+    why = {key: f" ({reason})" for key, reason in reasons.items()}
+    counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or "none"
+    sizes = ", ".join(f"{size} ({count:,})" for size, count in facts["sizes"][:5])
+    rest = "" if len(facts["sizes"]) <= 5 else ", ..."
+    remarks = [
+        f"  {facts[key]:,} {text}"
+        for key, text in (
+            ("duplicates", "are exact copies of another (kept)"),
+            ("animated", "have several frames; the first is used"),
+            ("turned", "are turned upright by their EXIF orientation"),
+            ("alpha", "have transparent pixels"),
+        )
+        if facts[key]
+    ]
+    lines = [
+        f"{facts['images']:,} usable images in {facts['description']}",
+        *remarks,
+        f"Sizes (height x width): {sizes}{rest}; modes: {', '.join(f'{m} ({n:,})' for m, n in facts['modes'].items())}",
+        f"Classes: {counts}",
+        *_skipped(facts["bad"]),
+        f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
+        f"  {chosen['channels']} channels{why.get('channels', '')}, fit by {chosen['fit']}",
+        f"Preview of what training would see: {facts['preview']}",
+    ]
+    return "\n".join(lines)
+
+
+def _skipped(bad: list[tuple[str, str]]) -> list[str]:
+    if not bad:
+        return ["Skipped files: none"]
+    rest = [f"  ... and {len(bad) - LISTED:,} more; --json lists all"] if len(bad) > LISTED else []
+    return [f"Skipped files: {len(bad):,}", *(f"  {path}: {reason}" for path, reason in bad[:LISTED]), *rest]
