@@ -176,9 +176,16 @@ def _optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
 
 
 def _restore_optimizers(tensors: dict[str, Tensor], optimizers: dict[str, Optimizer]) -> None:
-    states: dict[str, dict[int, dict[str, Tensor]]] = {player: {} for player in optimizers}
-    for name, tensor in tensors.items():
-        player, parameter, quantity = name.split("/")
-        states[player].setdefault(int(parameter), {})[quantity] = tensor
     for player, optimizer in optimizers.items():
-        optimizer.load_state_dict({"state": states[player], "param_groups": optimizer.state_dict()["param_groups"]})
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            owner, parameter, quantity = name.split("/")
+            if owner == player:
+                state.setdefault(int(parameter), {})[quantity] = _laid_out_like(weights[int(parameter)], tensor)
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _laid_out_like(weight: Tensor, tensor: Tensor) -> Tensor:
+    """A fused optimiser walks weight and moments in step through memory, so they have to lie there alike."""
+    return torch.empty_like(weight).copy_(tensor).detach() if tensor.shape == weight.shape else tensor
