@@ -72,7 +72,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
             raise RecipeError(f"--set takes KEY=VALUE, for example --set generator.width=32; got {assignment!r}")
         try:
             overrides[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2024-13-45
             raise RecipeError(f"--set {key.strip()}: {value!r} is not a YAML value") from None
     return overrides
 
@@ -115,7 +115,7 @@ def _tree_of(recipe: str | Path | Recipe) -> dict[str, Any]:
 def _parse(text: str, origin: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         raise RecipeError(f"the recipe {origin} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"the recipe {origin} must be a mapping of keys to values; it is {type(tree).__name__}")

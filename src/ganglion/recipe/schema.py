@@ -153,7 +153,7 @@ class Training(Part):
     """Budget in minutes of training, measured over all sessions of the run."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of everything that is random."""
-    precision: Precision = "auto"
+    precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
     """32: full float32. bf16: autocast, weights stay float32. auto: bf16 where the hardware computes it natively."""
     tick_kimg: float = Field(1, gt=0)
     """A record is written each time so many thousand images have been seen."""

@@ -1,0 +1,83 @@
+from typing import get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ganglion.recipe.resolve import resolve
+from ganglion.recipe.schema import Channels, Data, FitPolicy, Recipe, Training
+
+SCHEMA = Recipe.model_json_schema()
+
+
+def leaf_fields(part=Recipe, prefix=""):
+    for name, field in part.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaf_fields(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def described(node):
+    """Every property that is a value, not a part, from the exported JSON schema."""
+    for part in [node, *node["$defs"].values()]:
+        for name, field in part["properties"].items():
+            if "$ref" not in field:
+                yield name, field
+
+
+@pytest.mark.parametrize("key", [key for key, _ in leaf_fields()])
+def test_every_value_has_a_description(key):
+    description = dict(leaf_fields())[key].description
+    assert description
+    assert len(description) > 10
+
+
+def test_the_json_schema_carries_a_description_for_every_value():
+    assert [name for name, field in described(SCHEMA) if not field.get("description")] == []
+    assert len(list(described(SCHEMA))) > 30
+
+
+@pytest.mark.parametrize(("choice", "key"), [(FitPolicy, "fit"), (Channels, "channels")])
+def test_the_json_schema_lists_the_choices(choice, key):
+    assert str(list(get_args(choice)))[1:-1] in str(SCHEMA["$defs"]["Data"]["properties"][key])
+
+
+def test_a_recipe_is_frozen_at_every_depth():
+    recipe = resolve("dcgan")
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.name = "other"
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.training.batch = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.optimizer.generator.lr = 1.0
+
+
+def test_two_recipes_of_equal_values_are_equal_and_hash_alike():
+    assert resolve("dcgan") == resolve("dcgan")
+    assert hash(resolve("dcgan")) == hash(resolve("dcgan"))
+
+
+def test_training_has_exactly_one_budget():
+    assert Training(steps=5).kimg is None
+    with pytest.raises(ValidationError, match="got none"):
+        Training()
+    with pytest.raises(ValidationError, match="got kimg, minutes"):
+        Training(kimg=1, minutes=1)
+
+
+def test_a_size_is_stored_as_height_and_width():
+    assert Data(size="96x64").size == (96, 64)
+    assert Data().size is None
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_numbers_are_finite(value):
+    with pytest.raises(ValidationError, match="finite"):
+        Training(kimg=value)
+
+
+@pytest.mark.parametrize("written", ["32", 32, yaml.safe_load("32")])
+def test_precision_32_may_be_written_as_a_number_or_a_word(written):
+    assert Training(kimg=1, precision=written).precision == "32"
