@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -42,12 +43,17 @@ class ZipSource:
             raise ValueError("encrypted in the zip")
         try:
             return archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
             raise ValueError(f"damaged in the zip: {error}") from None
 
 
-@lru_cache(maxsize=4)  # one open handle for each zip and process; the directory of a large zip takes long to read
 def _open(path: Path) -> zipfile.ZipFile:
+    status = path.stat()
+    return _open_version(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)  # one open handle for each zip and process; the directory of a large zip takes long to read
+def _open_version(path: Path, version: tuple[int, ...]) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile:

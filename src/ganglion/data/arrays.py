@@ -96,9 +96,17 @@ def find_idx_images(folder: Path) -> Path | None:
     return next((p for p in images if "train" in p.name), images[0] if images else None)
 
 
-@lru_cache(maxsize=4)
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """An IDX file of unsigned bytes, gzipped or not. Raises DataError where it is not one."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return _read_version(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _read_version(path: Path, version: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

@@ -64,7 +64,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
             try:
                 if child.is_dir():
                     pending.append((name, ancestors | {identity}))
-                elif child.is_file() or child.is_symlink():
+                elif child.is_file() or (child.is_symlink() and not Path(child).exists()):  # pipes, devices: no
                     yield name, child.stat()
             except OSError:
                 yield name, None

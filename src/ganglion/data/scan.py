@@ -89,7 +89,7 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     Raises DataError where nothing can be used, or more than half of what claims to be an image is broken.
     """
     fingerprint = source.fingerprint()
-    kept = cache / "scans" / f"{hashlib.sha256(f'{FORMAT} {fingerprint}'.encode()).hexdigest()[:32]}.json"
+    kept = cache / "scans" / f"{hashlib.sha256(printable(f'{FORMAT} {fingerprint}').encode()).hexdigest()[:32]}.json"
     try:
         result = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):

@@ -27,6 +27,8 @@ __all__ = [
     "Norm",
     "Objective",
     "Optimizers",
+    "Penalty",
+    "PenaltyName",
     "Precision",
     "Prior",
     "Recipe",
@@ -40,6 +42,7 @@ Channels = Literal[1, 3, 4]
 FitPolicy = Literal["crop", "pad", "stretch"]
 InitScheme = Literal["normal", "xavier", "kaiming", "orthogonal"]
 Norm = Literal["batch", "instance", "layer", "none"]
+PenaltyName = Literal["r1", "r2"]
 Precision = Literal["auto", "32", "bf16"]
 Prior = Literal["normal", "uniform", "sphere"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -108,9 +111,20 @@ class Init(Part):
     """Standard deviation for the scheme normal; the other schemes compute theirs."""
 
 
+class Penalty(Part):
+    kind: PenaltyName
+    """r1: squared gradient of D at real images; r2: at fakes."""
+    weight: float = Field(1.0, gt=0)
+    """gamma; half of it multiplies the penalty."""
+    every: int = Field(1, ge=1)
+    """Computed at every so many steps, scaled up by as much."""
+
+
 class Objective(Part):
     adversarial: AdversarialName = "non-saturating"
     """The loss that the two players contest."""
+    penalties: tuple[Penalty, ...] = ()
+    """What is added to D's loss."""
 
 
 class Adam(Part):
@@ -182,3 +196,13 @@ class Recipe(Part):
     optimizer: Optimizers = Optimizers()
     ema: Ema = Ema()
     training: Training
+
+    @model_validator(mode="after")
+    def _penalties_see_single_images(self) -> Self:
+        if self.discriminator.norm == "batch" and self.objective.penalties:
+            raise ValueError(
+                f"the penalty {self.objective.penalties[0].kind} is on D's gradient at single images, and batch norm makes "
+                "each logit depend on the whole batch (Gulrajani et al. 2017, section 4); "
+                "set discriminator.norm to layer, instance or none, or objective.penalties to []"
+            )
+        return self

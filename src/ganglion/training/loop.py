@@ -19,6 +19,7 @@ from ganglion.data.batches import Batches
 from ganglion.errors import TrainingFailed
 from ganglion.networks.latents import draw_latents
 from ganglion.objectives.adversarial import ADVERSARIAL
+from ganglion.objectives.penalties import due, penalty_of
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, steps_for
@@ -76,6 +77,8 @@ def train_loop(
             fake = generator(z)  # (N, C, H, W)
             real_logits, fake_logits = discriminator(real).float(), discriminator(fake.detach()).float()  # (N,)
         loss_d = loss.discriminator(real_logits, fake_logits)
+        for penalty in due(recipe.objective.penalties, position.step):
+            loss_d = loss_d + penalty_of(penalty, discriminator, real, fake)
         _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale)
 
         # G phase

@@ -1,0 +1,135 @@
+"""The command line as a person meets it: in processes of its own, with exit codes and messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import ganglion
+from tiny import TINY, as_options
+
+
+@pytest.fixture
+def ganglion_command(cache: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Runs `ganglion WORDS` in an empty folder."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ganglion.cli.app", *words], cwd=tmp_path, timeout=120, capture_output=True, text=True,
+            env={**os.environ, "GANGLION_CACHE": str(cache), "COLUMNS": "120"},
+        )  # fmt: skip
+
+    return run
+
+
+def photos(folder: Path) -> Path:
+    for label in ("cat", "dög 🐕"):
+        (folder / label).mkdir(parents=True)
+        for i in range(6):
+            Image.new("RGB", (24, 20), (40 * i, 10, 90)).save(folder / label / f"{i}.png")
+    (folder / "cat" / "broken [bold].jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    return folder
+
+
+def test_training_then_sampling_in_each_form(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    trained = ganglion_command("train", "digits", "--size", "16", "--steps", "12", "--run", "r", *as_options(TINY))
+    assert (trained.returncode, trained.stdout) == (0, ""), trained.stderr
+    for part in ("1,797 images", "parameters", "MFLOP", "100%", "Finished", "samples/fixed"):
+        assert part in trained.stderr
+    assert ganglion_command("sample", "r", "--n", "5", "--seed", "2", "--out", "a/x.npy").returncode == 0
+    assert ganglion_command("sample", "r", "--n", "5", "--seed", "2", "--out", "folder").returncode == 0
+    assert ganglion_command("sample", "r", "--n", "5", "--out", "sheet.png").returncode == 0
+    images = np.load(tmp_path / "a/x.npy")
+    assert np.array_equal(images, ganglion.load(tmp_path / "r").sample(5, seed=2))
+    drawn = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "folder").iterdir())]
+    assert np.array_equal(np.stack(drawn), images[..., 0])
+    assert Image.open(tmp_path / "sheet.png").size == (3 * 18 + 2, 2 * 18 + 2)
+
+
+def test_dry_run_prints_every_value_and_touches_nothing(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shown = ganglion_command("train", "nowhere/", "--dry-run", "--size", "96x64", "--set", "generator.width=8", "--kimg", "5")
+    tree = yaml.safe_load(shown.stdout)
+    assert (tree["data"]["size"], tree["generator"]["width"], tree["training"]["kimg"]) == ([96, 64], 8, 5.0)
+    assert tree["discriminator"]["width"] == 64
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["train", "nowhere/"], 1, "there is no file or folder 'nowhere/'"),
+        (["train", "digist"], 1, "did you mean 'digits'"),
+        (["train"], 1, "no source of images was named"),
+        (["train", "digits", "--recipe", "dcgna"], 1, "did you mean 'dcgan'"),
+        (["train", "digits", "--set", "generator.widht=3"], 1, "did you mean 'generator.width'"),
+        (["train", "digits", "--set", "objective.adversarial=minmax"], 1, "did you mean 'minimax'"),
+        (["train", "digits", "--set", "width"], 1, "--set takes KEY=VALUE"),
+        (["train", "digits", "--size", "100"], 1, "use 96 or 112"),
+        (["train", "digits", "--kimg", "1", "--steps", "3"], 1, "a run has one budget"),
+        (["train", "digits", "--device", "cuda"], 1, "use --device auto"),
+        (["train", "digits", "--batch", "1"], 1, "training.batch: 1"),
+        (["train", "digits", "--colour"], 2, "No such option"),
+        (["sample", "nowhere"], 1, "is not a run"),
+        (["sample", "nowhere", "--n", "0"], 2, "'--n'"),
+        (["recipes", "dcgna"], 1, "did you mean 'dcgan'"),
+        (["data", "nowhere"], 1, "no file or folder"),
+        (["dance"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_ends_in_a_message_and_its_exit_code(ganglion_command, words, code, message) -> None:  # type: ignore[no-untyped-def]
+    result = ganglion_command(*words)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_data_tells_what_is_there_what_is_broken_and_what_would_be_done(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "photos")
+    page = ganglion_command("data", "photos", "--size", "16")
+    assert page.returncode == 0, page.stderr
+    for part in ("12 usable images", "20x24 (12)", "cat: 6", "dög 🐕: 6", "Skipped files: 1", "broken [bold].jpg", "16x16",
+                 "3 channels", "crop", "are exact copies"):  # fmt: skip
+        assert part in page.stdout
+    assert Image.open(tmp_path / "ganglion-preview.png").mode == "RGB"
+
+
+def test_data_as_json_is_one_object_on_standard_output(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "photos")
+    facts = json.loads(ganglion_command("data", "photos", "--json", "--fit", "pad").stdout)
+    assert facts["chosen"] == {"size": [16, 16], "channels": 3, "fit": "pad"} or facts["chosen"]["fit"] == "pad"
+    assert [path for path, _ in facts["bad"]] == ["cat/broken [bold].jpg"]
+    assert facts["labels"] == {"cat": 6, "dög 🐕": 6}
+
+
+def test_recipes_lists_prints_and_exports(ganglion_command) -> None:  # type: ignore[no-untyped-def]
+    assert {line.split()[0] for line in ganglion_command("recipes").stdout.splitlines()} >= {"dcgan", "fast"}
+    assert "Radford" in ganglion_command("recipes", "dcgan").stdout
+    assert json.loads(ganglion_command("recipes", "fast", "--json").stdout)["generator"]["width"] == 16
+    assert "Optimizers" in json.loads(ganglion_command("recipes", "--schema").stdout)["$defs"]
+
+
+def test_env_tells_versions_device_threads_and_what_is_missing(ganglion_command) -> None:  # type: ignore[no-untyped-def]
+    facts = json.loads(ganglion_command("env", "--json").stdout)
+    assert {"ganglion", "python", "packages", "torch_threads", "device", "precision", "missing", "cache"} <= set(facts)
+    shown = ganglion_command("env").stdout
+    assert f"torch              {facts['packages']['torch']}" in shown
+
+
+def test_the_version_is_printed(ganglion_command) -> None:  # type: ignore[no-untyped-def]
+    assert ganglion_command("--version").stdout.strip() == ganglion.__version__
+
+
+def test_a_reader_that_goes_away_is_no_error(cache: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m ganglion.cli.app recipes dcgan | head -1", shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,24 @@
+"""What every room's tests share: a cache of their own, and a finished tiny run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import ganglion
+from tiny import TINY
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where scans and stores go during the tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    """Thirty steps on the bundled digits, finished. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return ganglion.train(
+        "digits", size=16, steps=30, run=folder, precision="32", device="cpu", set=TINY, cache=cache, quiet=True
+    )

@@ -1,0 +1,108 @@
+"""Runs in fresh processes that are killed, interrupted and continued, against runs that were left alone.
+
+The child kills itself at an exact place: at its k-th file operation inside the run folder, seen by an audit hook. So
+every moment of a save can be hit, and always the same one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganglion
+from tiny import TINY, as_options
+
+CHILD = """
+import os, signal, sys
+folder, number, signal_name = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+seen = 0
+def watch(event, details):
+    global seen
+    if event in ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir") and str(details[0]).startswith(folder):
+        seen += 1
+        if seen == number:
+            os.kill(os.getpid(), getattr(signal, signal_name))
+sys.addaudithook(watch)
+sys.argv[1:] = sys.argv[4:]
+from ganglion.cli.app import main
+main()
+"""
+
+STEPS = 25
+
+
+def train_and_strike(
+    folder: Path, cache: Path, at: int, precision: str, strike: str = "SIGKILL"
+) -> subprocess.CompletedProcess[str]:
+    """`ganglion train` in a fresh process that is struck at its `at`-th file operation in `folder` (0: never)."""
+    command = ["train", "digits", "--size", "16", "--steps", str(STEPS), "--run", str(folder), "--device", "cpu"]
+    return subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *as_options(TINY)],
+        env={**os.environ, "GANGLION_CACHE": str(cache)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    newest = ganglion.Run(folder).checkpoint("latest")
+    return {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
+
+
+@pytest.fixture(scope="module", params=["32", "bf16"])
+def left_alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    done = train_and_strike(folder, cache, 0, request.param)
+    assert done.returncode == 0, done.stderr
+    return folder, request.param
+
+
+def test_a_run_killed_many_times_ends_with_the_bits_of_one_left_alone(
+    left_alone: tuple[Path, str], tmp_path: Path, cache: Path
+) -> None:
+    whole, precision = left_alone
+    folder = tmp_path / "run"
+    for at in (9, 37, 52, 61):  # before the first checkpoint, in the midst of one, between two, ...
+        struck = train_and_strike(folder, cache, at, precision)
+        assert struck.returncode == -signal.SIGKILL, struck.stderr
+    done = train_and_strike(folder, cache, 0, precision)
+    assert done.returncode == 0, done.stderr
+    assert files(folder) == files(whole)
+    records, expected = ganglion.Run(folder).records(), ganglion.Run(whole).records()
+    exact = ("step", "kimg", "loss_d", "loss_g", "logit_real", "logit_fake", "sliced_wasserstein")
+    assert [[r.get(key) for key in exact] for r in records] == [[r.get(key) for key in exact] for r in expected]
+    for sheet in (whole / "samples").rglob("*.png"):
+        assert (folder / sheet.relative_to(whole)).read_bytes() == sheet.read_bytes()
+
+
+@pytest.mark.parametrize("strike", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_saves_exits_with_130_and_goes_on_exactly(
+    left_alone: tuple[Path, str], tmp_path: Path, cache: Path, strike: str
+) -> None:
+    whole, precision = left_alone
+    folder = tmp_path / "run"
+    stopped = train_and_strike(folder, cache, 37, precision, strike)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "interrupted and saved" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert ganglion.Run(folder).steps_saved()[-1] < STEPS
+    assert train_and_strike(folder, cache, 0, precision).returncode == 0
+    assert files(folder) == files(whole)
+
+
+def test_a_damaged_newest_checkpoint_costs_only_its_steps(
+    left_alone: tuple[Path, str], tmp_path: Path, cache: Path
+) -> None:
+    whole, precision = left_alone
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / "checkpoints" / f"{STEPS:08d}" / "generator.safetensors").write_bytes(b"rubbish")
+    done = train_and_strike(folder, cache, 0, precision)
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stderr
+    assert "Going on from step 20" in done.stderr
+    assert files(folder) == files(whole)
