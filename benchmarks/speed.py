@@ -140,7 +140,16 @@ def endless(loader: DataLoader[Tensor]) -> Iterator[Tensor]:
 def ganglion_train(folder: Path, setting: Setting, seconds: float) -> tuple[float, float]:
     """Images a second of `ganglion train` with nothing left out but the process's start, and within the loop alone."""
     with tempfile.TemporaryDirectory() as scratch:
-        words = ["train", str(folder), "--size", str(setting.size), "--minutes", str(seconds / 60), "--run", f"{scratch}/run"]
+        words = [
+            "train",
+            str(folder),
+            "--size",
+            str(setting.size),
+            "--minutes",
+            str(seconds / 60),
+            "--run",
+            f"{scratch}/run",
+        ]
         for player in ("generator", "discriminator"):
             words += ["--set", f"{player}.width={setting.width}"]
         code = "import sys, torch, lightning_fabric, time; t = time.perf_counter(); from ganglion.cli.app import app; " \
@@ -184,13 +193,17 @@ def measure(setting: Setting, seconds: float, rounds: int) -> None:
     bound = statistics.median(rates) / flops
     ratios = [ours / theirs for ours, theirs in zip(b_loop, a, strict=True)]
     ratios_all = [ours / theirs for ours, theirs in zip(b_all, a, strict=True)]
-    print(f"\n{setting.name}, batch 64; {flops / 1e9:.2f} GFLOP an image; matrix product {bound * flops / 1e9:,.0f} GFLOP/s")
-    print(f"  bound from it                {bound:8,.0f} images/s")
-    print(f"  (a) tutorial loop            {statistics.median(a):8,.0f} images/s  {statistics.median(a) / bound:4.0%} of the bound")
-    print(f"  (b) ganglion train, loop     {statistics.median(b_loop):8,.0f} images/s  {statistics.median(b_loop) / bound:4.0%} "
-          f"of the bound  {statistics.median(ratios):.2f} times (a)  (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")  # fmt: skip
-    print(f"  (b) with scan and packing    {statistics.median(b_all):8,.0f} images/s  "
-          f"{statistics.median(ratios_all):.2f} times (a), over {seconds:.0f} s of training")  # fmt: skip
+
+    def line(name: str, speeds: list[float], ratios: list[float]) -> None:
+        speed, each = statistics.median(speeds), ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        times = f"  {statistics.median(ratios):.2f} times (a), rounds {each}" if ratios else ""
+        print(f"  {name:28} {speed:8,.0f} images/s  {speed / bound:4.0%} of the bound{times}")
+
+    print(f"\n{setting.name}, batch 64, {seconds:.0f} s each: {flops / 1e9:.2f} GFLOP an image")
+    print(f"  matrix product {statistics.median(rates) / 1e9:,.0f} GFLOP/s, so at most {bound:,.0f} images/s")
+    line("(a) tutorial loop", a, [])
+    line("(b) ganglion train, the loop", b_loop, ratios)
+    line("(b) with scan and packing", b_all, ratios_all)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import pytest
 import ganglion
 from tiny import TINY
 
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where scans and stores go during the tests."""

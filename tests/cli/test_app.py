@@ -55,7 +55,9 @@ def test_training_then_sampling_in_each_form(ganglion_command, tmp_path: Path) -
 
 
 def test_dry_run_prints_every_value_and_touches_nothing(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    shown = ganglion_command("train", "nowhere/", "--dry-run", "--size", "96x64", "--set", "generator.width=8", "--kimg", "5")
+    shown = ganglion_command(
+        "train", "nowhere/", "--dry-run", "--size", "96x64", "--set", "generator.width=8", "--kimg", "5"
+    )
     tree = yaml.safe_load(shown.stdout)
     assert (tree["data"]["size"], tree["generator"]["width"], tree["training"]["kimg"]) == ([96, 64], 8, 5.0)
     assert tree["discriminator"]["width"] == 64
@@ -130,6 +132,10 @@ def test_the_version_is_printed(ganglion_command) -> None:  # type: ignore[no-un
 
 def test_a_reader_that_goes_away_is_no_error(cache: Path) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m ganglion.cli.app recipes dcgan | head -1", shell=True, capture_output=True, text=True, timeout=60
+        f"{sys.executable} -m ganglion.cli.app recipes dcgan | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert "Traceback" not in done.stderr

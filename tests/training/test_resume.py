@@ -54,7 +54,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module", params=["32", "bf16"])
-def left_alone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, str]:
+def left_alone(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("alone") / "run"
     done = train_and_strike(folder, cache, 0, request.param)
     assert done.returncode == 0, done.stderr

@@ -217,9 +217,7 @@ def test_the_default_run_folder_is_named_by_source_recipe_and_size() -> None:
     assert default_run(resolve("fast", {"data.source": "hf:a/b", "data.size": 32})) == Path("runs/b-fast-32")
 
 
-def test_the_cache_can_be_named_by_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_can_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANGLION_CACHE", str(tmp_path / "mine"))
     tiny(tmp_path / "run", cache=None)  # type: ignore[arg-type]
     assert len(os.listdir(tmp_path / "mine" / "stores")) >= 1  # noqa: PTH208

@@ -16,12 +16,16 @@ from ganglion.recipe.schema import AdversarialName
 
 __all__ = ["ADVERSARIAL", "AdversarialLoss"]
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+
 
 class AdversarialLoss(NamedTuple):
-    discriminator: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Loss
     """(real logits, fake logits) to the loss that D minimises."""
-    generator: Callable[[Tensor], Tensor]
-    """fake logits to the loss that G minimises."""
+    generator: Loss
+    """(real logits, fake logits) to the loss that G minimises."""
+    generator_needs_real: bool = False
+    """Whether G's loss looks at the real logits; where it does not, the G phase does not compute them."""
 
 
 def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -32,17 +36,30 @@ def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(-real).mean() + softplus(fake).mean()
 
 
-def non_saturating_generator(fake: Tensor) -> Tensor:
+def non_saturating_generator(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log D(G(z))]. Goodfellow et al. 2014, section 3. In [0, inf); its gradient is strong where D is sure."""
     return softplus(-fake).mean()
 
 
-def minimax_generator(fake: Tensor) -> Tensor:
+def minimax_generator(real: Tensor, fake: Tensor) -> Tensor:
     """E[log(1 - D(G(z)))]. Goodfellow et al. 2014, equation 1. In (-inf, 0]; its gradient vanishes where D is sure."""
     return -softplus(fake).mean()
+
+
+def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log sigmoid(l(x) - l(G(z)))] over pairs. Jolicoeur-Martineau 2018, arXiv 1807.00734; Huang et al. 2025 (R3GAN),
+    arXiv 2501.05441, equation 2. In [0, inf); log 2 where D cannot tell.
+    """
+    return softplus(fake - real).mean()
+
+
+def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log sigmoid(l(G(z)) - l(x))] over pairs: the mirror of D's loss. In [0, inf)."""
+    return softplus(real - fake).mean()
 
 
 ADVERSARIAL: dict[AdversarialName, AdversarialLoss] = {
     "non-saturating": AdversarialLoss(logistic_discriminator, non_saturating_generator),
     "minimax": AdversarialLoss(logistic_discriminator, minimax_generator),
+    "relativistic": AdversarialLoss(relativistic_discriminator, relativistic_generator, generator_needs_real=True),
 }

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Activation = Literal["relu", "leaky-relu", "silu", "elu"]
-AdversarialName = Literal["non-saturating", "minimax"]
+AdversarialName = Literal["non-saturating", "minimax", "relativistic"]
 Channels = Literal[1, 3, 4]
 FitPolicy = Literal["crop", "pad", "stretch"]
 InitScheme = Literal["normal", "xavier", "kaiming", "orthogonal"]

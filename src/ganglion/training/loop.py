@@ -85,7 +85,8 @@ def train_loop(
         with frozen(discriminator):
             with fabric.autocast():
                 judged = discriminator(fake).float()  # (N,)
-            loss_g = loss.generator(judged)
+                rivals = discriminator(real).float().detach() if loss.generator_needs_real else real_logits  # (N,)
+            loss_g = loss.generator(rivals, judged)
             _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale)
 
         # EMA
