@@ -173,7 +173,11 @@ def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _pad(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return ImageOps.pad(image, size, Image.Resampling.LANCZOS)
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))  # ImageOps.pad rounds lines away
+    page = Image.new(image.mode, size)
+    page.paste(image.resize(inner, Image.Resampling.LANCZOS), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    return page
 
 
 def _stretch(image: Image.Image, size: tuple[int, int]) -> Image.Image:

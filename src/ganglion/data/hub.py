@@ -51,7 +51,7 @@ class HubSource:
         if column is None:
             return [Entry(f"row {i}", i) for i in range(len(rows))]
         names = rows.features[column].names
-        return [Entry(f"row {i}", i, names[k] if k >= 0 else None) for i, k in enumerate(rows[column])]
+        return [Entry(f"row {i}", i, None if k is None or k < 0 else names[k]) for i, k in enumerate(rows[column])]
 
     def read(self, entry: Entry) -> bytes:
         cell = _load(self.origin)[int(entry.locator)][self._image_column()]

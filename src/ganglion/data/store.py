@@ -102,6 +102,7 @@ def pack(
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock")):
             if not is_store(place):
+                shutil.rmtree(place, ignore_errors=True)  # what a hand left of a store
                 _build(source, scan, settings, place, progress)
     return open_store(place)
 

@@ -29,7 +29,8 @@ def map_chunks(
     joblib's loky workers are started anew rather than forked, so that they are safe beside torch's threads, and
     they do not import the user's script again, so that a script without a main guard works.
     """
-    processes = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = processes or cores
     starts = range(0, len(entries), CHUNK)
     if processes == 1 or len(entries) < FEW:
         return (work(source, entries[first : first + CHUNK]) for first in starts)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganglion.data.batches import Batches, order
+from ganglion.data.pixels import to_float
+from ganglion.data.scan import scan
+from ganglion.data.store import Fit, pack
+
+IMAGES = st.integers(1, 60)
+SEEDS = st.integers(0, 2**32)
+
+
+@given(IMAGES, SEEDS, st.integers(0, 5))
+def test_every_image_stands_once_in_each_epoch(images, seed, epoch):
+    assert sorted(order(images, seed, epoch * images, images)) == list(range(images))
+
+
+@given(IMAGES, SEEDS, st.integers(0, 200), st.lists(st.integers(1, 90), min_size=1, max_size=5))
+def test_slices_put_together_are_the_slice_over_all_of_them(images, seed, first, counts):
+    starts = first + np.cumsum([0, *counts[:-1]])
+    parts = [order(images, seed, int(start), count) for start, count in zip(starts, counts, strict=True)]
+    assert np.array_equal(np.concatenate(parts), order(images, seed, first, sum(counts)))
+
+
+@given(IMAGES, SEEDS, st.integers(0, 10**9), st.integers(1, 300))
+def test_any_slice_has_its_length_and_holds_images_alone(images, seed, first, count):
+    slice_ = order(images, seed, first, count)
+    assert len(slice_) == count
+    assert 0 <= slice_.min() <= slice_.max() < images
+
+
+def test_asking_for_other_slices_in_between_changes_nothing():
+    before = order(10, 0, 25, 10).tolist()
+    for position in range(0, 1000, 7):
+        order(10, position, position, 30)
+    assert order(10, 0, 25, 10).tolist() == before
+
+
+def test_each_epoch_and_each_seed_has_an_order_of_its_own():
+    orders = {tuple(order(50, seed, epoch * 50, 50)) for seed in range(5) for epoch in range(5)}
+    assert len(orders) == 25
+
+
+def test_images_meet_each_place_about_equally_often():
+    places = np.array([order(4, seed, 0, 4) for seed in range(4000)])
+    counts = np.stack([np.bincount(column, minlength=4) for column in places.T])
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000 * 3 / 4)  # five standard deviations of the binomial
+
+
+@pytest.fixture
+def store(listed, cache, noise):
+    source = listed({str(i): noise(16, 24, seed=i) for i in range(7)})
+    return pack(source, scan(source, cache), Fit((16, 24), 3, "crop"), cache)
+
+
+@pytest.fixture
+def batches(store):
+    return Batches(store, seed=3, device=torch.device("cpu"))
+
+
+def test_a_batch_is_the_images_at_its_positions_as_floats(store, batches):
+    wanted = store.images[order(7, 3, 5, 4)]
+    found = batches.take(5, 4)
+    assert found.shape == (4, 3, 16, 24)
+    assert torch.equal(found, to_float(torch.from_numpy(wanted)))
+
+
+def test_images_can_be_picked_by_index_also_twice(store, batches):
+    found = batches.pick(np.array([6, 0, 6]))
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found, to_float(torch.from_numpy(store.images[[6, 0, 6]])))
+
+
+def test_a_batch_may_be_larger_than_the_data_set(batches):
+    assert batches.take(0, 20).shape[0] == 20
+    assert torch.equal(batches.take(0, 20)[5:12], batches.take(5, 7))
+
+
+def test_changing_a_batch_does_not_change_the_images(batches):
+    before = batches.take(0, 7).clone()
+    batches.take(0, 7).zero_()
+    assert torch.equal(batches.take(0, 7), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_device_gives_the_very_images_that_the_processor_gives(store, batches):
+    there = Batches(store, seed=3, device=torch.device("cuda"))
+    assert there.take(2, 9).device.type == "cuda"
+    assert torch.equal(there.take(2, 9).cpu(), batches.take(2, 9))

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganglion.data.prepare import cache_folder, plan, prepare
+from ganglion.errors import DataError
+from ganglion.recipe.schema import Data
+
+
+def test_a_folder_becomes_a_store_of_its_images(image_folder, cache, reporter):
+    root = image_folder(["cat/1.png", "dog/2.png"], height=16, width=16)
+    store = prepare(Data(source=str(root)), cache, reporter)
+    assert store.images.shape == (2, 16, 16, 3)
+    assert store.classes == ["cat", "dog"]
+
+
+def test_what_the_recipe_leaves_open_is_chosen_with_reasons(image_folder, cache, reporter):
+    settled = plan(Data(source=str(image_folder(["a.png"], height=150, width=100))), cache, reporter)
+    assert (settled.fit.size, settled.fit.channels, settled.fit.policy) == ((96, 64), 3, "crop")
+    assert settled.reasons.keys() == {"size", "channels"}
+
+
+def test_what_the_recipe_says_is_done_without_a_reason(image_folder, cache, reporter):
+    data = Data(source=str(image_folder(["a.png"])), size=32, channels=1, fit="pad")
+    settled = plan(data, cache, reporter)
+    assert (settled.fit.size, settled.fit.channels, settled.fit.policy) == ((32, 32), 1, "pad")
+    assert settled.reasons == {}
+
+
+def test_a_plan_makes_no_store(image_folder, cache, reporter):
+    plan(Data(source=str(image_folder(["a.png"]))), cache, reporter)
+    assert not (cache / "stores").exists()
+
+
+def test_scanning_and_packing_are_told_to_the_end(image_folder, cache, reporter):
+    prepare(Data(source=str(image_folder(["a.png", "b.png"]))), cache, reporter)
+    assert reporter.told == [("Scanning images", 0, 2), ("Scanning images", 2, 2), ("Packing images", 2, 2)]
+
+
+def test_a_second_start_reads_nothing(image_folder, cache, reporter):
+    data = Data(source=str(image_folder(["a.png"])))
+    first = prepare(data, cache, reporter)
+    told = list(reporter.told)
+    assert prepare(data, cache, reporter).path == first.path
+    assert reporter.told == told
+
+
+def test_no_source_is_refused_with_what_can_be_one(cache, reporter):
+    for data in (Data(), Data(source="")):
+        with pytest.raises(DataError, match="no source of images was named: a folder, a zip"):
+            prepare(data, cache, reporter)
+
+
+def test_a_store_can_be_named_as_the_source(image_folder, cache, reporter):
+    made = prepare(Data(source=str(image_folder(["a.png"]))), cache, reporter)
+    opened = prepare(Data(source=str(made.path)), cache, reporter)
+    assert np.array_equal(opened.images, made.images)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [({"size": 32}, r"size \(16, 16\), not \(32, 32\)"), ({"channels": 1}, "channels 3, not 1")]
+)
+def test_a_store_that_holds_something_else_than_asked_is_refused(image_folder, cache, reporter, asked, says):
+    made = prepare(Data(source=str(image_folder(["a.png"])), size=16), cache, reporter)
+    with pytest.raises(DataError, match=says):
+        prepare(Data(source=str(made.path), **asked), cache, reporter)
+
+
+def test_a_store_that_was_fitted_in_another_way_than_the_recipes_is_the_callers_choice(image_folder, cache, reporter):
+    made = prepare(Data(source=str(image_folder(["a.png"])), fit="pad"), cache, reporter)
+    assert prepare(Data(source=str(made.path)), cache, reporter).fit.policy == "pad"
+
+
+def test_the_digits_are_a_store_of_their_own_kind(cache, reporter):
+    store = prepare(Data(source="digits", size=16), cache, reporter)
+    assert store.images.shape == (1797, 16, 16, 1)
+    assert store.classes == list("0123456789")
+
+
+def test_the_cache_is_where_the_environment_says_or_the_users_own():
+    assert cache_folder({"GANGLION_CACHE": "/there"}) == Path("/there")
+    assert cache_folder({}) == cache_folder({"GANGLION_CACHE": ""})
+    assert "ganglion" in str(cache_folder({}))
+
+
+def test_the_real_flowers_are_chosen_64_pixels_and_colour(real, cache, reporter):
+    settled = plan(Data(source=str(real("flowers17-128.zip"))), cache, reporter)
+    assert (settled.fit.size, settled.fit.channels) == ((64, 64), 3)

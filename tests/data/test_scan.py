@@ -1,0 +1,187 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganglion.data.archive import ZipSource
+from ganglion.data.folder import FolderSource
+from ganglion.data.scan import Scan, printable, scan
+from ganglion.errors import DataError
+
+
+@pytest.fixture
+def found(listed, cache):
+    """The scan of payloads in memory."""
+    return lambda payloads, labels=(), name="listed": scan(listed(payloads, dict(labels), name), cache)
+
+
+def test_sizes_modes_and_classes_are_counted(found, noise):
+    payloads = {"a": noise(8, 4), "b": noise(8, 4, 1), "c": noise(20, 30), "d": noise(6, 6, 4)}
+    result = found(payloads, {"a": "x", "b": "x", "c": "y"})
+    assert (result.images, result.smallest_size, result.largest_size) == (4, (8, 4), (20, 30))
+    assert result.median_size == (8, 4)
+    assert result.sizes[0] == ("8x4", 2)
+    assert result.modes == {"RGB": 2, "L": 1, "RGBA": 1}
+    assert (result.gray, result.alpha) == (1, 1)
+    assert result.labels == {"x": 2, "y": 1}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 9])
+def test_the_median_size_is_the_low_median_of_each_side(found, noise, count):
+    heights, widths = np.random.default_rng(count).integers(1, 30, (2, count)).tolist()
+    result = found({str(i): noise(h, w) for i, (h, w) in enumerate(zip(heights, widths, strict=True))})
+    middle = (count - 1) // 2
+    assert result.median_size == (sorted(heights)[middle], sorted(widths)[middle])
+
+
+def test_a_truncated_jpeg_is_listed_and_skipped(found, noise, encode):
+    whole = encode(noise(64, 64), "JPEG")
+    result = found({"a.jpg": whole, "b.jpg": encode(noise()), "torn.jpg": whole[: len(whole) // 2]})
+    assert (result.images, result.broken) == (2, 1)
+    assert result.bad[0][0] == "torn.jpg"
+    assert "truncated" in result.bad[0][1]
+
+
+def test_an_empty_file_and_one_that_is_no_image_are_listed_and_skipped(found, noise):
+    result = found({"a.png": noise(), "b.png": noise(seed=1), "empty.png": b"", "text.png": b"text"})
+    assert result.bad == [("empty.png", "empty file"), ("text.png", "not an image")]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(13, "Permission denied"), "cannot be read: Permission denied"),
+        (OSError("the disk hiccuped"), "cannot be read: the disk hiccuped"),
+        (ValueError("encrypted in the zip"), "encrypted in the zip"),
+    ],
+)
+def test_a_file_that_may_not_be_read_is_listed_and_skipped(found, noise, error, reason):
+    result = found({"a.png": noise(), "locked.png": error})
+    assert (result.images, result.bad) == (1, [("locked.png", reason)])
+
+
+def test_another_error_of_a_source_is_a_fault_of_the_programme_and_not_hidden(found):
+    with pytest.raises(ZeroDivisionError):
+        found({"a.png": ZeroDivisionError()})
+
+
+def test_animated_and_turned_images_are_counted(found, encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    red, blue = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    moving, turned = encode(red, "GIF", save_all=True, append_images=[blue]), encode(red, "JPEG", exif=exif)
+    result = found({"a.gif": moving, "b.jpg": turned, "c.png": encode(blue)})
+    assert (result.animated, result.turned, result.images) == (1, 1, 3)
+
+
+def test_copies_byte_for_byte_are_listed_with_their_original(found, noise, encode):
+    one, other = encode(noise()), encode(noise(seed=1))
+    result = found({"a.png": one, "b.png": other, "c.png": one, "d.png": one})
+    assert result.duplicates == 2
+    assert result.duplicate_paths == [("c.png", "a.png"), ("d.png", "a.png")]
+
+
+def test_arrays_of_the_same_bytes_and_another_shape_are_no_copies(found):
+    assert found({"a": np.zeros((2, 8), np.uint8), "b": np.zeros((4, 4), np.uint8)}).duplicates == 0
+
+
+def test_nothing_at_all_is_refused_as_empty(tmp_path, cache):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(DataError, match=r"no image in folder .*photos: it is empty"):
+        scan(FolderSource(tmp_path / "photos"), cache)
+
+
+def test_nothing_usable_is_refused_with_examples(found):
+    with pytest.raises(DataError, match=r"2 files, none of them usable \(a.png: empty file; b.txt: not an image\)"):
+        found({"a.png": b"", "b.txt": b"text"})
+
+
+def test_pickles_are_never_opened_and_the_message_says_why(found):
+    with pytest.raises(DataError, match="Python pickles are never opened"):
+        found({"cifar/data_batch_1": b"\x80\x04pickle", "cifar/batches.meta": b"\x80"})
+
+
+def test_more_than_half_broken_is_refused_with_counts_and_examples(found, noise):
+    with pytest.raises(DataError, match=r"2 of 3 images .* are broken, more than half: .*b.png: empty file"):
+        found({"a.png": noise(), "b.png": b"", "c.png": b""})
+
+
+def test_half_broken_is_used(found, noise):
+    assert found({"a.png": noise(), "b.png": b""}).images == 1
+
+
+@pytest.mark.parametrize("suffix", ["json", "txt", "xml", "csv"])
+def test_many_files_that_do_not_claim_to_be_images_are_listed_and_refuse_nothing(found, noise, suffix):
+    result = found({"a.png": noise()} | {f"{i}.{suffix}": b"{}" for i in range(50)})
+    assert (result.images, result.broken, len(result.bad)) == (1, 0, 50)
+
+
+def test_a_refusal_is_repeated_without_reading_again(listed, cache, noise):
+    source = listed({"a.png": noise(), "b.png": b"", "c.png": b""})
+    for _ in range(2):
+        with pytest.raises(DataError, match="more than half"):
+            scan(source, cache)
+    assert source.reads == 3
+
+
+def test_a_second_scan_reads_nothing_and_is_equal(listed, cache, noise):
+    source = listed({"a.png": noise(), "b.png": noise(seed=1), "b.txt": b""}, {"a.png": "x"})
+    first = scan(source, cache)
+    assert scan(source, cache) == first
+    assert source.reads == 3
+
+
+def test_another_fingerprint_is_another_scan(found, noise):
+    assert found({"a": noise()}, name="one").images == 1
+    assert found({"a": noise(), "b": noise(seed=1)}, name="two").images == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"format": 0}', b'{"format": 1}', b"\xff", b"7"])
+def test_a_damaged_cache_is_read_afresh(listed, cache, noise, damage):
+    source = listed({"a.png": noise()})
+    first = scan(source, cache)
+    kept = next((cache / "scans").glob("*.json"))
+    kept.write_bytes(damage)
+    assert scan(source, cache) == first
+    assert source.reads == 2
+    assert Scan.from_json(json.loads(kept.read_text())) == first
+
+
+def test_a_scan_is_the_same_after_json(found, noise):
+    result = found({"a.png": noise(), "b.png": noise(), "c.txt": b""}, {"a.png": "x"})
+    assert Scan.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_the_content_depends_on_bytes_labels_and_order_and_not_on_names(found, noise):
+    one, other = noise(), noise(seed=1)
+    same = found({"a": one, "b": other}, {"a": "x"}, "1").content
+    assert found({"c": one, "d": other}, {"c": "x"}, "2").content == same
+    assert found({"a": one, "b": other, "c.txt": b"not used"}, {"a": "x"}, "3").content == same
+    others = [
+        found({"a": one, "b": other}, {"a": "y"}, "4"),
+        found({"a": one, "b": other}, {}, "5"),
+        found({"a": other, "b": one}, {"a": "x"}, "6"),
+        found({"a": one}, {"a": "x"}, "7"),
+        found({"a": one, "b": noise(seed=2)}, {"a": "x"}, "8"),
+    ]
+    assert len({same, *(result.content for result in others)}) == 6
+
+
+def test_progress_runs_from_none_to_all(listed, cache, noise):
+    told = []
+    payloads = {str(i): noise(2, 2, seed=i) for i in range(300)}
+    scan(listed(payloads), cache, lambda done, total: told.append((done, total)))
+    assert told == [(0, 300), (256, 300), (300, 300)]
+
+
+def test_a_name_that_is_no_text_is_written_with_escapes():
+    assert printable("grün 猫") == "grün 猫"
+    assert printable(os.fsdecode(b"a\xff.png")) == "a\\udcff.png"
+
+
+def test_the_real_flowers_are_whole(real, cache):
+    result = scan(ZipSource(real("flowers17-128.zip")), cache)
+    assert (result.images, result.broken, result.median_size) == (1360, 0, (128, 128))
+    assert (len(result.labels), result.modes) == (17, {"RGB": 1360})
