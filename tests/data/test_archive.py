@@ -127,6 +127,17 @@ def test_a_zip_that_is_cut_off_is_refused_with_a_remedy(archive, noise, encode, 
         ZipSource(path).entries()
 
 
+@pytest.mark.parametrize(("offset", "byte"), [(6, 99), (9, 8)])
+def test_a_zip_of_an_unknown_version_or_with_names_that_are_no_text_is_refused(archive, offset, byte):
+    path = archive([("a.png", b"1")])
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"PK\x01\x02")
+    raw[at + offset], raw[at + 46] = byte, 0xFF
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match="is a zip that cannot be read"):
+        ZipSource(path).entries()
+
+
 def test_an_empty_zip_is_refused_as_empty(archive, cache):
     with pytest.raises(DataError, match=r"no image in zip .*: it is empty"):
         scan(ZipSource(archive([])), cache)

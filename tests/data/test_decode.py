@@ -238,6 +238,11 @@ def test_a_decompression_bomb_is_refused_by_its_header():
     assert reason(bomb()) == "refused: 60000x60000 pixels, more than 128 million (decompression bomb?)"
 
 
+def test_postscript_is_never_run():
+    drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    assert reason(drawing) == "a drawing, which is a programme and is never run"
+
+
 def test_a_png_whose_checksum_is_wrong_is_damaged(noise, encode):
     payload = bytearray(encode(noise(64, 64)))
     payload[len(payload) // 2] ^= 0xFF

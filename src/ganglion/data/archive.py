@@ -58,3 +58,5 @@ def _open_version(path: Path, version: tuple[int, ...]) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile:
         raise DataError(f"{path} is not a zip file, or it is cut off: copy or download it again") from None
+    except (NotImplementedError, ValueError) as error:
+        raise DataError(f"{path} is a zip that cannot be read ({error}): pack it anew") from None

@@ -96,6 +96,8 @@ def fit(image: Image.Image, size: Size, channels: Channels, policy: FitPolicy) -
 
 
 def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Facts]:
+    if opened.format in {"EPS", "WMF"}:  # Pillow would hand them to Ghostscript or Windows to be run
+        raise Unreadable("a drawing, which is a programme and is never run")
     width, height = opened.size
     if width * height > LARGEST_PIXELS:
         raise Unreadable(
