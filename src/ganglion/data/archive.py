@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, natural_label
+from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, looks_like_image, natural_label
 from ganglion.errors import DataError
 
 __all__ = ["ZipSource"]
@@ -32,7 +32,7 @@ class ZipSource:
         files = [(i, m.filename) for i, m in enumerate(members) if not m.is_dir() and not is_litter(m.filename)]
         files.sort(key=lambda file: (file[1], file[0]))
         labels = natural_label([name for _, name in files])
-        return [Entry(name, i, label) for (i, name), label in zip(files, labels, strict=True)]
+        return [Entry(name, i, label, looks_like_image(name)) for (i, name), label in zip(files, labels, strict=True)]
 
     def read(self, entry: Entry) -> bytes:
         archive = _open(self.path)

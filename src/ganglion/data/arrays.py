@@ -92,7 +92,9 @@ def is_idx_name(name: str) -> bool:
 
 def find_idx_images(folder: Path) -> Path | None:
     """The IDX file of images in a folder, the training set before others; None where there is none."""
-    images = sorted(p for p in folder.iterdir() if is_idx_name(p.name) and "label" not in p.name and p.is_file())
+    images = sorted(
+        p for p in folder.iterdir() if re.search(r"idx[34]", p.name) and is_idx_name(p.name) and p.is_file()
+    )
     return next((p for p in images if "train" in p.name), images[0] if images else None)
 
 

@@ -25,7 +25,7 @@ def find_source(name: str, data_dir: str | Path | None = None) -> Source:
         return _local_copy(name, Path(data_dir))
     if name == "digits":
         return DigitsSource()
-    if path.exists():
+    if _exists(path):
         return _at_path(path)
     if hub := parse_hub_name(name):
         return HubSource(*hub)
@@ -33,6 +33,13 @@ def find_source(name: str, data_dir: str | Path | None = None) -> Source:
         f"there is no file or folder {name!r}, nor a data set of that name; "
         f"names are {', '.join(NAMES)} and hf:OWNER/NAME{did_you_mean(name, NAMES)}"
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for any file
+        return False
 
 
 def _at_path(path: Path) -> Source:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, natural_label
+from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, looks_like_image, natural_label
 
 __all__ = ["FolderSource"]
 
@@ -31,7 +31,10 @@ class FolderSource:
 
     def entries(self) -> list[Entry]:
         names = sorted(name for name, _ in _walk(self.root))
-        return [Entry(name, name, label) for name, label in zip(names, natural_label(names), strict=True)]
+        return [
+            Entry(name, name, label, looks_like_image(name))
+            for name, label in zip(names, natural_label(names), strict=True)
+        ]
 
     def read(self, entry: Entry) -> bytes:
         path = self.root / str(entry.locator)
@@ -41,19 +44,21 @@ class FolderSource:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Relative path and status of every file below `root`. Links are followed, loops are not.
+    """Relative path and status of every file below `root`. Links are followed, after all else.
 
-    A folder that is one of its own ancestors (a loop) is skipped; a name whose target cannot be reached has no status.
+    A folder that has been read under another name (a loop, a second link) is not read again; a name whose target cannot
+    be reached has no status.
     """
-    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
-    while pending:
-        prefix, ancestors = pending.pop()
+    folders, links, known = [""], list[str](), set[tuple[int, int]]()
+    while folders or links:
+        prefix = folders.pop() if folders else links.pop(0)
         here = root / prefix
         try:
             identity = _identity(here.stat())
-            if identity in ancestors:
+            if identity in known:
                 continue
-            children = list(os.scandir(here))
+            known.add(identity)
+            children = sorted(os.scandir(here), key=lambda child: child.name)
         except OSError:  # a folder that may not be read: it is listed as one entry that cannot be read
             yield prefix, None
             continue
@@ -63,7 +68,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
                 continue
             try:
                 if child.is_dir():
-                    pending.append((name, ancestors | {identity}))
+                    (links if child.is_symlink() else folders).append(name)
                 elif child.is_file() or (child.is_symlink() and not Path(child).exists()):  # pipes, devices: no
                     yield name, child.stat()
             except OSError:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ganglion.data.atomic import write_atomically
 from ganglion.data.decode import Facts, Unreadable, facts_of, quiet_pillow
-from ganglion.data.source import Entry, Source, looks_like_image
+from ganglion.data.source import Entry, Source
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 
@@ -152,7 +152,7 @@ class _Tally:
         entry, facts = finding.entry, finding.facts
         if facts is None:
             self.bad.append((printable(entry.key), finding.reason))
-            self.broken += looks_like_image(entry.key) or ("/" not in entry.key and "." not in entry.key)
+            self.broken += entry.claims_image
             return
         self.content.update(finding.digest + repr(entry.label).encode())
         self.modes[facts.mode] += 1

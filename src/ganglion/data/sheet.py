@@ -36,5 +36,8 @@ def save_image(pixels: NDArray[np.uint8], path: Path) -> None:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.part")
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(beside, format="PNG")
-        beside.replace(path)
+        try:
+            Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(beside, format="PNG")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)

@@ -47,11 +47,12 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One candidate image: what a person calls it, where the source finds it, and its class."""
+    """One candidate image: what a person calls it, where the source finds it, its class, and whether it claims to be one."""
 
     key: str
     locator: str | int
     label: str | None = None
+    claims_image: bool = True
 
 
 class Source(Protocol):

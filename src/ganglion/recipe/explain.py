@@ -26,7 +26,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key that holds a value."""
     for name, field in schema.model_fields.items():
-        if part := _part(field.annotation):
+        if typing.get_origin(field.annotation) is not tuple and (part := _part(field.annotation)):
             yield from known_keys(part, f"{prefix}{name}.")
         else:
             yield prefix + name

@@ -112,15 +112,17 @@ def train_loop(
         if desk is None:
             continue
 
-        # Samples, checkpoint
-        if over or position.step % snapshot_steps == 0:
+        # Samples, record, checkpoint, in this order: what a killed run has saved is on record
+        saving = over or position.step % snapshot_steps == 0
+        if saving:
             record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
             if position.best_score is None or score < position.best_score:
                 position.best_step, position.best_score = position.step, score
-            save_checkpoint(desk.run.checkpoints, players, position)
-            prune(desk.run.checkpoints, recipe.training.keep)
         desk.vitals.write(record)
         desk.show(fraction, status_line(record))
+        if saving:
+            save_checkpoint(desk.run.checkpoints, players, position)
+            prune(desk.run.checkpoints, recipe.training.keep)
     return fraction >= 1
 
 

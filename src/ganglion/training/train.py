@@ -24,7 +24,7 @@ from ganglion.recipe.size import size_text
 from ganglion.training.budget import Budget
 from ganglion.training.checkpoint import restore
 from ganglion.training.environment import describe_environment
-from ganglion.training.hardware import choose_device, choose_precision, reproducible
+from ganglion.training.hardware import choose_device, choose_precision, kept_memory, reproducible
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import Desk, train_loop
 from ganglion.training.players import Position, build_players
@@ -143,7 +143,7 @@ def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
-    with reproducible(), storage_errors(job.folder), Interrupt() as interrupt:
+    with reproducible(), kept_memory(), storage_errors(job.folder), Interrupt() as interrupt:
         players = build_players(recipe, fabric.device)
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, position, fabric, screen)
