@@ -63,7 +63,7 @@ def _fill(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, settings: Init, dra
     PyTorch's fans would be those of the convolution in the other direction, wrong by a factor of s**2 * out / in.
     """
     if isinstance(layer, nn.ConvTranspose2d) and settings.scheme != "normal":
-        seen = torch.empty_like(layer.weight.transpose(0, 1))
+        seen = torch.empty_like(layer.weight.transpose(0, 1), memory_format=torch.contiguous_format)
         SCHEMES[settings.scheme](seen, settings.std, draw)
         layer.weight.copy_(seen.transpose(0, 1) * math.prod(layer.stride) ** 0.5)
     else:

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from ganglion.networks import dcgan
+from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.recipe.resolve import resolve, update
+from ganglion.recipe.schema import Recipe
+
+BUILDERS = [build_generator, build_discriminator]
+
+
+def recipe(**settings: object) -> Recipe:
+    small = {"data.size": 16, "data.channels": 3, "latent.dim": 8, "generator.width": 4, "discriminator.width": 4}
+    return resolve("dcgan", small | {key.replace("__", "."): value for key, value in settings.items()})
+
+
+def weights(network: torch.nn.Module) -> list[torch.Tensor]:
+    return list(network.state_dict().values())
+
+
+def equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("scheme", ["normal", "xavier", "kaiming", "orthogonal"])
+def test_equal_seeds_build_equal_weights_and_other_seeds_others(build, scheme):
+    first, again = build(recipe(init__scheme=scheme)), build(recipe(init__scheme=scheme))
+    assert equal(first, again)
+    assert not equal(first, build(recipe(init__scheme=scheme, training__seed=1)))
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_weights_do_not_depend_on_torchs_own_seed(build):
+    torch.manual_seed(1)
+    first = build(recipe())
+    torch.manual_seed(2)
+    assert equal(first, build(recipe()))
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_building_leaves_torchs_own_random_numbers_alone(build):
+    before = torch.get_rng_state()
+    build(recipe())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_each_network_has_its_own_width():
+    narrow, wide = recipe(), recipe(generator__width=6)
+    assert build_generator(narrow).layers[-2].in_channels == 4
+    assert build_generator(wide).layers[-2].in_channels == 6
+    assert equal(build_discriminator(narrow), build_discriminator(wide))
+    wide = recipe(discriminator__width=6)
+    assert build_discriminator(wide).layers[0].out_channels == 6
+    assert equal(build_generator(narrow), build_generator(wide))
+
+
+def test_the_recipe_decides_family_latent_size_and_channels():
+    settled = recipe(data__size="48x32", data__channels=1, latent__dim=5)
+    g, d = build_generator(settled), build_discriminator(settled)
+    assert (type(g), type(d)) == (dcgan.Generator, dcgan.Discriminator)
+    images = g(torch.zeros(2, 5))
+    assert images.shape == (2, 1, 48, 32)
+    assert d(images).shape == (2,)
+
+
+def test_gs_images_are_channels_last_and_fit_d_without_a_copy():
+    g, d = build_generator(recipe()), build_discriminator(recipe())
+    assert g(torch.zeros(2, 8)).is_contiguous(memory_format=torch.channels_last)
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in d.parameters() if p.ndim == 4)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("unsettled", [{"data__size": None}, {"data__channels": None}])
+def test_a_recipe_whose_images_are_not_settled_is_refused(build, unsettled):
+    with pytest.raises(ValueError, match="settled before networks are built"):
+        build(update(recipe(), **unsettled))
