@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.source import Entry
+from ganglion.data.source import Entry, looks_like_image
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -27,7 +27,7 @@ class ListedSource:
         return self.name
 
     def entries(self):
-        return [Entry(key, key, self.labels.get(key)) for key in self.payloads]
+        return [Entry(key, key, self.labels.get(key), looks_like_image(key)) for key in self.payloads]
 
     def read(self, entry):
         self.reads += 1

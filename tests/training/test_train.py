@@ -22,6 +22,11 @@ def tiny(run: Path, cache: Path, **asked: Any) -> ganglion.Run:
     return ganglion.train("digits", run=run, cache=cache, **options | asked)
 
 
+def picture(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def weights(run: ganglion.Run, which: str = "latest") -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(run.checkpoint(which).glob("*.safetensors"))}
 
@@ -85,14 +90,14 @@ def test_drawing_samples_does_not_change_what_is_learnt(tmp_path: Path, cache: P
 def test_the_fixed_sheet_is_what_the_loaded_model_samples(tiny_run: ganglion.Run) -> None:
     from ganglion.data.sheet import sheet
 
-    drawn = np.asarray(Image.open(tiny_run.fixed_samples / "00000030.png"))
+    drawn = picture(tiny_run.fixed_samples / "00000030.png")
     model = ganglion.load(tiny_run, checkpoint=30)
     assert np.array_equal(drawn, sheet(model.sample(64, seed=0))[..., 0])
 
 
 def test_fresh_sheets_show_other_latents_each_time(tiny_run: ganglion.Run) -> None:
-    first, second = (np.asarray(Image.open(tiny_run.fresh_samples / f"{s:08d}.png")) for s in (0, 10))
-    fixed = np.asarray(Image.open(tiny_run.fixed_samples / "00000000.png"))
+    first, second = (picture(tiny_run.fresh_samples / f"{s:08d}.png") for s in (0, 10))
+    fixed = picture(tiny_run.fixed_samples / "00000000.png")
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, fixed)
 

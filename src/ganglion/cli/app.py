@@ -28,13 +28,19 @@ for command in (train.train, data.data, recipes.recipes, sample.sample, env.env)
     app.command()(command)
 
 
-@app.callback()
-def ganglion(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    if show_version:
+def print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(version("ganglion"))
         raise typer.Exit
+
+
+@app.callback()
+def ganglion(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=print_version)
+    ] = False,
+) -> None:
+    """Options before a command."""
 
 
 def main() -> None:
