@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         DataError,
         DeviceError,
         GanglionError,
+        Interrupted,
         RecipeError,
         RunError,
         StorageError,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ganglion.latent.model import Model, load
     from ganglion.recipe.schema import Recipe
     from ganglion.training.run import Run
-    from ganglion.training.train import Interrupted, train
+    from ganglion.training.train import train
 
 __all__ = [
     "CheckpointError",
@@ -43,7 +44,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Interrupted": "training.train",
     "Model": "latent.model",
     "Recipe": "recipe.schema",
     "Run": "training.run",

@@ -7,7 +7,8 @@
     │   └── CheckpointError   no checkpoint that can be read
     ├── DeviceError       the device or the precision asked for is not there
     ├── StorageError      the disk is full or cannot be written
-    └── TrainingFailed    training went wrong beyond repair, for example non-finite weights
+    ├── TrainingFailed    training went wrong beyond repair, for example non-finite weights
+    └── Interrupted       not a failure: training was asked to stop, and has saved everything
 
 Each message says what was expected, what came, and what to do, in one or two lines.
 """
@@ -19,6 +20,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "GanglionError",
+    "Interrupted",
     "RecipeError",
     "RunError",
     "StorageError",
@@ -60,3 +62,9 @@ class TrainingFailed(GanglionError):  # noqa: N818 (it names an outcome, and the
     """Training ended in a state from which no generator can come."""
 
     exit_code = 3
+
+
+class Interrupted(GanglionError):  # noqa: N818 (as above)
+    """Training was asked to stop and has saved everything; the same command goes on."""
+
+    exit_code = 130

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ganglion.recipe.request import Request
 
 __all__ = ["train"]
 
@@ -40,7 +43,7 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
     """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
-    asked: dict[str, Any] = {
+    asked: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
     }  # fmt: skip

@@ -4,38 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from ganglion.recipe.resolve import parse_assignments, resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import Size
 
-__all__ = ["requested_recipe"]
+__all__ = ["Request", "requested_recipe"]
 
 
-def requested_recipe(
-    source: str | Path | None = None,
-    *,
-    recipe: str | Path | Recipe = "dcgan",
-    size: object = None,
-    kimg: float | None = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    batch: int | None = None,
-    seed: int | None = None,
-    precision: str | None = None,
-    data_dir: str | Path | None = None,
-    set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the keyword is the command's option)
-) -> Recipe:
+class Request(TypedDict, total=False):
+    """The keywords; what is left out is the recipe's own."""
+
+    recipe: str | Path | Recipe
+    """A preset's name, a YAML file or a recipe."""
+    size: int | str | Size | None
+    """64 or "96x64" (height x width)."""
+    kimg: float | None
+    steps: int | None
+    minutes: float | None
+    batch: int | None
+    seed: int | None
+    precision: str | None
+    data_dir: str | Path | None
+    set: Iterable[str] | Mapping[str, object]
+    """Any value: a mapping by dotted key, or "KEY=VALUE" texts."""
+
+
+KEYS = {
+    "size": "data.size",
+    "data_dir": "data.data_dir",
+    "kimg": "training.kimg",
+    "steps": "training.steps",
+    "minutes": "training.minutes",
+    "batch": "training.batch",
+    "seed": "training.seed",
+    "precision": "training.precision",
+}
+"""Where each keyword stands in a recipe."""
+
+
+def requested_recipe(source: str | Path | None = None, **asked: Unpack[Request]) -> Recipe:
     """The recipe that these words mean, before the images are known; a keyword wins over `set`. Raises RecipeError."""
-    given: dict[str, object] = {
-        "data.source": None if source is None else str(source),
-        "data.data_dir": None if data_dir is None else str(data_dir),
-        "data.size": size,
-        "training.kimg": kimg,
-        "training.steps": steps,
-        "training.minutes": minutes,
-        "training.batch": batch,
-        "training.seed": seed,
-        "training.precision": precision,
-    }
-    overrides = dict(set) if isinstance(set, Mapping) else parse_assignments(set)
-    return resolve(recipe, {**overrides, **{key: value for key, value in given.items() if value is not None}})
+    unknown = asked.keys() - Request.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"unknown keyword {sorted(unknown)[0]!r}; keywords are {', '.join(Request.__annotations__)}")
+    given: dict[str, object] = {key: asked.get(keyword) for keyword, key in KEYS.items()}
+    given |= {"data.source": source}
+    paths = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    extra = asked.get("set", ())
+    overrides = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
+    named = {key: value for key, value in paths.items() if value is not None}
+    return resolve(asked.get("recipe", "dcgan"), overrides | named)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from lightning_fabric import Fabric
@@ -15,9 +15,9 @@ from ganglion.data.batches import Batches
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
-from ganglion.errors import GanglionError, RunError
+from ganglion.errors import Interrupted, RunError
 from ganglion.networks.cost import cost_of
-from ganglion.recipe.request import requested_recipe
+from ganglion.recipe.request import Request, requested_recipe
 from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
@@ -33,15 +33,9 @@ from ganglion.training.screen import Screen
 from ganglion.training.snapshot import Snapshots
 from ganglion.vitals.record import VitalsLog
 
-__all__ = ["Interrupted", "requested_recipe", "train"]
+__all__ = ["train"]
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
-
-
-class Interrupted(GanglionError):  # noqa: N818 (not a failure: the run was saved and goes on where it stopped)
-    """Training was asked to stop and has saved everything."""
-
-    exit_code = 130
 
 
 def train(
@@ -53,7 +47,7 @@ def train(
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
-    **asked: Any,
+    **asked: Unpack[Request],
 ) -> Run:
     """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
 
