@@ -67,7 +67,10 @@ def test_orthogonal_weights_are_orthonormal_on_their_shorter_side():
 
 @pytest.mark.parametrize("kernel", [4, 5])
 def test_kaiming_carries_a_signal_through_a_deep_relu_generator(kernel):
-    """Every layer's outputs keep the variance 2 that relu halves again, but for the pixels at the border."""
+    """Every layer's outputs keep the variance 2 that relu halves again, but for pixels at the border, which see less.
+
+    Were the stride not counted, four layers would leave 2 / 4**4.
+    """
     doubling = (1, 0) if kernel == 4 else (2, 1)
     ups = [nn.ConvTranspose2d(32, 32, kernel, 2, *doubling) for _ in range(4)]
     filled("kaiming", network=nn.ModuleList(ups))
@@ -75,7 +78,7 @@ def test_kaiming_carries_a_signal_through_a_deep_relu_generator(kernel):
     with torch.no_grad():
         for up in ups:
             x = up(x.relu())
-            assert 1.0 < x.var().item() < 3.0
+            assert 0.5 < x.var().item() < 4
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

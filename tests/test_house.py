@@ -1,0 +1,227 @@
+"""The rules of the house: who may import whom, what the bare import costs, one table for each choice, one error tree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+
+import ganglion
+from ganglion import errors
+from ganglion.data import decode
+from ganglion.networks import build, initialise, latents, layers
+from ganglion.objectives import adversarial, penalties
+from ganglion.recipe import schema
+from ganglion.training import budget
+
+SOURCE = Path(ganglion.__file__).parent
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")  # the face knows all its rooms
+
+FLOORS = [
+    {"errors", "streams"},
+    {"recipe"},
+    {"objectives", "networks", "augment", "data"},
+    {"metrics"},
+    {"vitals"},
+    {"doctor"},
+    {"training"},
+    {"report", "latent"},
+    {"cli"},
+]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+WITH_TORCH_IN_DATA = {"batches.py", "pixels.py"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of all that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Other rooms; the face, `ganglion` itself or a name of it, counts as one that is above all."""
+    names = {name.split(".")[1] if "." in name else "" for name in imported(path) if name.split(".")[0] == "ganglion"}
+    return {name if name in FLOOR else "the face" for name in names} - {room_of(path)}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level names of the modules that a fresh process holds after `statement`."""
+    code = f"import json, sys; {statement}; print(json.dumps(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(found.stdout)}
+
+
+def modules() -> list[str]:
+    return [name for _, name, _ in pkgutil.walk_packages([str(SOURCE)], "ganglion.")]
+
+
+# Imports go down only
+
+
+def test_every_room_has_its_floor():
+    assert {room_of(path) for path in FILES} <= set(FLOOR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_down_only(path):
+    above = len(FLOORS) if room_of(path) != "cli" else -1  # a command may use what any program may
+    wrong = {room for room in rooms_imported(path) if FLOOR.get(room, above) >= FLOOR[room_of(path)]}
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) == "recipe"], ids=lambda path: path.name)
+def test_the_recipe_knows_nothing_but_errors(path):
+    assert rooms_imported(path) <= {"errors"}
+
+
+def test_errors_and_streams_know_no_room_at_all():
+    assert not rooms_imported(SOURCE / "errors.py") | rooms_imported(SOURCE / "streams.py")
+
+
+def torchless() -> list[Path]:
+    images_in = [path for path in FILES if room_of(path) == "data" and path.name not in WITH_TORCH_IN_DATA]
+    return images_in + [path for path in FILES if room_of(path) in ("doctor", "recipe", "errors", "streams")]
+
+
+@pytest.mark.parametrize("path", torchless(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_where_images_come_in_and_records_are_read_nothing_imports_torch(path):
+    tops = {name.partition(".")[0] for name in imported(path)}
+    assert not tops & {"torch", "lightning_fabric"}
+    assert not {"ganglion.data.batches", "ganglion.data.pixels"} & {name.rpartition(".")[0] for name in imported(path)}
+
+
+def test_preparing_images_does_not_load_torch():
+    found = loaded_by("import ganglion.data.prepare")
+    assert "numpy" in found
+    assert "torch" not in found
+
+
+# The face
+
+
+def test_the_public_names_are_sorted_and_every_one_can_be_got():
+    assert ganglion.__all__ == sorted(ganglion.__all__)
+    assert all(getattr(ganglion, name) is not None for name in ganglion.__all__)
+    assert dir(ganglion) == ganglion.__all__
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ganglion' has no attribute 'trian'"):
+        _ = ganglion.trian
+
+
+def test_the_public_names_shown_to_type_checkers_are_those_there_are():
+    tree = ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8"))
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    names = {alias.name for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert names == set(ganglion.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_name_that_a_module_offers_is_there_once(name):
+    module = importlib.import_module(name)
+    offered = getattr(module, "__all__", [])
+    assert len(set(offered)) == len(offered)
+    assert all(hasattr(module, one) for one in offered)
+
+
+def test_the_bare_import_loads_nothing_heavy():
+    heavy = {"torch", "numpy", "pydantic", "typer", "datasets", "sklearn", "rich", "PIL", "yaml", "tensorboard"}
+    assert not loaded_by("import ganglion") & heavy
+
+
+def test_the_bare_import_takes_under_300_milliseconds():
+    code = "import time; a = time.perf_counter(); import ganglion; print(time.perf_counter() - a)"
+    command = [sys.executable, "-c", code]
+    runs = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    assert median(runs) < 0.3
+
+
+# One table for each choice
+
+TABLES: dict[str, tuple[Any, Any]] = {
+    "Activation": (schema.Activation, layers.ACTIVATIONS),
+    "AdversarialName": (schema.AdversarialName, adversarial.ADVERSARIAL),
+    "FitPolicy": (schema.FitPolicy, decode._FIT),
+    "InitScheme": (schema.InitScheme, initialise.SCHEMES),
+    "Norm": (schema.Norm, layers.NORMS),
+    "PenaltyName": (schema.PenaltyName, penalties.PENALTIES),
+    "Prior": (schema.Prior, latents.PRIORS),
+    "Schedule": (schema.Schedule, budget.SCHEDULES),
+    "generator.family": (schema.DcganGenerator.model_fields["family"].annotation, build.GENERATORS),
+    "discriminator.family": (schema.DcganDiscriminator.model_fields["family"].annotation, build.DISCRIMINATORS),
+}
+BUILDS_NOTHING = {"Channels", "Precision"}
+"""Numbers of channels are no words; tests/training/test_hardware.py holds Precision to what settles it."""
+
+
+@pytest.mark.parametrize("choice", TABLES)
+def test_every_word_of_a_choice_builds_something_and_nothing_else_can_be_built(choice):
+    words, table = TABLES[choice]
+    assert set(get_args(words)) == set(table)
+
+
+def test_no_choice_of_the_recipe_is_forgotten_here():
+    choices = {name for name, value in vars(schema).items() if get_origin(value) is Literal}
+    assert choices == {name for name in TABLES if "." not in name} | BUILDS_NOTHING
+
+
+# One error tree
+
+EXIT_CODES = {
+    "CheckpointError": 1,
+    "DataError": 1,
+    "DeviceError": 1,
+    "GanglionError": 1,
+    "Interrupted": 130,
+    "RecipeError": 1,
+    "RunError": 1,
+    "StorageError": 1,
+    "TrainingFailed": 3,
+}
+
+
+def classes_of_errors() -> dict[str, type[Exception]]:
+    """All that the package defines, wherever they stand."""
+    found, waiting = {}, [errors.GanglionError]
+    for name in modules():
+        importlib.import_module(name)
+    while waiting:
+        error = waiting.pop()
+        found[error.__name__] = error
+        waiting += [kind for kind in error.__subclasses__() if kind.__module__.startswith("ganglion.")]
+    return found
+
+
+def test_every_error_has_its_exit_code():
+    assert {name: error.exit_code for name, error in classes_of_errors().items()} == EXIT_CODES
+
+
+def test_every_error_can_be_caught_by_its_public_name():
+    assert all(getattr(ganglion, name) is error for name, error in classes_of_errors().items())
+
+
+def test_every_error_stands_in_the_tree_at_the_head_of_its_file():
+    assert set(errors.__all__) == set(classes_of_errors())
+    assert all(name in str(errors.__doc__) for name in errors.__all__)
+
+
+def test_a_damaged_checkpoint_is_a_trouble_of_the_run():
+    assert issubclass(errors.CheckpointError, errors.RunError)

@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganglion.recipe.schema import Optimizers, Training
+from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
+
+
+@pytest.mark.parametrize(
+    ("kimg", "batch", "steps"),
+    [(1, 64, 16), (0.064, 64, 1), (0.0641, 64, 2), (0.001, 64, 1), (1, 1000, 1), (0.3, 100, 3), (1.1, 100, 11),
+     (2.3, 100, 23), (1000, 64, 15625)],
+)  # fmt: skip
+def test_kimg_become_the_fewest_steps_that_show_so_many_images(kimg, batch, steps):
+    assert steps_for(kimg, batch) == steps
+
+
+@given(st.integers(1, 10**9), st.integers(1, 65536))
+def test_a_number_of_images_is_reached_and_not_passed_by_a_whole_step(images, batch):
+    steps = steps_for(images / 1000, batch)
+    assert (steps - 1) * batch < images <= steps * batch
+
+
+@pytest.mark.parametrize(
+    ("asked", "budget"),
+    [({"kimg": 1}, Budget(16, None)), ({"steps": 30}, Budget(30, None)), ({"minutes": 1.5}, Budget(None, 90))],
+)
+def test_a_budget_is_steps_or_seconds(asked, budget):
+    assert Budget.of(Training(batch=64, **asked)) == budget
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 0.0), (5, 0.25), (19, 0.95), (20, 1.0), (30, 1.0)])
+def test_the_share_of_a_budget_of_steps_knows_no_clock(step, share):
+    assert Budget(20, None).fraction(step, 1e9) == share
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(0, 0.0), (15, 0.25), (60, 1.0), (90, 1.0)])
+def test_the_share_of_a_budget_of_seconds_counts_no_steps(seconds, share):
+    assert Budget(None, 60).fraction(10**9, seconds) == share
+
+
+@pytest.mark.parametrize(
+    ("schedule", "at"),
+    [("constant", (1.0, 1.0, 1.0, 1.0)), ("linear", (1.0, 0.75, 0.5, 0.0)), ("cosine", (1.0, 0.8535534, 0.5, 0.0))],
+)
+def test_a_schedule_goes_through_its_known_points(schedule, at):
+    found = [SCHEDULES[schedule](fraction) for fraction in (0, 0.25, 0.5, 1)]
+    assert found == pytest.approx(at, abs=1e-7)
+
+
+@given(st.sampled_from(list(SCHEDULES)), st.floats(0, 1), st.floats(0, 1))
+def test_a_rate_never_rises_again_and_stays_between_0_and_1(schedule, a, b):
+    earlier, later = sorted((a, b))
+    assert 0 <= SCHEDULES[schedule](later) <= SCHEDULES[schedule](earlier) <= 1
+
+
+def test_the_rate_rises_linearly_over_the_warm_up_and_then_stays():
+    settings = Optimizers(warmup_kimg=2)
+    assert [lr_scale(settings, 0.5, images) for images in (0, 500, 1000, 2000, 5000)] == [0, 0.25, 0.5, 1, 1]
+
+
+def test_without_a_warm_up_the_first_step_has_the_full_rate():
+    assert lr_scale(Optimizers(warmup_kimg=0), 0, 0) == 1
+
+
+def test_warm_up_and_schedule_multiply():
+    assert lr_scale(Optimizers(warmup_kimg=2, schedule="linear"), 0.25, 1000) == 0.5 * 0.75

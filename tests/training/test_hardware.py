@@ -1,0 +1,92 @@
+from typing import get_args
+
+import pytest
+import torch
+
+from ganglion.errors import DeviceError
+from ganglion.recipe.schema import Precision
+from ganglion.training.hardware import DEVICES, DeviceName, choose_device, choose_precision, reproducible
+
+CPU, MPS = torch.device("cpu"), torch.device("mps")
+PRESENT = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+ABSENT = [name for name, there in PRESENT.items() if not there]  # no machine has both
+
+
+def settings() -> tuple[bool, ...]:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    return cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+
+
+def test_the_words_for_devices_are_those_of_the_type():
+    assert get_args(DeviceName) == DEVICES
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_device_that_is_not_there_is_refused_with_what_to_do(name):
+    with pytest.raises(DeviceError, match=rf"finds no {name} device here; use --device auto or --device cpu"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:0", "", "tpu"])
+def test_an_unknown_device_is_refused_with_those_there_are(name):
+    with pytest.raises(DeviceError, match=rf"--device is one of auto, cpu, cuda, mps; got '{name}'"):
+        choose_device(name)
+
+
+def test_auto_takes_the_accelerator_where_there_is_one():
+    expected = next((name for name, there in PRESENT.items() if there), "cpu")
+    assert choose_device("auto").type == expected
+
+
+def test_the_cpu_can_always_be_chosen():
+    assert choose_device("cpu") == CPU
+
+
+def test_precision_auto_is_settled_as_32_or_bf16_and_the_same_each_time():
+    assert choose_precision("auto", CPU) in ("32", "bf16")
+    assert choose_precision("auto", CPU) == choose_precision("auto", CPU)
+
+
+@pytest.mark.parametrize("asked", ["32", "bf16"])
+def test_a_precision_that_is_asked_for_is_given(asked):
+    assert choose_precision(asked, CPU) == asked
+
+
+@pytest.mark.parametrize("asked", get_args(Precision))
+def test_every_word_for_a_precision_is_settled_on_the_cpu(asked):
+    assert choose_precision(asked, CPU) in set(get_args(Precision)) - {"auto"}
+
+
+def test_mps_computes_in_float32_and_refuses_bf16_with_what_to_do():
+    assert choose_precision("auto", MPS) == choose_precision("32", MPS) == "32"
+    with pytest.raises(DeviceError, match="not reliable on mps; use --precision 32"):
+        choose_precision("bf16", MPS)
+
+
+def test_reproducible_turns_off_whatever_may_differ_from_run_to_run():
+    with reproducible():
+        assert settings() == (True, False, False, False)
+
+
+def test_reproducible_puts_the_processs_settings_back():
+    before = settings()
+    with reproducible():
+        pass
+    assert settings() == before
+    assert before != (True, False, False, False)  # or the claim would be empty
+
+
+def test_reproducible_puts_the_settings_back_after_an_exception():
+    before = settings()
+    with pytest.raises(ZeroDivisionError), reproducible():
+        raise ZeroDivisionError
+    assert settings() == before
+
+
+def test_reproducible_may_be_nested():
+    before = settings()
+    with reproducible():
+        with reproducible():
+            pass
+        assert settings() == (True, False, False, False)
+    assert settings() == before

@@ -1,0 +1,85 @@
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ganglion.training.interrupt import Interrupt
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in Interrupt.SIGNALS]
+
+
+def in_a_thread(work: Callable[[], object]) -> list[object]:
+    """What `work` returned or raised there."""
+    found: list[object] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_a_wish(number):
+    with Interrupt() as interrupt:
+        assert not interrupt.wanted
+        signal.raise_signal(number)
+        assert interrupt.wanted
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_ctrl_c_after_the_first_signal_stops_at_once(first):
+    with Interrupt() as interrupt:
+        signal.raise_signal(first)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert interrupt.wanted
+
+
+def test_a_second_sigterm_leaves_the_save_its_time():
+    with Interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupt.wanted
+
+
+def test_the_processs_own_handlers_are_put_back():
+    before = handlers()
+    with Interrupt():
+        assert not set(handlers()) & set(before)
+    assert handlers() == before
+
+
+def test_the_processs_own_handlers_are_put_back_after_an_exception():
+    before = handlers()
+    with pytest.raises(ZeroDivisionError), Interrupt():
+        raise ZeroDivisionError
+    assert handlers() == before
+
+
+def test_afterwards_ctrl_c_means_what_it_meant():
+    with Interrupt() as interrupt:
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not interrupt.wanted
+
+
+def test_in_another_thread_it_is_harmless_and_never_wanted():
+    before = handlers()
+
+    def work() -> bool:
+        with Interrupt() as interrupt:
+            return interrupt.wanted or handlers() != before
+
+    assert in_a_thread(work) == [False]
+    assert handlers() == before

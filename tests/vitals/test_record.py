@@ -1,0 +1,144 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ganglion.vitals.record import Record, VitalsLog, read_records, status_line
+
+
+def record(step: int, **more: float) -> Record:
+    return {
+        "step": step, "kimg": step * 0.064, "seconds": step / 10, "images_per_sec": 640.0, "eta_sec": 75.0, "lr_g": 2e-4,
+        "lr_d": 1e-4, "loss_d": 1.25 + step, "loss_g": 0.75, "logit_real": 2.0, "logit_fake": -2.0, "d_real": 0.88,
+        "d_fake": 0.12,
+    } | more  # fmt: skip
+
+
+def written(run: Path, resumed_step: int, *steps: int) -> None:
+    log = VitalsLog(run, resumed_step)
+    for step in steps:
+        log.write(record(step))
+    log.close()
+
+
+def board(run: Path) -> EventAccumulator:
+    found = EventAccumulator(str(run / "tensorboard"))
+    found.Reload()
+    return found
+
+
+def scalars(run: Path, name: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in board(run).Scalars(name)]
+
+
+def make_older(run: Path) -> None:
+    """Files of an earlier life bear an earlier time; within one second their order would be that of a counter."""
+    for file in (run / "tensorboard").iterdir():
+        file.rename(file.with_name(re.sub(r"tfevents\.\d+", "tfevents.1000000000", file.name)))
+
+
+def test_what_a_log_writes_is_what_is_read(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    records = [record(step, sliced_wasserstein=1 / 3 * step) for step in (5, 10, 15)]
+    for one in records:
+        log.write(one)
+    log.close()
+    assert read_records(tmp_path / "vitals.jsonl") == records
+
+
+def test_a_record_is_on_disk_as_one_line_when_write_returns(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    for step in (1, 2):
+        log.write(record(step))
+        lines = (tmp_path / "vitals.jsonl").read_bytes().split(b"\n")
+        assert [json.loads(line)["step"] for line in lines[:-1]] == list(range(1, step + 1))
+        assert lines[-1] == b""
+    log.close()
+
+
+def test_a_resumed_log_drops_the_records_of_the_life_that_was_lost(tmp_path):
+    written(tmp_path, 0, 5, 10, 15, 20)
+    written(tmp_path, 10, 12)
+    assert [one["step"] for one in read_records(tmp_path / "vitals.jsonl")] == [5, 10, 12]
+
+
+def test_a_log_that_begins_anew_drops_all(tmp_path):
+    written(tmp_path, 0, 5, 10)
+    written(tmp_path, 0)
+    assert read_records(tmp_path / "vitals.jsonl") == []
+
+
+def test_a_last_line_that_a_kill_cut_off_is_left_out_at_every_length(tmp_path):
+    path = tmp_path / "vitals.jsonl"
+    written(tmp_path, 0, 5, 10)
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for end in range(first, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        expected = [5, 10] if end == len(whole) - 1 else [5]
+        assert [one["step"] for one in read_records(path)] == expected
+
+
+def test_a_log_goes_on_after_a_line_that_was_cut_off(tmp_path):
+    path = tmp_path / "vitals.jsonl"
+    written(tmp_path, 0, 5, 10)
+    path.write_bytes(path.read_bytes()[:-20])
+    written(tmp_path, 10, 15)
+    assert [one["step"] for one in read_records(path)] == [5, 15]
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_run_that_has_no_record_reads_as_none(tmp_path):
+    assert read_records(tmp_path / "vitals.jsonl") == []
+
+
+def test_tensorboard_reads_the_same_numbers(tmp_path):
+    written(tmp_path, 0, 5, 10)
+    assert scalars(tmp_path, "loss/loss_d") == [(5, 6.25), (10, 11.25)]
+    assert scalars(tmp_path, "logits/logit_fake") == [(5, -2.0), (10, -2.0)]
+    assert scalars(tmp_path, "rates/lr_g")[0][1] == pytest.approx(2e-4, rel=1e-6)
+
+
+def test_tensorboard_has_every_number_but_the_step_and_the_time_left(tmp_path):
+    written(tmp_path, 0, 5)
+    names = [tag.partition("/")[2] for tag in board(tmp_path).Tags()["scalars"]]
+    assert sorted(names) == sorted(set(record(5)) - {"step", "eta_sec"})
+
+
+def test_a_resumed_log_purges_tensorboard_of_the_life_that_was_lost(tmp_path):
+    written(tmp_path, 0, 5, 10, 15, 20)
+    make_older(tmp_path)
+    written(tmp_path, 10, 12)
+    assert [step for step, _ in scalars(tmp_path, "loss/loss_d")] == [5, 10, 12]
+
+
+def test_tensorboard_shows_pictures(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    log.picture("samples/fixed", np.zeros((8, 12, 3), np.uint8), 5)
+    log.close()
+    (image,) = board(tmp_path).Images("samples/fixed")
+    assert (image.step, image.height, image.width) == (5, 8, 12)
+
+
+def test_the_status_line_shows_the_records_own_numbers():
+    line = status_line(record(1000, sliced_wasserstein=123.456, loss_d=1.2345, images_per_sec=1234.5))
+    assert line == (
+        "64.0 kimg  1,234 images/s  1:15 left  loss D 1.234 G 0.750  D(real) 0.88 D(fake) 0.12  distance 123.5"
+    )
+
+
+def test_the_status_line_leaves_out_what_was_not_measured():
+    line = status_line(record(1000, eta_sec=None))
+    assert "left" not in line
+    assert "distance" not in line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3599.7, "1:00:00"), (3661, "1:01:01"), (90061, "25:01:01")],
+)
+def test_the_time_left_reads_as_a_clock(seconds, shown):
+    assert f"  {shown} left  " in status_line(record(1, eta_sec=seconds))
