@@ -6,11 +6,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := runs/demo
 
-.PHONY: demo test clean
+.PHONY: help demo test clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   install into $(VENV), train on handwritten digits for about two minutes, show where the pictures lie"
+	@echo "make demo   install into $(VENV), train on handwritten digits for less than three minutes, show where the pictures lie"
 	@echo "make test   install into $(VENV), then format, lint, types and tests"
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -27,7 +27,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 demo: $(VENV)/installed
 	@echo "==> Training the recipe 'fast' on scikit-learn's handwritten digits; the run folder is $(DEMO)"
-	@$(BIN)/ganglion train digits --recipe fast --minutes 2 --run $(DEMO)
+	@$(BIN)/ganglion train digits --recipe fast --size 32 --minutes 2.7 --run $(DEMO)
 	@$(BIN)/ganglion sample $(DEMO) --n 64 --out $(DEMO)/digits.png
 	@echo "==> Done. Look at $(DEMO)/digits.png, and at $(DEMO)/samples/fixed/ for how it came to be."
 
