@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -129,6 +130,7 @@ def _launch(job: Job, device: torch.device, devices: int) -> bool:
     """Runs the job in as many processes as there are devices; whether it came to its end."""
     precision: Any = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
     strategy = "ddp_spawn" if devices > 1 else "auto"
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
     fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, precision=precision)
     return bool(fabric.launch(partial(_work, job=job)))
 
