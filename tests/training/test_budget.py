@@ -9,7 +9,7 @@ from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
 @pytest.mark.parametrize(
     ("kimg", "batch", "steps"),
     [(1, 64, 16), (0.064, 64, 1), (0.0641, 64, 2), (0.001, 64, 1), (1, 1000, 1), (0.3, 100, 3), (1.1, 100, 11),
-     (2.3, 100, 23), (1000, 64, 15625)],
+     (2.3, 100, 23), (4.03, 10, 403), (4.07, 1, 4070), (1000, 64, 15625)],
 )  # fmt: skip
 def test_kimg_become_the_fewest_steps_that_show_so_many_images(kimg, batch, steps):
     assert steps_for(kimg, batch) == steps
