@@ -123,6 +123,14 @@ def test_the_details_of_a_flat_picture_are_0_and_what_remains_is_its_brightness(
     assert (rest == 0.25).all()
 
 
+def test_a_ramp_has_no_details_but_at_its_border():
+    """Halving and linear interpolation give a linear picture back; copying pixels would leave steps."""
+    ramp = torch.linspace(-1, 1, 32).view(1, 1, 1, 32).expand(1, 1, 32, 32)
+    details, _ = _pyramid(ramp)[:2]
+    assert details[..., 1:-1].abs().max() < 1e-6
+    assert details[..., 0].abs().min() > 0.01
+
+
 def test_a_set_of_one_colour_gives_a_finite_distance():
     flat = torch.zeros(8, 3, 16, 16)
     assert distance(flat, flat) == 0
