@@ -4,7 +4,7 @@ from torch import nn
 
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.recipe.resolve import resolve
-from ganglion.training.players import Players, build_players, frozen
+from ganglion.training.players import Players, Position, build_players, frozen
 
 SMALL = {
     "data.size": 16, "data.channels": 1, "latent.dim": 8, "generator.width": 4, "discriminator.width": 4,
@@ -100,3 +100,13 @@ def test_an_adam_step_is_that_of_the_papers_formula(players):
     for old, new in zip(before, players.discriminator.parameters(), strict=True):
         by_hand = old - 3e-4 * new.grad / (new.grad.abs() + 1e-8)
         assert torch.allclose(new, by_hand, atol=1e-7)
+
+
+def test_the_best_is_the_newest_that_is_not_clearly_worse() -> None:
+    position, kept = Position(), []
+    for step, score in enumerate([80.0, 50.0, 51.0, 49.0, 50.3, 300.0, 52.0, 50.4]):
+        position.step = step
+        position.keep_best(score)
+        kept.append(position.best_step)
+    assert kept == [0, 1, 2, 3, 4, 4, 4, 7]
+    assert position.best_score == 49.0

@@ -61,9 +61,10 @@ def test_there_is_a_record_for_each_tick(tiny_run: ganglion.Run) -> None:
     assert [record["step"] for record in records if "sliced_wasserstein" in record] == [10, 20, 30]
 
 
-def test_best_is_the_snapshot_nearest_to_the_data(tiny_run: ganglion.Run) -> None:
+def test_best_is_the_newest_snapshot_among_those_nearest_to_the_data(tiny_run: ganglion.Run) -> None:
     scores = {r["step"]: r["sliced_wasserstein"] for r in tiny_run.records() if "sliced_wasserstein" in r}
-    assert int(tiny_run.checkpoint("best").name) == min(scores, key=scores.__getitem__)
+    near = [step for step, score in scores.items() if score <= 1.03 * min(scores.values())]
+    assert int(tiny_run.checkpoint("best").name) == max(near)
 
 
 def test_equal_commands_give_equal_bits_and_another_seed_does_not(tmp_path: Path, cache: Path) -> None:

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def _version(package: str) -> str | None:
 def _commit() -> str | None:
     """The commit of a source checkout; None for an installed package."""
     root = Path(__file__).resolve().parents[3]
-    if not (root / ".git").exists() or not distribution("ganglion"):
+    if not (root / ".git").exists():
         return None
     try:
         found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)

@@ -116,8 +116,7 @@ def train_loop(
         saving = over or position.step % snapshot_steps == 0
         if saving:
             record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
-            if position.best_score is None or score < position.best_score:
-                position.best_step, position.best_score = position.step, score
+            position.keep_best(score)
         desk.vitals.write(record)
         desk.show(fraction, status_line(record))
         if saving:

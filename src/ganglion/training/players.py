@@ -17,6 +17,9 @@ from ganglion.training.ema import ema_of
 __all__ = ["Players", "Position", "build_players", "frozen"]
 
 
+SCORE_NOISE = 1.03  # along the plateau of a good run, the distance of 256 images deviates by just under 1 %
+
+
 @dataclass(frozen=True)
 class Players:
     """Everything whose tensors a checkpoint keeps."""
@@ -52,6 +55,17 @@ class Position:
     """Time spent training, over all sessions."""
     best_step: int | None = None
     best_score: float | None = None
+    """The smallest distance to the data so far."""
+
+    def keep_best(self, score: float) -> None:
+        """Makes this step the best one, unless an earlier score was better by more than its noise.
+
+        Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
+        """
+        lowest = score if self.best_score is None else min(score, self.best_score)
+        if score <= lowest * SCORE_NOISE:
+            self.best_step = self.step
+        self.best_score = lowest
 
 
 def build_players(recipe: Recipe, device: torch.device) -> Players:

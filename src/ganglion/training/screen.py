@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 __all__ = ["Screen"]
@@ -27,12 +26,12 @@ class Screen:
         self._last_line = float("-inf")
 
     def say(self, text: str) -> None:
-        self.console.print(escape(text))
+        self.console.print(text, markup=False, emoji=False)
 
     def steps(self, text: str) -> Callable[[int, int], None]:
         """A callback for (done, total) that shows how far `text` has got; nothing is shown before its first call."""
         bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=self.console, transient=True,
         )  # fmt: skip
         task = bar.add_task(text)
@@ -53,14 +52,17 @@ class Screen:
     def training(self) -> Iterator[Callable[[float, str | None], None]]:
         """A callback for (share of the budget, status line or None where it is unchanged)."""
         bar = Progress(
-            BarColumn(bar_width=24), TaskProgressColumn(), TextColumn("{task.description}"), console=self.console
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=self.console,
         )
         task = bar.add_task("starting", total=1.0)
         live = self.console.is_terminal
 
         def show(fraction: float, status: str | None) -> None:
             if live:
-                bar.update(task, completed=fraction, description=escape(status) if status else None)
+                bar.update(task, completed=fraction, description=status or None)
             elif status and (self._clock() - self._last_line >= SECONDS_BETWEEN_LINES or fraction >= 1):
                 self._last_line = self._clock()
                 self.say(f"{fraction:4.0%}  {status}")
