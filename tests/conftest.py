@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import ganglion
 from tiny import TINY
+
+
+settings.register_profile("ganglion", deadline=None)  # a busy machine is no failure
+settings.load_profile("ganglion")
 
 
 @pytest.fixture(scope="session")
