@@ -10,7 +10,6 @@ from hypothesis import settings
 import ganglion
 from tiny import TINY
 
-
 settings.register_profile("ganglion", deadline=None)  # a busy machine is no failure
 settings.load_profile("ganglion")
 

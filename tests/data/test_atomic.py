@@ -1,11 +1,12 @@
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from ganglion.data.atomic import storage_errors, sync_folder, write_atomically, write_synced
+from ganglion.data.atomic import full_disk_said_once, storage_errors, sync_folder, write_atomically, write_synced
 from ganglion.errors import StorageError
 
 
@@ -34,7 +35,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing(tmp_path):
 
 def test_a_folder_in_the_way_is_left_and_so_is_no_half_file(tmp_path):
     (tmp_path / "file" / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(StorageError, match="directory"):
         write_atomically(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -52,8 +53,8 @@ def test_a_forbidden_place_is_a_storage_error_that_names_it(number):
 
 
 def test_another_error_of_the_system_is_let_through():
-    with pytest.raises(FileNotFoundError), storage_errors(Path("there")):
-        raise FileNotFoundError(errno.ENOENT, "gone")
+    with pytest.raises(BlockingIOError), storage_errors(Path("there")):
+        raise BlockingIOError(errno.EAGAIN, "later")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, a disk that is always full, is Linux's")
@@ -66,3 +67,24 @@ def test_a_folder_that_is_not_there_cannot_be_synced(tmp_path):
     sync_folder(tmp_path)
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "nowhere")
+
+
+def test_a_thread_that_a_full_disk_ends_is_silent_and_another_is_not(monkeypatch):
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", lambda fault: seen.append(fault.exc_value.errno))
+
+    def fail(code):
+        raise OSError(code, "no")
+
+    with full_disk_said_once():
+        for code in (errno.ENOSPC, errno.EIO):
+            thread = threading.Thread(target=fail, args=(code,))
+            thread.start()
+            thread.join()
+    assert seen == [errno.EIO]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO])
+def test_a_place_that_cannot_be_written_is_said_in_words(tmp_path, code):
+    with pytest.raises(StorageError, match="cannot be written"), storage_errors(tmp_path):
+        raise OSError(code, "no")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ganglion.errors import StorageError
 
-__all__ = ["storage_errors", "sync_folder", "write_atomically", "write_synced"]
+__all__ = ["full_disk_said_once", "storage_errors", "sync_folder", "write_atomically", "write_synced"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+NO_SUCH_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextmanager
@@ -25,9 +27,25 @@ def storage_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise StorageError(f"the disk is full ({place}): make room, then run the same command again") from error
-        if error.errno in DENIED:
+        if error.errno in DENIED | NO_SUCH_PLACE:
             raise StorageError(f"{place} cannot be written ({error.strerror}): choose another place") from error
         raise
+
+
+@contextmanager
+def full_disk_said_once() -> Iterator[None]:
+    """While it lasts, a thread that a full disk ends (TensorBoard's writer) prints no traceback: the next write says it."""
+    before = threading.excepthook
+
+    def hook(fault: threading.ExceptHookArgs) -> None:
+        if not (isinstance(fault.exc_value, OSError) and fault.exc_value.errno in FULL):
+            before(fault)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ __all__ = ["sliced_wasserstein"]
 
 PATCH = 7
 SMALLEST_LEVEL = 8
+GRAY_LEVEL = 1 / 127.5  # flat images: no deviation smaller than this is divided by
 SCALE = 1000.0  # the paper reports thousandths
 
 
@@ -34,7 +35,7 @@ def sliced_wasserstein(
         corners = _corners(real_level, patches, random)
         real_patches, fake_patches = _descriptors(real_level, corners), _descriptors(fake_level, corners)
         mean = real_patches.mean(dim=(0, 2), keepdim=True)  # (1, C, 1)
-        deviation = real_patches.std(dim=(0, 2), keepdim=True, correction=0).clamp_min(1e-8)
+        deviation = real_patches.std(dim=(0, 2), keepdim=True, correction=0).clamp_min(GRAY_LEVEL)
         sets = [((patches_nc49 - mean) / deviation).flatten(1) for patches_nc49 in (real_patches, fake_patches)]
         levels.append(_distance(sets[0], sets[1], directions, random))
     return SCALE * float(np.mean(levels))

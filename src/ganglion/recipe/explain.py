@@ -43,8 +43,8 @@ def _explain_one(fault: dict[str, Any], schema: type[BaseModel]) -> str:
         words = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
         return f"{key}: {value!r} is not allowed; allowed: {', '.join(words)}{did_you_mean(str(value), words)}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if isinstance(value, dict):  # a rule that spans several keys has named them itself
-        return f"{key}: {message}"
+    if isinstance(value, dict):  # a rule that spans several keys names them itself
+        return f"{key}: {message}" if key else message
     meaning = "" if fault["type"] == "value_error" else _meaning(key, schema)
     return f"{key}: {value!r} {message}{meaning}"
 

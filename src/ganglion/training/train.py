@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import torch
 from lightning_fabric import Fabric
 
-from ganglion.data.atomic import storage_errors
+from ganglion.data.atomic import full_disk_said_once, storage_errors
 from ganglion.data.batches import Batches
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.data.scan import printable
@@ -139,7 +139,7 @@ def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
-    with reproducible(), kept_memory(), storage_errors(job.folder), Interrupt() as interrupt:
+    with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
         players = build_players(recipe, fabric.device)
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, position, fabric, screen)
