@@ -125,7 +125,7 @@ def test_tensorboard_shows_pictures(tmp_path):
 def test_the_status_line_shows_the_records_own_numbers():
     line = status_line(record(1000, sliced_wasserstein=123.456, loss_d=1.2345, images_per_sec=1234.5))
     assert line == (
-        "64.0 kimg  1,234 images/s  1:15 left  loss D 1.234 G 0.750  D(real) 0.88 D(fake) 0.12  distance 123.5"
+        "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D(real) 0.88 D(fake) 0.12  distance 123.5"
     )
 
 

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 __all__ = ["Screen"]
 
 SECONDS_BETWEEN_LINES = 5.0
+WIDE = 120
 
 
 class Screen:
@@ -51,12 +53,10 @@ class Screen:
     @contextmanager
     def training(self) -> Iterator[Callable[[float, str | None], None]]:
         """A callback for (share of the budget, status line or None where it is unchanged)."""
-        bar = Progress(
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=self.console,
-        )
+        wide = [BarColumn(bar_width=24)] if self.console.width >= WIDE else []  # the numbers come first
+        share = TaskProgressColumn(table_column=Column(min_width=4, no_wrap=True))
+        status_text = TextColumn("{task.description}", markup=False)
+        bar = Progress(*wide, share, status_text, console=self.console)
         task = bar.add_task("starting", total=1.0)
         live = self.console.is_terminal
 

@@ -71,7 +71,7 @@ def status_line(record: Mapping[str, Any]) -> str:
     parts = [f"{record['kimg']:,.1f} kimg", f"{record['images_per_sec']:,.0f} images/s"]
     if record.get("eta_sec") is not None:
         parts.append(f"{_clock(record['eta_sec'])} left")
-    parts.append(f"loss D {record['loss_d']:.3f} G {record['loss_g']:.3f}")
+    parts.append(f"loss D {record['loss_d']:.2f} G {record['loss_g']:.2f}")
     parts.append(f"D(real) {record['d_real']:.2f} D(fake) {record['d_fake']:.2f}")
     if "sliced_wasserstein" in record:
         parts.append(f"distance {record['sliced_wasserstein']:.1f}")
