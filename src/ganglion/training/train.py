@@ -142,11 +142,13 @@ def _work(fabric: Fabric, job: Job) -> bool:
     with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
         players = build_players(recipe, fabric.device)
         position = restore(run.checkpoints, players, screen.say) or Position()
-        _introduce(job, position, fabric, screen)
+        _introduce(job, fabric, screen)
         if Budget.of(recipe.training).fraction(position.step, position.seconds) >= 1:
-            screen.say("This run is finished; a larger budget (--kimg, --steps or --minutes) goes on with it.")
+            screen.say(f"This run is finished: {position.images / 1000:,.1f} kimg. {_ways_on(recipe)}")
             screen.say(f"Pictures: {run.fixed_samples}")
             return True
+        if position.step:
+            screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")
         batches = Batches(job.store, recipe.training.seed, fabric.device)
         if fabric.global_rank > 0:
             return train_loop(fabric, recipe, batches, players, position, None, interrupt)
@@ -168,7 +170,13 @@ def _work(fabric: Fabric, job: Job) -> bool:
     return finished
 
 
-def _introduce(job: Job, position: Position, fabric: Fabric, screen: Screen) -> None:
+def _ways_on(recipe: Recipe) -> str:
+    if recipe.optimizer.schedule == "constant":
+        return "A larger budget (--kimg, --steps or --minutes) goes on with it."
+    return "Its learning rate has come to its end; --fresh or another --run begins anew."
+
+
+def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
     recipe, store = job.recipe, job.store
     cost_g, cost_d = cost_of(recipe)
     images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
@@ -178,5 +186,3 @@ def _introduce(job: Job, position: Position, fabric: Fabric, screen: Screen) -> 
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else f", {torch.get_num_threads()} threads"
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
-    if position.step:
-        screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")
