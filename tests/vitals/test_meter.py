@@ -64,3 +64,12 @@ def test_a_value_that_is_not_finite_shows_in_the_mean(bad):
     meter.add(loss=torch.tensor(1.0))
     meter.add(loss=torch.tensor(bad))
     assert not np.isfinite(meter.read()["loss"])
+
+
+def test_a_value_that_is_there_at_some_steps_is_a_mean_over_those():
+    meter = Meter()
+    for step in range(8):
+        meter.add(always=torch.tensor(float(step)))
+        if step % 4 == 0:
+            meter.add(lazily=torch.tensor(10.0 + step))
+    assert meter.read() == {"always": 3.5, "lazily": 12.0}
