@@ -66,7 +66,15 @@ def test_the_processs_own_handlers_are_put_back_after_an_exception():
     assert handlers() == before
 
 
-def test_afterwards_ctrl_c_means_what_it_meant():
+@pytest.fixture
+def python_own_ctrl_c():
+    """Python's handler of SIGINT, which a process that was started in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_afterwards_ctrl_c_means_what_it_meant(python_own_ctrl_c):
     with Interrupt() as interrupt:
         pass
     with pytest.raises(KeyboardInterrupt):
