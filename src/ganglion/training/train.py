@@ -132,7 +132,16 @@ def _launch(job: Job, device: torch.device, devices: int) -> bool:
     strategy = "ddp_spawn" if devices > 1 else "auto"
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
     fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, precision=precision)
-    return bool(fabric.launch(partial(_work, job=job)))
+    return bool(fabric.launch(partial(_process, job=job)))
+
+
+def _process(fabric: Fabric, job: Job) -> bool:
+    """One process's part, and an orderly leave: gloo's threads abort a process that ends while they still run."""
+    try:
+        return _work(fabric, job)
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def _work(fabric: Fabric, job: Job) -> bool:
