@@ -23,6 +23,10 @@ class Purpose(IntEnum):
     SAMPLE = 4
     FRESH = 5
     SCORE = 6
+    REFERENCE = 7
+    STEP = 8
+    LABEL = 9
+    LATENT_AGAIN = 10
 
 
 def stream(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

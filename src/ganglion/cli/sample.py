@@ -18,6 +18,9 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="The class to draw, by name or number; for conditional runs.")
+    ] = None,
     checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
     out: Annotated[
         Path | None,
@@ -30,8 +33,14 @@ def sample(
     from ganglion.training.hardware import choose_device
 
     model = load(run, checkpoint, choose_device(device))
-    target = out or run / "samples" / f"seed-{seed}.png"
-    _write(model.sample(n, seed), target)
+    if label is not None:
+        try:
+            model.labels(1, label=label)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--label") from None
+    name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
+    target = out or run / "samples" / f"{name}.png"
+    _write(model.sample(n, seed, label), target)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
 
 

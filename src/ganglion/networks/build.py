@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from ganglion.networks import dcgan
-from ganglion.networks.initialise import initialise
+from ganglion.networks import dcgan, r3gan, resnet
+from ganglion.networks.discriminator import Discriminator
+from ganglion.networks.generator import Generator
+from ganglion.networks.initialise import WEIGHTED, initialise
+from ganglion.networks.latents import draw_latents
+from ganglion.networks.norms import REFERENCE
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "build_discriminator", "build_generator"]
+__all__ = ["DISCRIMINATORS", "GENERATORS", "build_discriminator", "build_generator", "class_count"]
 
-GENERATORS = {"dcgan": dcgan.Generator}
-DISCRIMINATORS = {"dcgan": dcgan.Discriminator}
+GENERATORS: dict[str, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
+DISCRIMINATORS: dict[str, Any] = {
+    "dcgan": dcgan.discriminator,
+    "resnet": resnet.discriminator,
+    "r3gan": r3gan.discriminator,
+}
 
 
-def build_generator(recipe: Recipe) -> nn.Module:
-    """G with the first weights that the recipe's seed gives: z (N, Z) to images (N, C, H, W) in [-1, 1]."""
+def build_generator(recipe: Recipe) -> Generator:
+    """G with the first weights that the recipe's seed gives: z (N, Z), labels (N,) to images (N, C, H, W) in [-1, 1]."""
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights of their own; the caller's numbers stay his
         family = GENERATORS[recipe.generator.family]
-        network = family(recipe.generator, recipe.latent.dim, channels, chain)
-    return _initialised(network, recipe, Purpose.INIT_GENERATOR)
+        network: Generator = family(recipe.generator, recipe.latent.dim, channels, chain, class_count(recipe))
+    _initialise(network, recipe, Purpose.INIT_GENERATOR)
+    if network.needs_reference:
+        z = draw_latents(recipe.latent, REFERENCE, stream(recipe.training.seed, Purpose.REFERENCE))
+        network.reference = z.to(next(network.parameters()).device)
+    return network
 
 
-def build_discriminator(recipe: Recipe) -> nn.Module:
-    """D with the first weights that the recipe's seed gives: images (N, C, H, W) to logits (N,)."""
+def build_discriminator(recipe: Recipe) -> Discriminator:
+    """D with the first weights that the recipe's seed gives: images (N, C, H, W), labels (N,) to logits (N,).
+
+    With virtual batch normalisation its reference is black until real images are put there.
+    """
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):
-        network = DISCRIMINATORS[recipe.discriminator.family](recipe.discriminator, channels, chain)
-    return _initialised(network, recipe, Purpose.INIT_DISCRIMINATOR)
+        torch.manual_seed(recipe.training.seed % 2**63)  # spectral norm's first vectors come from PyTorch's generator
+        family = DISCRIMINATORS[recipe.discriminator.family]
+        network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
+        _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
+        if getattr(recipe.discriminator, "spectral", False):
+            _normalise_spectrally(network)
+    if network.needs_reference:
+        device = next(network.parameters()).device
+        network.reference = torch.full((REFERENCE, channels, *(recipe.data.size or ())), -1.0, device=device)
+    return network
+
+
+def class_count(recipe: Recipe) -> int:
+    """Number of classes that the networks are told apart; 0 for an unconditional recipe."""
+    if not recipe.data.conditional:
+        return 0
+    if not recipe.data.classes:
+        raise ValueError("data.classes is settled before conditional networks are built")
+    return len(recipe.data.classes)
 
 
 def _image(recipe: Recipe) -> tuple[int, Chain]:
@@ -42,7 +77,13 @@ def _image(recipe: Recipe) -> tuple[int, Chain]:
     return channels, chain
 
 
-def _initialised(network: nn.Module, recipe: Recipe, purpose: Purpose) -> nn.Module:
+def _initialise(network: nn.Module, recipe: Recipe, purpose: Purpose) -> None:
     initialise(network, recipe.init, stream(recipe.training.seed, purpose))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks this keyword
-    return network
+
+
+def _normalise_spectrally(network: nn.Module) -> None:
+    """Divides each layer's weight by its largest singular value. Miyato et al. 2018, arXiv 1802.05957, section 2.1."""
+    for layer in list(network.modules()):
+        if isinstance(layer, (*WEIGHTED, nn.Embedding)):
+            spectral_norm(layer)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.build import build_discriminator, build_generator, class_count
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["Cost", "cost_of"]
@@ -27,12 +27,14 @@ def cost_of(recipe: Recipe) -> tuple[Cost, Cost]:
     """Cost of G and of D. Nothing is computed: the networks are built on PyTorch's meta device."""
     with torch.device("meta"):
         generator, discriminator = build_generator(recipe), build_discriminator(recipe)
-        images = torch.empty(2, recipe.data.channels or 0, *(recipe.data.size or (0, 0)))
-        latents = torch.empty(2, recipe.latent.dim)
-    return _cost(generator, latents), _cost(discriminator, images)
+        n = recipe.training.batch  # with a reference batch, the cost of an image depends on it
+        labels = torch.zeros(n, dtype=torch.int64) if class_count(recipe) else None
+        images = torch.empty(n, recipe.data.channels or 0, *(recipe.data.size or (0, 0)))
+        latents = torch.empty(n, recipe.latent.dim)
+    return _cost(generator, latents, labels), _cost(discriminator, images, labels)
 
 
-def _cost(network: nn.Module, batch: torch.Tensor) -> Cost:
+def _cost(network: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None) -> Cost:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(batch)
+        network(batch, labels)
     return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // len(batch))

@@ -1,7 +1,4 @@
-"""The DCGAN family (Radford et al. 2015, arXiv 1511.06434) for any size that doublings of a base grid reach.
-
-N images, C channels, H height, W width, Z latent dimension.
-"""
+"""The DCGAN family (Radford et al. 2015, arXiv 1511.06434) for any size that doublings of a base grid reach."""
 
 from __future__ import annotations
 
@@ -9,60 +6,69 @@ import itertools
 
 from torch import Tensor, nn
 
-from ganglion.networks.layers import NORMS, FromGrid, ToGrid, activation, feature_maps
-from ganglion.recipe.schema import DcganDiscriminator, DcganGenerator
+from ganglion.networks.discriminator import Discriminator, Head
+from ganglion.networks.generator import Generator
+from ganglion.networks.layers import ToGrid, activation, feature_maps
+from ganglion.networks.norms import Normalise
+from ganglion.recipe.schema import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
 
-__all__ = ["Discriminator", "Generator"]
+__all__ = ["discriminator", "generator"]
+
+MOST = 8  # the paper's and the tutorials' 64x64 networks stop here; beyond, parameters grow faster than quality
 
 
-class Generator(nn.Module):
-    """z (N, Z) to images (N, C, H, W) in [-1, 1]: a linear layer to the base grid, then transposed convolutions."""
+class Up(nn.Module):
+    """Doubles height and width: norm, non-linearity, transposed convolution."""
 
-    def __init__(self, settings: DcganGenerator, latent_dim: int, channels: int, chain: Chain) -> None:
+    def __init__(self, before: int, after: int, settings: DcganGenerator, classes: int, bias: bool) -> None:
         super().__init__()
-        maps = feature_maps(settings.width, chain.doublings)[::-1]  # from the base grid to the largest resolution
-        norm = NORMS[settings.norm]
-        self.stem = ToGrid(latent_dim, maps[0], chain.base, bias=norm is None)
-        layers: list[nn.Module] = []
-        for depth, (before, after) in enumerate(itertools.pairwise([*maps, channels]), start=1):
-            layers += [norm(before)] if norm else []
-            layers += [activation(settings.activation, settings.slope)]
-            layers += [_upsampling(before, after, settings.kernel, bias=norm is None or depth == len(maps))]
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        padding, output_padding = (1, 0) if settings.kernel == 4 else (2, 1)
+        self.norm = Normalise(settings.norm, before, classes)
+        self.activation = activation(settings.activation, settings.slope)
+        self.convolution = nn.ConvTranspose2d(before, after, settings.kernel, 2, padding, output_padding, bias=bias)
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.layers(self.stem(z))
-        return images
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        out: Tensor = self.convolution(self.activation(self.norm(x, labels)))
+        return out
 
 
-class Discriminator(nn.Module):
-    """Images (N, C, H, W) to logits (N,): strided convolutions to the base grid, then a linear layer."""
+class Down(nn.Module):
+    """Halves height and width: strided convolution, norm, non-linearity."""
 
-    def __init__(self, settings: DcganDiscriminator, channels: int, chain: Chain) -> None:
+    def __init__(self, before: int, after: int, settings: DcganDiscriminator, norm: Norm) -> None:
         super().__init__()
-        maps = feature_maps(settings.width, chain.doublings)
-        norm = NORMS[settings.norm]
-        layers: list[nn.Module] = []
-        for depth, (before, after) in enumerate(itertools.pairwise([channels, *maps])):
-            normed = norm is not None and depth > 0  # not at D's input: it needs the images' own mean and scale
-            layers += [_downsampling(before, after, settings.kernel, bias=not normed)]
-            layers += [norm(after)] if norm and normed else []
-            layers += [activation(settings.activation, settings.slope)]
-        self.layers = nn.Sequential(*layers)
-        self.head = FromGrid(maps[-1], chain.base)
+        padding = 1 if settings.kernel == 4 else 2
+        self.convolution = nn.Conv2d(before, after, settings.kernel, 2, padding, bias=norm == "none")
+        self.norm = Normalise(norm, after)
+        self.activation = activation(settings.activation, settings.slope)
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.layers(images))
-        return logits
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.norm(self.convolution(x)))
+        return out
 
 
-def _upsampling(before: int, after: int, kernel: int, bias: bool) -> nn.Module:
-    """Doubles height and width."""
-    padding, output_padding = (1, 0) if kernel == 4 else (2, 1)
-    return nn.ConvTranspose2d(before, after, kernel, 2, padding, output_padding, bias=bias)
+def generator(settings: DcganGenerator, latent_dim: int, channels: int, chain: Chain, classes: int = 0) -> Generator:
+    """A linear layer to the base grid, then transposed convolutions."""
+    maps = feature_maps(settings.width, chain.doublings, MOST)[::-1]  # from the base grid to the largest resolution
+    plain, by_norm = settings.norm == "none", settings.conditioning == "norm"
+    steps = itertools.pairwise([*maps, channels])
+    blocks = [
+        Up(before, after, settings, classes if by_norm else 0, bias=plain or depth == len(maps))
+        for depth, (before, after) in enumerate(steps, start=1)
+    ]
+    return Generator(
+        lambda dim: ToGrid(dim, maps[0], chain.base, bias=plain), blocks, latent_dim, classes, embedded=not by_norm
+    )
 
 
-def _downsampling(before: int, after: int, kernel: int, bias: bool) -> nn.Module:
-    """Halves height and width."""
-    return nn.Conv2d(before, after, kernel, 2, 1 if kernel == 4 else 2, bias=bias)
+def discriminator(settings: DcganDiscriminator, channels: int, chain: Chain, classes: int = 0) -> Discriminator:
+    """Strided convolutions to the base grid, then a linear layer."""
+    maps = feature_maps(settings.width, chain.doublings, MOST)
+    blocks = [
+        Down(
+            before, after, settings, settings.norm if depth else "none"
+        )  # not at D's input: it needs the images' scale
+        for depth, (before, after) in enumerate(itertools.pairwise([channels, *maps]))
+    ]
+    return Discriminator(blocks, Head(maps[-1], chain.base, classes, settings.minibatch), classes)

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganglion.networks.norms import VirtualBatchNorm2d
 from ganglion.recipe.schema import Init, InitScheme
 
 __all__ = ["SCHEMES", "initialise"]
 
+
+@runtime_checkable
+class AdjustsFirstWeights(Protocol):
+    """A layer whose family asks for other first weights than the scheme's; called when the scheme has been applied."""
+
+    def adjust_first_weights(self) -> None: ...
+
+
+@runtime_checkable
+class DrawsFirstWeights(Protocol):
+    """A layer with weights that no scheme knows."""
+
+    def draw_first_weights(self, random: torch.Generator) -> None: ...
+
+
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-SCALED = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm)
+SCALED = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, VirtualBatchNorm2d)
 
 
 def normal(weight: Tensor, std: float, random: torch.Generator) -> None:
@@ -46,15 +63,26 @@ SCHEMES: dict[InitScheme, Callable[[Tensor, float, torch.Generator], None]] = {
 
 
 def initialise(network: nn.Module, settings: Init, random: np.random.Generator) -> None:
-    """Fills weights by the scheme, biases with 0, normalisations' scales with 1 (N(1, std) for the scheme normal)."""
+    """Fills weights by the scheme, biases with 0, normalisations' scales with 1 (N(1, std) for the scheme normal).
+
+    A class's vector is N(0, 1/E) with E its length, so that it starts about as long as one coordinate of z is wide.
+    """
     draw = torch.Generator().manual_seed(int(random.integers(2**63)))
     with torch.no_grad():
         for layer in network.modules():
             if isinstance(layer, WEIGHTED):
                 _fill(layer, settings, draw)
-            elif isinstance(layer, SCALED):
+            elif isinstance(layer, nn.Embedding):
+                nn.init.normal_(layer.weight, generator=draw)
+                layer.weight.div_(layer.embedding_dim**0.5)
+            elif isinstance(layer, SCALED) and layer.weight is not None and layer.bias is not None:
                 nn.init.normal_(layer.weight, 1.0, settings.std if settings.scheme == "normal" else 0.0, generator=draw)
                 nn.init.zeros_(layer.bias)
+        for layer in network.modules():
+            if isinstance(layer, DrawsFirstWeights):
+                layer.draw_first_weights(draw)
+            if isinstance(layer, AdjustsFirstWeights):
+                layer.adjust_first_weights()
 
 
 def _fill(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, settings: Init, draw: torch.Generator) -> None:

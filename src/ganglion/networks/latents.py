@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganglion.recipe.schema import Latent, Prior
 
-__all__ = ["PRIORS", "draw_latents"]
+__all__ = ["PRIORS", "draw_labels", "draw_latents"]
 
 
 def normal(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -41,3 +41,8 @@ PRIORS: dict[Prior, Callable[[int, int, np.random.Generator], NDArray[np.float32
 def draw_latents(settings: Latent, n: int, random: np.random.Generator) -> Tensor:
     """n latents as float32 (n, Z) on the CPU, so that a seed means the same on every device."""
     return torch.from_numpy(PRIORS[settings.prior](n, settings.dim, random))
+
+
+def draw_labels(classes: int, n: int, random: np.random.Generator) -> Tensor | None:
+    """n labels as int64 (n,) on the CPU, each class equally likely; None without classes. The first k of n as above."""
+    return torch.from_numpy((random.random(n) * classes).astype(np.int64)) if classes else None

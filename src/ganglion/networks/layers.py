@@ -4,38 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
-from ganglion.recipe.schema import Activation, Norm
+from ganglion.recipe.schema import Activation
 
-__all__ = ["ACTIVATIONS", "NORMS", "FromGrid", "ToGrid", "activation", "feature_maps"]
+__all__ = ["ACTIVATIONS", "ToGrid", "activation", "feature_maps", "full_precision"]
 
-MOST_TIMES_WIDTH = (
-    8  # the paper's and the tutorials' 64x64 networks stop here; beyond, parameters grow faster than quality
-)
-
-NORMS: dict[Norm, Callable[[int], nn.Module] | None] = {
-    "batch": nn.BatchNorm2d,
-    "instance": lambda maps: nn.InstanceNorm2d(maps, affine=True),
-    "layer": lambda maps: nn.GroupNorm(1, maps),
-    "none": None,
-}
-
-ACTIVATIONS: dict[Activation, Callable[[float], nn.Module]] = {
-    "relu": lambda slope: nn.ReLU(inplace=True),
-    "leaky-relu": lambda slope: nn.LeakyReLU(slope, inplace=True),
-    "silu": lambda slope: nn.SiLU(inplace=True),
-    "elu": lambda slope: nn.ELU(inplace=True),
+ACTIVATIONS: dict[Activation, Callable[[float, bool], nn.Module]] = {
+    "relu": lambda slope, inplace: nn.ReLU(inplace),
+    "leaky-relu": nn.LeakyReLU,
+    "silu": lambda slope, inplace: nn.SiLU(inplace),
+    "elu": lambda slope, inplace: nn.ELU(inplace=inplace),
 }
 
 
-def activation(name: Activation, slope: float) -> nn.Module:
-    return ACTIVATIONS[name](slope)
+def activation(name: Activation, slope: float, inplace: bool = True) -> nn.Module:
+    """In place it takes no memory of its own, but writes over its input: not where that is used again."""
+    return ACTIVATIONS[name](slope, inplace)
 
 
-def feature_maps(width: int, doublings: int) -> list[int]:
-    """Feature maps from the largest resolution to the base grid: `width`, doubling up to 8 times `width`."""
-    return [width * min(2**i, MOST_TIMES_WIDTH) for i in range(doublings)]
+def feature_maps(width: int, count: int, most: int) -> list[int]:
+    """Feature maps from the largest resolution to the base grid: `width`, doubling up to `most` times `width`."""
+    return [width * min(2**i, most) for i in range(count)]
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """Inside, nothing is computed in bf16: for statistics and distances, whose small differences count."""
+    device = like.device.type if like.device.type != "meta" else "cpu"  # where costs are counted, nothing is computed
+    return torch.autocast(device, enabled=False)
 
 
 class ToGrid(nn.Module):
@@ -49,15 +46,3 @@ class ToGrid(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         grid: Tensor = self.linear(z)
         return grid.view(-1, *self.shape).permute(0, 3, 1, 2)  # (N, C, H, W), channels-last in memory
-
-
-class FromGrid(nn.Module):
-    """A base grid of feature maps (N, C, H, W) as one logit for each image (N,)."""
-
-    def __init__(self, maps: int, grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.linear = nn.Linear(maps * grid[0] * grid[1], 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.linear(x.permute(0, 2, 3, 1).flatten(1))  # (N, H*W*C), a view of channels-last memory
-        return logits.squeeze(1)  # (N,)

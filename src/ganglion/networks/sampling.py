@@ -14,18 +14,28 @@ CHUNK = 16
 otherwise. A smaller last chunk is filled up. It also keeps memory flat."""
 
 
-def generate(generator: nn.Module, z: Tensor) -> Tensor:
-    """z (N, Z) to float images (N, C, H, W) in [-1, 1], in float32 and eval mode, on z's device."""
-    return torch.cat(list(generate_chunks(generator, z)))
+def generate(generator: nn.Module, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """z (N, Z), and labels (N,) for a conditional generator, to float images (N, C, H, W) in [-1, 1].
+
+    In float32 and eval mode, on z's device.
+    """
+    return torch.cat(list(generate_chunks(generator, z, labels)))
 
 
-def generate_chunks(generator: nn.Module, z: Tensor) -> Iterator[Tensor]:
+def generate_chunks(generator: nn.Module, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
     """The same, at most 16 images at a time. Raises ValueError for a generator in train mode or no latents."""
     if generator.training:
         raise ValueError("samples are made in eval mode; call generator.eval() first")
     if z.ndim != 2 or len(z) == 0:
         raise ValueError(f"latents have the shape (N, Z) with N of at least 1; got {tuple(z.shape)}")
-    for chunk in torch.split(z, CHUNK):
-        padding = chunk[-1:].expand(CHUNK - len(chunk), -1)
+    given = [] if labels is None else [labels]
+    for first in range(0, len(z), CHUNK):
+        chunk = slice(first, first + CHUNK)
         with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
-            yield generator(torch.cat([chunk, padding]))[: len(chunk)]
+            images = generator(_filled(z[chunk]), *(_filled(rows[chunk]) for rows in given))
+        yield images[: len(z[chunk])]
+
+
+def _filled(rows: Tensor) -> Tensor:
+    """A chunk of 16 rows, the last of them repeated where there are fewer."""
+    return torch.cat([rows, rows[-1:].expand(CHUNK - len(rows), *rows.shape[1:])])

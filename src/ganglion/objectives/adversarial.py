@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 from ganglion.recipe.schema import AdversarialName
 
-__all__ = ["ADVERSARIAL", "AdversarialLoss"]
+__all__ = ["ADVERSARIAL", "AdversarialLoss", "label_smoothing"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -46,6 +46,37 @@ def minimax_generator(real: Tensor, fake: Tensor) -> Tensor:
     return -softplus(fake).mean()
 
 
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """(E[(l(x) - 1)^2] + E[l(G(z))^2]) / 2. Mao et al. 2017, arXiv 1611.04076, equation 9. In [0, inf); 1/4 at best for G."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """E[(l(G(z)) - 1)^2] / 2. Mao et al. 2017, equation 9. In [0, inf)."""
+    return (fake - 1).square().mean() / 2
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E[max(0, 1 - l(x))] + E[max(0, 1 + l(G(z)))]. Lim and Ye 2017, arXiv 1705.02894; Miyato et al. 2018, equation 16.
+
+    In [0, inf); 2 where D cannot tell.
+    """
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def mean_logit_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[l(G(z))]. G's side of the hinge (Miyato et al. 2018, equation 17) and of Wasserstein losses. In (-inf, inf)."""
+    return -fake.mean()
+
+
+def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E[l(G(z))] - E[l(x)]. Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1. In (-inf, inf).
+
+    Its negative is the critic's estimate of the earth mover's distance, up to the factor of its Lipschitz constant.
+    """
+    return fake.mean() - real.mean()
+
+
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log sigmoid(l(x) - l(G(z)))] over pairs. Jolicoeur-Martineau 2018, arXiv 1807.00734; Huang et al. 2025 (R3GAN),
     arXiv 2501.05441, equation 2. In [0, inf); log 2 where D cannot tell.
@@ -58,8 +89,36 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(real - fake).mean()
 
 
+def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """-E[log sigmoid(l(x) - E l(G(z)))] - E[log sigmoid(E l(x) - l(G(z)))]. Jolicoeur-Martineau 2018, section 3.3.
+
+    In [0, inf); 2 log 2 where D cannot tell.
+    """
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """D's loss with real and fake exchanged. Jolicoeur-Martineau 2018, section 3.3. In [0, inf)."""
+    return softplus(real.mean() - fake).mean() + softplus(real - fake.mean()).mean()
+
+
 ADVERSARIAL: dict[AdversarialName, AdversarialLoss] = {
     "non-saturating": AdversarialLoss(logistic_discriminator, non_saturating_generator),
     "minimax": AdversarialLoss(logistic_discriminator, minimax_generator),
+    "least-squares": AdversarialLoss(least_squares_discriminator, least_squares_generator),
+    "hinge": AdversarialLoss(hinge_discriminator, mean_logit_generator),
+    "wasserstein": AdversarialLoss(wasserstein_discriminator, mean_logit_generator),
     "relativistic": AdversarialLoss(relativistic_discriminator, relativistic_generator, generator_needs_real=True),
+    "relativistic-average": AdversarialLoss(
+        relativistic_average_discriminator, relativistic_average_generator, generator_needs_real=True
+    ),
 }
+
+
+def label_smoothing(real: Tensor, label: float) -> Tensor:
+    """(1 - a) E[l(x)]: added to the logistic loss, it makes D's target for a real image a instead of 1.
+
+    Since a softplus(-l) + (1 - a) softplus(l) = softplus(-l) + (1 - a) l. Salimans et al. 2016, arXiv 1606.03498,
+    section 3.4: real labels only, since smoothed fakes would teach G to stay where it is.
+    """
+    return (1 - label) * real.mean()

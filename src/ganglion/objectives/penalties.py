@@ -1,4 +1,4 @@
-"""Penalties on D. Each takes (D, real images, fake images), works in float32 and returns a mean over images.
+"""Penalties on D. Each takes what a step of D shows, works in float32 and returns a mean over images.
 
 N images, C channels, H height, W width.
 """
@@ -6,44 +6,111 @@ N images, C channels, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ganglion.recipe.schema import Penalty, PenaltyName
 
-__all__ = ["PENALTIES", "due", "penalty_of"]
+__all__ = ["PENALTIES", "Scene", "clip_weights", "due", "penalty_of"]
+
+DRAGAN_SPREAD = 0.5  # of the noise around reals, over the deviation of all their pixels: as in the authors' code
 
 
-def r1(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """E[|grad D(x)|^2] over real x: D is kept flat where the data are. Mescheder et al. 2018, arXiv 1801.04406, eq. 9."""
-    return _squared_gradient(discriminator, real)
+class Scene(NamedTuple):
+    """What a penalty may look at."""
+
+    judge: Callable[[Tensor], Tensor]
+    """D: images (N, C, H, W) to logits (N,)."""
+    real: Tensor
+    fake: Tensor
+    """Images as D saw them, (N, C, H, W); no gradient flows on into G."""
+    real_logits: Tensor
+    fake_logits: Tensor
+    """What D said of them, (N,)."""
+    mean_real: Tensor
+    mean_fake: Tensor
+    """Running means of D's logits on reals and on fakes, scalars."""
+    random: torch.Generator
+    """On the images' device."""
 
 
-def r2(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """E[|grad D(G(z))|^2] over fakes: D is kept flat where G is. Mescheder et al. 2018, arXiv 1801.04406, eq. 10."""
-    return _squared_gradient(discriminator, fake)
+def r1(scene: Scene) -> Tensor:
+    """E[|grad D(x)|^2] / 2 over reals: D is kept flat where the data are. Mescheder et al. 2018, arXiv 1801.04406, eq. 9."""
+    return _lengths(scene.judge, scene.real).square().mean() / 2
 
 
-PENALTIES: dict[PenaltyName, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {"r1": r1, "r2": r2}
+def r2(scene: Scene) -> Tensor:
+    """E[|grad D(G(z))|^2] / 2 over fakes: D is kept flat where G is. Mescheder et al. 2018, arXiv 1801.04406, eq. 10."""
+    return _lengths(scene.judge, scene.fake).square().mean() / 2
 
 
-def due(penalties: tuple[Penalty, ...], step: int) -> list[Penalty]:
-    """The penalties that are computed at `step`."""
-    return [penalty for penalty in penalties if step % penalty.every == 0]
+def gradient(scene: Scene) -> Tensor:
+    """E[(|grad D(y)| - 1)^2], y evenly between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
+    return (_lengths(scene.judge, _between(scene)) - 1).square().mean()
 
 
-def penalty_of(penalty: Penalty, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """weight/2 times the penalty, times `every`: computed at every k-th step it pulls as hard as at each (Karras 2020).
+def gradient_one_sided(scene: Scene) -> Tensor:
+    """E[max(0, |grad D(y)| - 1)^2]: gradients may be shorter than 1. Petzka et al. 2018, arXiv 1709.08894."""
+    return (_lengths(scene.judge, _between(scene)) - 1).clamp_min(0).square().mean()
+
+
+def dragan(scene: Scene) -> Tensor:
+    """E[(|grad D(x + d)| - 1)^2], d normal noise: D is kept smooth around the data. Kodali et al. 2017, arXiv 1705.07215."""
+    noise = torch.empty_like(scene.real).normal_(generator=scene.random)
+    return (_lengths(scene.judge, scene.real + DRAGAN_SPREAD * scene.real.std() * noise) - 1).square().mean()
+
+
+def lecam(scene: Scene) -> Tensor:
+    """E[(l(x) - mean l(G(z)))^2] + E[(l(G(z)) - mean l(x))^2], means over many steps. Tseng et al. 2021, arXiv 2104.03310."""
+    return (scene.real_logits - scene.mean_fake).square().mean() + (scene.fake_logits - scene.mean_real).square().mean()
+
+
+PENALTIES: dict[PenaltyName, Callable[[Scene], Tensor]] = {
+    "r1": r1,
+    "r2": r2,
+    "gradient": gradient,
+    "gradient-one-sided": gradient_one_sided,
+    "dragan": dragan,
+    "lecam": lecam,
+}
+
+
+def due(penalties: tuple[Penalty, ...], update: int) -> list[Penalty]:
+    """The penalties that are computed at D's update number `update`."""
+    return [penalty for penalty in penalties if update % penalty.every == 0]
+
+
+def penalty_of(penalty: Penalty, scene: Scene) -> Tensor:
+    """Weight times the penalty, times `every`: computed at every k-th update it pulls as hard as at each (Karras 2020).
 
     Autocast is off: a gradient of a gradient loses too many bits in bf16.
     """
-    with torch.autocast(real.device.type, enabled=False):
-        value = PENALTIES[penalty.kind](discriminator, real.float(), fake.detach().float())
-    return value * (penalty.weight / 2 * penalty.every)
+    with torch.autocast(scene.real.device.type, enabled=False):
+        wide = scene._replace(real=scene.real.detach().float(), fake=scene.fake.detach().float())
+        return PENALTIES[penalty.kind](wide) * (penalty.weight * penalty.every)
 
 
-def _squared_gradient(discriminator: nn.Module, images: Tensor) -> Tensor:
+def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
+    """After D's step: every weight into [-bound, bound]; None leaves them. Arjovsky et al. 2017, arXiv 1701.07875."""
+    if bound is not None:
+        with torch.no_grad():
+            for weight in discriminator.parameters():
+                weight.clamp_(-bound, bound)
+
+
+def _between(scene: Scene) -> Tensor:
+    """A point on the line from each real to its fake, evenly drawn."""
+    share = torch.rand(
+        (len(scene.real), *(1,) * (scene.real.ndim - 1)), generator=scene.random, device=scene.real.device
+    )
+    return torch.lerp(scene.real, scene.fake, share)
+
+
+def _lengths(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """|grad D| at each image (N,), differentiable; its own gradient is 0 where it is 0."""
     images = images.detach().requires_grad_(True)  # (N, C, H, W)
-    (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()  # sum over C, H, W, mean over N
+    (slope,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
+    length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # over C, H, W
+    return length

@@ -26,16 +26,39 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key that holds a value."""
     for name, field in schema.model_fields.items():
-        if typing.get_origin(field.annotation) is not tuple and (part := _part(field.annotation)):
-            yield from known_keys(part, f"{prefix}{name}.")
+        parts = [] if typing.get_origin(field.annotation) is tuple else _parts(field.annotation)
+        if parts:
+            yield from dict.fromkeys(key for part in parts for key in known_keys(part, f"{prefix}{name}."))
         else:
             yield prefix + name
 
 
+def keys_of_choice(schema: type[BaseModel], place: str, choice: str) -> set[str]:
+    """The keys of the part that `choice` names among those that can stand at `place`; none where there is no such part."""
+    return {key for part in _parts_at(schema, place) if choice in _tags(part) for key in part.model_fields}
+
+
+def _parts_at(schema: type[BaseModel], place: str) -> list[type[BaseModel]]:
+    parts = [schema]
+    for step in place.split("."):
+        parts = [
+            inner for part in parts if step in part.model_fields for inner in _parts(part.model_fields[step].annotation)
+        ]
+    return parts
+
+
+def _tags(part: type[BaseModel]) -> set[Any]:
+    """Words by which a part is chosen: the default of its field of one allowed value."""
+    fields = part.model_fields.values()
+    return {field.default for field in fields if len(typing.get_args(field.annotation)) == 1}
+
+
 def _explain_one(fault: dict[str, Any], schema: type[BaseModel]) -> str:
-    key, value = ".".join(str(step) for step in fault["loc"]), fault["input"]
+    key, value = _key(fault["loc"], schema), fault["input"]
     if fault["type"] == "extra_forbidden":
         return f"{key}: there is no such key{_nearest_key(key, schema)}"
+    if fault["type"] == "union_tag_invalid":
+        return _explain_choice(key, fault)
     if fault["type"] == "missing":
         return f"{key}: is missing"
     if fault["type"] == "literal_error":
@@ -49,12 +72,40 @@ def _explain_one(fault: dict[str, Any], schema: type[BaseModel]) -> str:
     return f"{key}: {value!r} {message}{meaning}"
 
 
+def _key(steps: tuple[str | int, ...], schema: type[BaseModel]) -> str:
+    """The dotted key; pydantic also names the chosen part of a choice (generator, dcgan, width), a person does not."""
+    key: list[str] = []
+    for step in map(str, steps):
+        parts = _parts_at(schema, ".".join(key)) if key else []
+        if not (len(parts) > 1 and any(step in _tags(part) for part in parts)):
+            key.append(step)
+    return ".".join(key)
+
+
+def _explain_choice(key: str, fault: dict[str, Any]) -> str:
+    """A word that chooses a part is unknown."""
+    word = fault["ctx"]["discriminator"].replace("'", "")
+    words = [word.strip(" '") for word in fault["ctx"]["expected_tags"].split(",")]
+    tag = fault["ctx"]["tag"]
+    return f"{key}.{word}: {tag!r} is not allowed; allowed: {', '.join(words)}{did_you_mean(tag, words)}"
+
+
 def _nearest_key(key: str, schema: type[BaseModel]) -> str:
     keys = list(known_keys(schema))
+    if key in keys:
+        return f"; it belongs to {_owners(key, schema)}"
     same_name = [known for known in keys if known.rsplit(".")[-1] == key.rsplit(".")[-1]]
     if same_name:
         return f"; did you mean {same_name[0]!r}?"
     return did_you_mean(key, keys) or f"; keys here: {', '.join(_siblings(key, keys))}"
+
+
+def _owners(key: str, schema: type[BaseModel]) -> str:
+    """The choices under which there is such a key."""
+    place, _, last = key.rpartition(".")
+    parts = [part for part in _parts_at(schema, place) if last in part.model_fields]
+    tag = next(name for name, field in parts[0].model_fields.items() if field.default in _tags(parts[0]))
+    return f"{place}.{tag} {' and '.join(str(part.model_fields[tag].default) for part in parts)}"
 
 
 def _siblings(key: str, keys: list[str]) -> list[str]:
@@ -65,15 +116,14 @@ def _siblings(key: str, keys: list[str]) -> list[str]:
 
 def _meaning(key: str, schema: type[BaseModel]) -> str:
     """The field's own description, which says its unit."""
-    part: type[BaseModel] | None = schema
-    *parents, last = key.split(".")
-    for parent in parents:
-        part = _part(part.model_fields[parent].annotation) if part and parent in part.model_fields else None
-    if part is None or last not in part.model_fields or not part.model_fields[last].description:
-        return ""
-    return f" ({part.model_fields[last].description})"
+    parent, _, last = key.rpartition(".")
+    parts = _parts_at(schema, parent) if parent else [schema]
+    told = [part.model_fields[last].description for part in parts if last in part.model_fields]
+    return f" ({told[0]})" if told and told[0] else ""
 
 
-def _part(annotation: Any) -> type[BaseModel] | None:
-    candidates = (annotation, *typing.get_args(annotation))
-    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+def _parts(annotation: Any) -> list[type[BaseModel]]:
+    """The parts that can stand in a place: one, or one for each word of a choice."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [part for inner in typing.get_args(annotation) for part in _parts(inner)]

@@ -12,12 +12,14 @@ import yaml
 from pydantic import ValidationError
 
 from ganglion.errors import RecipeError
-from ganglion.recipe.explain import did_you_mean, explain
+from ganglion.recipe.explain import did_you_mean, explain, keys_of_choice
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["flatten", "parse_assignments", "preset_names", "preset_text", "recipe_text", "resolve", "update"]
 
 BUDGETS = ("training.kimg", "training.steps", "training.minutes")
+TAGS = ("family", "algorithm", "kind")
+"""Keys that choose which part stands in a place, and with it which other keys are there."""
 
 
 def preset_names() -> list[str]:
@@ -50,8 +52,8 @@ def resolve(recipe: str | Path | Recipe = "dcgan", overrides: Mapping[str, objec
         raise RecipeError(f"a run has one budget; got {' and '.join(budgets)}: leave all but one out")
     for key in BUDGETS if budgets else ():
         overrides.setdefault(key, None)
-    for key, value in overrides.items():
-        _put(tree, key, value)
+    for key in sorted(overrides, key=lambda key: key.rpartition(".")[2] not in TAGS):  # which part, before its values
+        _put(tree, key, overrides[key])
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
@@ -129,4 +131,13 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
         if not isinstance(branch, dict):
             raise RecipeError(f"{key}: {parent} is a single value and has no parts")
         tree = branch
+    if last in TAGS and tree.get(last, value) != value:
+        _keep_what_fits(tree, ".".join(parents), str(value))
     tree[last] = value
+
+
+def _keep_what_fits(tree: dict[str, Any], place: str, choice: str) -> None:
+    """Another family takes over of the old one's values those that it knows too, such as the width."""
+    known = keys_of_choice(Recipe, place, choice)
+    for key in [key for key in tree if known and key not in known]:
+        del tree[key]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ganglion.recipe.schema import Optimizers, Schedule, Training
+from ganglion.recipe.schema import Optimizers, Recipe, Schedule
 
 __all__ = ["SCHEDULES", "Budget", "lr_scale"]
 
@@ -19,12 +19,13 @@ class Budget:
     seconds: float | None
 
     @classmethod
-    def of(cls, training: Training) -> Budget:
+    def of(cls, recipe: Recipe) -> Budget:
+        training = recipe.training
         if training.minutes is not None:
             return cls(None, training.minutes * 60)
         if training.steps is not None:
             return cls(training.steps, None)
-        return cls(steps_for(training.kimg or 0, training.batch), None)
+        return cls(steps_for(training.kimg or 0, training.batch * recipe.balance.d_steps), None)
 
     def fraction(self, step: int, seconds: float) -> float:
         """Share of the budget that is used, in [0, 1]."""

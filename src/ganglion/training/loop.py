@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -15,22 +16,26 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ganglion.augment.present import noise_at, present
 from ganglion.data.batches import Batches
 from ganglion.errors import TrainingFailed
+from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_latents
-from ganglion.objectives.adversarial import ADVERSARIAL
-from ganglion.objectives.penalties import due, penalty_of
-from ganglion.recipe.schema import Recipe
+from ganglion.objectives.penalties import Scene, clip_weights
+from ganglion.objectives.total import Judgement, Parts, discriminator_loss, generator_loss, needs_real, total
+from ganglion.recipe.schema import Objective, Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, steps_for
 from ganglion.training.checkpoint import prune, save_checkpoint
 from ganglion.training.ema import decay, update_ema
 from ganglion.training.interrupt import Interrupt
+from ganglion.training.memory import Memory, observation
 from ganglion.training.players import Players, Position, frozen
 from ganglion.training.run import Run
 from ganglion.training.snapshot import Snapshots
 from ganglion.vitals.meter import Meter
 from ganglion.vitals.record import Record, VitalsLog, status_line
+from ganglion.vitals.separation import separation
 
 __all__ = ["Desk", "train_loop"]
 
@@ -56,73 +61,136 @@ def train_loop(
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
     """Trains `players` from `position` to the end of the budget; False where interrupted. `clock` is in seconds."""
-    generator, discriminator = players.generator.train(), players.discriminator.train()
-    loss = ADVERSARIAL[recipe.objective.adversarial]
-    budget, batch = Budget.of(recipe.training), recipe.training.batch
-    tick_steps = steps_for(recipe.training.tick_kimg, batch)
-    snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch)
+    generator, discriminator, memory = players.generator.train(), players.discriminator.train(), players.memory
+    objective, balance, batch, seed = recipe.objective, recipe.balance, recipe.training.batch, recipe.training.seed
+    budget = Budget.of(recipe)
+    tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
+    snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
     mine = slice(fabric.global_rank, None, fabric.world_size)  # this process's share of a batch
     meter, started, last = Meter(), clock() - position.seconds, (position.images, position.seconds)
+    show_progress = desk.show if desk else lambda fraction, line: None
     fraction = budget.fraction(position.step, position.seconds)
 
+    def latents(purpose: Purpose, place: int) -> Tensor:
+        return draw_latents(recipe.latent, batch, stream(seed, purpose, place))[mine].to(
+            fabric.device, non_blocking=True
+        )
+
     while fraction < 1 and not interrupt.wanted:
-        # Fetch: which images and which latents is a function of seed and position alone
-        real = batches.take(position.images, batch)[mine]  # (N, C, H, W)
-        z = draw_latents(recipe.latent, batch, stream(recipe.training.seed, Purpose.LATENT, position.step))[mine]
-        z = z.to(fabric.device, non_blocking=True)  # (N, Z)
+        random = _dice(seed, position.step * fabric.world_size + fabric.global_rank, fabric.device)
+        noise = noise_at(objective.instance_noise, position.images)
+        show = partial(present, settings=recipe.augment, strength=memory.strength, noise=noise, random=random)
         scale = lr_scale(recipe.optimizer, fraction, position.images)
+        d_waits, g_waits = memory.waiting(balance)
 
-        # D phase: the fakes keep their graph for the G phase, since D's step does not change G
-        with fabric.autocast():
-            fake = generator(z)  # (N, C, H, W)
-            real_logits, fake_logits = discriminator(real).float(), discriminator(fake.detach()).float()  # (N,)
-        loss_d = loss.discriminator(real_logits, fake_logits)
-        for penalty in due(recipe.objective.penalties, position.step):
-            loss_d = loss_d + penalty_of(penalty, discriminator, real, fake)
-        _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale)
-
-        # G phase
-        with frozen(discriminator):
+        # D phase: each turn has images and latents of its own, and which they are is a function of seed and position
+        for turn in range(balance.d_steps):
+            real, labels = batches.take(position.images, batch, mine)  # (N, C, H, W), (N,)
+            z = latents(Purpose.LATENT, position.images)  # (N, Z)
+            for_g = turn == balance.d_steps - 1  # these fakes keep their graph for the G phase: D's step leaves G alone
             with fabric.autocast():
-                judged = discriminator(fake).float()  # (N,)
-                rivals = discriminator(real).float().detach() if loss.generator_needs_real else real_logits  # (N,)
-            loss_g = loss.generator(rivals, judged)
-            _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale)
+                with torch.set_grad_enabled(for_g):
+                    fake = generator(z, labels)  # (N, C, H, W)
+                seen_real, seen_fake = show(real), show(fake.detach())
+                real_logits = discriminator(seen_real, labels).float()  # (N,)
+                fake_logits = discriminator(seen_fake, labels).float()
+            memory.observe(_shared(fabric, observation(real_logits, fake_logits)), recipe, batch)
+            scene = Scene(partial(discriminator, labels=labels), seen_real, seen_fake, real_logits, fake_logits,
+                          memory.mean("mean_real"), memory.mean("mean_fake"), random)  # fmt: skip
+            parts = discriminator_loss(objective, scene, position.step * balance.d_steps + turn)
+            parts |= memory.pull(objective.history, "discriminator", discriminator)
+            loss_d = total(parts)
+            if not d_waits:
+                _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale)
+                clip_weights(discriminator, objective.clip)
+            position.images += batch
+            meter.add(loss_d=loss_d, logit_real=real_logits.mean(), logit_fake=fake_logits.mean(),
+                      d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(),
+                      separation=separation(real_logits, fake_logits), **_named("d", parts))  # fmt: skip
 
-        # EMA
+        # G phase: the first turn has the D phase's last fakes, each other one latents of its own
+        for turn in range(balance.g_steps):
+            with fabric.autocast():
+                if turn:
+                    fake = generator(latents(Purpose.LATENT_AGAIN, position.step * balance.g_steps + turn), labels)
+                with frozen(discriminator):
+                    fakes = _judgement(discriminator, show(fake), labels, objective)
+                    with torch.no_grad():
+                        reals = (
+                            _judgement(discriminator, seen_real, labels, objective) if needs_real(objective) else None
+                        )
+                    parts = generator_loss(objective, reals, fakes, position.images)
+            parts |= memory.pull(objective.history, "generator", generator)
+            loss_g = total(parts)
+            if not g_waits:
+                with frozen(discriminator):
+                    _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale)
+            meter.add(loss_g=loss_g, **_named("g", parts))
+
+        # EMA, and the means over all steps
         position.step += 1
-        position.images += batch
-        update_ema(players.ema, generator, decay(recipe.ema, position.images, batch))
+        update_ema(players.ema, generator, decay(recipe.ema, position.images, batch * balance.d_steps))
+        memory.remember("generator", generator, position.step)
+        memory.remember("discriminator", discriminator, position.step)
 
-        # Gate: nothing below runs at every step, and nothing above waits for the device
-        meter.add(loss_d=loss_d, loss_g=loss_g, logit_real=real_logits.mean(), logit_fake=fake_logits.mean(),
-                  d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean())  # fmt: skip
+        # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe stalls
         position.seconds, interrupt.wanted = _agree(fabric, clock() - started, interrupt.wanted)
         fraction = budget.fraction(position.step, position.seconds)
         over = fraction >= 1 or interrupt.wanted
-        if desk:
-            desk.show(fraction, None)
+        show_progress(fraction, None)
         if not (over or position.step % tick_steps == 0 or position.step % snapshot_steps == 0):
             continue
 
-        # Record
-        record = _record(meter.read(), position, last, fraction, scale, recipe)
+        # Record, samples, checkpoint
+        record = _record(meter.read(), position, last, fraction, scale, recipe, memory)
         last = position.images, position.seconds
         _refuse_non_finite(record, players)
-        if desk is None:
-            continue
-
-        # Samples, record, checkpoint, in this order: what a killed run has saved is on record
-        saving = over or position.step % snapshot_steps == 0
-        if saving:
-            record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
-            position.keep_best(score)
-        desk.vitals.write(record)
-        desk.show(fraction, status_line(record))
-        if saving:
-            save_checkpoint(desk.run.checkpoints, players, position)
-            prune(desk.run.checkpoints, recipe.training.keep)
+        if desk:
+            _keep(desk, recipe, players, position, record, saving=over or position.step % snapshot_steps == 0)
+            show_progress(fraction, status_line(record))
     return fraction >= 1
+
+
+def _keep(desk: Desk, recipe: Recipe, players: Players, position: Position, record: Record, saving: bool) -> None:
+    """Samples, record, checkpoint, in this order: what a killed run has saved is on record."""
+    if saving:
+        record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
+        position.keep_best(score)
+    desk.vitals.write(record)
+    if saving:
+        save_checkpoint(desk.run.checkpoints, players, position)
+        prune(desk.run.checkpoints, recipe.training.keep)
+
+
+def _dice(seed: int, position: int, device: torch.device) -> torch.Generator:
+    """Random numbers for what a step draws on the device: augmentation, noise, places between images."""
+    first = int(stream(seed, Purpose.STEP, position).integers(2**63))
+    return torch.Generator(device).manual_seed(first)
+
+
+def _shared(fabric: Fabric, values: Tensor) -> Tensor:
+    """Means over the processes, so that all of them remember the same."""
+    return values if fabric.world_size == 1 else cast(Tensor, fabric.all_reduce(values, reduce_op="mean"))
+
+
+def _judgement(discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective) -> Judgement:
+    logits, features = discriminator.trace(images, labels, objective.feature_matching.layer)
+    return Judgement(logits.float(), features)
+
+
+def _judgement_of_reals(
+    discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective
+) -> Judgement | None:
+    """For G's loss, where it looks at them: after D's step, and without a gradient."""
+    if not needs_real(objective):
+        return None
+    with torch.no_grad():
+        return _judgement(discriminator, images, labels, objective)
+
+
+def _named(player: str, parts: Parts) -> Parts:
+    """For the record: `loss_d_r1` is the penalty r1 as it stands in D's loss. One part alone is the loss itself."""
+    return {f"loss_{player}_{name}": value for name, value in parts.items()} if len(parts) > 1 else {}
 
 
 def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float) -> None:
@@ -152,8 +220,9 @@ def _agree(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
 
 
 def _record(
-    means: dict[str, float], position: Position, last: tuple[int, float], fraction: float, scale: float, recipe: Recipe
-) -> Record:
+    means: dict[str, float], position: Position, last: tuple[int, float], fraction: float, scale: float,
+    recipe: Recipe, memory: Memory,
+) -> Record:  # fmt: skip
     images, seconds = position.images - last[0], position.seconds - last[1]
     return {
         "step": position.step,
@@ -164,7 +233,18 @@ def _record(
         "lr_g": recipe.optimizer.generator.lr * scale,
         "lr_d": recipe.optimizer.discriminator.lr * scale,
         **means,
+        **_of_this_recipe(means, recipe, memory),
     }
+
+
+def _of_this_recipe(means: dict[str, float], recipe: Recipe, memory: Memory) -> Record:
+    """What only some recipes have: a critic's estimate of the earth mover's distance, the strength of augmentation."""
+    special: Record = {}
+    if recipe.objective.adversarial == "wasserstein":  # up to the factor of D's Lipschitz constant
+        special["earth_mover"] = means["logit_real"] - means["logit_fake"]
+    if recipe.augment.kind == "ada":
+        special["augment_strength"] = round(float(memory.strength), 6)
+    return special
 
 
 def _refuse_non_finite(record: Record, players: Players) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Optimizer as TorchOptimizer
 
 from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.recipe.schema import Adam, Recipe
+from ganglion.networks.discriminator import Discriminator
+from ganglion.recipe.schema import Adam, AdamW, Optimizer, OptimizerName, Recipe, RmsProp
 from ganglion.training.ema import ema_of
+from ganglion.training.memory import Memory
 
-__all__ = ["Players", "Position", "build_players", "frozen"]
+__all__ = ["OPTIMIZERS", "Players", "Position", "assemble", "build_players", "frozen"]
 
+
+Weights = Iterable[nn.Parameter]
 
 SCORE_NOISE = 1.03  # along the plateau of a good run, the distance of 256 images deviates by just under 1 %
 
@@ -25,16 +29,19 @@ class Players:
     """Everything whose tensors a checkpoint keeps."""
 
     generator: nn.Module
-    discriminator: nn.Module
+    discriminator: Discriminator
     ema: nn.Module
-    optimizer_g: Optimizer
-    optimizer_d: Optimizer
+    optimizer_g: TorchOptimizer
+    optimizer_d: TorchOptimizer
+    memory: Memory
 
     def networks(self) -> dict[str, nn.Module]:
         """By the name that their file has in a checkpoint."""
-        return {"generator": self.generator, "ema": self.ema, "discriminator": self.discriminator}
+        return {
+            "generator": self.generator, "ema": self.ema, "discriminator": self.discriminator, "memory": self.memory,
+        }  # fmt: skip
 
-    def optimizers(self) -> dict[str, Optimizer]:
+    def optimizers(self) -> dict[str, TorchOptimizer]:
         return {"generator": self.optimizer_g, "discriminator": self.optimizer_d}
 
     def state(self) -> Iterator[tuple[str, Tensor]]:
@@ -69,14 +76,19 @@ class Position:
 
 
 def build_players(recipe: Recipe, device: torch.device) -> Players:
-    generator = build_generator(recipe).to(device)
-    discriminator = build_discriminator(recipe).to(device)
+    """The players that a recipe describes, before the first step."""
+    return assemble(recipe, build_generator(recipe).to(device), build_discriminator(recipe).to(device))
+
+
+def assemble(recipe: Recipe, generator: nn.Module, discriminator: Discriminator) -> Players:
+    """Players of these two networks, with the recipe's optimisers."""
     return Players(
         generator,
         discriminator,
         ema_of(generator),
         _optimizer(generator, recipe.optimizer.generator),
         _optimizer(discriminator, recipe.optimizer.discriminator),
+        Memory(recipe, generator, discriminator).to(next(generator.parameters()).device),
     )
 
 
@@ -90,7 +102,29 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-def _optimizer(network: nn.Module, settings: Adam) -> Optimizer:
-    return torch.optim.Adam(
-        network.parameters(), settings.lr, (settings.beta1, settings.beta2), settings.eps, fused=True
-    )  # fused: one pass over all weights, on CPU and GPU
+def _adam(weights: Weights, settings: Optimizer) -> TorchOptimizer:
+    assert isinstance(settings, Adam)
+    return torch.optim.Adam(weights, settings.lr, (settings.beta1, settings.beta2), settings.eps, fused=True)
+
+
+def _adamw(weights: Weights, settings: Optimizer) -> TorchOptimizer:
+    assert isinstance(settings, AdamW)
+    betas = (settings.beta1, settings.beta2)
+    return torch.optim.AdamW(weights, settings.lr, betas, settings.eps, settings.weight_decay, fused=True)
+
+
+def _rmsprop(weights: Weights, settings: Optimizer) -> TorchOptimizer:
+    assert isinstance(settings, RmsProp)
+    return torch.optim.RMSprop(weights, settings.lr, settings.decay, settings.eps, foreach=True)
+
+
+OPTIMIZERS: dict[OptimizerName, Callable[[Weights, Optimizer], TorchOptimizer]] = {
+    "adam": _adam,
+    "adamw": _adamw,
+    "rmsprop": _rmsprop,
+}
+"""fused: one pass over all weights, on CPU and GPU; RMSprop has none, and works on all weights operation by operation."""
+
+
+def _optimizer(network: nn.Module, settings: Optimizer) -> TorchOptimizer:
+    return OPTIMIZERS[settings.algorithm](network.parameters(), settings)

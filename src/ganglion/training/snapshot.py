@@ -10,7 +10,8 @@ from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.data.sheet import save_image, sheet
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
-from ganglion.networks.latents import draw_latents
+from ganglion.networks.build import class_count
+from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.networks.sampling import generate
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
@@ -31,15 +32,18 @@ class Snapshots:
         seed = recipe.training.seed
         self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
         self.scored_z = self._latents(SCORED_IMAGES, Purpose.SCORE)
+        classes = class_count(recipe)
+        self.sheet_labels = self._sorted_labels(classes)
+        self.scored_labels = self._on_device(draw_labels(classes, SCORED_IMAGES, stream(seed, Purpose.LABEL)))
         chosen = stream(seed, Purpose.SCORE, 1).choice(
             batches.images, SCORED_IMAGES, replace=batches.images < SCORED_IMAGES
         )
-        self.reals = batches.pick(np.sort(chosen))
+        self.reals = batches.pick(np.sort(chosen)).images
 
     def take(self, ema: nn.Module, step: int) -> float:
         """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""
         self.draw(ema, step)
-        scored = generate(ema, self.scored_z.to(self.device))
+        scored = generate(ema, self.scored_z.to(self.device), self.scored_labels)
         return sliced_wasserstein(self.reals, scored, stream(self.recipe.training.seed, Purpose.SCORE, 2))
 
     def draw(self, ema: nn.Module, step: int) -> None:
@@ -49,9 +53,16 @@ class Snapshots:
             ("fixed", self.run.fixed_samples, self.fixed_z),
             ("fresh", self.run.fresh_samples, fresh_z),
         ):
-            page = sheet(to_uint8(generate(ema, z.to(self.device))).cpu().numpy())
+            page = sheet(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
             save_image(page, folder / f"{step:08d}.png")
             self.vitals.picture(f"samples/{kind}", page, step)
+
+    def _sorted_labels(self, classes: int) -> Tensor | None:
+        """The sheet's classes in their order, as evenly many of each as it holds."""
+        return self._on_device(torch.arange(SHEET_IMAGES) * classes // SHEET_IMAGES) if classes else None
+
+    def _on_device(self, labels: Tensor | None) -> Tensor | None:
+        return None if labels is None else labels.to(self.device)
 
     def _latents(self, n: int, purpose: Purpose, position: int = 0) -> Tensor:
         return draw_latents(self.recipe.latent, n, stream(self.recipe.training.seed, purpose, position))

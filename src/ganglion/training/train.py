@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -16,12 +17,14 @@ from ganglion.data.batches import Batches
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
-from ganglion.errors import Interrupted, RunError
+from ganglion.errors import DataError, Interrupted, RunError
 from ganglion.networks.cost import cost_of
+from ganglion.networks.norms import REFERENCE
 from ganglion.recipe.request import Request, requested_recipe
 from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
+from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget
 from ganglion.training.checkpoint import restore
 from ganglion.training.environment import describe_environment
@@ -35,6 +38,8 @@ from ganglion.training.snapshot import Snapshots
 from ganglion.vitals.record import VitalsLog
 
 __all__ = ["train"]
+
+FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
 
@@ -71,7 +76,7 @@ def train(
     store = prepare(wanted.data, Path(cache) if cache else cache_folder(), screen)
     settled = update(
         wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        training__precision=precision,
+        data__classes=_classes(wanted, store), training__precision=precision,
     )  # fmt: skip
     folder = Path(run) if run else default_run(settled)
     with locked(folder):
@@ -144,21 +149,42 @@ def _process(fabric: Fabric, job: Job) -> bool:
             torch.distributed.destroy_process_group()
 
 
+def _classes(recipe: Recipe, store: Store) -> list[str] | None:
+    """The classes that a conditional recipe is told apart. Raises DataError where the images cannot give them."""
+    if not recipe.data.conditional:
+        return None
+    without = int((store.labels < 0).sum())
+    if without:
+        raise DataError(
+            f"data.conditional needs the class of every image, and {without:,} of {len(store.labels):,} have none: "
+            "put each class into a folder of its own, or leave data.conditional out"
+        )
+    found = np.bincount(store.labels, minlength=len(store.classes))
+    if len(store.classes) < 2 or len(store.classes) * FEWEST_OF_A_CLASS > len(store.labels) or not found.all():
+        raise DataError(
+            f"data.conditional needs at least 2 classes, of {FEWEST_OF_A_CLASS} images each on average; there are "
+            f"{len(store.classes):,} classes and {len(store.labels):,} images: leave data.conditional out"
+        )
+    return store.classes
+
+
 def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
     with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
         players = build_players(recipe, fabric.device)
+        batches = Batches(job.store, recipe.training.seed, fabric.device, recipe.data.conditional)
+        if players.discriminator.needs_reference:
+            players.discriminator.reference = _reference(batches)
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, fabric, screen)
-        if Budget.of(recipe.training).fraction(position.step, position.seconds) >= 1:
+        if Budget.of(recipe).fraction(position.step, position.seconds) >= 1:
             screen.say(f"This run is finished: {position.images / 1000:,.1f} kimg. {_ways_on(recipe)}")
             screen.say(f"Pictures: {run.fixed_samples}")
             return True
         if position.step:
             screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")
-        batches = Batches(job.store, recipe.training.seed, fabric.device)
         if fabric.global_rank > 0:
             return train_loop(fabric, recipe, batches, players, position, None, interrupt)
         vitals = VitalsLog(job.folder, position.step)
@@ -177,6 +203,11 @@ def _work(fabric: Fabric, job: Job) -> bool:
             f"Finished: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}"
         )
     return finished
+
+
+def _reference(batches: Batches) -> torch.Tensor:
+    """The real images against which virtual batch normalisation measures all others."""
+    return batches.pick(stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)).images
 
 
 def _ways_on(recipe: Recipe) -> str:

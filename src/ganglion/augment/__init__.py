@@ -1,0 +1,1 @@
+"""Differentiable changes of the images that D sees, real and fake alike."""

@@ -1,0 +1,125 @@
+"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv 2006.06676): each change is made with probability p, and
+p follows how far D over-fits. The geometric changes are one affine map and one resampling, the colours one matrix.
+
+N images, C channels, H height, W width. p is a tensor, so that nothing waits for the device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+__all__ = ["augment", "next_strength"]
+
+SCALE_LOG2 = 0.2  # standard deviation of the scalings' base-2 logarithms, appendix B
+SHIFT = 0.125  # of a side: of the whole-pixel translation the furthest, of the other the standard deviation
+BRIGHTNESS, CONTRAST_LOG2, SATURATION_LOG2 = 0.2, 0.5, 1.0
+
+
+def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor:
+    """Images (N, C, H, W), each changed in each way with probability `strength`; unchanged to rounding at 0."""
+    draw = Draw(len(images), strength, random, images.device)
+    geometry, colors = _geometry(draw, images.shape[2] / images.shape[3]), _colors(draw, images.shape[1])
+    grid = affine_grid(geometry[:, :2], list(images.shape), align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):
+        moved = grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return _recolor(moved, colors)
+
+
+def next_strength(strength: Tensor, mean_sign: Tensor, target: float, images: int, speed_kimg: float) -> Tensor:
+    """p after `images` more images: up where the mean sign of D's logits on reals is above `target`, else down.
+
+    Section 3.1: r_t = E[sign(D(x))] is 0 without over-fitting and 1 where D is sure of each training image.
+    """
+    return (strength + torch.sign(mean_sign - target) * (images / (1000 * speed_kimg))).clamp(0, 1)
+
+
+class Draw:
+    """Random numbers for N images, and which of them are changed at all."""
+
+    def __init__(self, n: int, strength: Tensor, random: torch.Generator, device: torch.device) -> None:
+        self.n, self.strength, self.random, self.device = n, strength, random, device
+
+    def uniform(self) -> Tensor:
+        """(N,) in [0, 1)."""
+        return torch.rand(self.n, generator=self.random, device=self.device)
+
+    def normal(self) -> Tensor:
+        """(N,) from N(0, 1)."""
+        return torch.randn(self.n, generator=self.random, device=self.device)
+
+    def sometimes(self, value: Tensor, otherwise: float) -> Tensor:
+        """`value` with probability p, else `otherwise`."""
+        return torch.where(self.uniform() < self.strength, value, otherwise)
+
+
+def _geometry(draw: Draw, aspect: float) -> Tensor:
+    """Maps from an output place to its input place, (N, 3, 3) on coordinates in [-1, 1]."""
+    whole = _eye(draw, 3)
+    flip = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)
+    whole = whole @ _scaled(draw, flip, torch.ones_like(flip))
+    quarter = draw.sometimes((draw.uniform() * 4).floor(), 0.0) * (math.pi / 2)
+    whole = whole @ _turned(draw, quarter, 1.0 if aspect == 1 else aspect)
+    whole = whole @ _moved(draw, *(draw.sometimes((draw.uniform() * 2 - 1) * SHIFT, 0.0) for _ in range(2)))
+    scale = torch.exp2(draw.sometimes(draw.normal() * SCALE_LOG2, 0.0))
+    whole = whole @ _scaled(draw, scale, scale)
+    stretch = torch.exp2(draw.sometimes(draw.normal() * SCALE_LOG2, 0.0))
+    whole = whole @ _turned(draw, draw.sometimes((draw.uniform() * 2 - 1) * math.pi, 0.0), aspect)
+    whole = whole @ _scaled(draw, stretch, 1 / stretch)
+    return whole @ _moved(draw, *(draw.sometimes(draw.normal() * SHIFT, 0.0) for _ in range(2)))
+
+
+def _colors(draw: Draw, channels: int) -> Tensor:
+    """Maps of colours (N, 3, 4): a matrix and an offset; for gray images all three rows are made to agree."""
+    brightness = draw.sometimes(draw.normal() * BRIGHTNESS, 0.0)
+    contrast = torch.exp2(draw.sometimes(draw.normal() * CONTRAST_LOG2, 0.0))
+    saturation = torch.exp2(draw.sometimes(draw.normal() * SATURATION_LOG2, 0.0))
+    hue = draw.sometimes((draw.uniform() * 2 - 1) * math.pi, 0.0)
+    gray = torch.full((3, 3), 1 / 3, device=draw.device)
+    rotation = _about_gray(hue)
+    matrix = (gray + (rotation - gray) * saturation[:, None, None]) * contrast[:, None, None]  # (N, 3, 3)
+    offset = (brightness * contrast)[:, None, None].expand(-1, 3, 1)
+    return torch.cat([matrix, offset], 2)
+
+
+def _recolor(images: Tensor, colors: Tensor) -> Tensor:
+    """Gray images take the map along the gray axis, where hue and saturation do nothing; alpha stays."""
+    matrix, offset = colors[..., :3], colors[..., 3]
+    if images.shape[1] == 1:
+        return images * matrix[:, :1].sum(2)[..., None, None] + offset[:, :1, None, None]
+    pixels = torch.einsum("nij,njhw->nihw", matrix, images[:, :3]) + offset[..., None, None]
+    return torch.cat([pixels, images[:, 3:]], 1) if images.shape[1] == 4 else pixels
+
+
+def _about_gray(angle: Tensor) -> Tensor:
+    """Rotations of colour space about its gray diagonal (N, 3, 3), by Rodrigues' formula."""
+    axis = 1 / math.sqrt(3)
+    cross = torch.tensor([[0.0, -axis, axis], [axis, 0.0, -axis], [-axis, axis, 0.0]], device=angle.device)
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    return torch.eye(3, device=angle.device) * cos + cross * sin + (1 - cos) / 3
+
+
+def _eye(draw: Draw, size: int) -> Tensor:
+    return torch.eye(size, device=draw.device).repeat(draw.n, 1, 1)
+
+
+def _scaled(draw: Draw, x: Tensor, y: Tensor) -> Tensor:
+    return torch.diag_embed(torch.stack([1 / x, 1 / y, torch.ones_like(x)], 1))
+
+
+def _turned(draw: Draw, angle: Tensor, aspect: float) -> Tensor:
+    """Rotations in pixels, written for coordinates in [-1, 1] of an image of height / width `aspect`."""
+    whole = _eye(draw, 3)
+    whole[:, 0, 0] = whole[:, 1, 1] = angle.cos()
+    whole[:, 0, 1], whole[:, 1, 0] = -angle.sin() * aspect, angle.sin() / aspect
+    return whole
+
+
+def _moved(draw: Draw, x: Tensor, y: Tensor) -> Tensor:
+    """Translations by shares of a side, which is 2 long."""
+    whole = _eye(draw, 3)
+    whole[:, 0, 2], whole[:, 1, 2] = -2 * x, -2 * y
+    return whole

@@ -1,0 +1,71 @@
+"""DiffAugment (Zhao et al. 2020, arXiv 2006.10738, section 4): colour, translation, cutout, each on every image.
+
+Each takes images (N, C, H, W) in [-1, 1] and a generator of random numbers on their device, and is differentiable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ganglion.recipe.schema import DiffAugmentStep
+
+__all__ = ["STEPS", "color", "cutout", "translation"]
+
+SHIFT = 1 / 8  # of a side, the furthest
+HOLE = 1 / 2  # of a side
+
+
+def color(images: Tensor, random: torch.Generator) -> Tensor:
+    """Brightness by up to 0.5, saturation by a factor in [0, 2), contrast by a factor in [0.5, 1.5). Alpha stays."""
+    pixels, alpha = images[:, :3], images[:, 3:]
+    by, saturation, contrast = (_rand(images, random) for _ in range(3))  # (N, 1, 1, 1)
+    pixels = pixels + (by - 0.5)
+    gray = pixels.mean(1, keepdim=True)
+    pixels = gray + (pixels - gray) * (2 * saturation)
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    pixels = mean + (pixels - mean) * (contrast + 0.5)
+    return torch.cat([pixels, alpha], 1) if alpha.shape[1] else pixels
+
+
+def translation(images: Tensor, random: torch.Generator) -> Tensor:
+    """Moves each image by up to an eighth of its sides; what comes into view is black."""
+    n, _, h, w = images.shape
+    rows, columns = (_moved(n, side, random, images.device) for side in (h, w))  # (N, H), (N, W): source indices
+    inside = ((rows >= 0) & (rows < h))[:, :, None] & ((columns >= 0) & (columns < w))[:, None, :]  # (N, H, W)
+    which = torch.arange(n, device=images.device)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[which, rows.clamp(0, h - 1)[:, :, None], columns.clamp(0, w - 1)[:, None, :]]
+    return torch.where(inside[:, None], moved.permute(0, 3, 1, 2), -1.0)  # (N, C, H, W)
+
+
+def cutout(images: Tensor, random: torch.Generator) -> Tensor:
+    """Blanks (to mid-gray, 0) a rectangle of half the height and half the width, its centre anywhere."""
+    n, _, h, w = images.shape
+    in_rows, in_columns = (_covered(n, side, random, images.device) for side in (h, w))  # (N, H), (N, W)
+    return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0.0)
+
+
+STEPS: dict[DiffAugmentStep, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "color": color,
+    "translation": translation,
+    "cutout": cutout,
+}
+
+
+def _rand(images: Tensor, random: torch.Generator) -> Tensor:
+    return torch.rand((len(images), 1, 1, 1), generator=random, device=images.device)
+
+
+def _moved(n: int, side: int, random: torch.Generator, device: torch.device) -> Tensor:
+    furthest = int(side * SHIFT + 0.5)
+    shift = torch.randint(-furthest, furthest + 1, (n, 1), generator=random, device=device)
+    return torch.arange(side, device=device) + shift
+
+
+def _covered(n: int, side: int, random: torch.Generator, device: torch.device) -> Tensor:
+    length = int(side * HOLE + 0.5)
+    start = torch.randint(-(length // 2), side - length // 2 + 1, (n, 1), generator=random, device=device)
+    place = torch.arange(side, device=device)
+    return (place >= start) & (place < start + length)

@@ -1,0 +1,95 @@
+"""What every family's D has in common: a row of blocks, a head with the class's projection, features on the way.
+
+N images, C channels, H height, W width, A features of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.errors import RecipeError
+from ganglion.networks.minibatch import MINIBATCH
+from ganglion.networks.norms import VirtualBatchNorm2d
+from ganglion.recipe.schema import MinibatchName
+
+__all__ = ["Discriminator", "Head"]
+
+
+class Head(nn.Module):
+    """Feature maps (N, C, H, W) to logits (N,), from all places of the grid or from their sum.
+
+    With classes, the projection of Miyato and Koyama 2018 (arXiv 1802.05637, equation 3): the inner product of the
+    class's vector with the feature maps' mean is added.
+    """
+
+    def __init__(
+        self,
+        maps: int,
+        grid: tuple[int, int],
+        classes: int = 0,
+        minibatch: MinibatchName = "none",
+        pooled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pooled = pooled
+        features = maps if pooled else maps * grid[0] * grid[1]
+        likeness = MINIBATCH[minibatch]
+        self.likeness = likeness(features) if likeness else None
+        self.linear = nn.Linear(features + (self.likeness.out if self.likeness else 0), 1)
+        self.projection = nn.Embedding(classes, maps) if classes else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        # (N, A): a sum over places, or all of them in the order of channels-last memory, which makes it a view
+        features = x.sum((2, 3)) if self.pooled else x.permute(0, 2, 3, 1).flatten(1)
+        seen = (
+            features if self.likeness is None else torch.cat([features, self.likeness(features).to(features.dtype)], 1)
+        )
+        logits: Tensor = self.linear(seen).squeeze(1)  # (N,)
+        if self.projection is None:
+            return logits
+        agreement: Tensor = (self.projection(labels) * x.mean((2, 3))).sum(1)  # (N,)
+        return logits + agreement
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W), and labels int64 (N,) where there are classes, to logits (N,)."""
+
+    def __init__(self, blocks: Sequence[nn.Module], head: nn.Module, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.blocks = nn.ModuleList(blocks)
+        self.head = head
+        self.reference: Tensor | None
+        self.register_buffer("reference", None)
+
+    @property
+    def needs_reference(self) -> bool:
+        return any(isinstance(layer, VirtualBatchNorm2d) for layer in self.modules())
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.trace(images, labels)[0]
+
+    def trace(self, images: Tensor, labels: Tensor | None = None, layer: int = -1) -> tuple[Tensor, Tensor]:
+        """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises RecipeError for no such block."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the discriminator has classes")
+        wanted = self._block(layer)
+        skipped = 0 if self.reference is None else len(self.reference)
+        x = images if self.reference is None else torch.cat([self.reference, images])
+        features = x
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            features = x if number == wanted else features
+        logits: Tensor = self.head(x[skipped:], labels)
+        return logits, features[skipped:].flatten(1)
+
+    def _block(self, layer: int) -> int:
+        count = len(self.blocks)
+        if not -count <= layer < count:
+            raise RecipeError(
+                f"objective.feature_matching.layer: D has the blocks 0 to {count - 1} (or -1 to {-count}); there is no {layer}"
+            )
+        return layer % count

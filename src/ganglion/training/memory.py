@@ -1,0 +1,78 @@
+"""What a step knows of earlier ones, beside weights and optimisers: running means, the strength of the augmentation."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.augment.ada import next_strength
+from ganglion.objectives.generator_terms import historical_averaging
+from ganglion.recipe.schema import Ada, Balance, Recipe
+from ganglion.vitals.separation import separation
+
+__all__ = ["Memory", "observation"]
+
+HORIZON = {"mean_real": 100, "mean_fake": 100, "separation": 10, "sign": 4}
+"""How many updates of D a running mean goes back. LeCam's authors keep 0.99 of theirs; ADA's measure over 4 batches."""
+
+
+def observation(real: Tensor, fake: Tensor) -> Tensor:
+    """What is remembered of D's logits on reals and fakes (N,): four numbers (4,) in the order of HORIZON."""
+    real, fake = real.detach(), fake.detach()
+    return torch.stack([real.mean(), fake.mean(), separation(real, fake), real.sign().mean()])
+
+
+class Memory(nn.Module):
+    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly. Only `waiting` ever waits for the device."""
+
+    means: Tensor
+    updates: Tensor
+    strength: Tensor
+
+    def __init__(self, recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(len(HORIZON)))
+        self.register_buffer("updates", torch.zeros(()))
+        self.register_buffer("horizon", torch.tensor([float(steps) for steps in HORIZON.values()]), persistent=False)
+        self.register_buffer("strength", torch.zeros(()))
+        self.history = nn.ModuleDict()
+        if recipe.objective.history:
+            for name, network in (("generator", generator), ("discriminator", discriminator)):
+                self.history[name] = copy.deepcopy(network).requires_grad_(False)
+
+    def mean(self, name: str) -> Tensor:
+        """One running mean by its name in HORIZON, a scalar."""
+        return self.means[list(HORIZON).index(name)]
+
+    @torch.no_grad()
+    def observe(self, seen: Tensor, recipe: Recipe, images: int) -> None:
+        """Takes an `observation` into the means, and moves the augmentation's strength by `images` images."""
+        self.updates += 1
+        self.means += (seen - self.means) / torch.minimum(self.updates, self.horizon)  # type: ignore[arg-type]
+        if isinstance(recipe.augment, Ada):
+            settings = recipe.augment
+            self.strength = next_strength(
+                self.strength, self.mean("sign"), settings.target, images, settings.speed_kimg
+            )
+
+    def waiting(self, balance: Balance) -> tuple[bool, bool]:
+        """Whether D and whether G sits this step out. Where the recipe stalls, this waits for the device."""
+        if balance.stall is None or not bool(self.updates > 0):
+            return False, False
+        lead = float(self.mean("separation"))
+        return lead > balance.stall, lead < 1 - balance.stall
+
+    def pull(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
+        """Historical averaging as a term of a player's loss; no term where the recipe has none."""
+        if not weight:
+            return {}
+        return {"history": weight * historical_averaging(network.parameters(), self.history[name].parameters())}
+
+    @torch.no_grad()
+    def remember(self, name: str, network: nn.Module, step: int) -> None:
+        """Takes a player's weights after `step` steps into their mean over all steps, where the recipe wants it."""
+        if name in self.history:
+            for mean, weight in zip(self.history[name].parameters(), network.parameters(), strict=True):
+                mean.lerp_(weight, 1 / (step + 1))
