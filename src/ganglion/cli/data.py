@@ -10,10 +10,13 @@ import typer
 
 if TYPE_CHECKING:
     from ganglion.data.prepare import Plan
+    from ganglion.data.store import Store
+    from ganglion.recipe.schema import Augment
 
 __all__ = ["data"]
 
 PREVIEW_IMAGES = 64
+AUGMENTED_ROWS = 8
 LISTED = 20
 
 
@@ -26,6 +29,12 @@ def data(
     fit: Annotated[str | None, typer.Option(help="crop, pad or stretch.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     preview: Annotated[Path, typer.Option(help="Where the preview sheet is written.")] = Path("ganglion-preview.png"),
+    augment: Annotated[
+        str | None,
+        typer.Option(help="diffaugment or ada: also write a sheet of what it does to these images."),
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="With --augment: mirror images too.")] = False,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="With --augment ada: how likely each change is.")] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Scan the images of SOURCE; list what is broken; show what training would see."""
@@ -35,15 +44,38 @@ def data(
     from ganglion.training.screen import Screen
 
     overrides = {key: value for key, value in {"data.channels": channels, "data.fit": fit}.items() if value is not None}
-    wanted = requested_recipe(source, size=size, data_dir=data_dir, set=overrides).data
+    if augment is not None:
+        overrides |= {"augment.kind": augment, "augment.flip": flip}
+    recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
+    wanted = recipe.data
     screen = Screen()
     settled = plan(wanted, cache_folder(), screen)
     chosen = wanted.model_copy(update={"size": settled.fit.size, "channels": settled.fit.channels})
     store = prepare(chosen, cache_folder(), screen)
     step = max(1, len(store.images) // PREVIEW_IMAGES)
     save_image(sheet(store.images[::step][:PREVIEW_IMAGES]), preview)
-    facts = _facts(settled) | {"store": str(store.path), "preview": str(preview)}
+    shown = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
+    facts = _facts(settled) | {
+        "augmented": str(shown) if shown else None,
+        "store": str(store.path),
+        "preview": str(preview),
+    }
     typer.echo(json.dumps(facts, indent=1) if as_json else _page(facts))
+
+
+def _write_augmented(store: Store, augment: Augment, strength: float, preview: Path) -> Path:
+    """Eight images, each with seven augmented copies beside it."""
+    import torch
+
+    from ganglion.augment.variants import variants
+    from ganglion.data.pixels import to_float, to_uint8
+    from ganglion.data.sheet import save_image, sheet
+
+    step = max(1, len(store.images) // AUGMENTED_ROWS)
+    images = to_float(torch.from_numpy(store.images[::step][:AUGMENTED_ROWS].copy()))
+    path = preview.with_name(f"{preview.stem}-{augment.kind}{preview.suffix}")
+    save_image(sheet(to_uint8(variants(images, augment, 7, strength)).numpy(), columns=8), path)
+    return path
 
 
 def _facts(settled: Plan) -> dict[str, Any]:
@@ -76,6 +108,7 @@ def _page(facts: dict[str, Any]) -> str:
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
         f"  {chosen['channels']} channels{why.get('channels', '')}, fit by {chosen['fit']}",
         f"Preview of what training would see: {facts['preview']}",
+        *([f"Augmented, seven copies beside each image: {facts['augmented']}"] if facts["augmented"] else []),
     ]
     return "\n".join(lines)
 

@@ -2,59 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from ganglion.recipe.request import Request
+    from ganglion.recipe.request import requested_recipe
 
-__all__ = ["train"]
+    requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
+    if dry_run:
+        _print_recipe(source, asked, device)
+        return
+
+    from ganglion.training.train import train as start
+
+    start(source, run=run, device=device, devices=devices, fresh=fresh, **asked)
 
 
-def train(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            help="A folder, zip, store or IDX file of images, or a name: digits, mnist, cifar10, celeba, "
-            "flowers102, hf:OWNER/NAME.",
-            show_default=False,
-        ),
-    ] = None,
-    recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "dcgan",
-    size: Annotated[
-        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
-    ] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of real images shown.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of the run, in steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Length of the run, in minutes.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder. Left out: runs/SOURCE-RECIPE-SIZE.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
-    devices: Annotated[int, typer.Option(help="How many devices share a batch.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
-) -> None:
-    """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
-    asked: Request = {
-        "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
-        "precision": precision, "data_dir": data_dir, "set": set_ or [],
-    }  # fmt: skip
+def _print_recipe(source: str | None, asked: Request, device: str) -> None:
+    """The resolved recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
     from ganglion.recipe.request import requested_recipe
     from ganglion.recipe.resolve import recipe_text
 
     wanted = requested_recipe(source, **asked)
-    if dry_run:
-        typer.echo(recipe_text(wanted), nl=False)
-        return
+    if asked["recipe"] == "auto" and source is not None:
+        from ganglion.data.prepare import cache_folder
+        from ganglion.training.auto import settle
+        from ganglion.training.hardware import choose_device
+        from ganglion.training.screen import Screen
 
-    from ganglion.training.train import train as start  # loads torch: not before the recipe is known to be sound
-
-    start(recipe=wanted, run=run, device=device, devices=devices, fresh=fresh)
+        wanted, _, reasons = settle(source, asked, cache_folder(), choose_device(device).type, Screen())
+        for reason in reasons:
+            typer.echo(f"# auto: {reason}")
+    typer.echo(recipe_text(wanted), nl=False)

@@ -55,4 +55,4 @@ def requested_recipe(source: str | Path | None = None, **asked: Unpack[Request])
     extra = asked.get("set", ())
     overrides = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     named = {key: value for key, value in paths.items() if value is not None}
-    return resolve(asked.get("recipe", "dcgan"), overrides | named)
+    return resolve(asked.get("recipe", "auto"), overrides | named)

@@ -15,7 +15,7 @@ from ganglion.errors import RecipeError
 from ganglion.recipe.explain import did_you_mean, explain, keys_of_choice
 from ganglion.recipe.schema import Recipe
 
-__all__ = ["flatten", "parse_assignments", "preset_names", "preset_text", "recipe_text", "resolve", "update"]
+__all__ = ["BUDGETS", "flatten", "parse_assignments", "preset_names", "preset_text", "recipe_text", "resolve", "update"]
 
 BUDGETS = ("training.kimg", "training.steps", "training.minutes")
 TAGS = ("family", "algorithm", "kind")
@@ -40,7 +40,7 @@ def preset_text(name: str) -> str:
     return files("ganglion.recipe").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def resolve(recipe: str | Path | Recipe = "dcgan", overrides: Mapping[str, object] | None = None) -> Recipe:
+def resolve(recipe: str | Path | Recipe = "auto", overrides: Mapping[str, object] | None = None) -> Recipe:
     """The recipe that `recipe` (a preset's name, a YAML file or a recipe) becomes under `overrides` by dotted key.
 
     Setting one budget (kimg, steps, minutes) replaces whichever the recipe had. Raises RecipeError.

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 from ganglion.data.atomic import full_disk_said_once, storage_errors
 from ganglion.data.batches import Batches
-from ganglion.data.prepare import cache_folder, prepare
+from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.errors import DataError, Interrupted, RunError
@@ -25,6 +25,7 @@ from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.streams import Purpose, stream
+from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
 from ganglion.training.checkpoint import restore
 from ganglion.training.environment import describe_environment
@@ -66,14 +67,16 @@ def train(
     SIGTERM.
     """
     screen = Screen(quiet=quiet)
-    wanted = requested_recipe(source, **asked)
+    wanted = requested_recipe(source, **asked)  # what is wrong in it is said before images or device are touched
     if devices < 1 or wanted.training.batch % devices:
         raise RunError(
             f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
         )
     place = choose_device(device, devices)
+    wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
+    for reason in reasons:
+        screen.say(f"auto: {reason}")
     precision = choose_precision(wanted.training.precision, place)
-    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), screen)
     settled = update(
         wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
         data__classes=_classes(wanted, store), training__precision=precision,

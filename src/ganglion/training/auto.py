@@ -1,0 +1,35 @@
+"""Settles the recipe `auto`: it can be known only once images and device are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ganglion.data.prepare import Reporter, prepare
+from ganglion.data.store import Store
+from ganglion.recipe.auto import Facts, choose
+from ganglion.recipe.request import Request, requested_recipe
+from ganglion.recipe.resolve import BUDGETS, parse_assignments
+from ganglion.recipe.schema import Recipe
+
+__all__ = ["AUTO", "settle"]
+
+AUTO = "auto"
+
+
+def settle(
+    source: str | Path | None, asked: Request, cache: Path, device: str, reporter: Reporter
+) -> tuple[Recipe, Store, list[str]]:
+    """The recipe that these words mean, the packed images, and the reasons for what `auto` chose. Raises as `prepare`."""
+    wanted = requested_recipe(source, **asked)
+    store = prepare(wanted.data, cache, reporter)
+    if asked.get("recipe", AUTO) != AUTO:
+        return wanted, store, []
+    facts = Facts(len(store.images), store.fit.size, store.fit.channels, len(store.classes), device)
+    choice = choose(facts)
+    extra = asked.get("set", ())
+    given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
+    budgets = [asked.get("kimg"), asked.get("steps"), asked.get("minutes"), *(given.get(key) for key in BUDGETS)]
+    chosen = {key: value for key, value in choice.overrides.items() if key not in BUDGETS or not any(budgets)}
+    rest: Request = {**asked, "recipe": choice.recipe, "set": chosen | given}
+    return requested_recipe(source, **rest), store, choice.reasons
