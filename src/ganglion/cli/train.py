@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from ganglion.recipe.request import Request
+
+__all__ = ["train"]
+
+
+def train(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A folder, zip, store or IDX file of images, or a name: digits, mnist, cifar10, celeba, "
+            "flowers102, hf:OWNER/NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
+    size: Annotated[
+        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
+    ] = None,
+    kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of real images shown.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the run, in steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the run, in minutes.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder. Left out: runs/SOURCE-RECIPE-SIZE.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
+    devices: Annotated[int, typer.Option(help="How many devices share a batch.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
+) -> None:
+    """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
+    asked: Request = {
+        "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
+        "precision": precision, "data_dir": data_dir, "set": set_ or [],
+    }  # fmt: skip
     from ganglion.recipe.request import requested_recipe
 
     requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
