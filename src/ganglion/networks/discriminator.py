@@ -77,14 +77,15 @@ class Discriminator(nn.Module):
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the discriminator has classes")
         wanted = self._block(layer)
-        skipped = 0 if self.reference is None else len(self.reference)
         x = images if self.reference is None else torch.cat([self.reference, images])
         features = x
         for number, block in enumerate(self.blocks):
             x = block(x)
             features = x if number == wanted else features
-        logits: Tensor = self.head(x[skipped:], labels)
-        return logits, features[skipped:].flatten(1)
+        if self.reference is not None:
+            x, features = x[len(self.reference) :], features[len(self.reference) :]
+        logits: Tensor = self.head(x, labels)
+        return logits, features.flatten(1)
 
     def _block(self, layer: int) -> int:
         count = len(self.blocks)

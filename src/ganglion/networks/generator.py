@@ -50,8 +50,7 @@ class Generator(nn.Module):
             raise ValueError("labels are given exactly where the generator has classes")
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(labels)], 1)  # (N, Z+E)
-        skipped = 0 if self.reference is None else len(self.reference)
         x = self.stem(z if self.reference is None else torch.cat([self.reference, z]))
         for block in self.blocks:
             x = block(x, labels)
-        return torch.tanh(x[skipped:])
+        return torch.tanh(x if self.reference is None else x[len(self.reference) :])
