@@ -1,6 +1,7 @@
 """Mixtures of Gaussians in the plane, the field's smallest test of mode collapse: which modes exist is known exactly.
 
-The ring of 8 and the grid of 25 are those of Srivastava et al. 2017 (VEEGAN, arXiv 1705.07761, section 4.1).
+A ring of 8 (Metz et al. 2017, arXiv 1611.02163) and a grid of 25 (Srivastava et al. 2017, arXiv 1705.07761), with modes
+wider than theirs, so that seconds are enough.
 N points, K modes.
 """
 
@@ -50,12 +51,12 @@ class Plane:
 
 def _ring() -> Plane:
     angles = np.arange(8) * np.pi / 4
-    return Plane(np.stack([np.cos(angles), np.sin(angles)], 1), 0.01)
+    return Plane(2 * np.stack([np.cos(angles), np.sin(angles)], 1), 0.1)
 
 
 def _grid() -> Plane:
     side = np.arange(-4.0, 5.0, 2.0)
-    return Plane(np.stack(np.meshgrid(side, side), 2).reshape(-1, 2), 0.05)
+    return Plane(np.stack(np.meshgrid(side, side), 2).reshape(-1, 2), 0.1)
 
 
 PLANES = {"ring8": _ring(), "grid25": _grid()}

@@ -39,5 +39,5 @@ def plane_discriminator(width: int) -> Discriminator:
 
 
 def _hidden(inputs: int, width: int) -> list[nn.Module]:
-    """Two hidden layers."""
-    return [nn.Linear(inputs, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2)]
+    """Three hidden layers."""
+    return [layer for before in (inputs, width, width) for layer in (nn.Linear(before, width), nn.LeakyReLU(0.2))]
