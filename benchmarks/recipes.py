@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from judge import Reals, digits, know_reals, score, trained_judge
 
 import ganglion
 from ganglion.data.sheet import save_image, sheet
+from judge import Reals, digits, know_reals, score, trained_judge
 
 SAMPLES = 10_000
 NARROW: dict[str, object] = {"generator.width": 32, "discriminator.width": 32}

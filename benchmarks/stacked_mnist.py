@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from judge import Judge, digits, look, trained_judge
 from numpy.typing import NDArray
 
 import ganglion
 from ganglion.data.sheet import save_image, sheet
+from judge import Judge, digits, look, trained_judge
 
 IMAGES, SAMPLES, MODES = 128_000, 26_000, 1000
 CONTENDERS: dict[str, dict[str, object]] = {

@@ -36,6 +36,9 @@ class Pairing:
     changes: dict[str, object]
 
 
+CRITIC: dict[str, object] = {"objective.adversarial": "wasserstein", "balance.d_steps": 5}
+
+
 def _penalty(kind: str, weight: float) -> dict[str, object]:
     return {"objective.penalties": [{"kind": kind, "weight": weight}]}
 
@@ -50,12 +53,9 @@ PAIRINGS = [
     Pairing("least-squares", {"objective.adversarial": "least-squares"}),
     Pairing("hinge", {"objective.adversarial": "hinge"}),
     Pairing("hinge + r1", {"objective.adversarial": "hinge", **_penalty("r1", 0.01)}),
-    Pairing("wasserstein + clip", {"objective.adversarial": "wasserstein", "objective.clip": 0.05, "balance.d_steps": 5}),
-    Pairing("wasserstein + gradient", {"objective.adversarial": "wasserstein", "balance.d_steps": 5, **_penalty("gradient", 1.0)}),
-    Pairing(
-        "wasserstein + one-sided",
-        {"objective.adversarial": "wasserstein", "balance.d_steps": 5, **_penalty("gradient-one-sided", 1.0)},
-    ),
+    Pairing("wasserstein + clip", {**CRITIC, "objective.clip": 0.05}),
+    Pairing("wasserstein + gradient", {**CRITIC, **_penalty("gradient", 1.0)}),
+    Pairing("wasserstein + gradient-one-sided", {**CRITIC, **_penalty("gradient-one-sided", 1.0)}),
     Pairing("relativistic", {"objective.adversarial": "relativistic"}),
     Pairing(
         "relativistic + r1 + r2",

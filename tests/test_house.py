@@ -17,11 +17,13 @@ import pytest
 
 import ganglion
 from ganglion import errors
+from ganglion.augment import diffaugment, present
 from ganglion.data import decode
-from ganglion.networks import build, initialise, latents, layers
+from ganglion.networks import build, initialise, latents, layers, minibatch, norms
 from ganglion.objectives import adversarial, penalties
 from ganglion.recipe import schema
-from ganglion.training import budget
+from ganglion.recipe.explain import parts_at
+from ganglion.training import budget, players
 
 SOURCE = Path(ganglion.__file__).parent
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")  # the face knows all its rooms
@@ -38,7 +40,7 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-WITH_TORCH_IN_DATA = {"batches.py", "pixels.py"}
+WITH_TORCH_IN_DATA = {"batches.py", "pixels.py", "plane.py"}
 
 
 def room_of(path: Path) -> str:
@@ -156,20 +158,33 @@ def test_the_bare_import_takes_under_300_milliseconds():
 
 # One table for each choice
 
+
+def words_of(place: str, tag: str) -> Any:
+    """The words that choose a part of the recipe, as a Literal."""
+    return Literal[tuple(part.model_fields[tag].default for part in parts_at(schema.Recipe, place))]
+
+
 TABLES: dict[str, tuple[Any, Any]] = {
     "Activation": (schema.Activation, layers.ACTIVATIONS),
     "AdversarialName": (schema.AdversarialName, adversarial.ADVERSARIAL),
     "FitPolicy": (schema.FitPolicy, decode._FIT),
     "InitScheme": (schema.InitScheme, initialise.SCHEMES),
-    "Norm": (schema.Norm, layers.NORMS),
+    "AugmentName": (schema.AugmentName, present.AUGMENTS),
+    "DiffAugmentStep": (schema.DiffAugmentStep, diffaugment.STEPS),
+    "MinibatchName": (schema.MinibatchName, minibatch.MINIBATCH),
+    "Norm": (schema.Norm, norms.NORMS),
+    "OptimizerName": (schema.OptimizerName, players.OPTIMIZERS),
     "PenaltyName": (schema.PenaltyName, penalties.PENALTIES),
     "Prior": (schema.Prior, latents.PRIORS),
     "Schedule": (schema.Schedule, budget.SCHEDULES),
-    "generator.family": (schema.DcganGenerator.model_fields["family"].annotation, build.GENERATORS),
-    "discriminator.family": (schema.DcganDiscriminator.model_fields["family"].annotation, build.DISCRIMINATORS),
+    "generator.family": (words_of("generator", "family"), build.GENERATORS),
+    "discriminator.family": (words_of("discriminator", "family"), build.DISCRIMINATORS),
+    "optimizer.generator.algorithm": (words_of("optimizer.generator", "algorithm"), players.OPTIMIZERS),
+    "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Channels", "Precision"}
-"""Numbers of channels are no words; tests/training/test_hardware.py holds Precision to what settles it."""
+BUILDS_NOTHING = {"Channels", "Conditioning", "Precision"}
+"""Conditioning says where a class enters, tests/networks/test_conditional.py; numbers of channels are no words;
+tests/training/test_hardware.py holds Precision to what settles it."""
 
 
 @pytest.mark.parametrize("choice", TABLES)

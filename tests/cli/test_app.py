@@ -61,7 +61,17 @@ def test_training_then_sampling_in_each_form(ganglion_command, tmp_path: Path) -
 
 def test_dry_run_prints_every_value_and_touches_nothing(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     shown = ganglion_command(
-        "train", "nowhere/", "--dry-run", "--size", "96x64", "--set", "generator.width=8", "--kimg", "5"
+        "train",
+        "nowhere/",
+        "--recipe",
+        "dcgan",
+        "--dry-run",
+        "--size",
+        "96x64",
+        "--set",
+        "generator.width=8",
+        "--kimg",
+        "5",
     )
     tree = yaml.safe_load(shown.stdout)
     assert (tree["data"]["size"], tree["generator"]["width"], tree["training"]["kimg"]) == ([96, 64], 8, 5.0)

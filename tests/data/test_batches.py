@@ -63,30 +63,47 @@ def batches(store):
 
 def test_a_batch_is_the_images_at_its_positions_as_floats(store, batches):
     wanted = store.images[order(7, 3, 5, 4)]
-    found = batches.take(5, 4)
+    found = batches.take(5, 4).images
     assert found.shape == (4, 3, 16, 24)
     assert torch.equal(found, to_float(torch.from_numpy(wanted)))
 
 
 def test_images_can_be_picked_by_index_also_twice(store, batches):
-    found = batches.pick(np.array([6, 0, 6]))
+    found = batches.pick(np.array([6, 0, 6])).images
     assert torch.equal(found[0], found[2])
     assert torch.equal(found, to_float(torch.from_numpy(store.images[[6, 0, 6]])))
 
 
 def test_a_batch_may_be_larger_than_the_data_set(batches):
-    assert batches.take(0, 20).shape[0] == 20
-    assert torch.equal(batches.take(0, 20)[5:12], batches.take(5, 7))
+    assert batches.take(0, 20).images.shape[0] == 20
+    assert torch.equal(batches.take(0, 20).images[5:12], batches.take(5, 7).images)
 
 
 def test_changing_a_batch_does_not_change_the_images(batches):
-    before = batches.take(0, 7).clone()
-    batches.take(0, 7).zero_()
-    assert torch.equal(batches.take(0, 7), before)
+    before = batches.take(0, 7).images.clone()
+    batches.take(0, 7).images.zero_()
+    assert torch.equal(batches.take(0, 7).images, before)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_a_device_gives_the_very_images_that_the_processor_gives(store, batches):
     there = Batches(store, seed=3, device=torch.device("cuda"))
-    assert there.take(2, 9).device.type == "cuda"
-    assert torch.equal(there.take(2, 9).cpu(), batches.take(2, 9))
+    assert there.take(2, 9).images.device.type == "cuda"
+    assert torch.equal(there.take(2, 9).images.cpu(), batches.take(2, 9).images)
+
+
+def test_labels_come_with_their_images_where_they_are_asked_for(listed, cache, noise):
+    source = listed({f"{label}/{i}": noise(16, 16, seed=i) for i, label in enumerate("baba")})
+    store = pack(source, scan(source, cache), Fit((16, 16), 3, "crop"), cache)
+    labelled = Batches(store, 0, torch.device("cpu"), labelled=True)
+    found = labelled.take(0, 10)
+    places = order(4, 0, 0, 10)
+    assert found.labels.tolist() == store.labels[places].tolist()
+    assert found.labels.dtype == torch.int64
+    assert Batches(store, 0, torch.device("cpu")).take(0, 3).labels is None
+
+
+def test_the_parts_of_a_batch_together_are_the_batch(batches):
+    whole = batches.take(3, 6).images
+    parts = [batches.take(3, 6, slice(rank, None, 2)).images for rank in range(2)]
+    assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)

@@ -47,11 +47,11 @@ def test_building_leaves_torchs_own_random_numbers_alone(build):
 
 def test_each_network_has_its_own_width():
     narrow, wide = recipe(), recipe(generator__width=6)
-    assert build_generator(narrow).layers[-2].in_channels == 4
-    assert build_generator(wide).layers[-2].in_channels == 6
+    assert build_generator(narrow).blocks[-1].convolution.in_channels == 4
+    assert build_generator(wide).blocks[-1].convolution.in_channels == 6
     assert equal(build_discriminator(narrow), build_discriminator(wide))
     wide = recipe(discriminator__width=6)
-    assert build_discriminator(wide).layers[0].out_channels == 6
+    assert build_discriminator(wide).blocks[0].convolution.out_channels == 6
     assert equal(build_generator(narrow), build_generator(wide))
 
 

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from ganglion.networks.dcgan import Discriminator, Generator
-from ganglion.networks.layers import ACTIVATIONS, NORMS
+from ganglion.errors import RecipeError
+from ganglion.networks import dcgan
+from ganglion.networks.layers import ACTIVATIONS
+from ganglion.networks.norms import NORMS
 from ganglion.recipe.schema import DcganDiscriminator, DcganGenerator
 from ganglion.recipe.size import chain_to
 
@@ -11,18 +13,18 @@ SIZES = [(16, 16), (28, 28), (32, 32), (48, 48), (64, 64), (96, 64), (64, 96), (
 CHOICES = [
     (channels, norm, list(ACTIVATIONS)[(row + column) % 4])
     for row, channels in enumerate((1, 2, 3, 4))
-    for column, norm in enumerate(NORMS)
+    for column, norm in enumerate(norm for norm in NORMS if norm != "virtual-batch")
 ]
 """A Latin square: each two of channels, norm and activation meet once."""
 Z = 4
 
 
 def generator(size=(32, 32), channels=3, **settings) -> nn.Module:
-    return Generator(DcganGenerator(**{"width": 1} | settings), Z, channels, chain_to(size))
+    return dcgan.generator(DcganGenerator(**{"width": 1} | settings), Z, channels, chain_to(size))
 
 
 def discriminator(size=(32, 32), channels=3, **settings) -> nn.Module:
-    return Discriminator(DcganDiscriminator(**{"width": 1} | settings), channels, chain_to(size))
+    return dcgan.discriminator(DcganDiscriminator(**{"width": 1} | settings), channels, chain_to(size))
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -75,14 +77,14 @@ def test_logits_are_not_squashed():
 def test_the_64x64_colour_generator_of_width_64_has_the_papers_parameters():
     stem, norms = 100 * 512 * 4 * 4, 2 * (512 + 256 + 128 + 64)
     convolved = 4 * 4 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 3  # only the last one has a bias
-    network = Generator(DcganGenerator(width=64), 100, 3, chain_to((64, 64)))
+    network = dcgan.generator(DcganGenerator(width=64), 100, 3, chain_to((64, 64)))
     assert parameters(network) == stem + norms + convolved == 3_576_707
 
 
 def test_the_64x64_colour_discriminator_of_width_64_has_the_papers_parameters():
     convolved = 4 * 4 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 64  # only the first one has a bias
     norms, head = 2 * (128 + 256 + 512), 512 * 4 * 4 + 1
-    network = Discriminator(DcganDiscriminator(width=64), 3, chain_to((64, 64)))
+    network = dcgan.discriminator(DcganDiscriminator(width=64), 3, chain_to((64, 64)))
     assert parameters(network) == convolved + norms + head == 2_765_633
 
 
@@ -95,20 +97,37 @@ def test_a_layer_has_a_bias_where_no_normalisation_would_undo_it(norm):
     assert (generator(norm=norm).stem.linear.bias is None) == normed
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "layer"])
+@pytest.mark.parametrize("norm", ["batch", "virtual-batch", "instance", "layer"])
 def test_ds_first_layer_and_both_ends_of_g_are_not_normalised(norm):
-    kind = type(NORMS[norm](4))
-    kinds_d = [type(layer) for layer in discriminator(norm=norm).layers]
-    assert kinds_d[:2] == [nn.Conv2d, nn.LeakyReLU]
-    assert kinds_d.count(kind) == 2
-    kinds_g = [type(layer) for layer in generator(norm=norm).layers]
-    assert kinds_g[-2:] == [nn.ConvTranspose2d, nn.Tanh]
-    assert kinds_g.count(kind) == 3
+    kind = type(NORMS[norm](4, True))
+    assert [isinstance(block.norm.norm, kind) for block in discriminator(norm=norm).blocks] == [False, True, True]
+    assert [isinstance(block.norm.norm, kind) for block in generator(norm=norm).blocks] == [True, True, True]
+
+
+@pytest.mark.parametrize("patch", [2, 4])
+def test_patches_keep_shapes_and_leave_fewer_doublings_to_convolutions(patch):
+    g, d = generator(patch=patch, width=4), discriminator(patch=patch, width=4)
+    images = g(noise(2, Z))
+    assert images.shape == (2, 3, 32, 32)
+    assert d(images).shape == (2,)
+    assert len(convolutions(g)) == len(convolutions(d)) == 3 - patch.bit_length() + 1
+
+
+def test_the_patches_of_d_undo_those_of_g():
+    x = noise(2, 12, 8, 8)
+    image = dcgan.FromPatches(2)(x, None)
+    assert torch.equal(nn.PixelUnshuffle(2)(image), x)
+    assert image[0, 0, :2, :2].flatten().tolist() == x[0, :4, 0, 0].tolist()
+
+
+def test_patches_that_leave_no_convolution_are_refused():
+    with pytest.raises(RecipeError, match="patches of 4 pixels leave no convolution"):
+        generator((16, 16), patch=4)
 
 
 @pytest.mark.parametrize("word", ACTIVATIONS)
 def test_the_recipes_activation_follows_every_hidden_layer(word):
-    kind = type(ACTIVATIONS[word](0.2))
+    kind = type(ACTIVATIONS[word](0.2, False))
     for network in (generator(activation=word), discriminator(activation=word)):
         assert sum(isinstance(layer, kind) for layer in network.modules()) == 3
 

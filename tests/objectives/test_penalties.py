@@ -1,101 +1,174 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ganglion.objectives.penalties import PENALTIES, due, penalty_of
+from ganglion.objectives.penalties import PENALTIES, Scene, clip_weights, due, penalty_of
 from ganglion.recipe.schema import Penalty
 
-
-class Quadratic(nn.Module):
-    """D(x) = a * sum(x^2) / 2, whose gradient at x is a * x."""
-
-    def __init__(self, a: float) -> None:
-        super().__init__()
-        self.a = nn.Parameter(torch.tensor(a, dtype=torch.float64))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.a * images.square().flatten(1).sum(1) / 2
+ON_GRADIENT = [kind for kind in PENALTIES if kind != "lecam"]
 
 
 def images(seed: int, n: int = 5) -> Tensor:
     return torch.randn(n, 2, 3, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_r1_and_r2_have_their_closed_form_on_a_quadratic() -> None:
-    real, fake = images(0), images(1)
-    for kind, where in (("r1", real), ("r2", fake)):
-        expected = 9 * where.square().flatten(1).sum(1).mean()  # |a x|^2 with a = 3
-        torch.testing.assert_close(PENALTIES[kind](Quadratic(3.0), real, fake), expected)
+REAL, FAKE = images(0), images(1)
 
 
-def test_its_gradient_reaches_the_weights_of_d() -> None:
-    network, real = Quadratic(3.0), images(0)
-    PENALTIES["r1"](network, real, images(1)).backward()
-    torch.testing.assert_close(network.a.grad, 6 * real.square().flatten(1).sum(1).mean())  # d(a^2)/da = 2a
+def scene(judge: Callable[[Tensor], Tensor], real: Tensor = REAL, fake: Tensor = FAKE, **more: Tensor) -> Scene:
+    means = {"mean_real": torch.tensor(0.0), "mean_fake": torch.tensor(0.0)} | more
+    return Scene(judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3), **means)
 
 
-def test_it_agrees_with_finite_differences_on_a_network() -> None:
+class Quadratic(nn.Module):
+    """D(x) = a * |x|^2 / 2, whose gradient at x is a * x."""
+
+    def __init__(self, a: float) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(a, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a * x.square().flatten(1).sum(1) / 2
+
+
+class Linear(nn.Module):
+    """D(x) = w . x with |w| given, whose gradient is w everywhere."""
+
+    def __init__(self, length: float) -> None:
+        super().__init__()
+        direction = images(5, 1).flatten()
+        self.w = nn.Parameter(length * direction / direction.norm())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.w.to(x.dtype)
+
+
+def test_r1_and_r2_are_half_the_squared_gradient_where_they_look() -> None:
+    for kind, where in (("r1", REAL), ("r2", FAKE)):
+        expected = 9 * where.square().flatten(1).sum(1).mean() / 2  # |a x|^2 / 2 with a = 3
+        torch.testing.assert_close(PENALTIES[kind](scene(Quadratic(3.0))), expected)
+
+
+@pytest.mark.parametrize(("length", "two_sided", "one_sided"), [(3.0, 4.0, 4.0), (1.0, 0.0, 0.0), (0.25, 0.5625, 0.0)])
+def test_on_a_linear_d_the_lengths_distance_from_1_counts(length: float, two_sided: float, one_sided: float) -> None:
+    for kind, expected in (("gradient", two_sided), ("dragan", two_sided), ("gradient-one-sided", one_sided)):
+        assert PENALTIES[kind](scene(Linear(length))).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_lecam_draws_logits_towards_the_other_sides_running_mean() -> None:
+    judged = scene(Linear(1.0), mean_real=torch.tensor(2.0), mean_fake=torch.tensor(-1.0))
+    real, fake = judged.real_logits.detach().numpy(), judged.fake_logits.detach().numpy()
+    assert PENALTIES["lecam"](judged).item() == pytest.approx(((real + 1) ** 2).mean() + ((fake - 2) ** 2).mean())
+
+
+@pytest.mark.parametrize("kind", ["r1", "gradient", "dragan"])
+def test_it_agrees_with_finite_differences_on_a_network(kind: str) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(24, 7), nn.Tanh(), nn.Linear(7, 1), nn.Flatten(0)).double()
-    real, step = images(2, n=3), 1e-6
-    squared = torch.zeros(3, dtype=torch.float64)
+    seen: list[Tensor] = []
+
+    def judge(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return network(x)
+
+    found = PENALTIES[kind](scene(judge))
+    where, step, squared = seen[-1], 1e-6, torch.zeros(5, dtype=torch.float64)
     with torch.no_grad():
         for i in range(24):
             nudge = torch.zeros(24, dtype=torch.float64)
             nudge[i] = step
             nudge = nudge.view(1, 2, 3, 4)
-            squared += ((network(real + nudge) - network(real - nudge)) / (2 * step)).square()
-    torch.testing.assert_close(PENALTIES["r1"](network, real, real), squared.mean(), rtol=1e-6, atol=1e-9)
+            squared += ((network(where + nudge) - network(where - nudge)) / (2 * step)).square()
+    expected = squared.mean() / 2 if kind == "r1" else (squared.sqrt() - 1).square().mean()
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_the_second_derivative_passes_gradcheck() -> None:
-    real = images(3, n=2)
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_its_gradient_for_ds_weights_passes_gradcheck(kind: str) -> None:
+    weight = torch.randn(24, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64) / 3
 
-    def penalty(weight: Tensor) -> Tensor:
-        class Wave(nn.Module):
-            def forward(self, x: Tensor) -> Tensor:
-                return torch.sin(x.flatten(1) @ weight).sum(1)
+    def penalty(w: Tensor) -> Tensor:
+        return PENALTIES[kind](scene(lambda x: torch.sin(x.flatten(1) @ w).sum(1), REAL[:2], FAKE[:2]))
 
-        return PENALTIES["r1"](Wave(), real, real)
-
-    weight = torch.randn(24, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4), requires_grad=True)
-    assert torch.autograd.gradcheck(penalty, (weight,))
+    assert torch.autograd.gradcheck(penalty, (weight.requires_grad_(),))
 
 
-def test_lazy_penalties_pull_as_hard_on_average() -> None:
-    network, real, fake = Quadratic(1.0).float(), images(0).float(), images(1).float()
-    each = sum(penalty_of(Penalty(kind="r1", weight=0.6), network, real, fake).item() for _ in range(12))
-    lazy = Penalty(kind="r1", weight=0.6, every=4)
-    some = sum(penalty_of(p, network, real, fake).item() for step in range(12) for p in due((lazy,), step))
-    assert some == pytest.approx(each)
+def seen_by(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """Where a penalty asks D."""
+    seen: list[Tensor] = []
+
+    def judge(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return Quadratic(1.0)(x)
+
+    PENALTIES[kind](scene(judge, real, fake))
+    return seen[-1]
 
 
-def test_the_weight_is_halved_as_in_the_papers() -> None:
-    network, real = Quadratic(1.0).float(), images(0).float()
-    value = penalty_of(Penalty(kind="r1", weight=10.0), network, real, real)
-    torch.testing.assert_close(value, 5 * real.square().flatten(1).sum(1).mean())
+@pytest.mark.parametrize("kind", ["gradient", "gradient-one-sided"])
+def test_interpolates_lie_between_each_real_and_its_fake_anywhere_on_the_line(kind: str) -> None:
+    real, fake = torch.zeros(400, 1, 2, 2, dtype=torch.float64), torch.ones(400, 1, 2, 2, dtype=torch.float64)
+    shares = seen_by(kind, real, fake).flatten(1)
+    assert (shares == shares[:, :1]).all()  # one share for all of an image
+    assert 0 <= float(shares.min()) < 0.05
+    assert 0.95 < float(shares.max()) <= 1
+    assert float(shares.mean()) == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_penalty_is_due_at_step_zero_and_every_so_many() -> None:
-    often, seldom = Penalty(kind="r1", every=2), Penalty(kind="r2", every=3)
-    assert [[p.kind for p in due((often, seldom), step)] for step in range(5)] == [
-        ["r1", "r2"], [], ["r1"], ["r2"], ["r1"],
-    ]  # fmt: skip
+def test_dragan_asks_around_the_reals_at_half_their_spread() -> None:
+    real = images(8, 200)
+    noise = seen_by("dragan", real, FAKE[:1].expand_as(real)) - real
+    assert float(noise.std()) == pytest.approx(0.5 * float(real.std()), rel=0.05)
+    assert float(noise.mean()) == pytest.approx(0, abs=0.05)
 
 
-def test_it_is_computed_in_float32_under_autocast() -> None:
-    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(6, 1), nn.Flatten(0))
-    real = images(0).float()
-    alone = penalty_of(Penalty(kind="r1"), network, real, real)
+def test_no_gradient_flows_back_into_the_images() -> None:
+    fake = FAKE.clone().requires_grad_()
+    for kind in ON_GRADIENT:
+        value = penalty_of(Penalty(kind=kind), scene(Quadratic(3.0), REAL, fake)._replace(fake=fake))
+        assert torch.autograd.grad(value, fake, allow_unused=True) == (None,)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_lazy_penalty_pulls_as_hard_on_average_as_one_at_every_update(every: int) -> None:
+    lazy = Penalty(kind="r1", weight=0.7, every=every)
+    values = [sum(float(penalty_of(p, scene(Quadratic(3.0)))) for p in due((lazy,), update)) for update in range(8)]
+    assert sum(v > 0 for v in values) == 8 // every
+    assert sum(values) / 8 == pytest.approx(0.7 * float(PENALTIES["r1"](scene(Quadratic(3.0)))))
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_it_is_computed_in_float32_inside_bf16_autocast(kind: str) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(24, 7), nn.Tanh(), nn.Linear(7, 1), nn.Flatten(0))
+    kinds: list[torch.dtype] = []
+
+    def judge(x: Tensor) -> Tensor:
+        logits: Tensor = network(x)
+        kinds.append(logits.dtype)
+        return logits
+
+    plain = penalty_of(Penalty(kind=kind), scene(judge, REAL.float(), FAKE.float()))
     with torch.autocast("cpu", torch.bfloat16):
-        within = penalty_of(Penalty(kind="r1"), network, real, real.bfloat16())
-    assert within.dtype == torch.float32
-    assert torch.equal(alone, within)
+        wide = scene(judge, REAL.float(), FAKE.float())
+        kinds.clear()
+        inside = penalty_of(Penalty(kind=kind), wide)
+    assert inside.dtype == torch.float32
+    assert all(dtype == torch.float32 for dtype in kinds)
+    torch.testing.assert_close(
+        inside, plain, rtol=0.05 if kind == "lecam" else 1e-6, atol=1e-6
+    )  # lecam's logits were bf16
 
 
-def test_g_gets_no_gradient_from_a_penalty() -> None:
-    z = torch.randn(5, 2, 3, 4, requires_grad=True)
-    penalty_of(Penalty(kind="r2"), Quadratic(1.0).float(), images(0).float(), z * 2).backward()
-    assert z.grad is None
+def test_clipping_bounds_every_weight_and_leaves_small_ones() -> None:
+    network = nn.Linear(3, 2)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[5.0, -5.0, 0.004], [-0.02, 0.0, 0.01]]))
+    clip_weights(network, 0.01)
+    assert network.weight.tolist() == [pytest.approx([0.01, -0.01, 0.004]), pytest.approx([-0.01, 0.0, 0.01])]
+    before = network.weight.clone()
+    clip_weights(network, None)
+    assert torch.equal(network.weight, before)

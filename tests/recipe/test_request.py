@@ -7,8 +7,8 @@ from ganglion.recipe.request import requested_recipe
 from ganglion.recipe.resolve import resolve
 
 
-def test_no_words_mean_the_reference_recipe():
-    assert requested_recipe() == resolve("dcgan")
+def test_no_words_leave_the_choice_to_auto():
+    assert requested_recipe() == resolve("auto")
 
 
 def test_every_word_reaches_its_key():

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.recipe.schema import Optimizers, Training
+from ganglion.recipe.resolve import resolve
+from ganglion.recipe.schema import Optimizers
 from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
 
 
@@ -26,7 +27,11 @@ def test_a_number_of_images_is_reached_and_not_passed_by_a_whole_step(images, ba
     [({"kimg": 1}, Budget(16, None)), ({"steps": 30}, Budget(30, None)), ({"minutes": 1.5}, Budget(None, 90))],
 )
 def test_a_budget_is_steps_or_seconds(asked, budget):
-    assert Budget.of(Training(batch=64, **asked)) == budget
+    assert Budget.of(resolve("dcgan", {f"training.{key}": value for key, value in asked.items()})) == budget
+
+
+def test_five_updates_of_d_in_a_step_use_up_five_batches_of_a_budget_in_images():
+    assert Budget.of(resolve("dcgan", {"training.kimg": 1, "balance.d_steps": 5})) == Budget(4, None)
 
 
 @pytest.mark.parametrize(("step", "share"), [(0, 0.0), (5, 0.25), (19, 0.95), (20, 1.0), (30, 1.0)])

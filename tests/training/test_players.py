@@ -86,10 +86,10 @@ def test_the_average_begins_as_the_generator_frozen_and_in_eval_mode(players):
     assert not any(p.requires_grad for p in players.ema.parameters())
 
 
-def test_the_state_names_every_tensor_of_the_three_networks_once(players):
+def test_the_state_names_every_tensor_of_networks_and_memory_once(players):
     names = [name for name, _ in players.state()]
     assert len(names) == len(set(names)) == sum(len(n.state_dict()) for n in players.networks().values())
-    assert {name.partition(".")[0] for name in names} == {"generator", "ema", "discriminator"}
+    assert {name.partition(".")[0] for name in names} == {"generator", "ema", "discriminator", "memory"}
 
 
 def test_an_adam_step_is_that_of_the_papers_formula(players):

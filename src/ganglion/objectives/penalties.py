@@ -88,7 +88,10 @@ def penalty_of(penalty: Penalty, scene: Scene) -> Tensor:
     Autocast is off: a gradient of a gradient loses too many bits in bf16.
     """
     with torch.autocast(scene.real.device.type, enabled=False):
-        wide = scene._replace(real=scene.real.detach().float(), fake=scene.fake.detach().float())
+        wide = scene._replace(
+            real=scene.real.detach().float(), fake=scene.fake.detach().float(),
+            real_logits=scene.real_logits.float(), fake_logits=scene.fake_logits.float(),
+        )  # fmt: skip
         return PENALTIES[penalty.kind](wide) * (penalty.weight * penalty.every)
 
 
@@ -102,10 +105,10 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
 
 def _between(scene: Scene) -> Tensor:
     """A point on the line from each real to its fake, evenly drawn."""
-    share = torch.rand(
-        (len(scene.real), *(1,) * (scene.real.ndim - 1)), generator=scene.random, device=scene.real.device
-    )
-    return torch.lerp(scene.real, scene.fake, share)
+    real = scene.real
+    shape = (len(real), *(1,) * (real.ndim - 1))
+    share = torch.rand(shape, generator=scene.random, device=real.device, dtype=real.dtype)  # one for each image
+    return torch.lerp(real, scene.fake, share)
 
 
 def _lengths(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["did_you_mean", "explain", "known_keys"]
+__all__ = ["did_you_mean", "explain", "keys_of_choice", "known_keys", "parts_at"]
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
@@ -35,10 +35,11 @@ def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def keys_of_choice(schema: type[BaseModel], place: str, choice: str) -> set[str]:
     """The keys of the part that `choice` names among those that can stand at `place`; none where there is no such part."""
-    return {key for part in _parts_at(schema, place) if choice in _tags(part) for key in part.model_fields}
+    return {key for part in parts_at(schema, place) if choice in _tags(part) for key in part.model_fields}
 
 
-def _parts_at(schema: type[BaseModel], place: str) -> list[type[BaseModel]]:
+def parts_at(schema: type[BaseModel], place: str) -> list[type[BaseModel]]:
+    """The parts that can stand at a dotted key."""
     parts = [schema]
     for step in place.split("."):
         parts = [
@@ -76,7 +77,7 @@ def _key(steps: tuple[str | int, ...], schema: type[BaseModel]) -> str:
     """The dotted key; pydantic also names the chosen part of a choice (generator, dcgan, width), a person does not."""
     key: list[str] = []
     for step in map(str, steps):
-        parts = _parts_at(schema, ".".join(key)) if key else []
+        parts = parts_at(schema, ".".join(key)) if key else []
         if not (len(parts) > 1 and any(step in _tags(part) for part in parts)):
             key.append(step)
     return ".".join(key)
@@ -103,7 +104,7 @@ def _nearest_key(key: str, schema: type[BaseModel]) -> str:
 def _owners(key: str, schema: type[BaseModel]) -> str:
     """The choices under which there is such a key."""
     place, _, last = key.rpartition(".")
-    parts = [part for part in _parts_at(schema, place) if last in part.model_fields]
+    parts = [part for part in parts_at(schema, place) if last in part.model_fields]
     tag = next(name for name, field in parts[0].model_fields.items() if field.default in _tags(parts[0]))
     return f"{place}.{tag} {' and '.join(str(part.model_fields[tag].default) for part in parts)}"
 
@@ -117,7 +118,7 @@ def _siblings(key: str, keys: list[str]) -> list[str]:
 def _meaning(key: str, schema: type[BaseModel]) -> str:
     """The field's own description, which says its unit."""
     parent, _, last = key.rpartition(".")
-    parts = _parts_at(schema, parent) if parent else [schema]
+    parts = parts_at(schema, parent) if parent else [schema]
     told = [part.model_fields[last].description for part in parts if last in part.model_fields]
     return f" ({told[0]})" if told and told[0] else ""
 

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganglion.augment import ada
+from ganglion.augment.ada import augment, next_strength
+
+
+def images(n: int = 16, channels: int = 3, size: tuple[int, int] = (16, 16)) -> Tensor:
+    coarse = torch.rand(n, channels, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, size, mode="bilinear")
+
+
+def dice(seed: int = 1) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def change(strength: float, **of: object) -> Tensor:
+    x = images(**of)  # type: ignore[arg-type]
+    return (augment(x, torch.tensor(strength), dice()) - x).abs().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(16, 16), (16, 32)])
+def test_strength_0_changes_nothing_and_1_changes_every_image(channels: int, size: tuple[int, int]) -> None:
+    if channels == 2:
+        channels = 1
+    assert float(change(0.0, channels=channels, size=size).max()) < 1e-5
+    assert float(change(1.0, channels=channels, size=size).min()) > 0.01
+
+
+def test_the_stronger_the_more_images_change() -> None:
+    changed = [float((change(p, n=300) > 1e-4).float().mean()) for p in (0.05, 0.2, 0.5)]
+    assert changed == sorted(changed)
+    # of 13 changes each is made with probability p; some draws of one, such as no quarter turn, change nothing
+    assert 0.3 < changed[0] < 1 - 0.95**13 + 0.08  # nearly three standard deviations of 300 images
+    assert changed[2] > 0.95
+
+
+def test_it_is_differentiable_in_its_images() -> None:
+    x = images(2).requires_grad_()
+    augment(x, torch.tensor(0.8), dice()).square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    assert (x.grad.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_alpha_moves_with_the_image_but_keeps_its_values() -> None:
+    x = torch.cat([images(50), torch.ones(50, 1, 16, 16)], 1)
+    assert torch.allclose(augment(x, torch.tensor(1.0), dice())[:, 3], torch.ones(50, 16, 16), atol=1e-5)
+
+
+def draw(n: int = 4, strength: float = 1.0) -> ada.Draw:
+    return ada.Draw(n, torch.tensor(strength), dice(), torch.device("cpu"))
+
+
+def resampled(x: Tensor, matrix: Tensor) -> Tensor:
+    grid = torch.nn.functional.affine_grid(matrix[:, :2], list(x.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(x, grid, align_corners=False, padding_mode="reflection")
+
+
+def test_a_quarter_turn_is_torchs_rot90() -> None:
+    x = images(4)
+    turned = resampled(x, ada._turned(draw(), torch.full((4,), torch.pi / 2), 1.0))
+    expected = [torch.rot90(x, k, (2, 3)) for k in (1, -1)]
+    assert any(torch.allclose(turned, one, atol=1e-4) for one in expected)
+
+
+def test_a_turn_by_180_degrees_of_an_oblong_image_mirrors_both_sides() -> None:
+    x = images(4, size=(16, 32))
+    turned = resampled(x, ada._turned(draw(), torch.full((4,), torch.pi), 0.5))
+    assert torch.allclose(turned, x.flip(2, 3), atol=1e-4)
+
+
+def test_a_turn_keeps_distances_in_pixels_on_an_oblong_image() -> None:
+    aspect = 0.5  # 16 x 32: coordinates in [-1, 1] are half as many pixels upwards as sideways
+    matrix = ada._turned(draw(1), torch.tensor([0.7]), aspect)[0, :2, :2]
+    pixels = torch.diag(torch.tensor([16.0, 8.0]))  # half of width and height: from coordinates to pixels
+    in_pixels = pixels @ matrix @ torch.linalg.inv(pixels)
+    assert torch.allclose(in_pixels @ in_pixels.T, torch.eye(2), atol=1e-5)
+
+
+def test_a_translation_is_a_share_of_a_side() -> None:
+    x = images(1, size=(16, 16))
+    moved = resampled(x, ada._moved(draw(1), torch.tensor([0.25]), torch.tensor([0.0])))
+    assert torch.allclose(moved[..., 4:], x[..., :-4], atol=1e-5)
+
+
+def test_a_hue_turns_colours_about_gray() -> None:
+    matrix = ada._about_gray(torch.tensor([0.0, 1.0, 2 * torch.pi / 3]))
+    gray = torch.ones(3)
+    assert torch.allclose(matrix @ gray, gray.expand(3, 3), atol=1e-6)
+    assert torch.allclose(matrix @ matrix.transpose(1, 2), torch.eye(3).expand(3, 3, 3), atol=1e-6)
+    assert torch.allclose(matrix[0], torch.eye(3), atol=1e-6)
+    assert torch.allclose(matrix[2] @ torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0]), atol=1e-5)  # red to green
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(0.9, 0.51), (0.1, 0.49), (0.6, 0.5)])
+def test_the_strength_goes_up_while_d_is_too_sure_of_reals_and_down_while_it_is_not(
+    sign: float, expected: float
+) -> None:
+    moved = next_strength(torch.tensor(0.5), torch.tensor(sign), 0.6, images=1000, speed_kimg=100)
+    assert float(moved) == pytest.approx(expected)
+
+
+def test_the_strength_takes_speed_kimg_from_0_to_1_and_stays_in_between() -> None:
+    strength, sure = torch.tensor(0.0), torch.tensor(1.0)
+    for _ in range(99):
+        strength = next_strength(strength, sure, 0.6, images=1000, speed_kimg=100)
+    assert float(strength) == pytest.approx(0.99)
+    for _ in range(3):
+        strength = next_strength(strength, sure, 0.6, images=1000, speed_kimg=100)
+    assert float(strength) == 1
+    assert float(next_strength(torch.tensor(0.001), -sure, 0.6, 1000, 100)) == 0

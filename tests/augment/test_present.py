@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganglion.augment.present import flip, noise_at, present
+from ganglion.recipe.schema import Ada, DiffAugment, InstanceNoise, NoAugment
+
+
+def images(n: int = 6) -> Tensor:
+    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def dice() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+def test_with_nothing_asked_for_d_sees_the_images_themselves() -> None:
+    x = images()
+    assert present(x, NoAugment(), torch.tensor(1.0), 0.0, dice()) is x
+
+
+def test_a_flip_mirrors_about_half_of_the_images_and_nothing_else() -> None:
+    x = images(400)
+    out = flip(x, dice())
+    mirrored = torch.tensor([torch.equal(a, b.flip(2)) for a, b in zip(out, x, strict=True)])
+    same = torch.tensor([torch.equal(a, b) for a, b in zip(out, x, strict=True)])
+    assert bool((mirrored ^ same).all())
+    assert 0.42 < float(mirrored.float().mean()) < 0.58
+
+
+@pytest.mark.parametrize("settings", [NoAugment(flip=True), DiffAugment(), DiffAugment(policy=("cutout",)), Ada()])
+def test_each_kind_changes_what_d_sees(settings: NoAugment | DiffAugment | Ada) -> None:
+    x = images()
+    assert not torch.equal(present(x, settings, torch.tensor(1.0), 0.0, dice()), x)
+
+
+def test_instance_noise_has_the_asked_deviation() -> None:
+    x = images(50)
+    added = present(x, NoAugment(), torch.tensor(0.0), 0.3, dice()) - x
+    assert float(added.std()) == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("images_seen", "decay", "expected"), [(0, 10, 0.4), (5000, 10, 0.2), (20_000, 10, 0), (9e6, None, 0.4)]
+)
+def test_instance_noise_falls_linearly_where_it_decays(
+    images_seen: float, decay: float | None, expected: float
+) -> None:
+    assert noise_at(InstanceNoise(std=0.4, decay_kimg=decay), int(images_seen)) == pytest.approx(expected)

@@ -1,0 +1,220 @@
+"""The loop itself, on points in the plane: milliseconds a step, and nothing of it is left out but the pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ganglion.data.batches import Batch
+from ganglion.data.plane import PLANES, PlaneBatches
+from ganglion.networks.initialise import initialise
+from ganglion.networks.mlp import PlaneGenerator, plane_discriminator
+from ganglion.objectives.adversarial import ADVERSARIAL
+from ganglion.recipe.resolve import resolve
+from ganglion.recipe.schema import Recipe
+from ganglion.streams import Purpose, stream
+from ganglion.training.checkpoint import restore, save_checkpoint
+from ganglion.training.interrupt import Interrupt
+from ganglion.training.loop import Desk, train_loop
+from ganglion.training.players import Players, Position, assemble
+
+
+def recipe(**changes: object) -> Recipe:
+    plain = {
+        "generator.norm": "none", "discriminator.norm": "none", "latent.dim": 2, "init.scheme": "kaiming",
+        "training.batch": 8, "training.steps": 6, "training.precision": "32",
+    }  # fmt: skip
+    return resolve("dcgan", plain | {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def players_for(settings: Recipe) -> Players:
+    generator, discriminator = PlaneGenerator(2, 16), plane_discriminator(16)
+    initialise(generator, settings.init, stream(0, Purpose.INIT_GENERATOR))
+    initialise(discriminator, settings.init, stream(0, Purpose.INIT_DISCRIMINATOR))
+    return assemble(settings, generator, discriminator)
+
+
+class Recorded(PlaneBatches):
+    """Remembers what was taken."""
+
+    def __init__(self) -> None:
+        super().__init__(PLANES["ring8"], 0)
+        self.taken: list[Tensor] = []
+
+    def take(self, first: int, count: int, part: slice = slice(None)) -> Batch:
+        batch = super().take(first, count, part)
+        self.taken.append(batch.images)
+        return batch
+
+
+def run(
+    settings: Recipe, players: Players | None = None, position: Position | None = None
+) -> tuple[Players, Position, Recorded]:
+    players, position, batches = players or players_for(settings), position or Position(), Recorded()
+    train_loop(Fabric(accelerator="cpu", devices=1), settings, batches, players, position, None, Interrupt())
+    return players, position, batches
+
+
+def weights(network: nn.Module) -> list[Tensor]:
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def equal(a: list[Tensor], b: list[Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def at_each_step(optimizer: torch.optim.Optimizer, look: Callable[[], None]) -> None:
+    optimizer.register_step_post_hook(lambda *_: look())
+
+
+def test_five_critic_steps_see_five_different_batches() -> None:
+    _, position, batches = run(recipe(balance__d_steps=5, training__steps=2))
+    assert len(batches.taken) == 10
+    assert len({tuple(batch.flatten().tolist()) for batch in batches.taken}) == 10
+    assert (position.step, position.images) == (2, 80)
+
+
+def test_five_critic_steps_see_five_different_fakes_too() -> None:
+    players, fakes = players_for(recipe()), []
+    players.generator.register_forward_hook(lambda _, inputs, __: fakes.append(tuple(inputs[0].flatten().tolist())))
+    run(recipe(balance__d_steps=5, training__steps=1), players)
+    assert len(fakes) == len(set(fakes)) == 5
+
+
+def test_each_of_gs_steps_has_latents_of_its_own() -> None:
+    players, drawn = players_for(recipe()), []
+    players.generator.register_forward_hook(lambda _, inputs, __: drawn.append(tuple(inputs[0].flatten().tolist())))
+    run(recipe(balance__g_steps=3, training__steps=2), players)
+    assert len(drawn) == len(set(drawn)) == 6
+
+
+@pytest.mark.parametrize("balance", [{"balance__d_steps": 3}, {"balance__g_steps": 3}])
+def test_only_the_player_whose_turn_it_is_moves(balance: dict[str, object]) -> None:
+    settings = recipe(**balance)
+    players = players_for(settings)
+    last = {"g": weights(players.generator), "d": weights(players.discriminator)}
+    moves = []
+
+    def after(mine: str, other: str) -> None:
+        now = {"g": weights(players.generator), "d": weights(players.discriminator)}
+        assert not equal(now[mine], last[mine])
+        assert equal(now[other], last[other])
+        last.update(now)
+        moves.append(mine)
+
+    at_each_step(players.optimizer_d, lambda: after("d", "g"))
+    at_each_step(players.optimizer_g, lambda: after("g", "d"))
+    run(settings, players)
+    a_step = ["d"] * settings.balance.d_steps + ["g"] * settings.balance.g_steps
+    assert moves == a_step * 6
+
+
+def test_while_g_learns_no_gradient_is_computed_for_d() -> None:
+    players, seen = players_for(recipe()), []
+    at_each_step(players.optimizer_g, lambda: seen.append(weights_of_gradients(players.discriminator)))
+    before: list[list[Tensor]] = []
+    at_each_step(players.optimizer_d, lambda: before.append(weights_of_gradients(players.discriminator)))
+    run(recipe(), players)
+    assert all(equal(a, b) for a, b in zip(before, seen, strict=True))
+
+
+def weights_of_gradients(network: nn.Module) -> list[Tensor]:
+    return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+
+def test_clipped_weights_are_within_the_bound_after_every_step_of_d() -> None:
+    settings = recipe(objective__adversarial="wasserstein", objective__clip=0.03, balance__d_steps=2)
+    players, largest = players_for(settings), []
+    at_each_step(
+        players.optimizer_g, lambda: largest.append(max(float(w.abs().max()) for w in weights(players.discriminator)))
+    )
+    run(settings, players)
+    assert largest
+    assert all(value <= 0.03 + 1e-9 for value in largest)
+
+
+@pytest.mark.parametrize(("separation", "moved"), [(0.99, "g"), (0.01, "d")])
+def test_a_player_with_too_large_a_lead_waits_and_the_other_learns(separation: float, moved: str) -> None:
+    settings = recipe(balance__stall=0.9, training__steps=1)
+    players = players_for(settings)
+    players.memory.updates += 1000
+    players.memory.means[2] = separation
+    before = {"g": weights(players.generator), "d": weights(players.discriminator)}
+    run(settings, players)
+    assert equal(before["g"], weights(players.generator)) == (moved != "g")
+    assert equal(before["d"], weights(players.discriminator)) == (moved != "d")
+
+
+@pytest.mark.parametrize("adversarial", ADVERSARIAL)
+@pytest.mark.parametrize("penalty", ["r1", "r2", "gradient", "gradient-one-sided", "dragan", "lecam"])
+def test_every_loss_trains_with_every_penalty(adversarial: str, penalty: str) -> None:
+    settings = recipe(objective__adversarial=adversarial, objective__penalties=[{"kind": penalty, "every": 2}])
+    players, _, _ = run(settings)
+    assert all(w.isfinite().all() for w in weights(players.generator) + weights(players.discriminator))
+
+
+def test_feature_matching_alone_teaches_g() -> None:
+    settings = recipe(objective__adversarial_weight=0, objective__feature_matching={"weight": 1.0, "layer": 1})
+    before = weights(players_for(settings).generator)
+    players, _, _ = run(settings)
+    assert not equal(before, weights(players.generator))
+
+
+@pytest.mark.parametrize("algorithm", ["adam", "adamw", "rmsprop"])
+def test_a_run_that_was_saved_and_restored_ends_with_the_same_bits(algorithm: str, tmp_path: Path) -> None:
+    """With all that is remembered from step to step: running means, history, a lead that may stall."""
+    settings = recipe(
+        optimizer__generator={"algorithm": algorithm, "lr": 1e-3}, optimizer__discriminator={"algorithm": algorithm},
+        objective__history=0.1, objective__penalties=[{"kind": "lecam", "weight": 0.1}], balance__d_steps=2,
+        balance__stall=0.95, objective__instance_noise={"std": 0.1, "decay_kimg": 1},
+        training__steps=8,
+    )  # fmt: skip
+    whole, _, _ = run(settings)
+    first, position, _ = run(resolve(settings, {"training.steps": 5}))
+    save_checkpoint(tmp_path, first, position)
+    second = players_for(settings)
+    found = restore(tmp_path, second, lambda _: None)
+    assert found is not None
+    run(settings, second, found)
+    for name in ("generator", "discriminator", "ema", "memory"):
+        a, b = whole.networks()[name].state_dict(), second.networks()[name].state_dict()
+        assert all(torch.equal(a[key], b[key]) for key in a), name
+
+
+class Ear:
+    """A desk that only listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.records: list[dict[str, float]] = []
+        self.checkpoints = folder
+
+    def write(self, record: dict[str, float]) -> None:
+        self.records.append(record)
+
+    def take(self, ema: nn.Module, step: int) -> float:  # noqa: ARG002
+        return 1.0
+
+
+def records_of(settings: Recipe, folder: Path) -> list[dict[str, float]]:
+    ear = Ear(folder)
+    desk = Desk(ear, ear, ear, lambda fraction, line: None)  # type: ignore[arg-type]
+    fabric, batches = Fabric(accelerator="cpu", devices=1), PlaneBatches(PLANES["ring8"], 0)
+    train_loop(fabric, settings, batches, players_for(settings), Position(), desk, Interrupt())
+    return ear.records
+
+
+def test_a_record_has_what_its_recipe_has_and_no_more(tmp_path: Path) -> None:
+    (plain,) = records_of(recipe(), tmp_path)
+    assert {"loss_d", "loss_g", "separation", "logit_real", "lr_g"} <= plain.keys()
+    assert not {"earth_mover", "augment_strength", "loss_d_adversarial"} & plain.keys()
+    critic = recipe(objective__adversarial="wasserstein", objective__penalties=[{"kind": "gradient", "weight": 10}])
+    (record,) = records_of(critic, tmp_path)
+    assert record["earth_mover"] == pytest.approx(record["logit_real"] - record["logit_fake"])
+    assert record["loss_d"] == pytest.approx(record["loss_d_adversarial"] + record["loss_d_gradient"], rel=1e-5)
+    assert math.isfinite(record["separation"])
