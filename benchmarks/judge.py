@@ -106,10 +106,16 @@ def look(judge: Judge, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], 
 
 
 def know_reals(judge: Judge, store: Store) -> Reals:
-    features, _ = look(judge, store.images)
-    chosen = np.random.default_rng(0).permutation(len(features))
-    floor = frechet_distance(moments(features[chosen[:10_000]]), moments(features[chosen[10_000:]]))
-    return Reals(moments(features), floor)
+    """What there is to know of the real images; kept beside the judge."""
+    place = cache_folder() / f"judge-mnist-32-{store.content[:16]}.npz"
+    if not place.is_file():
+        features, _ = look(judge, store.images)
+        chosen = np.random.default_rng(0).permutation(len(features))
+        floor = frechet_distance(moments(features[chosen[:10_000]]), moments(features[chosen[10_000:]]))
+        mean, covariance = moments(features)
+        np.savez(place, mean=mean, covariance=covariance, floor=floor)
+    kept = np.load(place)
+    return Reals(Moments(kept["mean"], kept["covariance"]), float(kept["floor"]))
 
 
 def score(judge: Judge, reals: Reals, samples: NDArray[np.uint8]) -> Score:

@@ -25,5 +25,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.
     """Thirty steps on the bundled digits, finished. Look, do not touch."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     return ganglion.train(
-        "digits", size=16, steps=30, run=folder, precision="32", device="cpu", set=TINY, cache=cache, quiet=True
+        "digits",
+        recipe="dcgan",
+        size=16,
+        steps=30,
+        run=folder,
+        precision="32",
+        device="cpu",
+        set=TINY,
+        cache=cache,
+        quiet=True,
     )

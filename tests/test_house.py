@@ -183,7 +183,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
 BUILDS_NOTHING = {"Channels", "Conditioning", "Precision"}
-"""Conditioning says where a class enters, tests/networks/test_conditional.py; numbers of channels are no words;
+"""Conditioning says where a class enters, tests/networks/test_families.py; numbers of channels are no words;
 tests/training/test_hardware.py holds Precision to what settles it."""
 
 

@@ -45,7 +45,9 @@ def picture(path: Path) -> np.ndarray:
 
 
 def test_training_then_sampling_in_each_form(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    trained = ganglion_command("train", "digits", "--size", "16", "--steps", "12", "--run", "r", *as_options(TINY))
+    trained = ganglion_command(
+        "train", "digits", "--recipe", "dcgan", "--size", "16", "--steps", "12", "--run", "r", *as_options(TINY)
+    )
     assert (trained.returncode, trained.stdout) == (0, ""), trained.stderr
     for part in ("1,797 images", "parameters", "MFLOP", "100%", "Finished", "samples/fixed"):
         assert part in trained.stderr
@@ -130,7 +132,7 @@ def test_data_as_json_is_one_object_on_standard_output(ganglion_command, tmp_pat
 def test_recipes_lists_prints_and_exports(ganglion_command) -> None:  # type: ignore[no-untyped-def]
     assert {line.split()[0] for line in ganglion_command("recipes").stdout.splitlines()} >= {"dcgan", "fast"}
     assert "Radford" in ganglion_command("recipes", "dcgan").stdout
-    assert json.loads(ganglion_command("recipes", "fast", "--json").stdout)["generator"]["width"] == 16
+    assert json.loads(ganglion_command("recipes", "fast", "--json").stdout)["discriminator"]["width"] == 16
     assert "Optimizers" in json.loads(ganglion_command("recipes", "--schema").stdout)["$defs"]
 
 
@@ -154,3 +156,47 @@ def test_a_reader_that_goes_away_is_no_error(cache: Path) -> None:
         timeout=60,
     )
     assert "Traceback" not in done.stderr
+
+
+def test_auto_says_why_it_chose_before_the_recipe_it_prints(ganglion_command) -> None:  # type: ignore[no-untyped-def]
+    shown = ganglion_command("train", "digits", "--size", "16", "--dry-run", "--set", "generator.width=7")
+    assert shown.stdout.startswith("# auto: recipe small-data: 1,797 images are few")
+    tree = yaml.safe_load(shown.stdout)
+    assert (tree["name"], tree["generator"]["width"], tree["augment"]["kind"]) == ("small-data", 7, "diffaugment")
+
+
+def test_data_shows_what_an_augmentation_does(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "in")
+    shown = ganglion_command("data", "in", "--size", "16", "--augment", "ada", "--strength", "0.8", "--flip")
+    assert shown.returncode == 0, shown.stderr
+    assert "ganglion-preview-ada.png" in shown.stdout
+    page = picture(tmp_path / "ganglion-preview-ada.png")
+    assert page.shape[1] == 8 * 18 + 2
+    first, second = page[2:18, 2:18], page[2:18, 20:36]
+    assert not np.array_equal(first, second)
+
+
+def test_an_unknown_augmentation_is_refused_with_those_there_are(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "in")
+    shown = ganglion_command("data", "in", "--augment", "adda")
+    assert shown.returncode == 1
+    assert "allowed: none, diffaugment, ada; did you mean 'ada'" in shown.stderr
+
+
+def test_a_class_can_be_asked_for_by_name(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "in")
+    words = ["train", "in", "--recipe", "dcgan", "--size", "16", "--steps", "4", "--run", "r", *as_options(TINY)]
+    trained = ganglion_command(*words, "--set", "data.conditional=true")
+    assert trained.returncode == 0, trained.stderr
+    assert ganglion_command("sample", "r", "--n", "4", "--label", "cat").returncode == 0
+    assert (tmp_path / "r" / "samples" / "cat-seed-0.png").is_file()
+    wrong = ganglion_command("sample", "r", "--label", "dog")
+    assert wrong.returncode == 2
+    assert "classes are cat, dög 🐕" in " ".join(wrong.stderr.replace("│", " ").split())
+
+
+def test_classes_asked_of_images_without_any_are_refused(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photos(tmp_path / "in")
+    shown = ganglion_command("train", "in/cat", "--recipe", "dcgan", "--size", "16", "--set", "data.conditional=true")
+    assert shown.returncode == 1
+    assert "put each class into a folder of its own" in shown.stderr

@@ -36,14 +36,37 @@ main()
 
 STEPS = 25
 
+WHAT_IS_REMEMBERED = {
+    "augment.kind": "ada", "objective.history": 0.01, "objective.penalties": '[{"kind": "lecam", "weight": 0.1, "every": 2}]',
+    "generator.norm": "virtual-batch", "discriminator.minibatch": "stddev", "objective.instance_noise.std": 0.1,
+    "balance.stall": 0.95, "balance.g_steps": 2,
+}  # fmt: skip
+"""Everything that a step hands to later ones beside weights and optimisers."""
+MODES = {"32": {}, "bf16": WHAT_IS_REMEMBERED}
+"""A plain run, and one in the other precision with all that there is to remember."""
+
 
 def train_and_strike(
     folder: Path, cache: Path, at: int, precision: str, strike: str = "SIGKILL"
 ) -> subprocess.CompletedProcess[str]:
     """`ganglion train` in a fresh process that is struck at its `at`-th file operation in `folder` (0: never)."""
-    command = ["train", "digits", "--size", "16", "--steps", str(STEPS), "--run", str(folder), "--device", "cpu"]
+    settings = as_options(TINY | MODES[precision])
+    command = [
+        "train",
+        "digits",
+        "--recipe",
+        "dcgan",
+        "--size",
+        "16",
+        "--steps",
+        str(STEPS),
+        "--run",
+        str(folder),
+        "--device",
+        "cpu",
+    ]
     return subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *as_options(TINY)],
+        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *settings],
         env={**os.environ, "GANGLION_CACHE": str(cache)}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -53,7 +76,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in newest.glob("*.safetensors")}
 
 
-@pytest.fixture(scope="module", params=["32", "bf16"])
+@pytest.fixture(scope="module", params=list(MODES))
 def left_alone(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cache: Path
 ) -> tuple[Path, str]:

@@ -18,7 +18,15 @@ from tiny import TINY
 
 
 def tiny(run: Path, cache: Path, **asked: Any) -> ganglion.Run:
-    options: dict[str, Any] = {"size": 16, "steps": 20, "precision": "32", "device": "cpu", "set": TINY, "quiet": True}
+    options: dict[str, Any] = {
+        "recipe": "dcgan",
+        "size": 16,
+        "steps": 20,
+        "precision": "32",
+        "device": "cpu",
+        "set": TINY,
+        "quiet": True,
+    }
     return ganglion.train("digits", run=run, cache=cache, **options | asked)
 
 
@@ -149,7 +157,14 @@ def test_other_images_are_another_run(tmp_path: Path, cache: Path) -> None:
     random = np.random.default_rng(0)
     for i in range(20):
         Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / f"{i}.png")
-    options: dict[str, Any] = {"steps": 2, "run": tmp_path / "run", "cache": cache, "set": TINY, "quiet": True}
+    options: dict[str, Any] = {
+        "recipe": "dcgan",
+        "steps": 2,
+        "run": tmp_path / "run",
+        "cache": cache,
+        "set": TINY,
+        "quiet": True,
+    }
     ganglion.train(folder, **options)
     (folder / "3.png").unlink()
     with pytest.raises(RunError, match=r"data\.content"):
@@ -163,7 +178,9 @@ def test_broken_images_are_skipped_and_training_goes_on(tmp_path: Path, cache: P
         Image.new("RGB", (20, 17), (20 * i, 9, 99)).save(folder / f"{i}.jpg")
     (folder / "cut.jpg").write_bytes((folder / "3.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
-    run = ganglion.train(folder, size="16x24", steps=3, run=tmp_path / "run", cache=cache, set=TINY, quiet=True)
+    run = ganglion.train(
+        folder, recipe="dcgan", size="16x24", steps=3, run=tmp_path / "run", cache=cache, set=TINY, quiet=True
+    )
     assert (run.recipe.data.size, run.recipe.data.channels) == ((16, 24), 3)
     assert ganglion.load(run).sample(2).shape == (2, 16, 24, 3)
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from ganglion.recipe.auto import FEW, Facts, choose
+from ganglion.recipe.resolve import resolve
+
+FACTS = Facts(images=60_000, size=(32, 32), channels=1, classes=10, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("images", "recipe"), [(100, "small-data"), (FEW - 1, "small-data"), (FEW, "fast"), (10**6, "fast")]
+)
+def test_few_images_get_augmentation(images: int, recipe: str) -> None:
+    choice = choose(FACTS._replace(images=images))
+    assert choice.recipe == recipe
+    assert f"{images:,}" in choice.reasons[0]
+
+
+def test_larger_images_get_more_time() -> None:
+    minutes = [choose(FACTS._replace(size=size)).overrides["training.minutes"] for size in
+               ((16, 16), (32, 64), (64, 64), (96, 64), (128, 128), (256, 256))]  # fmt: skip
+    assert minutes == sorted(minutes, key=float)
+    assert len(set(minutes)) == 4
+
+
+def test_a_gpu_gets_wider_networks_and_a_cpu_the_recipes_own() -> None:
+    assert "generator.width" not in choose(FACTS).overrides
+    assert choose(FACTS._replace(device="cuda")).overrides["generator.width"] == 64
+
+
+def test_classes_are_mentioned_where_there_are_some() -> None:
+    assert any("10 classes" in reason and "data.conditional=true" in reason for reason in choose(FACTS).reasons)
+    assert not any("classes" in reason for reason in choose(FACTS._replace(classes=0)).reasons)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("images", [200, 50_000])
+def test_whatever_it_chooses_is_a_sound_recipe(device: str, images: int) -> None:
+    choice = choose(FACTS._replace(device=device, images=images))
+    recipe = resolve(choice.recipe, choice.overrides)
+    assert recipe.name == choice.recipe

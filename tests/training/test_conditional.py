@@ -1,0 +1,84 @@
+"""One generator for several classes, from a folder of classes to a picture of the class that was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganglion
+from ganglion.errors import DataError
+from tiny import TINY
+
+
+def folder_of(path: Path, classes: dict[str, int], count: int = 8) -> Path:
+    """Flat pictures: each class has its shade."""
+    random = np.random.default_rng(0)
+    for name, shade in classes.items():
+        (path / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            pixels = np.clip(shade + random.integers(-9, 9, (16, 16)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(path / name / f"{i}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    source = folder_of(tmp_path_factory.mktemp("shades"), {"dark": 40, "light": 215})
+    return ganglion.train(
+        source, recipe="fast", size=16, steps=400, run=tmp_path_factory.mktemp("runs") / "shades", cache=cache, quiet=True,
+        device="cpu", precision="32", set={**TINY, "generator.width": 8, "discriminator.width": 8, "data.conditional": True},
+    )  # fmt: skip
+
+
+def test_samples_of_a_class_look_like_that_class(run: ganglion.Run) -> None:
+    model = ganglion.load(run, "latest")
+    assert model.classes == ("dark", "light")
+    dark, light = model.sample(32, label="dark"), model.sample(32, label=1)
+    assert dark.mean() + 60 < light.mean()
+
+
+def test_a_class_that_is_not_there_is_named_with_those_that_are(run: ganglion.Run) -> None:
+    with pytest.raises(ValueError, match="no class 'grey'; classes are dark, light"):
+        ganglion.load(run).sample(1, label="grey")
+
+
+def test_without_a_label_classes_are_drawn_and_the_first_samples_do_not_depend_on_how_many(run: ganglion.Run) -> None:
+    model = ganglion.load(run)
+    labels = model.labels(200, seed=3)
+    assert labels is not None
+    assert 60 < int(labels.sum()) < 140
+    assert np.array_equal(model.sample(20, seed=3)[:5], model.sample(5, seed=3))
+
+
+def test_the_recipe_remembers_the_classes(run: ganglion.Run) -> None:
+    assert run.recipe.data.classes == ("dark", "light")
+
+
+def test_an_unconditional_model_knows_no_class(tiny_run: ganglion.Run) -> None:
+    model = ganglion.load(tiny_run)
+    assert model.classes == ()
+    assert model.labels(3) is None
+    with pytest.raises(ValueError, match="knows no classes"):
+        model.sample(1, label="dark")
+
+
+def asked(source: Path, tmp_path: Path, cache: Path) -> ganglion.Run:
+    return ganglion.train(
+        source, recipe="dcgan", size=16, steps=1, run=tmp_path / "run", cache=cache, quiet=True,
+        set={**TINY, "data.conditional": True},
+    )  # fmt: skip
+
+
+def test_images_without_classes_are_refused(tmp_path: Path, cache: Path) -> None:
+    source = folder_of(tmp_path / "flat", {".": 100})
+    with pytest.raises(DataError, match=r"8 of 8 have none: put each class into a folder of its own"):
+        asked(source, tmp_path, cache)
+
+
+def test_more_classes_than_images_could_teach_are_refused(tmp_path: Path, cache: Path) -> None:
+    source = folder_of(tmp_path / "many", {f"class{i}": 10 * i for i in range(9)}, count=1)
+    with pytest.raises(DataError, match="9 classes and 9 images"):
+        asked(source, tmp_path, cache)
