@@ -29,9 +29,13 @@ def test_a_gpu_gets_wider_networks_and_a_cpu_the_recipes_own() -> None:
     assert choose(FACTS._replace(device="cuda")).overrides["generator.width"] == 64
 
 
-def test_classes_are_mentioned_where_there_are_some() -> None:
-    assert any("10 classes" in reason and "data.conditional=true" in reason for reason in choose(FACTS).reasons)
-    assert not any("classes" in reason for reason in choose(FACTS._replace(classes=0)).reasons)
+@pytest.mark.parametrize(
+    ("images", "classes", "conditional"), [(60_000, 10, True), (4_999, 10, False), (60_000, 0, False)]
+)
+def test_classes_are_used_where_each_has_enough_images(images: int, classes: int, conditional: bool) -> None:
+    choice = choose(FACTS._replace(images=images, classes=classes))
+    assert choice.overrides.get("data.conditional", False) == conditional
+    assert any(f"{classes} classes" in reason for reason in choice.reasons) == (classes > 0)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

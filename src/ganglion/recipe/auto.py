@@ -9,7 +9,8 @@ from ganglion.recipe.size import Size, size_text
 __all__ = ["Choice", "Facts", "choose"]
 
 FEW = 5000  # images; below it, D learns them by heart within minutes
-GPU_WIDTH = 64
+ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help much
+GPU_WIDTH = 64  # a guess: not measured on a GPU
 MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
 """Budget by the short side in pixels, for two CPU cores; beyond the last, LONGEST_MINUTES."""
 LONGEST_MINUTES = 120.0
@@ -20,7 +21,7 @@ class Facts(NamedTuple):
     size: Size
     channels: int
     classes: int
-    """Classes that were found; 0 where images have none."""
+    """Classes, where every image has one; otherwise 0."""
     device: str
     """cpu, cuda or mps."""
 
@@ -46,6 +47,12 @@ def choose(facts: Facts) -> Choice:
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
         reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has the room for it")
-    if facts.classes > 1:
-        reasons.append(f"{facts.classes} classes: not used; --set data.conditional=true lets you ask for each by name")
+    if facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
+        overrides["data.conditional"] = True
+        reasons.append(f"conditional: {facts.classes} classes help to learn; ganglion sample --label asks for one")
+    elif facts.classes > 1:
+        reasons.append(
+            f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
+            "--set data.conditional=true lets you ask for one by name all the same"
+        )
     return Choice(recipe, overrides, reasons)

@@ -25,7 +25,8 @@ def settle(
     store = prepare(wanted.data, cache, reporter)
     if asked.get("recipe", AUTO) != AUTO:
         return wanted, store, []
-    facts = Facts(len(store.images), store.fit.size, store.fit.channels, len(store.classes), device)
+    classes = len(store.classes) if (store.labels >= 0).all() else 0
+    facts = Facts(len(store.images), store.fit.size, store.fit.channels, classes, device)
     choice = choose(facts)
     extra = asked.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
