@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import nn
 
-from ganglion.errors import RecipeError
 from ganglion.networks import dcgan
 from ganglion.networks.layers import ACTIVATIONS
 from ganglion.networks.norms import NORMS
@@ -102,27 +101,6 @@ def test_ds_first_layer_and_both_ends_of_g_are_not_normalised(norm):
     kind = type(NORMS[norm](4, True))
     assert [isinstance(block.norm.norm, kind) for block in discriminator(norm=norm).blocks] == [False, True, True]
     assert [isinstance(block.norm.norm, kind) for block in generator(norm=norm).blocks] == [True, True, True]
-
-
-@pytest.mark.parametrize("patch", [2, 4])
-def test_patches_keep_shapes_and_leave_fewer_doublings_to_convolutions(patch):
-    g, d = generator(patch=patch, width=4), discriminator(patch=patch, width=4)
-    images = g(noise(2, Z))
-    assert images.shape == (2, 3, 32, 32)
-    assert d(images).shape == (2,)
-    assert len(convolutions(g)) == len(convolutions(d)) == 3 - patch.bit_length() + 1
-
-
-def test_the_patches_of_d_undo_those_of_g():
-    x = noise(2, 12, 8, 8)
-    image = dcgan.FromPatches(2)(x, None)
-    assert torch.equal(nn.PixelUnshuffle(2)(image), x)
-    assert image[0, 0, :2, :2].flatten().tolist() == x[0, :4, 0, 0].tolist()
-
-
-def test_patches_that_leave_no_convolution_are_refused():
-    with pytest.raises(RecipeError, match="patches of 4 pixels leave no convolution"):
-        generator((16, 16), patch=4)
 
 
 @pytest.mark.parametrize("word", ACTIVATIONS)

@@ -6,7 +6,6 @@ import itertools
 
 from torch import Tensor, nn
 
-from ganglion.errors import RecipeError
 from ganglion.networks.discriminator import Discriminator, Head
 from ganglion.networks.generator import Generator
 from ganglion.networks.layers import ToGrid, activation, feature_maps
@@ -49,28 +48,15 @@ class Down(nn.Module):
         return out
 
 
-class FromPatches(nn.Module):
-    """Feature maps (N, C*P*P, H, W) as an image (N, C, H*P, W*P). Shi et al. 2016, arXiv 1609.05158, equation 4."""
-
-    def __init__(self, patch: int) -> None:
-        super().__init__()
-        self.shuffle = nn.PixelShuffle(patch)
-
-    def forward(self, x: Tensor, _labels: Tensor | None) -> Tensor:
-        image: Tensor = self.shuffle(x)
-        return image
-
-
 def generator(settings: DcganGenerator, latent_dim: int, channels: int, chain: Chain, classes: int = 0) -> Generator:
     """A linear layer to the base grid, then transposed convolutions."""
-    maps = feature_maps(settings.width, _doublings(chain, settings.patch), MOST)[::-1]  # from the base grid up
+    maps = feature_maps(settings.width, chain.doublings, MOST)[::-1]  # from the base grid up
     plain, by_norm = settings.norm == "none", settings.conditioning == "norm"
-    steps = itertools.pairwise([*maps, channels * settings.patch**2])
-    blocks: list[nn.Module] = [
+    steps = itertools.pairwise([*maps, channels])
+    blocks = [
         Up(before, after, settings, classes if by_norm else 0, bias=plain or depth == len(maps))
         for depth, (before, after) in enumerate(steps, start=1)
     ]
-    blocks += [FromPatches(settings.patch)] if settings.patch > 1 else []
     return Generator(
         lambda dim: ToGrid(dim, maps[0], chain.base, bias=plain), blocks, latent_dim, classes, embedded=not by_norm
     )
@@ -78,20 +64,11 @@ def generator(settings: DcganGenerator, latent_dim: int, channels: int, chain: C
 
 def discriminator(settings: DcganDiscriminator, channels: int, chain: Chain, classes: int = 0) -> Discriminator:
     """Strided convolutions to the base grid, then a linear layer."""
-    maps = feature_maps(settings.width, _doublings(chain, settings.patch), MOST)
-    blocks: list[nn.Module] = [nn.PixelUnshuffle(settings.patch)] if settings.patch > 1 else []
-    blocks += [
+    maps = feature_maps(settings.width, chain.doublings, MOST)
+    blocks = [
         Down(
             before, after, settings, settings.norm if depth else "none"
         )  # not at D's input: it needs the images' scale
-        for depth, (before, after) in enumerate(itertools.pairwise([channels * settings.patch**2, *maps]))
+        for depth, (before, after) in enumerate(itertools.pairwise([channels, *maps]))
     ]
     return Discriminator(blocks, Head(maps[-1], chain.base, classes, settings.minibatch), classes)
-
-
-def _doublings(chain: Chain, patch: int) -> int:
-    """Doublings that are left to convolutions. Raises RecipeError where patches leave none."""
-    left = chain.doublings - (patch.bit_length() - 1)
-    if left < 1:
-        raise RecipeError(f"patches of {patch} pixels leave no convolution for images this small: use a smaller patch")
-    return left

@@ -132,8 +132,6 @@ class DcganGenerator(Part):
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
     kernel: Literal[4, 5] = 4
     """Side of the convolution kernels in pixels."""
-    patch: Literal[1, 2, 4] = 1
-    """Side of the square of pixels that the last layer makes as feature maps of one place; 1: pixel by pixel."""
     norm: Norm = "batch"
     """Normalisation before each hidden non-linearity."""
     activation: Activation = "relu"
@@ -151,8 +149,6 @@ class DcganDiscriminator(Part):
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
     kernel: Literal[4, 5] = 4
     """Side of the convolution kernels in pixels."""
-    patch: Literal[1, 2, 4] = 1
-    """Side of the square of pixels that the first layer sees as feature maps of one place; 1: pixel by pixel."""
     norm: Norm = "batch"
     """Normalisation after each hidden convolution but the first."""
     activation: Activation = "leaky-relu"
