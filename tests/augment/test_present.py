@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from ganglion.augment.present import flip, noise_at, present
-from ganglion.recipe.schema import Ada, DiffAugment, InstanceNoise, NoAugment
+from ganglion.recipe.augment import Ada, DiffAugment, NoAugment
+from ganglion.recipe.objective import InstanceNoise
 
 
 def images(n: int = 6) -> Tensor:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from ganglion.augment.variants import variants
-from ganglion.recipe.schema import Ada, DiffAugment
+from ganglion.recipe.augment import Ada, DiffAugment
 
 
 def test_each_image_is_followed_by_its_augmented_copies() -> None:

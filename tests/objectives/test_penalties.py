@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.penalties import PENALTIES, Scene, clip_weights, due, penalty_of
-from ganglion.recipe.schema import Penalty
+from ganglion.recipe.objective import Penalty
 
 ON_GRADIENT = [kind for kind in PENALTIES if kind != "lecam"]
 

@@ -6,7 +6,7 @@ import torch
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.objectives.penalties import PENALTIES, Scene
 from ganglion.objectives.total import Judgement, discriminator_loss, generator_loss, needs_real, total
-from ganglion.recipe.schema import FeatureMatching, Objective, Penalty
+from ganglion.recipe.objective import FeatureMatching, Objective, Penalty
 
 X = torch.ones(2, 1, 2, 2)
 SCENE = Scene(

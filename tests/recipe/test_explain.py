@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from ganglion.recipe.explain import did_you_mean, explain, known_keys
-from ganglion.recipe.schema import AdversarialName, Recipe
+from ganglion.recipe.objective import AdversarialName
+from ganglion.recipe.schema import Recipe
 
 
 def explained(**tree):

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganglion.recipe.optimizers import Optimizers
 from ganglion.recipe.resolve import resolve
-from ganglion.recipe.schema import Optimizers
 from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from ganglion.recipe.objective import Balance
 from ganglion.recipe.resolve import resolve
-from ganglion.recipe.schema import Balance, Recipe
+from ganglion.recipe.schema import Recipe
 from ganglion.training.memory import HORIZON, Memory, observation
 
 

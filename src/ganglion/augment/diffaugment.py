@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganglion.recipe.schema import DiffAugmentStep
+from ganglion.recipe.augment import DiffAugmentStep
 
 __all__ = ["STEPS", "color", "cutout", "translation"]
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganglion.augment import ada, diffaugment
-from ganglion.recipe.schema import Ada, Augment, AugmentName, DiffAugment, InstanceNoise, NoAugment
+from ganglion.recipe.augment import Ada, Augment, AugmentName, DiffAugment, NoAugment
+from ganglion.recipe.objective import InstanceNoise
 
 __all__ = ["AUGMENTS", "flip", "noise_at", "present"]
 

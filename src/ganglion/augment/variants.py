@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganglion.augment.present import present
-from ganglion.recipe.schema import Augment
+from ganglion.recipe.augment import Augment
 from ganglion.streams import Purpose, stream
 
 __all__ = ["variants"]

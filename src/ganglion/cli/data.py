@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from ganglion.data.prepare import Plan
     from ganglion.data.store import Store
-    from ganglion.recipe.schema import Augment
+    from ganglion.recipe.augment import Augment
 
 __all__ = ["data"]
 

@@ -10,7 +10,7 @@ from ganglion.networks.discriminator import Discriminator, Head
 from ganglion.networks.generator import Generator
 from ganglion.networks.layers import ToGrid, activation, feature_maps
 from ganglion.networks.norms import Normalise
-from ganglion.recipe.schema import DcganDiscriminator, DcganGenerator, Norm
+from ganglion.recipe.families import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
 
 __all__ = ["discriminator", "generator"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganglion.errors import RecipeError
 from ganglion.networks.minibatch import MINIBATCH
 from ganglion.networks.norms import VirtualBatchNorm2d
-from ganglion.recipe.schema import MinibatchName
+from ganglion.recipe.families import MinibatchName
 
 __all__ = ["Discriminator", "Head"]
 

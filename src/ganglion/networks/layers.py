@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganglion.recipe.schema import Activation
+from ganglion.recipe.families import Activation
 
 __all__ = ["ACTIVATIONS", "ToGrid", "activation", "feature_maps", "full_precision"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.networks.layers import full_precision
-from ganglion.recipe.schema import MinibatchName
+from ganglion.recipe.families import MinibatchName
 
 __all__ = ["MINIBATCH", "MinibatchDiscrimination", "MinibatchStddev"]
 

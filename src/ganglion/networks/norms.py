@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.networks.layers import full_precision
-from ganglion.recipe.schema import Norm
+from ganglion.recipe.families import Norm
 
 __all__ = ["NORMS", "REFERENCE", "Normalise", "VirtualBatchNorm2d"]
 

@@ -15,7 +15,7 @@ from ganglion.networks.discriminator import Discriminator, Head
 from ganglion.networks.generator import Generator
 from ganglion.networks.layers import ToGrid, activation, feature_maps
 from ganglion.networks.norms import Normalise
-from ganglion.recipe.schema import Norm, ResnetDiscriminator, ResnetGenerator
+from ganglion.recipe.families import Norm, ResnetDiscriminator, ResnetGenerator
 from ganglion.recipe.size import Chain
 
 __all__ = ["discriminator", "generator"]

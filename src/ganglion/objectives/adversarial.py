@@ -12,7 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganglion.recipe.schema import AdversarialName
+from ganglion.recipe.objective import AdversarialName
 
 __all__ = ["ADVERSARIAL", "AdversarialLoss", "label_smoothing"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganglion.recipe.schema import Penalty, PenaltyName
+from ganglion.recipe.objective import Penalty, PenaltyName
 
 __all__ = ["PENALTIES", "Scene", "clip_weights", "due", "penalty_of"]
 

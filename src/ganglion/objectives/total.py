@@ -13,7 +13,7 @@ from torch import Tensor
 from ganglion.objectives.adversarial import ADVERSARIAL, label_smoothing
 from ganglion.objectives.generator_terms import feature_matching, ramp
 from ganglion.objectives.penalties import Scene, due, penalty_of
-from ganglion.recipe.schema import Objective
+from ganglion.recipe.objective import Objective
 
 __all__ = ["Judgement", "Parts", "discriminator_loss", "generator_loss", "needs_real", "total"]
 

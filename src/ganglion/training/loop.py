@@ -23,7 +23,8 @@ from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_latents
 from ganglion.objectives.penalties import Scene, clip_weights
 from ganglion.objectives.total import Judgement, Parts, discriminator_loss, generator_loss, needs_real, total
-from ganglion.recipe.schema import Objective, Recipe
+from ganglion.recipe.objective import Objective
+from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, steps_for
 from ganglion.training.checkpoint import prune, save_checkpoint

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from ganglion.augment.ada import next_strength
 from ganglion.objectives.generator_terms import historical_averaging
-from ganglion.recipe.schema import Ada, Balance, Recipe
+from ganglion.recipe.augment import Ada
+from ganglion.recipe.objective import Balance
+from ganglion.recipe.schema import Recipe
 from ganglion.vitals.separation import separation
 
 __all__ = ["Memory", "observation"]

@@ -12,7 +12,8 @@ from torch.optim import Optimizer as TorchOptimizer
 
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.networks.discriminator import Discriminator
-from ganglion.recipe.schema import Adam, AdamW, Optimizer, OptimizerName, Recipe, RmsProp
+from ganglion.recipe.optimizers import Adam, AdamW, Optimizer, OptimizerName, RmsProp
+from ganglion.recipe.schema import Recipe
 from ganglion.training.ema import ema_of
 from ganglion.training.memory import Memory
 
