@@ -173,6 +173,12 @@ def test_the_text_of_a_recipe_in_a_file_resolves_to_an_equal_recipe(overrides):
     assert Recipe.model_validate(yaml.safe_load(recipe_text(recipe))) == recipe
 
 
+@pytest.mark.parametrize("name", ["a\x85b", "a\u2028b", "a\nb", "ö 🐕", " "])
+def test_a_folders_name_survives_whatever_line_breaks_unicode_has(name):
+    recipe = resolve("dcgan", {"data.source": name})
+    assert Recipe.model_validate(yaml.safe_load(recipe_text(recipe))) == recipe
+
+
 def test_a_file_with_the_text_of_a_recipe_resolves_to_it_name_included(tmp_path):
     recipe = resolve("dcgan", {"data.size": "96x64", "data.source": "bilder ü"})
     assert resolve(write(tmp_path / "other.yaml", recipe_text(recipe))) == recipe

@@ -96,7 +96,20 @@ def flatten(recipe: Recipe) -> dict[str, object]:
 
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as YAML, every value written out."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None)
+    tree = recipe.model_dump(mode="json")
+    return yaml.dump(tree, Dumper=Writer, sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
+class Writer(yaml.SafeDumper):
+    """PyYAML writes Unicode's own line breaks as they are, and reads them back as spaces: they are escaped instead."""
+
+
+def _text(writer: Writer, text: str) -> yaml.Node:
+    style = '"' if set(text) & set("\x85\u2028\u2029") else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Writer.add_representer(str, _text)
 
 
 def _tree_of(recipe: str | Path | Recipe) -> dict[str, Any]:
