@@ -50,3 +50,14 @@ def test_instance_noise_falls_linearly_where_it_decays(
     images_seen: float, decay: float | None, expected: float
 ) -> None:
     assert noise_at(InstanceNoise(std=0.4, decay_kimg=decay), int(images_seen)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("settings", [NoAugment(flip=True), DiffAugment(), Ada()])
+def test_it_does_the_same_inside_bf16_autocast_and_for_images_that_g_made_in_bf16(
+    settings: NoAugment | DiffAugment | Ada,
+) -> None:
+    x, strength = images(), torch.tensor(0.9)
+    plain = present(x, settings, strength, 0.1, dice())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(present(x, settings, strength, 0.1, dice()), plain)
+        assert present(x.bfloat16(), settings, strength, 0.1, dice()).shape == x.shape

@@ -21,10 +21,10 @@ BRIGHTNESS, CONTRAST_LOG2, SATURATION_LOG2 = 0.2, 0.5, 1.0
 
 def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor:
     """Images (N, C, H, W), each changed in each way with probability `strength`; unchanged to rounding at 0."""
-    draw = Draw(len(images), strength, random, images.device)
-    geometry, colors = _geometry(draw, images.shape[2] / images.shape[3]), _colors(draw, images.shape[1])
-    grid = affine_grid(geometry[:, :2], list(images.shape), align_corners=False)
-    with torch.autocast(images.device.type, enabled=False):
+    with torch.autocast(images.device.type, enabled=False):  # places and colours are finer than bf16
+        draw = Draw(len(images), strength, random, images.device)
+        geometry, colors = _geometry(draw, images.shape[2] / images.shape[3]), _colors(draw, images.shape[1])
+        grid = affine_grid(geometry[:, :2], list(images.shape), align_corners=False)
         moved = grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         return _recolor(moved, colors)
 
