@@ -4,9 +4,9 @@
     python benchmarks/recipes.py --data-dir mnist/ --out results/ --recipes fast dcgan --minutes 1 3 --seeds 0
 
 For each run it writes a line of results.jsonl and a grid of 64 random samples; what is there already is not run again.
-Prints the table of docs/recipes.md. Networks of the classics have 32 feature maps instead of 64, WGAN's 16, R3GAN's 16
-and one block at each resolution with lazy penalties; WGAN-GP and SNGAN have the plain convolutional networks that their
-papers use beside the residual ones, 24 wide: minutes on two cores are not days on a GPU.
+Prints the table of docs/recipes.md. Networks of the classics have 32 feature maps instead of 64, WGAN's and SNGAN's 16,
+R3GAN's 16 and one block at each resolution with lazy penalties; WGAN-GP has plain convolutional networks, 24 wide, which
+its paper uses beside the residual ones: minutes on two cores are not days on a GPU.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ SMALL_CNN: dict[str, object] = {
 SIZES: dict[str, dict[str, object]] = {
     "dcgan": NARROW, "dcgan-fm": NARROW, "lsgan": NARROW, "dragan": NARROW, "improved": NARROW,
     "wgan": {"generator.width": 16, "discriminator.width": 16},
-    "wgan-gp": SMALL_CNN, "sngan": SMALL_CNN,
+    "wgan-gp": SMALL_CNN,
+    "sngan": {"generator.width": 16, "discriminator.width": 16},
     "r3gan": R3GAN_SMALL, "small-data": {}, "fast": {},
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ganglion.recipe.size import Size, size_text
+from ganglion.recipe.size import Size
 
 __all__ = ["Choice", "Facts", "choose"]
 
@@ -42,7 +42,7 @@ def choose(facts: Facts) -> Choice:
     reasons = [f"recipe {recipe}: {facts.images:,} images are {why}"]
     minutes = next((minutes for side, minutes in MINUTES if min(facts.size) <= side), LONGEST_MINUTES)
     overrides: dict[str, object] = {"training.minutes": minutes}
-    shape = f"{size_text(facts.size)} with {facts.channels} channel{'s' if facts.channels > 1 else ''}"
+    shape = f"{facts.size[0]}x{facts.size[1]} pixels with {facts.channels} channel{'s' if facts.channels > 1 else ''}"
     reasons.append(f"{minutes:g} minutes: {shape} on {facts.device}; --minutes or --kimg changes it")
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
