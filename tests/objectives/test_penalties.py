@@ -136,9 +136,9 @@ def test_no_gradient_flows_back_into_the_images() -> None:
 @pytest.mark.parametrize("every", [1, 4])
 def test_a_lazy_penalty_pulls_as_hard_on_average_as_one_at_every_update(every: int) -> None:
     lazy = Penalty(kind="r1", weight=0.7, every=every)
-    values = [sum(float(penalty_of(p, scene(Quadratic(3.0)))) for p in due((lazy,), update)) for update in range(8)]
+    values = [sum(penalty_of(p, scene(Quadratic(3.0))).item() for p in due((lazy,), update)) for update in range(8)]
     assert sum(v > 0 for v in values) == 8 // every
-    assert sum(values) / 8 == pytest.approx(0.7 * float(PENALTIES["r1"](scene(Quadratic(3.0)))))
+    assert sum(values) / 8 == pytest.approx(0.7 * PENALTIES["r1"](scene(Quadratic(3.0))).item())
 
 
 @pytest.mark.parametrize("kind", PENALTIES)
