@@ -6,30 +6,15 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 from ganglion.recipe.families import Activation
 
 __all__ = ["ACTIVATIONS", "ToGrid", "activation", "feature_maps", "full_precision"]
 
-
-class LeakySiLU(nn.Module):
-    """slope x + (1 - slope) x sigmoid(x): smooth as SiLU, so that a penalty on gradients has second derivatives to learn
-    by, and sloped below zero as leaky ReLU, so that no unit can die."""
-
-    def __init__(self, slope: float) -> None:
-        super().__init__()
-        self.slope = slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.add(silu(x) * (1 - self.slope), x, alpha=self.slope)
-
-
 ACTIVATIONS: dict[Activation, Callable[[float, bool], nn.Module]] = {
     "relu": lambda slope, inplace: nn.ReLU(inplace),
     "leaky-relu": nn.LeakyReLU,
     "silu": lambda slope, inplace: nn.SiLU(inplace),
-    "leaky-silu": lambda slope, inplace: LeakySiLU(slope),
     "elu": lambda slope, inplace: nn.ELU(inplace=inplace),
 }
 

@@ -23,7 +23,7 @@ __all__ = [
     "ResnetGenerator",
 ]
 
-Activation = Literal["relu", "leaky-relu", "silu", "leaky-silu", "elu"]
+Activation = Literal["relu", "leaky-relu", "silu", "elu"]
 
 Conditioning = Literal["embedding", "norm"]
 
@@ -48,7 +48,7 @@ class DcganGenerator(Part):
     activation: Activation = "relu"
     """Non-linearity of the hidden layers."""
     slope: float = SLOPE
-    """Slope below zero; used by leaky-relu and leaky-silu."""
+    """Slope below zero; used by leaky-relu only."""
     conditioning: Conditioning = "embedding"
     """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
 
@@ -65,7 +65,7 @@ class DcganDiscriminator(Part):
     activation: Activation = "leaky-relu"
     """Non-linearity of the hidden layers."""
     slope: float = SLOPE
-    """Slope below zero; used by leaky-relu and leaky-silu."""
+    """Slope below zero; used by leaky-relu only."""
     spectral: bool = False
     """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
     minibatch: MinibatchName = "none"
@@ -82,7 +82,7 @@ class ResnetGenerator(Part):
     activation: Activation = "relu"
     """Non-linearity."""
     slope: float = SLOPE
-    """Slope below zero; used by leaky-relu and leaky-silu."""
+    """Slope below zero; used by leaky-relu only."""
     conditioning: Conditioning = "norm"
     """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
 
@@ -97,7 +97,7 @@ class ResnetDiscriminator(Part):
     activation: Activation = "relu"
     """Non-linearity."""
     slope: float = SLOPE
-    """Slope below zero; used by leaky-relu and leaky-silu."""
+    """Slope below zero; used by leaky-relu only."""
     spectral: bool = False
     """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
     minibatch: MinibatchName = "none"
