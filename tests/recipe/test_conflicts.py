@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ganglion.errors import RecipeError
-from ganglion.recipe.resolve import preset_names, preset_text, resolve
+from ganglion.recipe.resolve import flatten, preset_names, preset_text, resolve
 
 ON_GRADIENT = ["r1", "r2", "gradient", "gradient-one-sided", "dragan"]
 
@@ -51,7 +51,8 @@ def test_each_of_them_is_fine_without_the_other() -> None:
         {"data.conditional": True, "generator.conditioning": "norm"},
         {"generator.conditioning": "norm", "generator.norm": "none"},
     ):  # fmt: skip
-        resolve("dcgan", changes)
+        flat = flatten(resolve("dcgan", changes))
+        assert {key: flat[key] for key in changes} == changes
 
 
 # Choices of parts
