@@ -106,7 +106,13 @@ def torchless() -> list[Path]:
 def test_where_images_come_in_and_records_are_read_nothing_imports_torch(path):
     tops = {name.partition(".")[0] for name in imported(path)}
     assert not tops & {"torch", "lightning_fabric"}
-    assert not {"ganglion.data.batches", "ganglion.data.pixels"} & {name.rpartition(".")[0] for name in imported(path)}
+    with_torch = {f"ganglion.data.{name.removesuffix('.py')}" for name in WITH_TORCH_IN_DATA}
+    assert not with_torch & {name.rpartition(".")[0] for name in imported(path)}
+
+
+def test_the_files_of_data_that_may_use_torch_are_those_that_do():
+    using = [path for path in FILES if room_of(path) == "data" and "torch" in set(imported(path))]
+    assert {path.name for path in using} == WITH_TORCH_IN_DATA
 
 
 def test_preparing_images_does_not_load_torch():

@@ -81,6 +81,29 @@ def test_its_value_by_hand_where_every_logit_is_1(name: str, d: float, g: float)
     assert float(ADVERSARIAL[name].generator(ones, ones)) == pytest.approx(g)
 
 
+L3 = math.log(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "d", "g"),
+    [
+        ("non-saturating", -2 * math.log(3 / 4), math.log(4)),
+        ("minimax", -2 * math.log(3 / 4), math.log(3 / 4)),
+        ("least-squares", ((L3 - 1) ** 2 + L3**2) / 2, (L3 + 1) ** 2 / 2),
+        ("hinge", 0.0, L3),
+        ("wasserstein", -2 * L3, L3),
+        ("relativistic", math.log(10 / 9), math.log(10)),
+        ("relativistic-average", 2 * math.log(10 / 9), 2 * math.log(10)),
+    ],
+)
+def test_its_value_by_hand_where_d_gives_reals_three_quarters_and_fakes_one_quarter(
+    name: str, d: float, g: float
+) -> None:
+    real, fake = torch.full((2,), L3, dtype=torch.float64), torch.full((2,), -L3, dtype=torch.float64)
+    assert float(ADVERSARIAL[name].discriminator(real, fake)) == pytest.approx(d, abs=1e-12)
+    assert float(ADVERSARIAL[name].generator(real, fake)) == pytest.approx(g, abs=1e-12)
+
+
 @pytest.mark.parametrize("name", ADVERSARIAL)
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
 def test_its_gradient_passes_gradcheck(name: str, player: str) -> None:

@@ -54,8 +54,10 @@ def test_r1_and_r2_are_half_the_squared_gradient_where_they_look() -> None:
 
 
 @pytest.mark.parametrize(("length", "two_sided", "one_sided"), [(3.0, 4.0, 4.0), (1.0, 0.0, 0.0), (0.25, 0.5625, 0.0)])
-def test_on_a_linear_d_the_lengths_distance_from_1_counts(length: float, two_sided: float, one_sided: float) -> None:
-    for kind, expected in (("gradient", two_sided), ("dragan", two_sided), ("gradient-one-sided", one_sided)):
+def test_on_a_linear_d_the_length_of_its_weight_counts(length: float, two_sided: float, one_sided: float) -> None:
+    towards_1 = (("gradient", two_sided), ("dragan", two_sided), ("gradient-one-sided", one_sided))
+    towards_0 = (("r1", length**2 / 2), ("r2", length**2 / 2))
+    for kind, expected in towards_1 + towards_0:
         assert PENALTIES[kind](scene(Linear(length))).item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -97,6 +99,14 @@ def test_its_gradient_for_ds_weights_passes_gradcheck(kind: str) -> None:
     assert torch.autograd.gradcheck(penalty, (weight.requires_grad_(),))
 
 
+@pytest.mark.parametrize("kind", ON_GRADIENT)
+def test_a_d_that_is_flat_everywhere_gets_no_gradient_that_is_not_a_number(kind: str) -> None:
+    flat = Quadratic(0.0)
+    PENALTIES[kind](scene(flat)).backward()
+    assert flat.a.grad is not None
+    assert flat.a.grad.isfinite()
+
+
 def seen_by(kind: str, real: Tensor, fake: Tensor) -> Tensor:
     """Where a penalty asks D."""
     seen: list[Tensor] = []
@@ -124,6 +134,10 @@ def test_dragan_asks_around_the_reals_at_half_their_spread() -> None:
     noise = seen_by("dragan", real, FAKE[:1].expand_as(real)) - real
     assert float(noise.std()) == pytest.approx(0.5 * float(real.std()), rel=0.05)
     assert float(noise.mean()) == pytest.approx(0, abs=0.05)
+
+
+def test_dragan_does_not_look_at_the_fakes() -> None:
+    assert torch.equal(seen_by("dragan", REAL, FAKE), seen_by("dragan", REAL, FAKE + 1))
 
 
 def test_no_gradient_flows_back_into_the_images() -> None:

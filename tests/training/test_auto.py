@@ -36,6 +36,11 @@ def test_the_users_budget_replaces_the_chosen_one(cache: Path, asked: dict[str, 
     assert (recipe.training.kimg, recipe.training.minutes) == (2, None)
 
 
+def test_a_budget_within_a_part_that_is_set_as_a_whole_replaces_the_chosen_one_too(cache: Path) -> None:
+    recipe, _ = settled(cache, set=["training={kimg: 2}"])
+    assert (recipe.training.kimg, recipe.training.minutes) == (2, None)
+
+
 def test_a_named_recipe_is_left_as_it_is(cache: Path) -> None:
     recipe, reasons = settled(cache, recipe="lsgan")
     assert (recipe.name, reasons) == ("lsgan", [])

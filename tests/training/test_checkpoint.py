@@ -21,7 +21,8 @@ from ganglion.training.checkpoint import (
 )
 from ganglion.training.players import Players, Position, build_players
 
-FILES = ["discriminator.safetensors", "ema.safetensors", "generator.safetensors", "optimizers.safetensors"]
+PARTS = ("discriminator", "ema", "generator", "memory", "optimizers")
+FILES = [f"{part}.safetensors" for part in PARTS]
 
 
 def players(seed: int = 0) -> Players:

@@ -22,7 +22,7 @@ from ganglion.streams import Purpose, stream
 from ganglion.training.checkpoint import restore, save_checkpoint
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import Desk, train_loop
-from ganglion.training.players import Players, Position, assemble
+from ganglion.training.players import Players, Position, assemble, build_players
 
 
 def recipe(**changes: object) -> Recipe:
@@ -115,6 +115,76 @@ def test_only_the_player_whose_turn_it_is_moves(balance: dict[str, object]) -> N
     assert moves == a_step * 6
 
 
+def inputs_of_d(settings: Recipe) -> list[Tensor]:
+    """What D is called with; the G phase asks for features too, by another door."""
+    players, seen = players_for(settings), []
+    players.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    run(settings, players)
+    return seen
+
+
+@pytest.mark.parametrize(("penalty", "place"), [("r1", 0), ("r2", 1)])
+def test_a_penalty_looks_at_images_as_d_saw_them(penalty: str, place: int) -> None:
+    noisy = {"objective__instance_noise": {"std": 0.5}, "objective__penalties": [{"kind": penalty}]}
+    seen = inputs_of_d(recipe(training__steps=1, **noisy))
+    assert len(seen) == 3
+    assert torch.equal(seen[2], seen[place])
+
+
+def test_a_lazy_penalty_is_computed_at_every_so_many_updates_of_d_and_not_of_g() -> None:
+    lazy = [{"kind": "r1", "every": 2}]
+    seen = inputs_of_d(recipe(balance__d_steps=3, training__steps=4, objective__penalties=lazy))
+    assert len(seen) == 12 * 2 + 12 // 2
+
+
+def test_instance_noise_is_another_for_every_batch_that_d_sees() -> None:
+    """Two runs that differ in the noise alone: what one sees beyond the other is the noise."""
+    quiet, noisy = (
+        inputs_of_d(recipe(balance__d_steps=2, objective__instance_noise={"std": std}, optimizer__warmup_kimg=1e9))
+        for std in (0.0, 0.5)
+    )
+    added = [b - a for a, b in zip(quiet, noisy, strict=True)]
+    assert len(added) == 6 * 2 * 2
+    assert all(0.2 < float(noise.std()) < 0.9 for noise in added)
+    assert all(not torch.allclose(a, b, atol=1e-2) for i, a in enumerate(added) for b in added[:i])
+
+
+def test_lecam_is_given_the_running_means_of_the_right_side(tmp_path: Path) -> None:
+    settings = recipe(training__steps=1, objective__penalties=[{"kind": "lecam", "weight": 2.0}])
+    players, logits = players_for(settings), []
+    players.discriminator.register_forward_hook(lambda _, __, out: logits.append(out.detach()))
+    (record,) = records_of(settings, tmp_path, players)
+    real, fake = logits  # after one batch, the running means are the batch's
+    expected = 2 * ((real - fake.mean()).square().mean() + (fake - real.mean()).square().mean())
+    assert record["loss_d_lecam"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_both_players_rates_follow_schedule_and_warm_up() -> None:
+    settings = recipe(
+        training__steps=4, optimizer__schedule="linear", optimizer__warmup_kimg=0.016,
+        optimizer__generator__lr=1e-3, optimizer__discriminator__lr=2e-3,
+    )  # fmt: skip
+    players, rates = players_for(settings), []
+    at_each_step(players.optimizer_d, lambda: rates.append(players.optimizer_d.param_groups[0]["lr"]))
+    at_each_step(players.optimizer_g, lambda: rates.append(players.optimizer_g.param_groups[0]["lr"]))
+    run(settings, players)
+    shape = [0.0, 0.5 * 0.75, 0.5, 0.25]  # 16 images of warm-up are 2 steps; linear over 4
+    assert rates == pytest.approx([rate for share in shape for rate in (2e-3 * share, 1e-3 * share)])
+
+
+def test_what_is_pulled_towards_is_the_mean_of_a_players_weights_over_all_steps() -> None:
+    settings = recipe(objective__history=0.1, balance__d_steps=2)
+    players = players_for(settings)
+    seen = {name: [weights(players.networks()[name])] for name in ("generator", "discriminator")}
+    for name in seen:
+        at_each_step(players.optimizer_g, lambda name=name: seen[name].append(weights(players.networks()[name])))
+    run(settings, players)
+    for name, lives in seen.items():
+        assert len(lives) == 7
+        for mean, *values in zip(weights(players.memory.history[name]), *lives, strict=True):
+            assert torch.allclose(mean, torch.stack(values).mean(0), atol=1e-6)
+
+
 def test_while_g_learns_no_gradient_is_computed_for_d() -> None:
     players, seen = players_for(recipe()), []
     at_each_step(players.optimizer_g, lambda: seen.append(weights_of_gradients(players.discriminator)))
@@ -201,20 +271,54 @@ class Ear:
         return 1.0
 
 
-def records_of(settings: Recipe, folder: Path) -> list[dict[str, float]]:
+def records_of(
+    settings: Recipe, folder: Path, players: Players | None = None, batches: PlaneBatches | None = None
+) -> list[dict[str, float]]:
     ear = Ear(folder)
     desk = Desk(ear, ear, ear, lambda fraction, line: None)  # type: ignore[arg-type]
-    fabric, batches = Fabric(accelerator="cpu", devices=1), PlaneBatches(PLANES["ring8"], 0)
-    train_loop(fabric, settings, batches, players_for(settings), Position(), desk, Interrupt())
+    fabric, batches = Fabric(accelerator="cpu", devices=1), batches or PlaneBatches(PLANES["ring8"], 0)
+    train_loop(fabric, settings, batches, players or players_for(settings), Position(), desk, Interrupt())
     return ear.records
 
 
 def test_a_record_has_what_its_recipe_has_and_no_more(tmp_path: Path) -> None:
     (plain,) = records_of(recipe(), tmp_path)
     assert {"loss_d", "loss_g", "separation", "logit_real", "lr_g"} <= plain.keys()
-    assert not {"earth_mover", "augment_strength", "loss_d_adversarial"} & plain.keys()
+    assert not {"earth_mover", "augment_strength", "loss_d_r1"} & plain.keys()
     critic = recipe(objective__adversarial="wasserstein", objective__penalties=[{"kind": "gradient", "weight": 10}])
     (record,) = records_of(critic, tmp_path)
     assert record["earth_mover"] == pytest.approx(record["logit_real"] - record["logit_fake"])
     assert record["loss_d"] == pytest.approx(record["loss_d_adversarial"] + record["loss_d_gradient"], rel=1e-5)
     assert math.isfinite(record["separation"])
+
+
+class Noise(PlaneBatches):
+    """Images (N, 1, 16, 16) of nothing but noise."""
+
+    def __init__(self) -> None:
+        super().__init__(PLANES["ring8"], 0)
+
+    def take(self, first: int, count: int, part: slice = slice(None)) -> Batch:
+        random = torch.Generator().manual_seed(first)
+        return Batch((torch.rand(count, 1, 16, 16, generator=random) * 2 - 1)[part], None)
+
+
+@pytest.mark.parametrize(("target", "strength"), [(-0.999, 0.6), (0.999, 0.0)])
+def test_under_ada_the_strength_moves_with_the_images_and_is_on_record(
+    tmp_path: Path, target: float, strength: float
+) -> None:
+    settings = recipe(
+        augment__kind="ada", augment__target=target, augment__speed_kimg=0.08, data__size=16, data__channels=1,
+        generator__width=4, discriminator__width=4,
+    )  # fmt: skip
+    players = build_players(settings, torch.device("cpu"))
+    (record,) = records_of(settings, tmp_path, players, Noise())
+    assert record["augment_strength"] == pytest.approx(strength, abs=1e-5)  # 6 batches of 8 images, of 80
+    assert float(players.memory.strength) == pytest.approx(strength, abs=1e-5)
+
+
+def test_the_parts_of_a_loss_with_a_lazy_penalty_are_those_of_all_steps(tmp_path: Path) -> None:
+    settings = recipe(objective__penalties=[{"kind": "r1", "every": 2}])
+    (record,) = records_of(settings, tmp_path)
+    expected = record["loss_d_adversarial"] + record["loss_d_r1"] / 2  # computed, doubled, at every second update
+    assert record["loss_d"] == pytest.approx(expected, rel=1e-5)

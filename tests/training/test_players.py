@@ -4,7 +4,7 @@ from torch import nn
 
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.recipe.resolve import resolve
-from ganglion.training.players import Players, Position, build_players, frozen
+from ganglion.training.players import OPTIMIZERS, Players, Position, build_players, frozen
 
 SMALL = {
     "data.size": 16, "data.channels": 1, "latent.dim": 8, "generator.width": 4, "discriminator.width": 4,
@@ -100,6 +100,27 @@ def test_an_adam_step_is_that_of_the_papers_formula(players):
     for old, new in zip(before, players.discriminator.parameters(), strict=True):
         by_hand = old - 3e-4 * new.grad / (new.grad.abs() + 1e-8)
         assert torch.allclose(new, by_hand, atol=1e-7)
+
+
+def stepped_by_hand(algorithm: str, weight: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    """The first step of each algorithm in its authors' formula, at a rate of 0.1."""
+    if algorithm == "rmsprop":  # the mean square begins at 0
+        return weight - 0.1 * slope / ((0.1 * slope.square()).sqrt() + 1e-8)
+    decayed = weight * (1 - 0.1 * 0.2) if algorithm == "adamw" else weight
+    return decayed - 0.1 * slope / (slope.abs() + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "more"), [("adam", {}), ("adamw", {"weight_decay": 0.2}), ("rmsprop", {"decay": 0.9})]
+)
+def test_the_first_step_of_each_optimiser_is_that_of_its_formula(algorithm, more):
+    settings = resolve(
+        "dcgan", {"optimizer.generator": {"algorithm": algorithm, "lr": 0.1, **more}}
+    ).optimizer.generator
+    weight, slope = nn.Parameter(torch.tensor([2.0, -1.0, 0.5])), torch.tensor([3.0, 0.01, -0.2])
+    expected, weight.grad = stepped_by_hand(algorithm, weight.detach().clone(), slope), slope
+    OPTIMIZERS[algorithm]([weight], settings).step()
+    assert torch.allclose(weight.detach(), expected, atol=1e-5)
 
 
 def test_the_best_is_the_newest_that_is_not_clearly_worse() -> None:

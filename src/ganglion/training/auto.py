@@ -31,6 +31,7 @@ def settle(
     extra = asked.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     budgets = [asked.get("kimg"), asked.get("steps"), asked.get("minutes"), *(given.get(key) for key in BUDGETS)]
-    chosen = {key: value for key, value in choice.overrides.items() if key not in BUDGETS or not any(budgets)}
+    theirs = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
+    chosen = {key: value for key, value in choice.overrides.items() if key not in theirs}
     rest: Request = {**asked, "recipe": choice.recipe, "set": chosen | given}
     return requested_recipe(source, **rest), store, choice.reasons

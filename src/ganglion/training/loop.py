@@ -179,19 +179,9 @@ def _judgement(discriminator: Discriminator, images: Tensor, labels: Tensor | No
     return Judgement(logits.float(), features)
 
 
-def _judgement_of_reals(
-    discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective
-) -> Judgement | None:
-    """For G's loss, where it looks at them: after D's step, and without a gradient."""
-    if not needs_real(objective):
-        return None
-    with torch.no_grad():
-        return _judgement(discriminator, images, labels, objective)
-
-
 def _named(player: str, parts: Parts) -> Parts:
-    """For the record: `loss_d_r1` is the penalty r1 as it stands in D's loss. One part alone is the loss itself."""
-    return {f"loss_{player}_{name}": value for name, value in parts.items()} if len(parts) > 1 else {}
+    """For the record: `loss_d_r1` is the penalty r1 as it stands in D's loss at the steps at which it is due."""
+    return {f"loss_{player}_{name}": value for name, value in parts.items()}
 
 
 def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float) -> None:
