@@ -27,6 +27,8 @@ class Purpose(IntEnum):
     STEP = 8
     LABEL = 9
     LATENT_AGAIN = 10
+    EXTRACTOR = 11
+    EVALUATION = 12
 
 
 def stream(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

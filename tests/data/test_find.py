@@ -54,7 +54,7 @@ def test_a_zip_is_known_by_its_content_or_its_name(zipped, tmp_path):
 
 def test_another_file_is_refused_with_a_remedy(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"tar")
-    assert "is neither a folder, a zip nor an IDX file; unpack it" in refusal(str(tmp_path / "a.tar"))
+    assert "is neither a folder, a zip, an IDX nor an NPY file; unpack it" in refusal(str(tmp_path / "a.tar"))
 
 
 def test_digits_are_bundled():

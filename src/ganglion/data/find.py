@@ -9,6 +9,7 @@ from ganglion.data.archive import ZipSource
 from ganglion.data.arrays import DigitsSource, IdxSource, find_idx_images, is_idx_name
 from ganglion.data.folder import FolderSource
 from ganglion.data.hub import NAMED, HubSource, parse_hub_name
+from ganglion.data.npy import NpySource
 from ganglion.data.source import Source
 from ganglion.errors import DataError
 from ganglion.recipe.explain import did_you_mean
@@ -48,9 +49,11 @@ def _at_path(path: Path) -> Source:
         return IdxSource(images) if images else FolderSource(path)
     if is_idx_name(path.name):
         return IdxSource(path)
+    if path.suffix.lower() == ".npy":
+        return NpySource(path)
     if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         return ZipSource(path)
-    raise DataError(f"{path} is neither a folder, a zip nor an IDX file; unpack it into a folder of images")
+    raise DataError(f"{path} is neither a folder, a zip, an IDX nor an NPY file; unpack it into a folder of images")
 
 
 def _local_copy(name: str, folder: Path) -> Source:

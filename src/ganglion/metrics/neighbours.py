@@ -1,0 +1,102 @@
+"""Scores from nearest neighbours: is each fake near a real, and each real near a fake? N reals, M fakes, A features.
+
+Distances are computed in float64, a chunk of rows at a time, so that memory is linear in the number of images.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["Nearest", "Overlap", "nearest", "overlap"]
+
+ROWS = 512
+NEIGHBOURS_OF_PRECISION = 3
+NEIGHBOURS_OF_DENSITY = 5
+
+Array = NDArray[np.floating]
+
+
+class Overlap(NamedTuple):
+    """Precision and recall: Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2, with 3 neighbours.
+
+    Density and coverage: Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4, with 5 neighbours. A ball lies around
+    each image and reaches to its k-th nearest neighbour in its own set.
+    """
+
+    precision: float
+    """[0, 1]: share of the fakes within the ball of some real."""
+    recall: float
+    """[0, 1]: share of the reals within the ball of some fake."""
+    density: float
+    """[0, inf): in how many reals' balls a fake lies, over k; 1 is expected of equal distributions."""
+    coverage: float
+    """[0, 1]: share of the reals whose ball holds a fake."""
+
+
+class Nearest(NamedTuple):
+    distance: NDArray[np.float64]
+    """(N,)"""
+    place: NDArray[np.int64]
+    """(N,) in the base."""
+
+
+def overlap(real: Array, fake: Array) -> Overlap:
+    """Precision, recall, density and coverage of features (N, A) and (M, A). Raises ValueError for fewer than 6 of either."""
+    if min(len(real), len(fake)) <= NEIGHBOURS_OF_DENSITY:
+        raise ValueError(f"neighbours need at least {NEIGHBOURS_OF_DENSITY + 1} images in each set")
+    reals, fakes = _tensors(real, fake)
+    precision_ball, density_ball = _radii(reals)  # (N,), (N,)
+    recall_ball, _ = _radii(fakes)  # (M,)
+    precise = dense = 0.0
+    recalled = torch.zeros(len(reals), dtype=torch.bool)
+    covered = torch.zeros(len(reals), dtype=torch.bool)
+    for first in range(0, len(fakes), ROWS):
+        rows = slice(first, first + ROWS)
+        distances = torch.cdist(fakes[rows], reals)  # (rows, N)
+        precise += float((distances <= precision_ball).any(1).sum())
+        recalled |= (distances <= recall_ball[rows, None]).any(0)
+        inside = distances <= density_ball
+        dense += float(inside.sum())
+        covered |= inside.any(0)
+    return Overlap(
+        precise / len(fakes), float(recalled.double().mean()), dense / (NEIGHBOURS_OF_DENSITY * len(fakes)),
+        float(covered.double().mean()),
+    )  # fmt: skip
+
+
+def nearest(queries: Array, base: Array, itself: bool = False) -> Nearest:
+    """The nearest of `base` (N, A) to each of `queries` (M, A). `itself`: both are one set, and none counts for itself."""
+    asked, held = _tensors(queries, base)
+    distances, places = [], []
+    for first in range(0, len(asked), ROWS):
+        apart = torch.cdist(asked[first : first + ROWS], held)  # (rows, N)
+        if itself:
+            apart[torch.arange(len(apart)), torch.arange(first, first + len(apart))] = torch.inf
+        found = apart.min(1)
+        distances.append(found.values)
+        places.append(found.indices)
+    return Nearest(torch.cat(distances).numpy(), torch.cat(places).numpy())
+
+
+def _radii(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance of each (N, A) to its third and its fifth nearest neighbour (N,); the nearest of all is itself."""
+    found = [
+        torch.cdist(features[first : first + ROWS], features)
+        .topk(NEIGHBOURS_OF_DENSITY + 1, dim=1, largest=False)
+        .values  # (rows, 6), ascending
+        for first in range(0, len(features), ROWS)
+    ]
+    distances = torch.cat(found)
+    return distances[:, NEIGHBOURS_OF_PRECISION], distances[:, NEIGHBOURS_OF_DENSITY]
+
+
+def _tensors(a: Array, b: Array) -> tuple[Tensor, Tensor]:
+    """In float64 around their common middle, which keeps the differences of large numbers small."""
+    first, second = (torch.from_numpy(np.array(features, np.float64)) for features in (a, b))
+    middle = second.mean(0)
+    return first - middle, second - middle
