@@ -36,7 +36,8 @@ FLOORS = [
     {"vitals"},
     {"doctor"},
     {"training"},
-    {"report", "latent"},
+    {"latent"},
+    {"report"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from ganglion.latent.model import Model, load
+    from ganglion.metrics.evaluation import Evaluation
     from ganglion.recipe.schema import Recipe
+    from ganglion.report.evaluate import evaluate
     from ganglion.training.run import Run
     from ganglion.training.train import train
 
@@ -29,6 +31,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DeviceError",
+    "Evaluation",
     "GanglionError",
     "Interrupted",
     "Model",
@@ -39,14 +42,17 @@ __all__ = [
     "StorageError",
     "TrainingFailed",
     "__version__",
+    "evaluate",
     "load",
     "train",
 ]
 
 _HOMES = {
+    "Evaluation": "metrics.evaluation",
     "Model": "latent.model",
     "Recipe": "recipe.schema",
     "Run": "training.run",
+    "evaluate": "report.evaluate",
     "load": "latent.model",
     "train": "training.train",
 }

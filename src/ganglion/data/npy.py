@@ -47,7 +47,8 @@ class NpySource:
         shares = (image.astype(np.float64) - found.black) / (found.white - found.black)
         if not np.isfinite(shares).all() or shares.min() < -NEARLY or shares.max() > 1 + NEARLY:
             raise ValueError(f"values outside [{found.black:g}, {found.white:g}], the range of the other images")
-        return np.round(255 * shares.clip(0, 1)).astype(np.uint8)
+        levels: NDArray[np.uint8] = np.round(255 * shares.clip(0, 1)).astype(np.uint8)
+        return levels
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Extractor:
     about: str
     """What it is and what its scores can say, in a sentence."""
     look: Callable[[Tensor], Seen]
-    device: torch.device = torch.device("cpu")
+    device: torch.device
     classes: tuple[str, ...] = ()
     comparable: bool = False
     """Whether others use the same features, so that a score means something beside theirs."""
@@ -62,7 +62,10 @@ class Features(NamedTuple):
 
 
 def extract(
-    images: ImageSet, extractor: Extractor, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    images: ImageSet,
+    extractor: Extractor,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Features:
     """The features of `images`, from `folder` where this set was seen by this extractor before.
 

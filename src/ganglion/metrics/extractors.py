@@ -54,7 +54,9 @@ def find_extractor(name: str, need: Need) -> tuple[Extractor, str]:
     kind, _, rest = chosen.partition(":")
     known = [f"{kind}:{NAMED[kind]}" if kind in NAMED else kind for kind in EXTRACTORS]
     if kind not in EXTRACTORS or bool(rest) != (kind in NAMED):
-        raise DataError(f"there are no features {name!r}; there are auto, {', '.join(known)}{did_you_mean(name, known)}")
+        raise DataError(
+            f"there are no features {name!r}; there are auto, {', '.join(known)}{did_you_mean(name, known)}"
+        )
     if kind in COLOUR_NETWORKS and need.real.shape[2] == 4:
         raise DataError(f"{kind} takes images of 1 or 3 channels, these have 4: use --features learned or random")
     return EXTRACTORS[kind](need, rest), reason

@@ -59,11 +59,8 @@ def extrapolated_distance(
     """
     sizes = np.linspace(max(2, int(SMALLEST_SHARE * len(fake))), len(fake), points).astype(int)
     root = _root(real.covariance)
-    distances = [
-        _distance(real, moments(fake[np.sort(random.permutation(len(fake))[:size])]), root) for size in sizes
-    ]
-    slope, intercept = np.polyfit(1 / sizes, distances, 1)
-    return float(intercept)
+    distances = [_distance(real, moments(fake[np.sort(random.permutation(len(fake))[:size])]), root) for size in sizes]
+    return float(np.polyfit(1 / sizes, distances, 1)[1])
 
 
 def _root(covariance: Array) -> Array:

@@ -50,7 +50,7 @@ def store_set(store: Store) -> ImageSet:
     key = hashlib.sha256(f"{store.content} {store.fit}".encode()).hexdigest()
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
     return ImageSet(
-        str(store.facts["description"]), store.images, key, f"{store.fit.policy} to {h}x{w}, Lanczos where that changes the size",
+        str(store.facts["description"]), store.images, key, f"{store.fit.policy} to {h}x{w} (Lanczos)",
         store.labels if labelled else None, tuple(store.classes) if labelled else (),
     )  # fmt: skip
 
@@ -63,5 +63,5 @@ def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
         )
     key = hashlib.sha256(str(images.shape).encode())
     for first in range(0, len(images), HASHED_AT_ONCE):
-        key.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]))
+        key.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]).data)
     return ImageSet(name, images, key.hexdigest())

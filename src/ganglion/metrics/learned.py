@@ -112,7 +112,7 @@ def _train(
         if logits is not None and real.labels is not None:
             loss = loss + cross_entropy(logits, torch.from_numpy(real.labels[chosen]).to(device).repeat(2))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         progress(step + 1, steps)

@@ -20,4 +20,6 @@ def pixel_extractor(device: torch.device) -> Extractor:
         height, width = (min(SIDE, side) for side in images.shape[2:])
         return Seen(adaptive_avg_pool2d(images, (height, width)).flatten(1), None)
 
-    return Extractor("pixels", f"pixels {SIDE}", "mean colours of at most 8x8 areas: colour and layout only", look, device)
+    return Extractor(
+        "pixels", f"pixels {SIDE}", "mean colours of at most 8x8 areas: colour and layout only", look, device
+    )

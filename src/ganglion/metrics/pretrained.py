@@ -23,7 +23,9 @@ def timm_extractor(name: str, device: torch.device) -> Extractor:
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0).eval().requires_grad_(False).to(device)
     except Exception as error:  # many libraries stand behind it, each with errors of its own
-        raise DataError(f"timm:{name} cannot be had ({_first_line(error)}); offline there are learned and random") from None
+        raise DataError(
+            f"timm:{name} cannot be had ({_first_line(error)}); offline there are learned and random"
+        ) from None
     settings: dict[str, Any] = timm.data.resolve_model_data_config(network)
     side = settings["input_size"][-1]
     prepared = _preparation(settings["mean"], settings["std"], side, device)
@@ -45,7 +47,9 @@ def hf_extractor(name: str, device: torch.device) -> Extractor:
         network = AutoModel.from_pretrained(name).eval().requires_grad_(False).to(device)
         settings = AutoImageProcessor.from_pretrained(name)
     except Exception as error:  # as above
-        raise DataError(f"hf:{name} cannot be had ({_first_line(error)}); offline there are learned and random") from None
+        raise DataError(
+            f"hf:{name} cannot be had ({_first_line(error)}); offline there are learned and random"
+        ) from None
     side = next(iter(dict(getattr(settings, "crop_size", None) or settings.size).values()))
     prepared = _preparation(settings.image_mean, settings.image_std, side, device)
 

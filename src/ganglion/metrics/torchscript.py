@@ -90,7 +90,9 @@ def _fetch(place: Path, url: str, sha256: str) -> Path:
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise DataError(f"what {url} sent has SHA-256 {found[:12]}..., not {sha256[:12]}...; it was not kept; {OFFLINE}")
+        raise DataError(
+            f"what {url} sent has SHA-256 {found[:12]}..., not {sha256[:12]}...; it was not kept; {OFFLINE}"
+        )
     write_atomically(place, content)
     return place
 
@@ -98,11 +100,11 @@ def _fetch(place: Path, url: str, sha256: str) -> Path:
 def _open(path: Path, device: torch.device) -> tuple[Any, str]:
     try:
         key = hashlib.sha256(path.read_bytes()).hexdigest()
-        network = torch.jit.load(str(path), map_location=device)
+        network: Any = cast(Any, torch.jit.load)(str(path), map_location=device)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a TorchScript file"
         raise DataError(f"{path} cannot be read ({reason}); {OFFLINE}") from None
-    return cast(Any, network.eval()), key
+    return network.eval(), key
 
 
 def _in_colour(images: Tensor) -> Tensor:

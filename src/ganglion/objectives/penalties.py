@@ -13,16 +13,19 @@ from torch import Tensor, nn
 
 from ganglion.recipe.objective import Penalty, PenaltyName
 
-__all__ = ["PENALTIES", "Scene", "clip_weights", "due", "penalty_of"]
+__all__ = ["PENALTIES", "Scene", "clip_weights", "due", "penalty_of", "slopes_between"]
 
 DRAGAN_SPREAD = 0.5  # of the noise around reals, over the deviation of all their pixels: as in the authors' code
+
+
+Judge = Callable[[Tensor], Tensor]
+"""D: images (N, C, H, W) to logits (N,)."""
 
 
 class Scene(NamedTuple):
     """What a penalty may look at."""
 
-    judge: Callable[[Tensor], Tensor]
-    """D: images (N, C, H, W) to logits (N,)."""
+    judge: Judge
     real: Tensor
     fake: Tensor
     """Images as D saw them, (N, C, H, W); no gradient flows on into G."""
@@ -48,12 +51,12 @@ def r2(scene: Scene) -> Tensor:
 
 def gradient(scene: Scene) -> Tensor:
     """E[(|grad D(y)| - 1)^2], y evenly between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
-    return (_lengths(scene.judge, _between(scene)) - 1).square().mean()
+    return (slopes_between(scene.judge, scene.real, scene.fake, scene.random) - 1).square().mean()
 
 
 def gradient_one_sided(scene: Scene) -> Tensor:
     """E[max(0, |grad D(y)| - 1)^2]: gradients may be shorter than 1. Petzka et al. 2018, arXiv 1709.08894."""
-    return (_lengths(scene.judge, _between(scene)) - 1).clamp_min(0).square().mean()
+    return (slopes_between(scene.judge, scene.real, scene.fake, scene.random) - 1).clamp_min(0).square().mean()
 
 
 def dragan(scene: Scene) -> Tensor:
@@ -103,15 +106,14 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
                 weight.clamp_(-bound, bound)
 
 
-def _between(scene: Scene) -> Tensor:
-    """A point on the line from each real to its fake, evenly drawn."""
-    real = scene.real
+def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+    """|grad D| (N,) at a point on the line from each real to its fake, evenly drawn."""
     shape = (len(real), *(1,) * (real.ndim - 1))
-    share = torch.rand(shape, generator=scene.random, device=real.device, dtype=real.dtype)  # one for each image
-    return torch.lerp(real, scene.fake, share)
+    share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one for each image
+    return _lengths(judge, torch.lerp(real, fake, share))
 
 
-def _lengths(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def _lengths(judge: Judge, images: Tensor) -> Tensor:
     """|grad D| at each image (N,), differentiable; its own gradient is 0 where it is 0."""
     images = images.detach().requires_grad_(True)  # (N, C, H, W)
     (slope,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)

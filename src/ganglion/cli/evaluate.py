@@ -1,0 +1,108 @@
+"""`ganglion evaluate`: how good samples are, against real images, offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ganglion.metrics.evaluation import Evaluation
+
+__all__ = ["evaluate"]
+
+HASH_SHOWN = 12
+
+
+def evaluate(
+    samples: Annotated[str, typer.Argument(help="A run, or images: a folder, a zip, an NPY file.")],
+    against: Annotated[
+        str | None, typer.Option(help="The real images. Left out for a run: what it was trained on.")
+    ] = None,
+    held_out: Annotated[
+        str | None, typer.Option(help="Real images that the generator never saw, to tell copies from likeness.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", min=2, help="How many samples. A run: 10,000; images: all.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Names with commas, such as fid,kid. Left out: all.")] = None,
+    features: Annotated[
+        str,
+        typer.Option(help="auto, inception, learned, random, pixels, torchscript:FILE, timm:NAME, hf:OWNER/NAME."),
+    ] = "auto",
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds; scores get a spread.")] = 1,
+    checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
+    all_checkpoints: Annotated[
+        bool, typer.Option("--all-checkpoints", help="Score each checkpoint of a run and draw the curve.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="A local copy of the named data set.")] = None,
+    neighbours: Annotated[
+        Path | None, typer.Option(help="Write the samples nearest to training images, beside those, as FILE.png.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score SAMPLES against real images; every score with its floor, and all that it depends on."""
+    from ganglion.report.checkpoints import evaluate_checkpoints
+    from ganglion.report.evaluate import evaluate as score
+
+    names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+    if all_checkpoints:
+        curve = evaluate_checkpoints(
+            samples, against, n=n, features=features, metrics=names, data_dir=data_dir, device=device
+        )
+        typer.echo(json.dumps(curve.to_json(), indent=1) if as_json else f"{curve.table()}\nCurve: {curve.picture}")
+        return
+    found = score(
+        samples, against, held_out=held_out, n=n, features=features, metrics=names, seeds=seeds, checkpoint=checkpoint,
+        data_dir=data_dir, device=device, neighbours=neighbours,
+    )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        _print(found)
+
+
+def _print(found: Evaluation) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for text in _facts(found):
+        console.print(text, markup=False)
+    console.print(_table(found))
+    for name, reason in found.left_out.items():
+        console.print(f"left out: {name}: {reason}", markup=False)
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False)
+    console.print(f"{found.seconds:.0f} s", markup=False)
+
+
+def _facts(found: Evaluation) -> list[str]:
+    real, fake = found.real, found.fake
+    halves = " and ".join(f"{count:,}" for count in found.floor_images)
+    return [
+        f"Samples: {fake.images:,} of {fake.name}, {fake.height}x{fake.width}, {fake.channels} channels; "
+        f"hash {fake.content[:HASH_SHOWN]}",
+        f"Real:    {real.images:,} of {real.name}; {real.resize}; hash {real.content[:HASH_SHOWN]}",
+        f"Features: {found.features}, {found.width} of an image; {found.features_about}; "
+        f"hash {found.features_hash[:HASH_SHOWN]}",
+        f"Floor: the same score of {halves} real images against each other; seeds: {found.seeds}",
+    ]
+
+
+def _table(found: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("score", "value", "+-", "floor", "better"):
+        table.add_column(column, justify="left" if column in ("score", "better") else "right")
+    table.add_column("what it is")
+    for score in found.scores:
+        doubt = score.spread if score.spread is not None else score.error
+        table.add_row(
+            score.name, f"{score.value:.4g}", "" if doubt is None else f"{doubt:.2g}",
+            "" if score.floor is None else f"{score.floor:.4g}", score.better, score.about,
+        )  # fmt: skip
+    return table

@@ -1,0 +1,192 @@
+"""All scores of some samples against real images, with everything that a reader needs to believe them.
+
+A score never stands alone: beside it are its floor (two halves of the real images against each other), its spread over
+seeds, how many images it saw, how they were made to fit, which features, and hashes of both.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganglion.data.prepare import Reporter
+from ganglion.errors import DataError
+from ganglion.metrics.extractor import Extractor, extract
+from ganglion.metrics.images import ImageSet
+from ganglion.metrics.scores import MEASURES, SCORES, Look, NotMeasurable, Pair, Value
+from ganglion.recipe.explain import did_you_mean
+from ganglion.streams import Purpose, stream
+
+__all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "known_scores"]
+
+DEFAULT_SCORES = tuple(name for name in SCORES if name not in ("earth-mover", "inception-score"))
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """What was measured."""
+
+    name: str
+    images: int
+    height: int
+    width: int
+    channels: int
+    resize: str
+    content: str
+    """Hash."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One score."""
+
+    name: str
+    value: float
+    """Mean over the seeds."""
+    better: str
+    about: str
+    floor: float | None
+    """The score of two halves of the real images."""
+    spread: float | None = None
+    """Standard deviation over the seeds; None for one."""
+    error: float | None = None
+    """Standard error within one seed, where the score knows it."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `ganglion evaluate` prints."""
+
+    real: SetFacts
+    fake: SetFacts
+    features: str
+    features_hash: str
+    features_about: str
+    width: int
+    """Features of an image."""
+    seeds: int
+    floor_images: tuple[int, int]
+    """Sizes of the two halves of the floor."""
+    scores: list[Result]
+    left_out: dict[str, str]
+    """Scores that these images cannot support, and why."""
+    notes: list[str]
+    seconds: float
+
+    def __getitem__(self, name: str) -> float:
+        """The value of a score by its name."""
+        return next(result.value for result in self.scores if result.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def known_scores(names: Iterable[str] | None) -> tuple[str, ...]:
+    """These scores in the table's order; left out: all that need nothing special. Raises DataError for others."""
+    if names is None:
+        return DEFAULT_SCORES
+    wanted = list(names)
+    for name in wanted:
+        if name not in SCORES:
+            raise DataError(f"there is no score {name!r}; there are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")
+    return tuple(name for name in SCORES if name in wanted)
+
+
+def evaluate_sets(
+    real: ImageSet,
+    fakes: Sequence[ImageSet],
+    extractor: Extractor,
+    cache: Path,
+    reporter: Reporter,
+    scores: Sequence[str] = DEFAULT_SCORES,
+    unseen: ImageSet | None = None,
+    notes: Sequence[str] = (),
+) -> Evaluation:
+    """Scores of `fakes`, a set for each seed, against `real`. Real features are kept in `cache`.
+
+    Raises DataError where the sets cannot be compared.
+    """
+    started = time.monotonic()
+    for images in (*fakes, *([unseen] if unseen else [])):
+        comparable(real, images)
+    notebook = Notebook(list(notes))
+    kept = cache / "features"
+    with tempfile.TemporaryDirectory(prefix="ganglion-") as passing:
+        looks = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
+        beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else None
+        found: list[dict[str, Value]] = []
+        for seed, fake in enumerate(fakes):
+            seen = extract(fake, extractor, Path(passing), reporter.steps("Looking at samples"))
+            pair = Pair(looks, Look(fake, seen), beside, extractor, stream(seed, Purpose.EVALUATION), notebook.say)
+            found.append(_measure(pair, scores, notebook))
+        halves = _halves(pair)
+        floor = _measure(halves, scores, Notebook([]))
+    return Evaluation(
+        facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, looks.seen.features.shape[1],
+        len(fakes), (len(halves.real.images), len(halves.fake.images)),
+        [_result(name, [values[name] for values in found], floor.get(name)) for name in scores if name in found[0]],
+        notebook.left_out, notebook.notes, round(time.monotonic() - started, 2),
+    )  # fmt: skip
+
+
+@dataclass
+class Notebook:
+    """What a reader has to know, each thing once."""
+
+    notes: list[str]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def facts(images: ImageSet) -> SetFacts:
+    return SetFacts(images.name, len(images), *images.shape, images.resize, images.content)
+
+
+def comparable(real: ImageSet, other: ImageSet) -> None:
+    """Raises DataError unless both sets hold images of one shape."""
+    if real.shape != other.shape:
+        (h, w, c), (other_h, other_w, other_c) = real.shape, other.shape
+        raise DataError(
+            f"{real.name} has images of {h}x{w} with {c} channels, {other.name} of {other_h}x{other_w} with {other_c}: "
+            "only images of one size and number of channels can be compared"
+        )
+
+
+def _measure(pair: Pair, scores: Sequence[str], notebook: Notebook) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for measure in dict.fromkeys(SCORES[name].measure for name in scores):
+        try:
+            found |= MEASURES[measure](pair)
+        except NotMeasurable as reason:
+            notebook.left_out |= {name: str(reason) for name in scores if SCORES[name].measure == measure}
+    return {name: value for name, value in found.items() if name in scores}
+
+
+def _halves(pair: Pair) -> Pair:
+    """One half of the real images as the fakes, no more of them than there were, against the others."""
+    real = pair.real
+    chosen = stream(0, Purpose.EVALUATION, 1).permutation(len(real.images))
+    count = min(len(pair.fake.images), len(chosen) // 2)
+    return Pair(
+        real.pick(chosen[count:]), real.pick(chosen[:count]), pair.unseen, pair.extractor,
+        stream(0, Purpose.EVALUATION, 2), lambda text: None,
+    )  # fmt: skip
+
+
+def _result(name: str, values: Sequence[Value], floor: Value | None) -> Result:
+    numbers = [value.value for value in values]
+    spread = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
+    error = values[0].error
+    score = SCORES[name]
+    return Result(
+        name, float(np.mean(numbers)), score.better, score.about, None if floor is None else floor.value, spread, error
+    )

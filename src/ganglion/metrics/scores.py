@@ -1,0 +1,209 @@
+"""The table of scores: what each is called, which way is better, and how it is computed from a pair of image sets.
+
+To be refused is part of it: a score that these images cannot support is left out with the reason, never printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganglion.data.pixels import to_float
+from ganglion.errors import RecipeError
+from ganglion.metrics.classes import class_balance, inception_score
+from ganglion.metrics.copies import Copying, copying
+from ganglion.metrics.critic import earth_mover, fresh_critic
+from ganglion.metrics.extractor import Extractor, Features
+from ganglion.metrics.frechet import extrapolated_distance, frechet_distance, moments
+from ganglion.metrics.images import ImageSet
+from ganglion.metrics.kernel import kernel_distance
+from ganglion.metrics.ms_ssim import likeness
+from ganglion.metrics.neighbours import overlap
+from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+
+__all__ = ["MEASURES", "SCORES", "Look", "NotMeasurable", "Pair", "Score", "Value"]
+
+NEIGHBOUR_IMAGES = 10_000
+PATCH_IMAGES = 2048
+
+
+class NotMeasurable(Exception):  # noqa: N818 (an outcome that is written down beside the scores, not an error)
+    """Why these images cannot support a score."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A set of images and what the extractor sees in it."""
+
+    images: ImageSet
+    seen: Features
+
+    def pick(self, chosen: NDArray[np.int64]) -> Look:
+        chosen = np.sort(chosen)  # a mapped file is read in its order
+        kept = None if self.seen.probabilities is None else self.seen.probabilities[chosen]
+        return Look(self.images.pick(chosen), Features(self.seen.features[chosen], kept))
+
+    def at_most(self, n: int, random: np.random.Generator) -> Look:
+        return self if len(self.images) <= n else self.pick(random.permutation(len(self.images))[:n])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a score may look at."""
+
+    real: Look
+    fake: Look
+    unseen: Look | None
+    """Real images that the generator was not trained on."""
+    extractor: Extractor
+    random: np.random.Generator
+    say: Callable[[str], None]
+    """For what the reader of a score has to know."""
+
+
+class Value(NamedTuple):
+    value: float
+    error: float | None = None
+    """Standard error, where the score knows it."""
+
+
+class Score(NamedTuple):
+    measure: str
+    """Which of the measures below it comes from."""
+    better: str
+    """lower, higher, or the value that good samples have."""
+    about: str
+
+
+SCORES: dict[str, Score] = {
+    "fid": Score("frechet", "lower", "Fréchet distance of the features"),
+    "fid-infinity": Score("extrapolated", "lower", "the same, extrapolated to infinitely many samples"),
+    "kid": Score("kernel", "lower", "kernel distance of the features, unbiased for few images"),
+    "precision": Score("overlap", "higher", "samples that lie among the real images"),
+    "recall": Score("overlap", "higher", "real images that lie among the samples"),
+    "density": Score("overlap", "higher", "how deep samples lie among the real images; 1 as real ones do"),
+    "coverage": Score("overlap", "higher", "real images with a sample nearby"),
+    "swd": Score("patches", "lower", "sliced Wasserstein distance of patches, thousandths"),
+    "ms-ssim": Score("likeness", "as the floor", "likeness of samples among themselves; higher: less diverse"),
+    "modes": Score("balance", "higher", "classes found"),
+    "mode-divergence": Score("balance", "lower", "of the classes' shares from the real ones, nats"),
+    "nearer": Score("copies", "0.5", "chance to lie nearer to training images than an unseen one; 1: copies"),
+    "near-copies": Score("copies", "0.01", "samples as near to a training image as only 1 % of unseen ones"),
+    "inception-score": Score("inception", "higher", "sure and varied classes, by Inception"),
+    "earth-mover": Score("critic", "lower", "found by a critic trained on these images, read off on held-out ones"),
+}
+"""In the order in which they are shown."""
+
+
+def _frechet(pair: Pair) -> dict[str, Value]:
+    _enough_for_a_covariance(pair)
+    real, fake = moments(pair.real.seen.features), moments(pair.fake.seen.features)
+    return {"fid": Value(frechet_distance(real, fake))}
+
+
+def _extrapolated(pair: Pair) -> dict[str, Value]:
+    _enough_for_a_covariance(pair)
+    real = moments(pair.real.seen.features)
+    return {"fid-infinity": Value(extrapolated_distance(real, np.asarray(pair.fake.seen.features), pair.random))}
+
+
+def _kernel(pair: Pair) -> dict[str, Value]:
+    try:
+        found = kernel_distance(pair.real.seen.features, pair.fake.seen.features, pair.random)
+    except ValueError as error:
+        raise NotMeasurable(str(error)) from None
+    if found.block < 1000:
+        pair.say(f"KID is the mean over {found.blocks} blocks of {found.block} images, for want of 10,000 of each")
+    return {"kid": Value(found.value, found.error)}
+
+
+def _overlap(pair: Pair) -> dict[str, Value]:
+    real, fake = (look.at_most(NEIGHBOUR_IMAGES, pair.random) for look in (pair.real, pair.fake))
+    count = min(len(real.images), len(fake.images))
+    if max(len(pair.real.images), len(pair.fake.images)) > NEIGHBOUR_IMAGES:
+        pair.say(f"precision, recall, density and coverage look at {NEIGHBOUR_IMAGES:,} images of a set at most")
+    if max(len(real.images), len(fake.images)) > 1.5 * count:
+        pair.say("precision and recall compare sets of one size best; here the larger set has the larger share")
+    try:
+        found = overlap(real.seen.features, fake.seen.features)
+    except ValueError as error:
+        raise NotMeasurable(str(error)) from None
+    return {name: Value(value) for name, value in found._asdict().items()}
+
+
+def _patches(pair: Pair) -> dict[str, Value]:
+    count = min(len(pair.real.images), len(pair.fake.images), PATCH_IMAGES)
+    real, fake = (
+        to_float(torch.from_numpy(np.array(look.at_most(count, pair.random).images.images)))
+        for look in (pair.real, pair.fake)
+    )
+    pair.say(f"SWD looks at {count:,} images of each set") if count < len(pair.fake.images) else None
+    return {"swd": Value(sliced_wasserstein(real, fake, pair.random))}
+
+
+def _likeness(pair: Pair) -> dict[str, Value]:
+    return {"ms-ssim": Value(likeness(pair.fake.images.images, pair.random))}
+
+
+def _balance(pair: Pair) -> dict[str, Value]:
+    real, fake = pair.real.seen.probabilities, pair.fake.seen.probabilities
+    if real is None or fake is None or not pair.extractor.classes:
+        raise NotMeasurable("the real images have no classes, or these features know none")
+    found = class_balance(real, fake)
+    return {"modes": Value(found.found), "mode-divergence": Value(found.divergence)}
+
+
+def copies_of(pair: Pair) -> Copying:
+    unseen = None if pair.unseen is None else pair.unseen.at_most(NEIGHBOUR_IMAGES, pair.random).seen.features
+    return copying(pair.real.seen.features, pair.fake.at_most(NEIGHBOUR_IMAGES, pair.random).seen.features, unseen)
+
+
+def _copies(pair: Pair) -> dict[str, Value]:
+    if len(pair.real.images) < 2:
+        raise NotMeasurable("one real image has no neighbour")
+    found = copies_of(pair)
+    if pair.unseen is None:
+        pair.say("no --held-out images: for copies, each real image stands for an unseen one against all the others")
+    return {"nearer": Value(found.nearer), "near-copies": Value(found.near)}
+
+
+def _inception(pair: Pair) -> dict[str, Value]:
+    if pair.extractor.name != "inception" or pair.fake.seen.probabilities is None:
+        raise NotMeasurable("it needs --features inception")
+    return {"inception-score": Value(inception_score(pair.fake.seen.probabilities))}
+
+
+def _critic(pair: Pair) -> dict[str, Value]:
+    try:
+        critic = fresh_critic(*pair.real.images.shape)
+    except RecipeError as error:
+        raise NotMeasurable(str(error)) from None
+    found = earth_mover(critic, pair.real.images.images, pair.fake.images.images)
+    if found.trained > 1.25 * found.value:
+        pair.say(f"the critic finds {found.trained:.3g} on the images it was trained on: it has learnt some by heart")
+    return {"earth-mover": Value(found.value)}
+
+
+MEASURES: dict[str, Callable[[Pair], dict[str, Value]]] = {
+    "frechet": _frechet,
+    "extrapolated": _extrapolated,
+    "kernel": _kernel,
+    "overlap": _overlap,
+    "patches": _patches,
+    "likeness": _likeness,
+    "balance": _balance,
+    "copies": _copies,
+    "inception": _inception,
+    "critic": _critic,
+}
+
+
+def _enough_for_a_covariance(pair: Pair) -> None:
+    count, width = min(len(pair.real.images), len(pair.fake.images)), pair.real.seen.features.shape[1]
+    if count <= width:
+        raise NotMeasurable(f"{count} images are too few for the covariance of {width} features; KID has no such limit")

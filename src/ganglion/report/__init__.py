@@ -1,0 +1,1 @@
+"""What is told of a run once it is there: scores, figures, pages. Uses all that is below."""
