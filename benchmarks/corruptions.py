@@ -21,6 +21,7 @@ from PIL import Image, ImageFilter
 
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets
+from ganglion.metrics.extractor import Extractor
 from ganglion.metrics.extractors import Need, find_extractor
 from ganglion.metrics.images import ImageSet, array_set, store_set
 from ganglion.recipe.schema import Data
@@ -100,7 +101,7 @@ def main() -> None:
         need = Need(everything, cache_folder(), torch.device("cpu"), screen.steps("Training features"))
         extractor, _ = find_extractor(name, need)
 
-        def scored(fake: ImageSet) -> Evaluation:
+        def scored(fake: ImageSet, extractor: Extractor = extractor) -> Evaluation:
             return evaluate_sets(
                 training, [fake], extractor, cache_folder(), Screen(quiet=True), DEFAULT_SCORES, unseen
             )

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ganglion.metrics.evaluation import Evaluation
 
 __all__ = ["evaluate"]
@@ -59,50 +57,36 @@ def evaluate(
         samples, against, held_out=held_out, n=n, features=features, metrics=names, seeds=seeds, checkpoint=checkpoint,
         data_dir=data_dir, device=device, neighbours=neighbours,
     )  # fmt: skip
-    if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=1))
-    else:
-        _print(found)
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
 
 
-def _print(found: Evaluation) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    for text in _facts(found):
-        console.print(text, markup=False)
-    console.print(_table(found))
-    for name, reason in found.left_out.items():
-        console.print(f"left out: {name}: {reason}", markup=False)
-    for note in found.notes:
-        console.print(f"note: {note}", markup=False)
-    console.print(f"{found.seconds:.0f} s", markup=False)
-
-
-def _facts(found: Evaluation) -> list[str]:
+def _page(found: Evaluation) -> str:
     real, fake = found.real, found.fake
     halves = " and ".join(f"{count:,}" for count in found.floor_images)
-    return [
-        f"Samples: {fake.images:,} of {fake.name}, {fake.height}x{fake.width}, {fake.channels} channels; "
-        f"hash {fake.content[:HASH_SHOWN]}",
-        f"Real:    {real.images:,} of {real.name}; {real.resize}; hash {real.content[:HASH_SHOWN]}",
-        f"Features: {found.features}, {found.width} of an image; {found.features_about}; "
-        f"hash {found.features_hash[:HASH_SHOWN]}",
-        f"Floor: the same score of {halves} real images against each other; seeds: {found.seeds}",
-    ]
-
-
-def _table(found: Evaluation) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("score", "value", "+-", "floor", "better"):
-        table.add_column(column, justify="left" if column in ("score", "better") else "right")
-    table.add_column("what it is")
+    rows = [_row("score", "value", "+-", "floor", "better", "what it is")]
     for score in found.scores:
         doubt = score.spread if score.spread is not None else score.error
-        table.add_row(
+        rows.append(_row(
             score.name, f"{score.value:.4g}", "" if doubt is None else f"{doubt:.2g}",
             "" if score.floor is None else f"{score.floor:.4g}", score.better, score.about,
-        )  # fmt: skip
-    return table
+        ))  # fmt: skip
+    return "\n".join([
+        f"Samples: {fake.images:,} of {fake.name}; {fake.height}x{fake.width}, {fake.channels} channels; "
+        f"hash {fake.content[:HASH_SHOWN]}",
+        f"Real: {real.images:,} of {real.name}; {real.resize}; hash {real.content[:HASH_SHOWN]}",
+        f"Features: {found.features}, {found.width} of an image, {found.features_about}; "
+        f"hash {found.features_hash[:HASH_SHOWN]}",
+        f"Floor: the same score of {halves} real images against each other. Seeds: {found.seeds}.",
+        "", *rows, "",
+        *(f"Left out: {', '.join(names)}: {reason}" for reason, names in _by_reason(found.left_out).items()),
+        *(f"Note: {note}." for note in found.notes),
+        f"Measured in {found.seconds:.0f} s.",
+    ])  # fmt: skip
+
+
+def _row(name: str, value: str, doubt: str, floor: str, better: str, about: str) -> str:
+    return f"{name:<16}{value:>11}{doubt:>10}{floor:>11}  {better:<13}{about}"
+
+
+def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
+    return {reason: [name for name in left_out if left_out[name] == reason] for reason in left_out.values()}

@@ -69,14 +69,17 @@ def overlap(real: Array, fake: Array) -> Overlap:
     )  # fmt: skip
 
 
-def nearest(queries: Array, base: Array, itself: bool = False) -> Nearest:
-    """The nearest of `base` (N, A) to each of `queries` (M, A). `itself`: both are one set, and none counts for itself."""
-    asked, held = _tensors(queries, base)
+def nearest(queries: Array, base: Array, own: NDArray[np.int64] | None = None) -> Nearest:
+    """The nearest of `base` (N, A) to each of `queries` (M, A).
+
+    With `own`, both are one set: only the rows at these places are asked for, and none counts as its own neighbour.
+    """
+    asked, held = _tensors(queries if own is None else queries[own], base)
     distances, places = [], []
     for first in range(0, len(asked), ROWS):
         apart = torch.cdist(asked[first : first + ROWS], held)  # (rows, N)
-        if itself:
-            apart[torch.arange(len(apart)), torch.arange(first, first + len(apart))] = torch.inf
+        if own is not None:
+            apart[torch.arange(len(apart)), torch.from_numpy(own[first : first + ROWS])] = torch.inf
         found = apart.min(1)
         distances.append(found.values)
         places.append(found.indices)

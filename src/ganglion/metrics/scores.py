@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganglion.data.pixels import to_float
 from ganglion.errors import RecipeError
 from ganglion.metrics.classes import class_balance, inception_score
-from ganglion.metrics.copies import Copying, copying
+from ganglion.metrics.copies import copying
 from ganglion.metrics.critic import earth_mover, fresh_critic
 from ganglion.metrics.extractor import Extractor, Features
 from ganglion.metrics.frechet import extrapolated_distance, frechet_distance, moments
@@ -30,6 +30,7 @@ __all__ = ["MEASURES", "SCORES", "Look", "NotMeasurable", "Pair", "Score", "Valu
 
 NEIGHBOUR_IMAGES = 10_000
 PATCH_IMAGES = 2048
+COPY_IMAGES = 2000
 
 
 class NotMeasurable(Exception):  # noqa: N818 (an outcome that is written down beside the scores, not an error)
@@ -118,17 +119,16 @@ def _kernel(pair: Pair) -> dict[str, Value]:
     except ValueError as error:
         raise NotMeasurable(str(error)) from None
     if found.block < 1000:
-        pair.say(f"KID is the mean over {found.blocks} blocks of {found.block} images, for want of 10,000 of each")
+        pair.say(
+            f"KID is the mean over {found.blocks} blocks of {found.block} images instead of 1,000: there are few images"
+        )
     return {"kid": Value(found.value, found.error)}
 
 
 def _overlap(pair: Pair) -> dict[str, Value]:
-    real, fake = (look.at_most(NEIGHBOUR_IMAGES, pair.random) for look in (pair.real, pair.fake))
-    count = min(len(real.images), len(fake.images))
-    if max(len(pair.real.images), len(pair.fake.images)) > NEIGHBOUR_IMAGES:
-        pair.say(f"precision, recall, density and coverage look at {NEIGHBOUR_IMAGES:,} images of a set at most")
-    if max(len(real.images), len(fake.images)) > 1.5 * count:
-        pair.say("precision and recall compare sets of one size best; here the larger set has the larger share")
+    count = min(len(pair.real.images), len(pair.fake.images), NEIGHBOUR_IMAGES)
+    pair.say(f"precision, recall, density and coverage compare {count:,} images of each set")
+    real, fake = (look.at_most(count, pair.random) for look in (pair.real, pair.fake))
     try:
         found = overlap(real.seen.features, fake.seen.features)
     except ValueError as error:
@@ -142,7 +142,7 @@ def _patches(pair: Pair) -> dict[str, Value]:
         to_float(torch.from_numpy(np.array(look.at_most(count, pair.random).images.images)))
         for look in (pair.real, pair.fake)
     )
-    pair.say(f"SWD looks at {count:,} images of each set") if count < len(pair.fake.images) else None
+    pair.say(f"SWD compares {count:,} images of each set")
     return {"swd": Value(sliced_wasserstein(real, fake, pair.random))}
 
 
@@ -158,17 +158,17 @@ def _balance(pair: Pair) -> dict[str, Value]:
     return {"modes": Value(found.found), "mode-divergence": Value(found.divergence)}
 
 
-def copies_of(pair: Pair) -> Copying:
-    unseen = None if pair.unseen is None else pair.unseen.at_most(NEIGHBOUR_IMAGES, pair.random).seen.features
-    return copying(pair.real.seen.features, pair.fake.at_most(NEIGHBOUR_IMAGES, pair.random).seen.features, unseen)
-
-
 def _copies(pair: Pair) -> dict[str, Value]:
     if len(pair.real.images) < 2:
         raise NotMeasurable("one real image has no neighbour")
-    found = copies_of(pair)
-    if pair.unseen is None:
-        pair.say("no --held-out images: for copies, each real image stands for an unseen one against all the others")
+    fake = pair.fake.at_most(COPY_IMAGES, pair.random)
+    unseen = None if pair.unseen is None else pair.unseen.at_most(COPY_IMAGES, pair.random)
+    pair.say(f"for copies, {len(fake.images):,} samples are held against all real images")
+    if unseen is None:
+        pair.say("no --held-out images: for copies, real images stand for unseen ones, each against all the others")
+    found = copying(
+        pair.real.seen.features, fake.seen.features, None if unseen is None else unseen.seen.features, pair.random
+    )
     return {"nearer": Value(found.nearer), "near-copies": Value(found.near)}
 
 

@@ -34,7 +34,8 @@ def curve_figure(rows: list[dict[str, float]], floor: dict[str, float], title: s
         charts.append(
             (line + rule).properties(width=WIDTH, height=HEIGHT, title=f"{name} ({SCORES[name].better} is better)")
         )
-    return alt.concat(*charts, columns=COLUMNS).properties(title=title)
+    joined: altair.ConcatChart = alt.concat(*charts, columns=COLUMNS).properties(title=title)
+    return joined
 
 
 def save_figure(chart: altair.ConcatChart, path: Path) -> None:
