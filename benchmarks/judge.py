@@ -23,9 +23,10 @@ from ganglion.data.prepare import cache_folder, prepare
 from ganglion.data.store import Store
 from ganglion.metrics.frechet import Moments, frechet_distance, moments
 from ganglion.recipe.schema import Data
+from ganglion.training.hardware import choose_precision
 from ganglion.training.screen import Screen
 
-EPOCHS, BATCH = 6, 128
+EPOCHS, BATCH = 3, 128
 PRESENT = 0.01  # share of the samples above which a class counts as found
 
 
@@ -64,7 +65,7 @@ def digits(data_dir: Path, part: str) -> Store:
 
 
 def trained_judge(data_dir: Path) -> Judge:
-    """The judge from the cache, or trained now (about a minute); always with the same weights for the same machine."""
+    """The judge from the cache, or trained now (minutes); always with the same weights for the same machine."""
     place = cache_folder() / "judge-mnist-32.safetensors"
     judge = Judge()
     if place.is_file():
@@ -83,10 +84,11 @@ def _train(judge: Judge, store: Store) -> None:
     steps = EPOCHS * len(store.images) // BATCH
     optimizer = torch.optim.Adam(judge.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
+    native_bf16 = choose_precision("auto", torch.device("cpu")) == "bf16"
     for _ in range(steps):
         chosen = random.integers(0, len(store.images), BATCH)
         images, labels = to_float(torch.from_numpy(store.images[chosen])), torch.from_numpy(store.labels[chosen])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16):
             _, logits = judge(images)
         optimizer.zero_grad()
         cross_entropy(logits.float(), labels).backward()

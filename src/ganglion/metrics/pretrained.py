@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -13,11 +16,13 @@ from ganglion.metrics.extractor import Extractor, Seen, weights_hash
 
 __all__ = ["hf_extractor", "timm_extractor"]
 
+TIMM = partial(import_module, "timm")
 
-def timm_extractor(name: str, device: torch.device) -> Extractor:
+
+def timm_extractor(name: str, device: torch.device, library: Callable[[], Any] = TIMM) -> Extractor:
     """A network of `timm` without its head, such as `resnet18.a1_in1k`. Raises DataError where it is not to be had."""
     try:
-        import timm
+        timm = library()
     except ImportError:
         raise DataError(f"--features timm:{name} needs timm: pip install timm, or use learned or random") from None
     try:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -100,7 +101,9 @@ def _fetch(place: Path, url: str, sha256: str) -> Path:
 def _open(path: Path, device: torch.device) -> tuple[Any, str]:
     try:
         key = hashlib.sha256(path.read_bytes()).hexdigest()
-        network: Any = cast(Any, torch.jit.load)(str(path), map_location=device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the Inception of FID is published in no newer form
+            network: Any = cast(Any, torch.jit.load)(str(path), map_location=device)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a TorchScript file"
         raise DataError(f"{path} cannot be read ({reason}); {OFFLINE}") from None

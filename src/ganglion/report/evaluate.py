@@ -108,7 +108,7 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
         raise DataError(f"{images.name} has {len(images):,} images, fewer than the {n:,} asked for with --n")
     chosen = images if n is None else images.pick(np.sort(np.random.default_rng(0).permutation(len(images))[:n]))
     h, w, c = images.shape
-    return Samples([chosen] * seeds, Data.model_validate({"size": (h, w), "channels": c}))
+    return Samples([chosen] * seeds, Data().model_copy(update={"size": (h, w), "channels": c}))
 
 
 def _drawn(model: Model, n: int, seed: int) -> ImageSet:
@@ -126,7 +126,7 @@ def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
             f"{source} holds images from {size_text(found.smallest_size)} to {size_text(found.largest_size)}: "
             "samples are measured as they are, so they have to be of one size"
         )
-    return Data.model_validate({"source": source, "size": found.median_size})
+    return Data(source=source).model_copy(update={"size": found.median_size})  # sizes that no network has, too
 
 
 def find_real(

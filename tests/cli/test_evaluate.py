@@ -1,0 +1,62 @@
+"""`ganglion evaluate` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import ganglion
+from ganglion.cli.app import app
+from ganglion.errors import DataError
+
+
+def run(cache: Path, *words: str):  # type: ignore[no-untyped-def]
+    return CliRunner(env={"GANGLION_CACHE": str(cache)}).invoke(app, ["evaluate", *words])
+
+
+def test_the_page_has_every_score_with_its_floor_and_all_it_depends_on(tiny_run: ganglion.Run, cache: Path) -> None:
+    done = run(cache, str(tiny_run.path), "--n", "500", "--features", "random", "--device", "cpu")
+    assert done.exit_code == 0
+    for part in (
+        "Samples: 500 of run", "seed 0; 16x16, 1 channels; hash ", "Real: 1,797 of scikit-learn's handwritten digits",
+        "crop to 16x16 (Lanczos); hash", "Features: random, 448 of an image, random convolutions",
+        "Floor: the same score of 1,297 and 500 real images",
+        "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "Note: no --held-out images",
+    ):  # fmt: skip
+        assert part in done.stdout
+
+
+def test_json_is_one_object_on_standard_output(tiny_run: ganglion.Run, cache: Path) -> None:
+    done = run(cache, str(tiny_run.path), "--n", "100", "--features", "random", "--metrics", "kid, swd", "--json")
+    tree = json.loads(done.stdout)
+    assert [score["name"] for score in tree["scores"]] == ["kid", "swd"]
+    assert tree["seeds"] == 1
+
+
+def test_all_checkpoints_make_a_table_and_a_curve(tiny_run: ganglion.Run, cache: Path) -> None:
+    words = (str(tiny_run.path), "--all-checkpoints", "--n", "100", "--features", "random", "--metrics", "kid")
+    done = run(cache, *words)
+    assert "floor" in done.stdout
+    assert f"Curve: {tiny_run.path / 'evaluation.svg'}" in done.stdout
+    assert len(json.loads(run(cache, *words, "--json").stdout)["rows"]) == len(tiny_run.steps_saved())
+    (tiny_run.path / "evaluation.svg").unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nowhere", "--against", "digits"), "nowhere"),
+        (("digits",), "--against SOURCE is missing"),
+        (("digits", "--against", "digits", "--metrics", "fdi"), "there is no score 'fdi'"),
+        (("digits", "--against", "digits", "--features", "imagination"), "there are no features 'imagination'"),
+        (("digits", "--against", "digits", "--n", "2000"), "fewer than the 2,000 asked for"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(cache: Path, words: tuple[str, ...], message: str) -> None:
+    done = run(cache, *words)
+    assert isinstance(done.exception, DataError)
+    assert message in str(done.exception)
+    assert "\n" not in str(done.exception)

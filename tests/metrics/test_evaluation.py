@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganglion.errors import DataError
+from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, known_scores
+from ganglion.metrics.images import ImageSet, array_set
+from ganglion.metrics.random_features import random_extractor
+from ganglion.metrics.scores import SCORES
+from ganglion.training.screen import Screen
+
+
+def blots(n: int, seed: int, low: float = 0.25, high: float = 0.75) -> ImageSet:
+    """Bright blots at any place between `low` and `high`."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:16, :16] / 16
+    y, x = random.uniform(low, high, (2, n, 1, 1))
+    images = 255 * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 0.02)
+    return array_set(f"blots {seed}", images[..., None].astype(np.uint8))
+
+
+def score(
+    real: ImageSet, fakes: list[ImageSet], cache: Path, scores: tuple[str, ...] = ("fid", "kid", "precision", "recall"),
+    unseen: ImageSet | None = None,
+) -> Evaluation:  # fmt: skip
+    extractor = random_extractor(real.shape[2], torch.device("cpu"))
+    return evaluate_sets(real, fakes, extractor, cache, Screen(quiet=True), scores, unseen)
+
+
+def test_samples_as_the_data_score_about_the_floor_and_others_do_not(tmp_path: Path) -> None:
+    real = blots(1200, 0)
+    same = score(real, [blots(600, 1)], tmp_path)
+    other = score(real, [blots(600, 2, 0.45, 0.55)], tmp_path)
+    assert same.scores[0].floor is not None
+    assert same["fid"] < 3 * same.scores[0].floor
+    assert other["fid"] > 10 * same["fid"]
+    assert other["recall"] < 0.7 < same["recall"]
+    assert other["precision"] > 0.9
+
+
+def test_the_floor_has_as_many_images_as_the_samples_where_there_are_enough(tmp_path: Path) -> None:
+    assert score(blots(1000, 0), [blots(460, 1)], tmp_path).floor_images == (540, 460)
+    assert score(blots(1000, 0), [blots(900, 1)], tmp_path).floor_images == (500, 500)
+
+
+def test_several_seeds_give_mean_and_spread(tmp_path: Path) -> None:
+    real = blots(800, 0)
+    fakes = [blots(500, seed) for seed in (1, 2, 3)]
+    found = score(real, fakes, tmp_path)
+    single = [score(real, [fake], tmp_path)["fid"] for fake in fakes]
+    assert found["fid"] == pytest.approx(np.mean(single))
+    assert found.scores[0].spread == pytest.approx(np.std(single, ddof=1))
+    assert found.seeds == 3
+    assert score(real, fakes[:1], tmp_path).scores[0].spread is None
+
+
+def test_equal_input_gives_equal_numbers(tmp_path: Path) -> None:
+    first, second = (score(blots(800, 0), [blots(500, 1)], tmp_path / name, DEFAULT_SCORES) for name in "ab")
+    assert first.scores == second.scores
+
+
+def test_what_these_images_cannot_support_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    found = score(blots(100, 0), [blots(60, 1)], tmp_path, DEFAULT_SCORES)
+    assert "too few for the covariance" in found.left_out["fid"]
+    assert "classes" in found.left_out["modes"]
+    assert {s.name for s in found.scores} | found.left_out.keys() == set(DEFAULT_SCORES)
+    assert not {s.name for s in found.scores} & found.left_out.keys()
+
+
+def test_sets_of_another_shape_are_refused_with_both_shapes(tmp_path: Path) -> None:
+    wide = array_set("wide", np.zeros((30, 16, 32, 3), np.uint8))
+    with pytest.raises(DataError, match="of 16x16 with 1 channels, wide of 16x32 with 3"):
+        score(blots(30, 0), [wide], tmp_path)
+    with pytest.raises(DataError, match="only images of one size"):
+        score(blots(30, 0), [blots(30, 1)], tmp_path, unseen=wide)
+
+
+def test_copies_are_found_with_and_without_unseen_images(tmp_path: Path) -> None:
+    real = blots(400, 0)
+    for unseen in (None, blots(300, 5)):
+        copied = score(real, [real.pick(np.arange(200))], tmp_path, ("nearer", "near-copies"), unseen)
+        assert copied["nearer"] == 1
+        assert score(real, [blots(200, 1)], tmp_path, ("nearer",), unseen)["nearer"] < 0.65
+
+
+def test_it_says_all_that_a_reader_needs_and_is_plain_json(tmp_path: Path) -> None:
+    found = score(blots(400, 0), [blots(300, 1)], tmp_path, DEFAULT_SCORES)
+    tree = json.loads(json.dumps(found.to_json()))
+    assert (tree["real"]["images"], tree["fake"]["images"], tree["features"]) == (400, 300, "random")
+    assert (tree["real"]["height"], tree["real"]["channels"], tree["real"]["resize"]) == (16, 1, "as they are")
+    assert len(tree["real"]["content"]) == len(tree["features_hash"]) == 64
+    assert all(row["better"] and row["about"] and row["floor"] is not None for row in tree["scores"])
+    assert any("no --held-out images" in note for note in tree["notes"])
+
+
+def test_each_thing_is_noted_once_however_many_seeds(tmp_path: Path) -> None:
+    notes = score(blots(400, 0), [blots(300, 1), blots(300, 2)], tmp_path, DEFAULT_SCORES).notes
+    assert len(set(notes)) == len(notes)
+
+
+def test_scores_are_taken_in_the_tables_order_and_unknown_ones_are_refused() -> None:
+    assert known_scores(["kid", "fid"]) == ("fid", "kid")
+    assert known_scores(None) == DEFAULT_SCORES
+    assert set(SCORES) - set(DEFAULT_SCORES) == {"earth-mover", "inception-score"}
+    with pytest.raises(DataError, match="there is no score 'fidd'.*did you mean 'fid'"):
+        known_scores(["fidd"])
+
+
+def test_a_score_that_was_not_measured_cannot_be_read() -> None:
+    with pytest.raises(StopIteration):
+        _ = Evaluation.__getitem__(type("E", (), {"scores": []})(), "fid")  # type: ignore[arg-type]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ganglion
+from ganglion.errors import DataError, DeviceError
+from ganglion.report.evaluate import evaluate
+
+QUICK = {"features": "random", "metrics": ["fid", "kid"], "device": "cpu", "quiet": True}
+
+
+def test_a_run_is_held_against_what_it_was_trained_on(tiny_run: ganglion.Run, cache: Path) -> None:
+    found = ganglion.evaluate(tiny_run.path, n=500, cache=cache, **QUICK)
+    assert (found.real.images, found.fake.images) == (1797, 500)
+    assert "checkpoint 000000" in found.fake.name
+    fid = found.scores[0]
+    assert fid.floor is not None
+    assert fid.value > 10 * fid.floor  # thirty steps are no generator
+
+
+def test_samples_on_disk_and_in_memory_score_as_the_run_does(
+    tiny_run: ganglion.Run, tmp_path: Path, cache: Path
+) -> None:
+    images = ganglion.load(tiny_run).sample(500, seed=0)
+    np.save(tmp_path / "samples.npy", images)
+    for i, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(_made(tmp_path / "folder") / f"{i:04d}.png")
+    expected = evaluate(tiny_run.path, n=500, cache=cache, **QUICK)["fid"]
+    for samples in (images, tmp_path / "samples.npy", tmp_path / "folder"):
+        found = evaluate(samples, "digits", cache=cache, **QUICK)
+        assert found["fid"] == pytest.approx(expected, rel=1e-6)
+        assert "real images of 8 are made to fit 16 (crop, Lanczos)" in found.notes
+
+
+def test_fewer_are_drawn_from_what_is_there_and_more_cannot(tiny_run: ganglion.Run, cache: Path) -> None:
+    images = ganglion.load(tiny_run).sample(100)
+    found = evaluate(images, "digits", n=60, cache=cache, **{**QUICK, "metrics": ["kid"]})
+    assert found.fake.images == 60
+    with pytest.raises(DataError, match="has 100 images, fewer than the 101 asked for"):
+        evaluate(images, "digits", n=101, cache=cache, **QUICK)
+
+
+def test_seeds_draw_anew_from_a_run(tiny_run: ganglion.Run, cache: Path) -> None:
+    found = evaluate(tiny_run.path, n=200, seeds=2, cache=cache, **{**QUICK, "metrics": ["kid"]})
+    assert found.scores[0].spread is not None
+    assert found.scores[0].spread > 0
+
+
+def test_samples_without_reals_are_asked_for_them(cache: Path) -> None:
+    with pytest.raises(DataError, match="--against SOURCE is missing"):
+        evaluate(np.zeros((30, 16, 16, 1), np.uint8), cache=cache, **QUICK)
+
+
+def test_samples_of_several_sizes_are_not_resized_but_refused(tmp_path: Path, cache: Path) -> None:
+    for side in (16, 24):
+        Image.new("L", (side, side), 100).save(_made(tmp_path / "folder") / f"{side}.png")
+    with pytest.raises(DataError, match="from 16 to 24: samples are measured as they are"):
+        evaluate(tmp_path / "folder", "digits", cache=cache, **QUICK)
+
+
+def test_reals_read_with_other_channels_are_noted(tmp_path: Path, cache: Path) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)
+    found = evaluate(colour, "digits", cache=cache, **{**QUICK, "metrics": ["kid"]})
+    assert "real images have 1 channels by nature and are read with 3, as the samples are" in found.notes
+
+
+def test_a_changed_folder_is_noticed(tmp_path: Path, cache: Path) -> None:
+    random = np.random.default_rng(0)
+    folder = _made(tmp_path / "real")
+    for i in range(40):
+        Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / f"{i}.png")
+    samples = random.integers(0, 256, (40, 16, 16, 1), np.uint8)
+    settings = {**QUICK, "metrics": ["kid"]}
+    before = evaluate(samples, folder, cache=cache, **settings)
+    Image.new("L", (16, 16)).save(folder / "0.png")
+    after = evaluate(samples, folder, cache=cache, **settings)
+    assert before.real.content != after.real.content
+    assert before["kid"] != after["kid"]
+
+
+def test_the_sheet_shows_samples_above_their_nearest_training_images(
+    tiny_run: ganglion.Run, tmp_path: Path, cache: Path
+) -> None:
+    picture = tmp_path / "near.png"
+    evaluate(tiny_run.path, n=100, neighbours=picture, cache=cache, **{**QUICK, "metrics": ["kid"]})
+    with Image.open(picture) as image:
+        assert image.size == (12 * 18 + 2, 4 * 18 + 2)
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(cache: Path) -> None:
+    with pytest.raises(DeviceError):
+        evaluate("nowhere", device="quantum", cache=cache)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
