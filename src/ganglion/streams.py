@@ -29,6 +29,8 @@ class Purpose(IntEnum):
     LATENT_AGAIN = 10
     EXTRACTOR = 11
     EVALUATION = 12
+    HELD_OUT = 13
+    EXAMINED = 14
 
 
 def stream(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

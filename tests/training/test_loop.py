@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -258,26 +260,23 @@ def test_a_run_that_was_saved_and_restored_ends_with_the_same_bits(algorithm: st
 
 
 class Ear:
-    """A desk that only listens."""
+    """A desk that only listens; points in the plane have no pictures and need no doctor."""
 
     def __init__(self, folder: Path) -> None:
-        self.records: list[dict[str, float]] = []
-        self.checkpoints = folder
-
-    def write(self, record: dict[str, float]) -> None:
-        self.records.append(record)
-
-    def take(self, ema: nn.Module, step: int) -> float:  # noqa: ARG002
-        return 1.0
+        self.records: list[dict[str, Any]] = []
+        self.desk = Desk(
+            SimpleNamespace(checkpoints=folder), SimpleNamespace(write=self.records.append),
+            SimpleNamespace(take=lambda record: None, reason_to_stop=lambda training, position: None, state="healthy"),
+            lambda players, last, separated: {}, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
+        )  # type: ignore[arg-type]  # fmt: skip
 
 
 def records_of(
     settings: Recipe, folder: Path, players: Players | None = None, batches: PlaneBatches | None = None
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     ear = Ear(folder)
-    desk = Desk(ear, ear, ear, lambda fraction, line: None)  # type: ignore[arg-type]
     fabric, batches = Fabric(accelerator="cpu", devices=1), batches or PlaneBatches(PLANES["ring8"], 0)
-    train_loop(fabric, settings, batches, players or players_for(settings), Position(), desk, Interrupt())
+    train_loop(fabric, settings, batches, players or players_for(settings), Position(), ear.desk, Interrupt())
     return ear.records
 
 

@@ -110,7 +110,7 @@ def test_an_interrupted_run_saves_exits_with_130_and_goes_on_exactly(
 ) -> None:
     whole, precision = left_alone
     folder = tmp_path / "run"
-    stopped = train_and_strike(folder, cache, 37, precision, strike)
+    stopped = train_and_strike(folder, cache, 50, precision, strike)
     assert stopped.returncode == 130, stopped.stderr
     assert "interrupted and saved" in stopped.stderr
     assert "Traceback" not in stopped.stderr

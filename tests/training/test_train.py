@@ -65,7 +65,8 @@ def test_there_is_a_record_for_each_tick(tiny_run: ganglion.Run) -> None:
     records = tiny_run.records()
     assert [record["step"] for record in records] == [5, 10, 15, 20, 25, 30]
     assert [record["kimg"] for record in records] == [0.04, 0.08, 0.12, 0.16, 0.2, 0.24]
-    assert all(np.isfinite(list(record.values())).all() for record in records)
+    numbers = [value for record in records for value in record.values() if isinstance(value, float)]
+    assert np.isfinite(numbers).all()
     assert [record["step"] for record in records if "sliced_wasserstein" in record] == [10, 20, 30]
 
 
@@ -210,7 +211,7 @@ def test_bad_requests_write_nothing(
 
 def test_numbers_that_are_not_finite_end_training_and_spare_the_last_checkpoint(tmp_path: Path, cache: Path) -> None:
     explosive = {**TINY, "optimizer.discriminator.lr": 1e38, "optimizer.generator.lr": 1e38}
-    with pytest.raises(TrainingFailed, match="finite by step") as failure:
+    with pytest.raises(TrainingFailed, match="finite at step 1: first the loss of the|finite at step [12]") as failure:
         tiny(tmp_path / "run", cache, set=explosive)
     assert failure.value.exit_code == 3
     assert not (tmp_path / "run" / "checkpoints").exists()

@@ -14,7 +14,9 @@ from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Batch", "Batches", "order"]
+__all__ = ["Batch", "Batches", "held_out", "held_out_count", "order"]
+
+FEWEST_HELD_OUT, MOST_HELD_OUT, SHARE_HELD_OUT = 16, 500, 20
 
 DEVICE_SHARE = 0.4  # of the free device memory that a store may fill
 
@@ -28,6 +30,23 @@ def order(images: int, seed: int, first: int, count: int) -> NDArray[np.int64]:
     positions = np.arange(first, first + count)
     epochs, places = np.divmod(positions, images)
     return np.concatenate([_permutation(images, seed, int(e))[places[epochs == e]] for e in np.unique(epochs)])
+
+
+def held_out_count(images: int) -> int:
+    """How many of so many images are kept from training where the recipe leaves it open: a twentieth, 500 at most.
+
+    They tell whether D knows the training images by heart. Fewer than 16 would tell nothing: then none.
+    """
+    count = min(MOST_HELD_OUT, images // SHARE_HELD_OUT)
+    return count if count >= FEWEST_HELD_OUT else 0
+
+
+def held_out(images: int, seed: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of so many images training sees, and which `count` it does not; both ascending."""
+    if not count:
+        return np.arange(images), np.arange(0)
+    mixed = stream(seed, Purpose.HELD_OUT).permutation(images)
+    return np.sort(mixed[count:]), np.sort(mixed[:count])
 
 
 @lru_cache(maxsize=4)
@@ -45,8 +64,11 @@ class Batch(NamedTuple):
 class Batches:
     """The images of a store on `device`: kept there where they fit, otherwise sent batch by batch."""
 
-    def __init__(self, store: Store, seed: int, device: torch.device, labelled: bool = False) -> None:
-        self.images = len(store.images)
+    def __init__(
+        self, store: Store, seed: int, device: torch.device, labelled: bool = False, held_out_images: int = 0
+    ) -> None:
+        self.seen, self.unseen = held_out(len(store.images), seed, held_out_images)
+        self.images = len(self.seen)
         self.seed = seed
         self.device = device
         self._pixels = torch.from_numpy(store.images)  # (N, H, W, C)
@@ -56,10 +78,10 @@ class Batches:
 
     def take(self, first: int, count: int, part: slice = slice(None)) -> Batch:
         """What stands at positions `first` .. `first + count` of the order; of these, those in `part`."""
-        return self.pick(order(self.images, self.seed, first, count)[part])
+        return self.pick(self.seen[order(self.images, self.seed, first, count)[part]])
 
     def pick(self, indices: NDArray[np.int64]) -> Batch:
-        """The images at `indices`, and their labels."""
+        """The images at these places of the store, and their labels. `seen` and `unseen` are places."""
         where = torch.from_numpy(indices).to(self._pixels.device)
         images = to_float(self._pixels.index_select(0, where).to(self.device, non_blocking=True))
         return Batch(images, None if self._labels is None else self._labels[where.to(self.device)])

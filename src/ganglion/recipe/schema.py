@@ -53,6 +53,9 @@ class Data(Part):
     """1 gray, 3 RGB, 4 RGB with alpha. None: chosen from the images."""
     fit: FitPolicy = "crop"
     """How an image of another shape is made to fit: crop its centre, pad its short side with black, or stretch it."""
+    held_out: int | None = Field(None, ge=0)
+    """Images kept from training, which tell whether D knows the others by heart. None: a twentieth, 500 at most, and none
+    of fewer than 320."""
     conditional: bool = False
     """Whether both networks are told the class of each image; every image needs one."""
     classes: tuple[str, ...] | None = None
@@ -95,12 +98,16 @@ class Training(Part):
     """Seed of everything that is random."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
     """32: full float32. bf16: autocast, weights stay float32. auto: bf16 where the hardware computes it natively."""
-    tick_kimg: float = Field(1, gt=0)
-    """A record is written each time so many thousand images have been seen."""
+    tick_kimg: float = Field(2, gt=0)
+    """A record is written, and the doctor looks at it, each time so many thousand images have been seen."""
     snapshot_kimg: float = Field(10, gt=0)
     """Samples and a checkpoint are written each time so many thousand images have been seen."""
     keep: int = Field(2, ge=1)
     """So many newest checkpoints are kept; the best one is kept as well."""
+    stop_when_failing: bool = False
+    """Training stops as soon as the doctor's verdict is failing."""
+    stop_when_done: bool = False
+    """Training stops when samples have not come nearer to the data for a third of it."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -22,21 +22,24 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_latents
 from ganglion.objectives.penalties import Scene, clip_weights
-from ganglion.objectives.total import Judgement, Parts, discriminator_loss, generator_loss, needs_real, total
+from ganglion.objectives.total import Judgement, discriminator_loss, generator_loss, needs_real, total
 from ganglion.recipe.objective import Objective
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, steps_for
 from ganglion.training.checkpoint import prune, save_checkpoint
+from ganglion.training.checkup import Checkup, LastStep
 from ganglion.training.ema import decay, update_ema
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.memory import Memory, observation
 from ganglion.training.players import Players, Position, frozen
 from ganglion.training.run import Run
 from ganglion.training.snapshot import Snapshots
-from ganglion.vitals.meter import Meter
-from ganglion.vitals.record import Record, VitalsLog, status_line
-from ganglion.vitals.separation import separation
+from ganglion.training.ward import Ward
+from ganglion.vitals.gauges import CLOSE_LOOKS, Gauges
+from ganglion.vitals.log import VitalsLog
+from ganglion.vitals.player import Player
+from ganglion.vitals.records import Record, status_line
 
 __all__ = ["Desk", "train_loop"]
 
@@ -47,6 +50,8 @@ class Desk:
 
     run: Run
     vitals: VitalsLog
+    doctor: Ward
+    checkup: Checkup
     snapshots: Snapshots
     show: Callable[[float, str | None], None]
 
@@ -68,7 +73,8 @@ def train_loop(
     tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
     snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
     mine = slice(fabric.global_rank, None, fabric.world_size)  # this process's share of a batch
-    meter, started, last = Meter(), clock() - position.seconds, (position.images, position.seconds)
+    gauges, look_steps = Gauges(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
+    started, last = clock() - position.seconds, (position.images, position.seconds)
     show_progress = desk.show if desk else lambda fraction, line: None
     fraction = budget.fraction(position.step, position.seconds)
 
@@ -77,12 +83,13 @@ def train_loop(
             fabric.device, non_blocking=True
         )
 
-    while fraction < 1 and not interrupt.wanted:
+    while fraction < 1 and position.stopped is None and not interrupt.wanted:
         random = _dice(seed, position.step * fabric.world_size + fabric.global_rank, fabric.device)
         noise = noise_at(objective.instance_noise, position.images)
         show = partial(present, settings=recipe.augment, strength=memory.strength, noise=noise, random=random)
         scale = lr_scale(recipe.optimizer, fraction, position.images)
         d_waits, g_waits = memory.waiting(balance)
+        gauges.begin(position.step + 1, look_steps)
 
         # D phase: each turn has images and latents of its own, and which they are is a function of seed and position
         for turn in range(balance.d_steps):
@@ -101,19 +108,19 @@ def train_loop(
             parts = discriminator_loss(objective, scene, position.step * balance.d_steps + turn)
             parts |= memory.pull(objective.history, "discriminator", discriminator)
             loss_d = total(parts)
+            gauges.judged(real_logits, fake_logits)
+            gauges.losses("d", parts, loss_d)
             if not d_waits:
-                _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale)
+                _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, gauges.d)
                 clip_weights(discriminator, objective.clip)
             position.images += batch
-            meter.add(loss_d=loss_d, logit_real=real_logits.mean(), logit_fake=fake_logits.mean(),
-                      d_real=real_logits.sigmoid().mean(), d_fake=fake_logits.sigmoid().mean(),
-                      separation=separation(real_logits, fake_logits), **_named("d", parts))  # fmt: skip
 
         # G phase: the first turn has the D phase's last fakes, each other one latents of its own
         for turn in range(balance.g_steps):
             with fabric.autocast():
                 if turn:
-                    fake = generator(latents(Purpose.LATENT_AGAIN, position.step * balance.g_steps + turn), labels)
+                    z = latents(Purpose.LATENT_AGAIN, position.step * balance.g_steps + turn)
+                    fake = generator(z, labels)
                 with frozen(discriminator):
                     fakes = _judgement(discriminator, show(fake), labels, objective)
                     with torch.no_grad():
@@ -123,10 +130,10 @@ def train_loop(
                     parts = generator_loss(objective, reals, fakes, position.images)
             parts |= memory.pull(objective.history, "generator", generator)
             loss_g = total(parts)
+            gauges.losses("g", parts, loss_g)
             if not g_waits:
                 with frozen(discriminator):
-                    _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale)
-            meter.add(loss_g=loss_g, **_named("g", parts))
+                    _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale, gauges.g)
 
         # EMA, and the means over all steps
         position.step += 1
@@ -142,25 +149,45 @@ def train_loop(
         if not (over or position.step % tick_steps == 0 or position.step % snapshot_steps == 0):
             continue
 
-        # Record, samples, checkpoint
-        record = _record(meter.read(), position, last, fraction, scale, recipe, memory)
+        # Record, verdict, samples, checkpoint, stop
+        record = _record(gauges.read(), position, last, fraction, scale, recipe, memory, players)
         last = position.images, position.seconds
-        _refuse_non_finite(record, players)
         if desk:
-            _keep(desk, recipe, players, position, record, saving=over or position.step % snapshot_steps == 0)
-            show_progress(fraction, status_line(record))
-    return fraction >= 1
+            last_step = LastStep(seen_real, seen_fake, fake, z, labels)
+            saving = over or position.step % snapshot_steps == 0
+            position.stopped = _keep(desk, recipe, players, position, record, last_step, saving)
+            show_progress(fraction, status_line(record, desk.doctor.state))
+        _refuse_non_finite(record)
+        position.stopped = _told(fabric, position.stopped)
+    return fraction >= 1 or position.stopped is not None
 
 
-def _keep(desk: Desk, recipe: Recipe, players: Players, position: Position, record: Record, saving: bool) -> None:
-    """Samples, record, checkpoint, in this order: what a killed run has saved is on record."""
-    if saving:
-        record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
-        position.keep_best(score)
+def _keep(
+    desk: Desk, recipe: Recipe, players: Players, position: Position, record: Record, last: LastStep, saving: bool
+) -> str | None:
+    """Verdict, samples, record, checkpoint; why the run is to stop here, if it is.
+
+    The record comes before the checkpoint: what a killed run has saved is on record. Broken weights are not saved.
+    """
+    whole = "non_finite" not in record
+    if whole:
+        record |= desk.checkup(players, last, record.get("separation"))
+        if saving:
+            _score(desk, players, position, record)
+    desk.doctor.take(record)
+    stop = desk.doctor.reason_to_stop(recipe.training, position) if whole else None
+    if stop and not saving:
+        _score(desk, players, position, record)
     desk.vitals.write(record)
-    if saving:
-        save_checkpoint(desk.run.checkpoints, players, position)
+    if whole and (saving or stop):
+        save_checkpoint(desk.run.checkpoints, players, replace(position, stopped=stop))
         prune(desk.run.checkpoints, recipe.training.keep)
+    return stop
+
+
+def _score(desk: Desk, players: Players, position: Position, record: Record) -> None:
+    record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
+    position.keep_best(score)
 
 
 def _dice(seed: int, position: int, device: torch.device) -> torch.Generator:
@@ -179,12 +206,7 @@ def _judgement(discriminator: Discriminator, images: Tensor, labels: Tensor | No
     return Judgement(logits.float(), features)
 
 
-def _named(player: str, parts: Parts) -> Parts:
-    """For the record: `loss_d_r1` is the penalty r1 as it stands in D's loss at the steps at which it is due."""
-    return {f"loss_{player}_{name}": value for name, value in parts.items()}
-
-
-def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float) -> None:
+def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float, gauge: Player) -> None:
     """One update of one player; its gradients are averaged over the processes."""
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
@@ -192,7 +214,9 @@ def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float) -> None
         group["lr"] = lr
         if fabric.world_size > 1:
             _average(fabric, [p.grad for p in group["params"] if p.grad is not None])
+    gauge.after_backward()
     optimizer.step()
+    gauge.after_step()
 
 
 def _average(fabric: Fabric, gradients: list[Tensor]) -> None:
@@ -211,10 +235,12 @@ def _agree(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
 
 
 def _record(
-    means: dict[str, float], position: Position, last: tuple[int, float], fraction: float, scale: float,
-    recipe: Recipe, memory: Memory,
+    measured: dict[str, Any], position: Position, last: tuple[int, float], fraction: float, scale: float,
+    recipe: Recipe, memory: Memory, players: Players,
 ) -> Record:  # fmt: skip
     images, seconds = position.images - last[0], position.seconds - last[1]
+    if "non_finite" not in measured and (bad := _first_non_finite(players.state())):
+        measured["non_finite"] = {"step": position.step, "tensor": bad}
     return {
         "step": position.step,
         "kimg": position.images / 1000,
@@ -223,33 +249,34 @@ def _record(
         "eta_sec": round(position.seconds * (1 / fraction - 1), 1),
         "lr_g": recipe.optimizer.generator.lr * scale,
         "lr_d": recipe.optimizer.discriminator.lr * scale,
-        **means,
-        **_of_this_recipe(means, recipe, memory),
+        **measured,
+        **_of_this_recipe(measured, recipe, memory),
     }
 
 
-def _of_this_recipe(means: dict[str, float], recipe: Recipe, memory: Memory) -> Record:
+def _of_this_recipe(measured: dict[str, Any], recipe: Recipe, memory: Memory) -> Record:
     """What only some recipes have: a critic's estimate of the earth mover's distance, the strength of augmentation."""
     special: Record = {}
-    if recipe.objective.adversarial == "wasserstein":  # up to the factor of D's Lipschitz constant
-        special["earth_mover"] = means["logit_real"] - means["logit_fake"]
+    if recipe.objective.adversarial == "wasserstein" and "logit_real" in measured and "logit_fake" in measured:
+        special["earth_mover"] = measured["logit_real"] - measured["logit_fake"]  # times D's Lipschitz constant
     if recipe.augment.kind == "ada":
         special["augment_strength"] = round(float(memory.strength), 6)
     return special
 
 
-def _refuse_non_finite(record: Record, players: Players) -> None:
-    """Raises TrainingFailed before anything is saved over; names the first bad tensor."""
-    losses = torch.tensor([record["loss_d"], record["loss_g"]])
-    bad = _first_non_finite(players.state())
-    if bad is None and bool(losses.isfinite().all()):
-        return
-    raise TrainingFailed(
-        f"numbers stopped being finite by step {record['step']} "
-        f"(loss D {record['loss_d']:g}, loss G {record['loss_g']:g}"
-        f"{f', first in {bad}' if bad else ''}); the checkpoints before it are intact. "
-        "Try lower learning rates: --set optimizer.generator.lr=... --set optimizer.discriminator.lr=..."
-    )
+def _refuse_non_finite(record: Record) -> None:
+    """Raises TrainingFailed, with nothing saved over."""
+    if bad := record.get("non_finite"):
+        raise TrainingFailed(
+            f"numbers stopped being finite at step {bad['step']:,}: first the {bad['tensor']}; the checkpoints before it "
+            "are intact. Try lower learning rates: --set optimizer.generator.lr=... --set optimizer.discriminator.lr=..."
+        )
+
+
+def _told(fabric: Fabric, reason: str | None) -> str | None:
+    """The first process's reason to stop, so that all processes stop at the same step."""
+    told: str | None = reason if fabric.world_size == 1 else fabric.broadcast(reason)
+    return told
 
 
 def _first_non_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:

@@ -64,6 +64,10 @@ class Position:
     best_step: int | None = None
     best_score: float | None = None
     """The smallest distance to the data so far."""
+    lowest_kimg: float | None = None
+    """Thousands of images at which the score last fell clearly below all before."""
+    stopped: str | None = None
+    """Why the run has ended before its budget; None while it has not."""
 
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
@@ -71,6 +75,8 @@ class Position:
         Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
         """
         lowest = score if self.best_score is None else min(score, self.best_score)
+        if self.best_score is None or score * SCORE_NOISE < self.best_score:
+            self.lowest_kimg = self.images / 1000
         if score <= lowest * SCORE_NOISE:
             self.best_step = self.step
         self.best_score = lowest

@@ -16,11 +16,20 @@ from ganglion.errors import RecipeError, RunError
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.training.checkpoint import find_checkpoint, steps_saved
-from ganglion.vitals.record import Record, read_records
+from ganglion.vitals.records import Record, read_records
 
 __all__ = ["Run", "difference", "locked", "set_aside"]
 
-OWN_FILES = {".lock", "recipe.yaml", "environment.json", "vitals.jsonl", "checkpoints", "samples", "tensorboard"}
+OWN_FILES = {
+    ".lock",
+    "recipe.yaml",
+    "environment.json",
+    "vitals.jsonl",
+    "findings.jsonl",
+    "checkpoints",
+    "samples",
+    "tensorboard",
+}
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # how the images were named; their content is compared instead
 
 

@@ -16,7 +16,7 @@ from ganglion.networks.sampling import generate
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.run import Run
-from ganglion.vitals.record import VitalsLog
+from ganglion.vitals.log import VitalsLog
 
 __all__ = ["SHEET_IMAGES", "Snapshots"]
 
@@ -38,7 +38,7 @@ class Snapshots:
         chosen = stream(seed, Purpose.SCORE, 1).choice(
             batches.images, SCORED_IMAGES, replace=batches.images < SCORED_IMAGES
         )
-        self.reals = batches.pick(np.sort(chosen)).images
+        self.reals = batches.pick(batches.seen[np.sort(chosen)]).images
 
     def take(self, ema: nn.Module, step: int) -> float:
         """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,12 @@ import torch
 from lightning_fabric import Fabric
 
 from ganglion.data.atomic import full_disk_said_once, storage_errors
-from ganglion.data.batches import Batches
+from ganglion.data.batches import Batches, held_out_count
 from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
-from ganglion.errors import DataError, Interrupted, RunError
+from ganglion.doctor.verdict import Verdict
+from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.cost import cost_of
 from ganglion.networks.norms import REFERENCE
 from ganglion.recipe.request import Request, requested_recipe
@@ -28,21 +30,24 @@ from ganglion.streams import Purpose, stream
 from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
 from ganglion.training.checkpoint import restore
+from ganglion.training.checkup import Checkup
 from ganglion.training.environment import describe_environment
 from ganglion.training.hardware import choose_device, choose_precision, kept_memory, reproducible
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import Desk, train_loop
-from ganglion.training.players import Position, build_players
+from ganglion.training.players import Players, Position, build_players
 from ganglion.training.run import Run, difference, locked, set_aside
 from ganglion.training.screen import Screen
 from ganglion.training.snapshot import Snapshots
-from ganglion.vitals.record import VitalsLog
+from ganglion.training.ward import Ward
+from ganglion.vitals.log import VitalsLog
 
 __all__ = ["train"]
 
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
+STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
 
 
 def train(
@@ -79,7 +84,7 @@ def train(
     precision = choose_precision(wanted.training.precision, place)
     settled = update(
         wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        data__classes=_classes(wanted, store), training__precision=precision,
+        data__classes=_classes(wanted, store), data__held_out=_held_out(wanted, store), training__precision=precision,
     )  # fmt: skip
     folder = Path(run) if run else default_run(settled)
     with locked(folder):
@@ -115,22 +120,18 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
     if not run.exists:
         return settled
     before = run.recipe
-    if (
-        wanted.training.precision == "auto"
-    ):  # this machine may know better than the one that began; the run stays as it is
+    if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     changed = difference(before, settled)
-    only_longer = {
-        line.partition(":")[0] for line in changed
-    } <= BUDGET_KEYS and before.optimizer.schedule == "constant"
-    if changed and not only_longer:
+    may_change = STOP_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
             f"{run.path} was made with another recipe:\n"
             + "\n".join(f"  {line}" for line in changed)
             + "\nEither start over with --fresh (the old run is set aside), or name another folder with --run"
         )
     if changed:
-        screen.say("The budget is changed: " + "; ".join(changed))
+        screen.say("Changed: " + "; ".join(changed))
     return settled
 
 
@@ -171,49 +172,85 @@ def _classes(recipe: Recipe, store: Store) -> list[str] | None:
     return store.classes
 
 
+def _held_out(recipe: Recipe, store: Store) -> int:
+    """How many images are kept from training. Raises DataError where none would be left."""
+    count, images = recipe.data.held_out, len(store.images)
+    if count is None:
+        return held_out_count(images)
+    if count >= images:
+        raise DataError(f"data.held_out is {count:,}, and there are {images:,} images: none would be left to train on")
+    return count
+
+
 def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
     with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
         players = build_players(recipe, fabric.device)
-        batches = Batches(job.store, recipe.training.seed, fabric.device, recipe.data.conditional)
+        batches = Batches(
+            job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out or 0
+        )
         if players.discriminator.needs_reference:
             players.discriminator.reference = _reference(batches)
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, fabric, screen)
-        if Budget.of(recipe).fraction(position.step, position.seconds) >= 1:
-            screen.say(f"This run is finished: {position.images / 1000:,.1f} kimg. {_ways_on(recipe)}")
+        if position.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
+            position.stopped = None  # it stopped on a wish that is no longer there
+        if position.stopped or Budget.of(recipe).fraction(position.step, position.seconds) >= 1:
+            how = f"has stopped, {position.stopped}" if position.stopped else "is finished"
+            screen.say(f"This run {how}: {position.images / 1000:,.1f} kimg. {_ways_on(recipe, position)}")
             screen.say(f"Pictures: {run.fixed_samples}")
             return True
         if position.step:
             screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")
         if fabric.global_rank > 0:
             return train_loop(fabric, recipe, batches, players, position, None, interrupt)
-        vitals = VitalsLog(job.folder, position.step)
-        try:
+        with (
+            closing(VitalsLog(job.folder, position.step)) as vitals,
+            closing(Ward(job.folder, position.step, screen.say)) as doctor,
+        ):
             snapshots = Snapshots(run, recipe, batches, vitals, fabric.device)
+            checkup = Checkup(recipe, batches, fabric.device, fabric.autocast)
             if position.step == 0:
                 snapshots.draw(players.ema, 0)
             with screen.training() as show:
-                finished = train_loop(
-                    fabric, recipe, batches, players, position, Desk(run, vitals, snapshots, show), interrupt
-                )
-        finally:
-            vitals.close()
+                desk = Desk(run, vitals, doctor, checkup, snapshots, show)
+                finished = _trained(fabric, recipe, batches, players, position, desk, interrupt)
     if finished:
-        screen.say(
-            f"Finished: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}"
-        )
+        _conclude(run, position, doctor.verdict, screen)
     return finished
+
+
+def _trained(
+    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: Position, desk: Desk,
+    interrupt: Interrupt,
+) -> bool:  # fmt: skip
+    """The loop; where it fails, its message ends with the doctor's verdict."""
+    try:
+        return train_loop(fabric, recipe, batches, players, position, desk, interrupt)
+    except TrainingFailed as failure:
+        raise TrainingFailed(f"{failure}\n{desk.doctor.verdict.text()}") from None
+
+
+def _conclude(run: Run, position: Position, verdict: Verdict, screen: Screen) -> None:
+    """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
+    how = f"Stopped, {position.stopped}" if position.stopped else "Finished"
+    screen.say(f"{how}: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}")
+    if verdict.state == "failing":
+        raise TrainingFailed(f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose tells it again.")
+    screen.say(verdict.text())
 
 
 def _reference(batches: Batches) -> torch.Tensor:
     """The real images against which virtual batch normalisation measures all others."""
-    return batches.pick(stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)).images
+    chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
+    return batches.pick(batches.seen[chosen]).images
 
 
-def _ways_on(recipe: Recipe) -> str:
+def _ways_on(recipe: Recipe, position: Position) -> str:
+    if position.stopped:
+        return "Without the option that stopped it, it goes on."
     if recipe.optimizer.schedule == "constant":
         return "A larger budget (--kimg, --steps or --minutes) goes on with it."
     return "Its learning rate has come to its end; --fresh or another --run begins anew."

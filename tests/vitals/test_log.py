@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganglion.vitals.record import Record, VitalsLog, read_records, status_line
+from ganglion.vitals.log import VitalsLog
+from ganglion.vitals.records import Record, read_records, status_line
 
 
 def record(step: int, **more: float) -> Record:
@@ -97,7 +98,7 @@ def test_a_run_that_has_no_record_reads_as_none(tmp_path):
 def test_tensorboard_reads_the_same_numbers(tmp_path):
     written(tmp_path, 0, 5, 10)
     assert scalars(tmp_path, "loss/loss_d") == [(5, 6.25), (10, 11.25)]
-    assert scalars(tmp_path, "logits/logit_fake") == [(5, -2.0), (10, -2.0)]
+    assert scalars(tmp_path, "judgement/logit_fake") == [(5, -2.0), (10, -2.0)]
     assert scalars(tmp_path, "rates/lr_g")[0][1] == pytest.approx(2e-4, rel=1e-6)
 
 
@@ -123,16 +124,13 @@ def test_tensorboard_shows_pictures(tmp_path):
 
 
 def test_the_status_line_shows_the_records_own_numbers():
-    line = status_line(record(1000, sliced_wasserstein=123.456, loss_d=1.2345, images_per_sec=1234.5))
-    assert line == (
-        "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D(real) 0.88 D(fake) 0.12  distance 123.5"
-    )
+    line = status_line(record(1000, swd=123.456, loss_d=1.2345, images_per_sec=1234.5, separation=0.87), "healthy")
+    assert line == "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D tells 87%  distance 123  healthy"
 
 
 def test_the_status_line_leaves_out_what_was_not_measured():
     line = status_line(record(1000, eta_sec=None))
-    assert "left" not in line
-    assert "distance" not in line
+    assert not any(word in line for word in ("left", "distance", "D tells", "None"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Records as columns, with the questions that findings ask of them. T records, oldest first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Chart", "longest_end"]
+
+Column = NDArray[np.float64]
+
+WHOLE = 160  # newest records that are looked at one by one
+THINNED = 160  # of those before, evenly chosen
+
+SUSTAINED_RECORDS = 5
+SUSTAINED_SHARE = 0.15
+
+
+class Chart:
+    """Numbers of a run over time. A value that a record lacks is NaN."""
+
+    def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
+        self.records = _thinned(records)
+        self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
+        self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps / 1000.0
+        self._columns: dict[str, Column] = {}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: str) -> Column:
+        """The numbers (T,) under a key."""
+        if key not in self._columns:
+            self._columns[key] = self.column(key)
+        return self._columns[key]
+
+    def column(self, key: str) -> Column:
+        return np.array([_number(record.get(key)) for record in self.records], np.float64)
+
+    def part(self, key: str, place: int) -> Column:
+        """Number `place` of the list under a key, such as the largest value of `range_real`."""
+        values = [record.get(key) for record in self.records]
+        return np.array([_number(v[place]) if isinstance(v, list) and len(v) > place else math.nan for v in values])
+
+    def has(self, key: str, records: int = SUSTAINED_RECORDS) -> bool:
+        """Whether at least so many records hold a number there."""
+        return sum(_number(record.get(key)) == _number(record.get(key)) for record in self.records) >= records
+
+    def last(self, key: str) -> Any:
+        """The newest value of any kind; None where there is none."""
+        return next((record[key] for record in reversed(self.records) if record.get(key) is not None), None)
+
+    @property
+    def window(self) -> int:
+        """How many of the newest records a state has to last to count: five, or a seventh of the run."""
+        return max(SUSTAINED_RECORDS, math.ceil(SUSTAINED_SHARE * len(self)))
+
+    def recent(self, key: str) -> float:
+        """Median over the window; NaN where nothing was measured in it."""
+        return _median(self[key][-self.window :])
+
+    def before(self, key: str) -> float:
+        """Median over as many records before the window."""
+        return _median(self[key][-2 * self.window : -self.window])
+
+    def early(self, key: str) -> float:
+        """Median over the first records, the very first left out: networks have just begun to move."""
+        return _median(self[key][1 : 1 + self.window])
+
+    def best(self, key: str, smoothing: int = 3) -> tuple[float, int]:
+        """The smallest median of three neighbouring records, and its place; (NaN, -1) where nothing was measured."""
+        smooth = smoothed(self[key], smoothing)
+        return (math.nan, -1) if np.isnan(smooth).all() else (float(np.nanmin(smooth)), int(np.nanargmin(smooth)))
+
+    def lasts(self, state: NDArray[np.bool_]) -> int | None:
+        """The place from which `state` (T,) has held to the end, one exception in five allowed; None if not long enough."""
+        begin = longest_end(state)
+        return begin if begin is not None and len(state) - begin >= self.window else None
+
+
+def longest_end(state: NDArray[np.bool_], tolerance: float = 0.2) -> int | None:
+    """The first place from which at least 1 - tolerance of all records to the end are in a state, and the last one is."""
+    if not len(state) or not state[-1]:
+        return None
+    held = np.cumsum(state[::-1]) / np.arange(1, len(state) + 1)  # share over the last 1, 2, ... records
+    enough = np.flatnonzero((held >= 1 - tolerance) & state[::-1])
+    gaps = (place for place, (a, b) in enumerate(pairwise(enough)) if b - a > 2)
+    cut = next(gaps, len(enough) - 1)
+    return len(state) - 1 - int(enough[cut])
+
+
+def smoothed(values: Column, width: int) -> Column:
+    """Median of each value and its neighbours, NaN left out."""
+    half = width // 2
+    return np.array([_median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
+
+
+def _median(values: Column) -> float:
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else math.nan
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value)
+
+
+def _thinned(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A long run's newest records, and an even choice of those before."""
+    if len(records) <= WHOLE + THINNED:
+        return list(records)
+    old = np.unique(np.linspace(0, len(records) - WHOLE - 1, THINNED).astype(int))
+    return [*(records[place] for place in old), *records[-WHOLE:]]

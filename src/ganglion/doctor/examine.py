@@ -1,0 +1,72 @@
+"""`examine(records)`: from numbers to a verdict. A pure function: the same records give the same verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganglion.doctor.chart import SUSTAINED_RECORDS, Chart
+from ganglion.doctor.findings import RULES
+from ganglion.doctor.rule import Rule, limits_of
+from ganglion.doctor.verdict import Finding, State, Verdict
+
+__all__ = ["examine"]
+
+Table = Mapping[str, Mapping[str, Mapping[str, object]]]
+
+NEEDED = {
+    "separation": "how well D tells real from fake",
+    "diversity": "the samples themselves: collapse, noise and memorising cannot be told from losses",
+    "grad_g_first": "gradients",
+}
+"""Without these a run cannot be called healthy."""
+
+
+def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None) -> Verdict:
+    """The verdict on a run's records, oldest first. `own_run`: remedies are options of `ganglion train`.
+
+    `table` replaces the thresholds, for calibration. Milliseconds, whatever the length of the run.
+    """
+    chart = Chart([record for record in records if isinstance(record.get("step"), int)])
+    if not len(chart):
+        return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
+    found = [finding for rule in RULES.values() if (finding := _finding(rule, chart, table))]
+    unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not chart.has(key, 1)]
+    if len(chart) < SUSTAINED_RECORDS:
+        unseen.append(f"anything that takes time: there are {len(chart)} records, {SUSTAINED_RECORDS} are needed")
+    return Verdict(_state(found, bool(unseen)), _ordered(found), int(chart.steps[-1]), unseen, own_run)
+
+
+def _finding(rule: Rule, chart: Chart, table: Table | None) -> Finding | None:
+    seen = rule.look(chart, limits_of(rule.code, table))
+    if seen is None:
+        return None
+    return Finding(
+        rule.code, seen.severity, int(chart.steps[max(0, seen.since)]), seen.evidence, seen.why or rule.why,
+        list(rule.remedies), seen.inferred,
+    )  # fmt: skip
+
+
+def _state(found: list[Finding], incomplete: bool) -> State:
+    severities = {finding.severity for finding in found}
+    if "failing" in severities:
+        return "failing"
+    if "watch" in severities:
+        return "watch"
+    return "unknown" if incomplete else "healthy"
+
+
+def _ordered(found: list[Finding]) -> list[Finding]:
+    """Causes first; a finding that another explains says so."""
+    codes = {finding.code for finding in found}
+    causes = {
+        finding.code: next(
+            (rule.code for rule in RULES.values() if finding.code in rule.explains and rule.code in codes), None
+        )
+        for finding in found
+    }
+    named = [
+        Finding(**{**vars(finding), "because_of": causes[finding.code]}) if causes[finding.code] else finding
+        for finding in found
+    ]
+    return sorted(named, key=lambda f: (f.because_of is not None, f.severity != "failing", f.since_step))

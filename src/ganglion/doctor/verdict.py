@@ -1,0 +1,111 @@
+"""What the doctor concludes: findings with their evidence, and the state that they amount to."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple
+
+__all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict"]
+
+Severity = Literal["watch", "failing"]
+
+State = Literal["healthy", "watch", "failing", "unknown"]
+
+WIDTH = 100
+
+
+class Evidence(NamedTuple):
+    """A number, and what it is in runs that are well."""
+
+    name: str
+    value: float
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {_number(self.value)} (expected {self.expected})"
+
+
+class Remedy(NamedTuple):
+    """One thing to change."""
+
+    what: str
+    """In a person's words."""
+    recipe: str = ""
+    """As options of `ganglion train`."""
+    code: str = ""
+    """In a training loop of one's own."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One diagnosis."""
+
+    code: str
+    severity: Severity
+    since_step: int
+    evidence: list[Evidence]
+    why: str
+    remedy: list[Remedy]
+    """Best first."""
+    inferred: bool = False
+    """Whether it is concluded from losses alone, which mean something else in every objective."""
+    because_of: str | None = None
+    """The code of the finding that this one follows from."""
+
+    def paragraph(self, own_run: bool = True) -> str:
+        """Plain text of a few lines; remedies for our recipes, or for a loop of one's own."""
+        sure = " (from losses alone)" if self.inferred else ""
+        cause = f", a consequence of {self.because_of}" if self.because_of else ""
+        lines = [f"{self.severity}: {self.code}{sure}, since step {self.since_step:,}{cause}"]
+        lines += _wrapped(self.why)
+        lines += _wrapped("Seen: " + "; ".join(map(str, self.evidence)) + ".")
+        for number, remedy in enumerate(self.remedy, start=1):
+            how = remedy.recipe if own_run else remedy.code
+            lines += _wrapped(f"{number}. {remedy.what}" + (f": {how}" if how else ""), indent="     ", first="  ")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The findings' sum."""
+
+    state: State
+    findings: list[Finding] = field(default_factory=list)
+    """Causes before consequences, failing before watch."""
+    step: int = 0
+    """The last step that was seen."""
+    unseen: list[str] = field(default_factory=list)
+    """What could not be judged, and why, in a person's words."""
+    own_run: bool = True
+    """Whether the run is ours, so that remedies are options of `ganglion train`."""
+
+    def text(self) -> str:
+        """For a terminal."""
+        said = {
+            "healthy": f"healthy: nothing is wrong at step {self.step:,}",
+            "watch": f"watch: something may be going wrong at step {self.step:,}",
+            "failing": f"failing: this training will not recover by itself (step {self.step:,})",
+            "unknown": f"unknown: too little was seen to say more (step {self.step:,})",
+        }[self.state]
+        parts = [f"Verdict {said}", *(finding.paragraph(self.own_run) for finding in self.findings)]
+        return "\n".join([*parts, *(f"Not judged: {reason}." for reason in self.unseen)])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        tree = asdict(self)
+        for finding, plain in zip(self.findings, tree["findings"], strict=True):
+            plain["evidence"] = [one._asdict() for one in finding.evidence]
+            plain["remedy"] = [one._asdict() for one in finding.remedy]
+        return tree
+
+
+def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=indent if first is None else first, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

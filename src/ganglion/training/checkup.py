@@ -1,0 +1,102 @@
+"""What is looked at when a record is due: the generator that is being trained, and D, both in eval mode, on few images.
+
+Nothing that training uses is changed: modes are put back, and no statistics move in eval mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ganglion.data.batches import Batches
+from ganglion.networks.build import class_count
+from ganglion.networks.discriminator import Discriminator
+from ganglion.networks.latents import draw_labels, draw_latents
+from ganglion.recipe.schema import Recipe
+from ganglion.streams import Purpose, stream
+from ganglion.training.players import Players
+from ganglion.vitals.examination import EXAMINED, POOL, Judged, Shown, Step, Yardstick, examine
+from ganglion.vitals.gauges import clip_share
+from ganglion.vitals.units import watching_units
+
+__all__ = ["Checkup", "LastStep"]
+
+Autocast = Callable[[], AbstractContextManager[Any]]
+
+DIFFERS_BY_MODE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+class LastStep:
+    """What the last step before a record has to show: D's inputs, and what G drew of which latents, in train mode."""
+
+    def __init__(self, real: Tensor, fake: Tensor, drawn: Tensor, z: Tensor, labels: Tensor | None) -> None:
+        self.real, self.fake, self.drawn, self.z, self.labels = real, fake, drawn.detach(), z, labels
+
+
+class Checkup:
+    """Examines the players. The same latents and images are used each time."""
+
+    def __init__(self, recipe: Recipe, batches: Batches, device: torch.device, autocast: Autocast) -> None:
+        self.recipe, self.autocast = recipe, autocast
+        seed = recipe.training.seed
+        random = stream(seed, Purpose.EXAMINED)
+        unseen = batches.unseen[:EXAMINED]
+        self.yardstick = Yardstick(
+            Shown(*batches.pick(_some(batches.seen, EXAMINED, random))),
+            Shown(*batches.pick(unseen)) if len(unseen) else None,
+            batches.pick(_some(batches.seen, POOL, random)).images if len(unseen) else None,
+            seed,
+        )
+        self.z = draw_latents(recipe.latent, EXAMINED, stream(seed, Purpose.EXAMINED, 1)).to(device)
+        labels = draw_labels(class_count(recipe), EXAMINED, stream(seed, Purpose.EXAMINED, 2))
+        self.labels = None if labels is None else labels.to(device)
+
+    def __call__(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
+        """The record's numbers that come from images and from weights at rest."""
+        generator, discriminator = players.generator, players.discriminator
+        differs = any(isinstance(layer, DIFFERS_BY_MODE) for layer in generator.modules())
+        with torch.no_grad(), self.autocast(), at_rest(generator), at_rest(discriminator):
+            with watching_units(generator) as units_g:
+                samples = generator(self.z, self.labels).float()
+            others = samples.roll(1, 0) if self.labels is None else generator(self.z.roll(1, 0), self.labels).float()
+            again = generator(last.z, last.labels).float() if differs else None
+            with watching_units(discriminator) as units_d:
+                found = examine(
+                    self.yardstick, Shown(samples, self.labels), others,
+                    Step(last.real, last.fake, last.drawn.float(), again), _judge(discriminator), separated,
+                )  # fmt: skip
+        dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
+        found |= {key: share for key, share in dead.items() if share is not None}
+        if self.recipe.objective.clip is not None:
+            found["clip_share"] = clip_share(discriminator, self.recipe.objective.clip)
+        return found
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """While it lasts, `network` is in eval mode; each of its modules then gets its own mode back."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _judge(discriminator: Discriminator) -> Callable[[Shown], Judged]:
+    def judge(shown: Shown) -> Judged:
+        logits, features = discriminator.trace(shown.images, shown.labels)
+        return Judged(logits.float(), features.float())
+
+    return judge
+
+
+def _some(places: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(random.permutation(places)[:count])

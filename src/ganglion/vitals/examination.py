@@ -1,0 +1,169 @@
+"""What samples and real images show when a record is due: diversity, likeness, over-fitting, the difference of modes.
+
+A handful of images at fixed latents is held against a handful of reals that stay the same, so that records compare.
+N samples, R reals, C channels, H height, W width, A numbers of an image, F features of an image in D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+from ganglion.vitals import images as looks
+from ganglion.vitals.separation import separation
+
+__all__ = ["EXAMINED", "Judged", "Shown", "Step", "Yardstick", "examine"]
+
+EXAMINED = 64
+"""Images of each kind."""
+PATCHES, DIRECTIONS = 16, 64  # of the distance: a quarter of what a snapshot's score takes
+POOL = 4096  # training images among which the nearest is sought
+POOL_SIDE = 8  # pixels: a copy is a copy at any size, and averages hide what a generator cannot draw
+SHORTCUT = 0.9  # separation below which D has no shortcut to be looked for
+
+
+class Shown(NamedTuple):
+    images: Tensor
+    """Float (N, C, H, W) as D is shown them."""
+    labels: Tensor | None = None
+    """int64 (N,)"""
+
+
+class Judged(NamedTuple):
+    """What D, in eval mode, says of images."""
+
+    logits: Tensor
+    """(N,)"""
+    features: Tensor | None
+    """(N, F), before its last layer; None where they cannot be seen."""
+
+
+class Step(NamedTuple):
+    """The last step before the record, as training had it."""
+
+    real: Tensor
+    """(N, C, H, W) at D's input."""
+    fake: Tensor
+    """(N, C, H, W) at D's input."""
+    drawn: Tensor
+    """(N, C, H, W) of G in train mode, before any augmentation."""
+    again: Tensor | None
+    """The same latents in eval mode; None where G has no such difference."""
+
+
+class Yardstick:
+    """What samples are held against; made once."""
+
+    def __init__(self, reals: Shown, held_out: Shown | None = None, pool: Tensor | None = None, seed: int = 0) -> None:
+        """`reals` and `held_out` are at most 64 images; `pool` holds training images in which copies are sought."""
+        self.reals, self.held_out, self.seed = reals, held_out, seed
+        rows = looks.small(reals.images)
+        self.spread = looks.mean_distance(rows)
+        self.rows = rows
+        self.fine, self.contrast = looks.fine_energy(reals.images), looks.contrast(reals.images)
+        self.saturation = looks.saturation(reals.images)
+        self.floor = self._floor()
+        self.pool = None if pool is None else _coarse(pool)
+        self.unseen = self._distances_of_unseen()
+
+    def distance(self, samples: Tensor) -> float:
+        """Sliced Wasserstein distance of samples (N, C, H, W) to as many reals, thousandths."""
+        n = min(len(samples), len(self.reals.images))
+        return _patches(self.reals.images[:n], samples[:n], self.seed)
+
+    def _floor(self) -> float:
+        """The same distance between two halves of the reals, on the scale of a whole set: noise falls with its root."""
+        half = len(self.reals.images) // 2
+        if half < 2:
+            return float("nan")
+        return _patches(self.reals.images[:half], self.reals.images[half : 2 * half], self.seed) / 2**0.5
+
+    def _distances_of_unseen(self) -> Tensor | None:
+        """How near images that G was not trained on lie to training images."""
+        if self.pool is None or self.held_out is None:
+            return None
+        return looks.nearest_distances(_coarse(self.held_out.images), self.pool)
+
+
+@torch.no_grad()
+def examine(
+    yardstick: Yardstick,
+    samples: Shown,
+    others: Tensor,
+    step: Step | None,
+    judge: Callable[[Shown], Judged] | None,
+    separated: float | None = None,
+) -> dict[str, Any]:
+    """The numbers of a record that come from images.
+
+    `samples` are G's at fixed latents in eval mode, `others` (N, C, H, W) the same labels at other latents. `judge` is D in
+    eval mode; `separated` its separation in training. What cannot be seen has no key; docs/runs.md says what each means.
+    """
+    found = _of_samples(yardstick, samples.images, others)
+    if step is not None:
+        found |= _of_step(yardstick, step)
+    if judge is not None:
+        found |= _of_judgement(yardstick, samples, judge, separated)
+    return {key: value for key, value in found.items() if np.all(np.isfinite(value))}
+
+
+def _of_samples(yardstick: Yardstick, samples: Tensor, others: Tensor) -> dict[str, Any]:
+    rows = looks.small(samples)
+    apart = (rows - looks.small(others)).norm(dim=1).mean()
+    scalars = {
+        "diversity": looks.mean_distance(rows) / yardstick.spread,
+        "duplicates": looks.duplicates(rows, yardstick.rows),
+        "z_response": apart / yardstick.spread,
+        "saturation": looks.saturation(samples),
+        "saturation_real": yardstick.saturation,
+        "contrast": looks.contrast(samples) / yardstick.contrast,
+        "fine": looks.fine_energy(samples) / yardstick.fine,
+    }
+    found = dict(zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True))
+    found |= {"swd": yardstick.distance(samples), "swd_floor": yardstick.floor}
+    if yardstick.pool is not None and yardstick.unseen is not None:
+        nearest = looks.nearest_distances(_coarse(samples), yardstick.pool)
+        found["nearest"] = float(separation(yardstick.unseen, nearest))  # the chance that an unseen real is further off
+    return found
+
+
+def _of_step(yardstick: Yardstick, step: Step) -> dict[str, Any]:
+    ranges = torch.stack([looks.value_range(step.real), looks.value_range(step.fake)]).tolist()
+    found: dict[str, Any] = {"range_real": ranges[0], "range_fake": ranges[1]}
+    if step.again is not None:
+        apart = (looks.small(step.drawn) - looks.small(step.again)).norm(dim=1).mean()
+        found["train_eval"] = float(apart / yardstick.spread)
+    return found
+
+
+def _of_judgement(
+    yardstick: Yardstick, samples: Shown, judge: Callable[[Shown], Judged], separated: float | None
+) -> dict[str, Any]:
+    real, fake = judge(yardstick.reals), judge(samples)
+    found: dict[str, Any] = {}
+    if real.features is not None and fake.features is not None:
+        spread = looks.mean_distance(real.features.float())
+        found["diversity_seen"] = float(looks.mean_distance(fake.features.float()) / spread)
+    if yardstick.held_out is not None:
+        found["held_out"] = float(separation(real.logits.float(), judge(yardstick.held_out).logits.float()))
+    if separated is not None and separated > SHORTCUT and len(samples.images) == len(yardstick.reals.images):
+        framed = judge(Shown(looks.with_border_of(samples.images, yardstick.reals.images), samples.labels))
+        found["separation_eval"] = float(separation(real.logits.float(), fake.logits.float()))
+        found["separation_framed"] = float(separation(real.logits.float(), framed.logits.float()))
+    return found
+
+
+def _coarse(images: Tensor) -> Tensor:
+    """Rows of at most 8x8 means, (N, A)."""
+    h, w = (min(POOL_SIDE, side) for side in images.shape[2:])
+    return adaptive_avg_pool2d(images.float(), (h, w)).flatten(1)
+
+
+def _patches(reals: Tensor, samples: Tensor, seed: int) -> float:
+    return sliced_wasserstein(reals.float(), samples.float(), np.random.default_rng(seed), PATCHES, DIRECTIONS)

@@ -1,0 +1,55 @@
+"""The record: one line of vitals, as it is read back and as a person sees it. Knows neither torch nor TensorBoard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Record", "read_lines", "read_records", "status_line"]
+
+Record = dict[str, Any]
+"""Numbers by name, and histograms as mappings. Always `step` and `kimg`; the others where they were measured."""
+
+
+def read_records(path: Path) -> list[Record]:
+    """Every whole record in a `vitals.jsonl`; a last line that a kill cut off is left out."""
+    return [record for record in read_lines(path) if "step" in record]
+
+
+def read_lines(path: Path) -> list[Record]:
+    """Every line of a JSONL file that is a whole JSON object."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            tree = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(tree, dict):
+            found.append(tree)
+    return found
+
+
+def status_line(record: Mapping[str, Any], state: str | None = None) -> str:
+    """The same values for a person: progress, speed, time left, losses, what D believes, and the doctor's verdict."""
+    parts = [f"{record['kimg']:,.1f} kimg", f"{record['images_per_sec']:,.0f} images/s"]
+    if record.get("eta_sec") is not None:
+        parts.append(f"{_clock(record['eta_sec'])} left")
+    if "loss_d" in record and "loss_g" in record:
+        parts.append(f"loss D {record['loss_d']:.2f} G {record['loss_g']:.2f}")
+    if "separation" in record:
+        parts.append(f"D tells {record['separation']:.0%}")
+    if "swd" in record:
+        parts.append(f"distance {record['swd']:.0f}")
+    if state is not None:
+        parts.append(state)
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
