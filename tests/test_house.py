@@ -35,7 +35,7 @@ FLOORS = [
     {"metrics"},
     {"vitals"},
     {"doctor"},
-    {"training"},
+    {"training", "watching"},
     {"latent"},
     {"report"},
     {"cli"},

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ganglion.report.evaluate import evaluate
     from ganglion.training.run import Run
     from ganglion.training.train import train
+    from ganglion.watching.monitor import Monitor, watch
 
 __all__ = [
     "CheckpointError",
@@ -35,6 +36,7 @@ __all__ = [
     "GanglionError",
     "Interrupted",
     "Model",
+    "Monitor",
     "Recipe",
     "RecipeError",
     "Run",
@@ -45,16 +47,19 @@ __all__ = [
     "evaluate",
     "load",
     "train",
+    "watch",
 ]
 
 _HOMES = {
     "Evaluation": "metrics.evaluation",
     "Model": "latent.model",
+    "Monitor": "watching.monitor",
     "Recipe": "recipe.schema",
     "Run": "training.run",
     "evaluate": "report.evaluate",
     "load": "latent.model",
     "train": "training.train",
+    "watch": "watching.monitor",
 }
 
 

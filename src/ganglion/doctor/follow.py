@@ -19,6 +19,12 @@ class Event(NamedTuple):
     step: int
     finding: Finding
 
+    def text(self, own_run: bool = True) -> str:
+        """For a terminal."""
+        if self.raised:
+            return self.finding.paragraph(own_run)
+        return f"cleared at step {self.step:,}: {self.finding.code}"
+
     def to_json(self) -> dict[str, Any]:
         verdict = Verdict("watch", [self.finding]).to_json()
         return {"event": "raised" if self.raised else "cleared", "step": self.step, **verdict["findings"][0]}

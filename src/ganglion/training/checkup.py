@@ -5,14 +5,14 @@ Nothing that training uses is changed: modes are put back, and no statistics mov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganglion.data.batches import Batches
 from ganglion.networks.build import class_count
@@ -23,13 +23,12 @@ from ganglion.streams import Purpose, stream
 from ganglion.training.players import Players
 from ganglion.vitals.examination import EXAMINED, POOL, Judged, Shown, Step, Yardstick, examine
 from ganglion.vitals.gauges import clip_share
+from ganglion.vitals.rest import at_rest, differs_by_mode
 from ganglion.vitals.units import watching_units
 
 __all__ = ["Checkup", "LastStep"]
 
 Autocast = Callable[[], AbstractContextManager[Any]]
-
-DIFFERS_BY_MODE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
 class LastStep:
@@ -60,12 +59,11 @@ class Checkup:
     def __call__(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
         """The record's numbers that come from images and from weights at rest."""
         generator, discriminator = players.generator, players.discriminator
-        differs = any(isinstance(layer, DIFFERS_BY_MODE) for layer in generator.modules())
         with torch.no_grad(), self.autocast(), at_rest(generator), at_rest(discriminator):
             with watching_units(generator) as units_g:
                 samples = generator(self.z, self.labels).float()
             others = samples.roll(1, 0) if self.labels is None else generator(self.z.roll(1, 0), self.labels).float()
-            again = generator(last.z, last.labels).float() if differs else None
+            again = generator(last.z, last.labels).float() if differs_by_mode(generator) else None
             with watching_units(discriminator) as units_d:
                 found = examine(
                     self.yardstick, Shown(samples, self.labels), others,
@@ -76,18 +74,6 @@ class Checkup:
         if self.recipe.objective.clip is not None:
             found["clip_share"] = clip_share(discriminator, self.recipe.objective.clip)
         return found
-
-
-@contextmanager
-def at_rest(network: nn.Module) -> Iterator[None]:
-    """While it lasts, `network` is in eval mode; each of its modules then gets its own mode back."""
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _judge(discriminator: Discriminator) -> Callable[[Shown], Judged]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ganglion.doctor.follow import Event, Follower
+from ganglion.doctor.follow import Follower
 from ganglion.doctor.verdict import State, Verdict
 from ganglion.recipe.schema import Training
 from ganglion.training.players import Position
@@ -39,7 +39,7 @@ class Ward:
         """Examines the run with this record, and tells what has changed. Raises StorageError."""
         for event in self._follower.take(record):
             self._lines.write(event.to_json())
-            self._say(_told(event))
+            self._say(event.text())
 
     def reason_to_stop(self, training: Training, position: Position) -> str | None:
         """In a person's words; None while the run is to go on."""
@@ -56,9 +56,3 @@ class Ward:
 
     def close(self) -> None:
         self._lines.close()
-
-
-def _told(event: Event) -> str:
-    if event.raised:
-        return event.finding.paragraph()
-    return f"cleared at step {event.step:,}: {event.finding.code}"

@@ -1,0 +1,1 @@
+"""The same measurements on anyone's training loop, by hooks that change nothing."""

@@ -1,0 +1,344 @@
+"""`ganglion.watch`: two lines around anyone's training loop. It sees by hooks, and changes nothing.
+
+An update of G counts as a step. Most steps go by unseen, for the price of a comparison; at a few of each record's the
+monitor looks at what the networks are shown and say, at gradients and at how far the weights go.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.data.pixels import to_uint8
+from ganglion.data.sheet import save_image, sheet
+from ganglion.doctor.follow import Event, Follower
+from ganglion.doctor.verdict import Verdict
+from ganglion.vitals.gauges import CLOSE_LOOKS, Gauges
+from ganglion.vitals.log import Lines, VitalsLog
+from ganglion.vitals.records import Record
+from ganglion.watching.examiner import Examiner, LastSeen
+from ganglion.watching.marks import marks
+from ganglion.watching.outputs import ends_in_sigmoid, image_of, judgement_of, logits_of, rows_of, tensors_in
+from ganglion.watching.phase import Call, Sorted, sort_calls
+from ganglion.watching.wrappers import inner_network, inner_optimizer, share_moved
+
+__all__ = ["Monitor", "watch"]
+
+BATCHES_OF_G = 16
+"""So many of G's newest batches are known again."""
+MOST_STEPS_WITHOUT_D = 64
+MOST_CALLS = 64
+"""Of D in one phase that are kept; more are a loop that never steps its optimiser."""
+
+
+def watch(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    optimizer_g: Any,
+    optimizer_d: Any,
+    *,
+    every: int = 50,
+    out: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Monitor:
+    """Watches a training loop from now on, until `close()` or the end of a `with` block. Then run the loop, unchanged.
+
+    A record is made at the first step and at every `every`-th update of G, and examined. `out` is a folder for `vitals.jsonl`,
+    `findings.jsonl`, TensorBoard files and samples, which `ganglion diagnose` and `ganglion report` read; nothing is
+    written without it. `say` gets a paragraph when a finding is raised or cleared (standard error).
+
+    The training is not changed: weights with and without it are bit for bit the same. What cannot be seen is reported as
+    not seen (`monitor.verdict().unseen`). An error inside ends the watching, is reported once and never stops the training.
+    """
+    if every < 1:
+        raise ValueError(f"every is a number of steps of at least 1; got {every}")
+    return Monitor(generator, discriminator, optimizer_g, optimizer_d, every, None if out is None else Path(out), say)
+
+
+def _guarded(method: Callable[..., None]) -> Callable[..., None]:
+    """A hook whose errors end the watching and not the training; never compiled into anyone's graph."""
+
+    @wraps(method)
+    def hook(self: Monitor, *arguments: Any, **named: Any) -> None:
+        if self.closed or self._muted:
+            return
+        try:
+            method(self, *arguments, **named)
+        except Exception as error:
+            self._give_up(error)
+
+    return cast(Callable[..., None], cast(Any, torch.compiler.disable)(hook))
+
+
+class Monitor:
+    """What `ganglion.watch` returns."""
+
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, optimizer_g: Any, optimizer_d: Any, every: int,
+        out: Path | None, say: Callable[[str], None] | None,
+    ) -> None:  # fmt: skip
+        self.every, self.step = every, 0
+        self.closed, self.error = False, None  # type: bool, Exception | None
+        self.records: list[Record] = []
+        self._say = say or (lambda text: print(text, file=sys.stderr))  # noqa: T201
+        self._generator, self._discriminator = inner_network(generator), inner_network(discriminator)
+        self._optimizer_g, self._optimizer_d = inner_optimizer(optimizer_g), inner_optimizer(optimizer_d)
+        self._gauges = Gauges(self._generator, self._discriminator)
+        self._examiner = Examiner(self._generator, self._discriminator)
+        self._follower = Follower(own_run=False)
+        self._out = Outbox(out) if out is not None and _is_first_process() else None
+        self._drawn: deque[Tensor] = deque(maxlen=BATCHES_OF_G)
+        self._calls: list[Call] = []
+        self._last = LastSeen(None, None, None, ())
+        self._reasons: set[str] = set()
+        self._told: dict[str, float] = {}
+        self._shown = self._shown_before = 0  # real images in this step of G, and in the last one that was looked at
+        self._muted = self._looking = self._d_moved = False
+        self._patience = 0
+        self._look()
+        self._hooks = [
+            generator.register_forward_hook(self._after_g, with_kwargs=True),
+            discriminator.register_forward_hook(self._after_d, with_kwargs=True),
+            self._optimizer_d.register_step_pre_hook(self._before_step_d),
+            self._optimizer_d.register_step_post_hook(self._after_step_d),
+            self._optimizer_g.register_step_pre_hook(self._before_step_g),
+            self._optimizer_g.register_step_post_hook(self._after_step_g),
+        ]
+
+    # For the person
+
+    def log(self, **values: float) -> None:
+        """Adds numbers of your own to the next record, such as losses: `monitor.log(loss_d=..., loss_g=...)`."""
+        self._told |= {name: float(value) for name, value in values.items()}
+
+    def verdict(self) -> Verdict:
+        """What the doctor makes of the training so far."""
+        found = self._follower.verdict
+        reasons = sorted(self._reasons | self._examiner.unseen)
+        if self.error is not None:
+            reasons.append(f"anything after step {self.step:,}: watching ended there ({_first_line(self.error)})")
+        return Verdict(found.state, found.findings, found.step, [*found.unseen, *reasons], own_run=False)
+
+    def close(self) -> None:
+        """Ends the watching; no hook stays behind."""
+        self.closed = True
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks, self._calls = [], []
+        self._drawn.clear()
+        if self._out:
+            self._out.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What the hooks do
+
+    @_guarded
+    def _after_g(self, _module: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
+        images = image_of(output)
+        if images is None:
+            return
+        self._drawn.append(images.detach())
+        if self._looking:
+            given = (*arguments, *named.values())
+            if not named:  # fixed latents are asked for again by place
+                self._examiner.keep_latents(arguments)
+            training = self._generator.training and torch.is_grad_enabled()
+            if training or self._last.drawn is None:
+                self._last = self._last._replace(drawn=images.detach(), arguments=() if named else tuple(given))
+
+    @_guarded
+    def _after_d(self, _module: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
+        if not self._looking or len(self._calls) >= MOST_CALLS:
+            return
+        given = [*arguments, *named.values()]
+        images = next((t for t in tensors_in(given) if t.is_floating_point() and t.ndim >= 2), None)
+        opinion = None if images is None else judgement_of(output, len(images))
+        if images is None or opinion is None or not opinion.requires_grad:
+            return
+        sigmoid = ends_in_sigmoid(self._discriminator, opinion)
+        if sigmoid is not None:
+            self._examiner.squashed = sigmoid
+        rows = logits_of(rows_of(opinion), self._examiner.squashed)
+        call = Call(
+            images.detach(), marks(images), rows, tuple(value for value in given if value is not images),
+            from_g=images.grad_fn is not None, wants_slope=images.requires_grad and images.grad_fn is None,
+        )  # fmt: skip
+        self._calls.append(call)
+        cast(Any, opinion.register_hook)(_keeping_pull(call))
+
+    @_guarded
+    def _before_step_d(self, *_: object) -> None:
+        if not self._looking:
+            return
+        seen = sort_calls(self._calls, [marks(images) for images in self._drawn])
+        self._judge(seen)
+        both = any(not call.from_g for call, _ in seen.fake)  # D saw samples apart from G's loss
+        self._calls = [call for call in self._calls if call.from_g] if both else []
+        self._gauges.d.after_backward(_loss_scale(self._optimizer_d))
+
+    @_guarded
+    def _after_step_d(self, *_: object) -> None:
+        if self._looking:
+            self._gauges.d.after_step()
+            self._d_moved = True
+
+    @_guarded
+    def _before_step_g(self, *_: object) -> None:
+        if self._looking:
+            self._pull_of_g()
+            self._calls = []
+            self._gauges.g.after_backward(_loss_scale(self._optimizer_g))
+
+    @_guarded
+    def _after_step_g(self, *_: object) -> None:
+        if self._looking:
+            self._gauges.g.after_step()
+            self._shown_before, self._shown = self._shown or self._shown_before, 0
+        self.step += 1
+        if self.step == 1 or self.step % self.every == 0:
+            self._record()
+        self._look()
+
+    def _look(self) -> None:
+        """Whether the next step is looked at: the first, a few in between, each one before a record, and on from there
+        until D too has moved, which in some loops it does at few steps of G.
+        """
+        coming, stride = self.step + 1, max(1, self.every // CLOSE_LOOKS)
+        if coming == 1 or coming % self.every == 0 or coming % stride == 0:
+            self._looking, self._patience = True, MOST_STEPS_WITHOUT_D
+        else:
+            self._patience -= 1
+            self._looking = self._looking and not self._d_moved and self._patience > 0
+        self._d_moved = False
+        self._gauges.begin(coming, 1)
+
+    # What is made of it
+
+    def _judge(self, seen: Sorted) -> None:
+        """D's phase: logits of real and of fake, which way the loss pulls them, and what the images were."""
+        if seen.reason or not seen.real or not seen.fake:
+            self._reasons.add(f"D's opinion of real and fake: {seen.reason}")
+            return
+        self._reasons = {reason for reason in self._reasons if not reason.startswith("D's opinion")}
+        real, fake = (torch.cat([call.rows[mask] for call, mask in side]) for side in (seen.real, seen.fake))
+        self._gauges.judged(real, fake)
+        self._shown += len(real)
+        pulls = {"pull_d_real": _pull(seen.real), "pull_d_fake": _pull(seen.fake)}
+        self._gauges.meter.add(**{name: pull for name, pull in pulls.items() if pull is not None})
+        (call, mask), (other, mask_fake) = seen.real[-1], seen.fake[-1]
+        self._last = self._last._replace(real=call.images[mask], fake=other.images[mask_fake])
+        labels = tuple(t[mask] for t in tensors_in(call.arguments) if t.ndim and len(t) == len(mask))
+        self._examiner.keep_reals(call.images[mask], labels)
+
+    def _pull_of_g(self) -> None:
+        pulled = [(call, torch.ones(len(call.rows), dtype=torch.bool)) for call in self._calls if call.from_g]
+        pull = _pull(pulled)
+        if pull is not None:
+            self._gauges.meter.add(pull_g_fake=pull)
+
+    def _record(self) -> None:
+        """A record, its verdict, and what is told of it."""
+        record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._gauges.read()}
+        record |= {"lr_g": _rate(self._optimizer_g), "lr_d": _rate(self._optimizer_d)}
+        record |= {
+            "parameters_g": sum(weight.numel() for weight in self._generator.parameters()),
+            "parameters_d": sum(weight.numel() for weight in self._discriminator.parameters()),
+            "moves_d_with_g": share_moved(self._optimizer_g, self._discriminator),
+            "moves_g_with_d": share_moved(self._optimizer_d, self._generator),
+        }
+        record |= self._told
+        self._told = {}
+        self._muted = True
+        try:
+            if "non_finite" not in record:
+                record |= self._examiner.examine(self._last, record.get("separation"))
+            pictures = self._examiner.pictures() if self._out else None
+        finally:
+            self._muted = False
+        self.records.append(record)
+        events = self._follower.take(record)
+        if self._out:
+            self._out.keep(record, events, pictures)
+        for event in events:
+            self._say(event.text(own_run=False))
+
+    def _give_up(self, error: Exception) -> None:
+        self.error = error
+        where = "".join(traceback.format_exception(error)).rstrip().splitlines()[-2:]
+        self.close()
+        self._say(
+            f"ganglion.watch ended at step {self.step:,}, the training goes on: {_first_line(error)} ({where[0].strip()})"
+        )
+
+
+class Outbox:
+    """The folder that a watched training leaves behind, laid out as a run's. What was there before is set aside."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("vitals.jsonl", "findings.jsonl"):
+            if (folder / name).exists():
+                number = next(n for n in range(1, 10**6) if not (folder / f"{name}.old-{n}").exists())
+                (folder / name).rename(folder / f"{name}.old-{number}")
+        self._vitals, self._findings = VitalsLog(folder, 0), Lines(folder / "findings.jsonl", 0)
+        self._samples = folder / "samples" / "fixed"
+
+    def keep(self, record: Record, events: list[Event], pictures: Tensor | None) -> None:
+        self._vitals.write(record)
+        for event in events:
+            self._findings.write(event.to_json())
+        if pictures is not None and pictures.shape[1] in (1, 3, 4):
+            save_image(sheet(to_uint8(pictures).cpu().numpy()), self._samples / f"{record['step']:08d}.png")
+
+    def close(self) -> None:
+        self._vitals.close()
+        self._findings.close()
+
+
+def _keeping_pull(call: Call) -> Callable[[Tensor], None]:
+    """The last gradient that reaches D's opinion is that of the loss; those before it are a penalty's own."""
+
+    def keep(gradient: Tensor) -> None:
+        call.pull = rows_of(gradient)
+
+    return keep
+
+
+def _pull(side: list[tuple[Call, Tensor]]) -> Tensor | None:
+    """Which way an update pulls D's opinion, in [-1, 1]: 1 where it is raised for all images, -1 where it is lowered."""
+    pulls = [call.pull[mask.to(call.pull.device)] for call, mask in side if call.pull is not None]
+    return -torch.cat(pulls).sign().mean() if pulls else None
+
+
+def _loss_scale(optimizer: torch.optim.Optimizer) -> float:
+    """A fused optimiser unscales the gradients itself; others get them unscaled."""
+    scale = getattr(optimizer, "grad_scale", None)
+    return 1.0 if scale is None else float(scale)
+
+
+def _rate(optimizer: torch.optim.Optimizer) -> float:
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+
+
+def _is_first_process() -> bool:
+    there = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not there or torch.distributed.get_rank() == 0
