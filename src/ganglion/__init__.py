@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganglion.doctor.diagnose import diagnose
+    from ganglion.doctor.verdict import Finding, Verdict
     from ganglion.errors import (
         CheckpointError,
         DataError,
@@ -33,6 +35,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Evaluation",
+    "Finding",
     "GanglionError",
     "Interrupted",
     "Model",
@@ -43,7 +46,9 @@ __all__ = [
     "RunError",
     "StorageError",
     "TrainingFailed",
+    "Verdict",
     "__version__",
+    "diagnose",
     "evaluate",
     "load",
     "train",
@@ -52,10 +57,13 @@ __all__ = [
 
 _HOMES = {
     "Evaluation": "metrics.evaluation",
+    "Finding": "doctor.verdict",
     "Model": "latent.model",
     "Monitor": "watching.monitor",
     "Recipe": "recipe.schema",
     "Run": "training.run",
+    "Verdict": "doctor.verdict",
+    "diagnose": "doctor.diagnose",
     "evaluate": "report.evaluate",
     "load": "latent.model",
     "train": "training.train",

@@ -1,0 +1,77 @@
+"""`ganglion.diagnose`: a verdict on whatever a training left behind, ours or another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganglion.doctor.examine import examine
+from ganglion.doctor.readers.console import read_console
+from ganglion.doctor.readers.lines import read_lines
+from ganglion.doctor.readers.table import read_table
+from ganglion.doctor.readers.tensorboard import event_folders, read_events
+from ganglion.doctor.verdict import Verdict
+from ganglion.errors import DataError
+
+__all__ = ["diagnose", "read_log"]
+
+LARGEST_LOG_BYTES = 2**30
+
+
+def diagnose(path: str | Path) -> Verdict:
+    """The verdict on a run of ours or a watched one, a folder of TensorBoard events, a CSV, a JSONL, or console output.
+
+    Raises DataError where there is no such thing, or nothing of a GAN's training in it.
+    """
+    place = Path(path)
+    return examine(read_log(place), own_run=(place / "recipe.yaml").is_file())
+
+
+def read_log(place: Path) -> list[dict[str, Any]]:
+    """Records of any of these. Raises DataError."""
+    if not place.exists():
+        raise DataError(f"{place}: there is no such file or folder")
+    records = _of_folder(place) if place.is_dir() else _of_file(place)
+    if not any(record.keys() - {"step", "kimg", "epoch"} for record in records):
+        raise DataError(
+            f"{place} tells nothing of a GAN's training: expected numbers such as loss_d and loss_g, by whatever of the "
+            "usual names (docs/diagnose.md lists them)"
+        )
+    return records
+
+
+def _of_folder(folder: Path) -> list[dict[str, Any]]:
+    for name in ("vitals.jsonl", "stats.jsonl"):
+        if (folder / name).is_file():
+            return read_lines(_text(folder / name))
+    if event_folders(folder):
+        return read_events(folder)
+    tables = sorted(folder.rglob("metrics.csv"))
+    if tables:
+        return read_table(_text(tables[-1]))
+    raise DataError(f"{folder} holds neither vitals.jsonl, stats.jsonl, TensorBoard events nor metrics.csv")
+
+
+def _of_file(path: Path) -> list[dict[str, Any]]:
+    if "tfevents" in path.name:
+        return read_events(path.parent)
+    text = _text(path)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return read_table(text)
+    if path.suffix.lower() in (".jsonl", ".json", ".ndjson") or text.lstrip()[:1] == "{":
+        return read_lines(text)
+    return read_console(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_LOG_BYTES:
+            raise DataError(f"{path} is larger than {LARGEST_LOG_BYTES >> 30} GiB: cut out the part that matters")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(
+            f"{path} is not a text: a log is CSV, JSON lines, console output, or a folder of TensorBoard events"
+        )
+    return raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8", errors="replace")

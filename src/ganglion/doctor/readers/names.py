@@ -1,0 +1,117 @@
+"""What others call the numbers that our records hold."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["ALIASES", "key_of", "record_of", "with_separation"]
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    key: tuple(words.split())
+    for key, words in {
+        "step": "step global_step steps iter iters iteration iterations n_iter it batch_idx cur_nimg",
+        "epoch": "epoch epochs progress_epoch",
+        "kimg": "kimg progress_kimg nkimg",
+        "loss_d": """
+            loss_d d_loss lossd dloss errd err_d d_err loss_dis dis_loss loss_disc disc_loss discriminator_loss
+            loss_discriminator loss_critic critic_loss c_loss d_total_loss d_loss_total loss_d_loss loss_d_total
+            netd_loss loss_netd total_d_loss train_d_loss train_loss_d
+        """,
+        "loss_g": """
+            loss_g g_loss lossg gloss errg err_g g_err loss_gen gen_loss generator_loss loss_generator
+            g_total_loss g_loss_total loss_g_loss loss_g_total netg_loss loss_netg adv_loss_g total_g_loss
+            train_g_loss train_loss_g
+        """,
+        "d_real": "d_x dx d_real real_prob prob_real p_real d_x_real d_real_prob real_score",
+        "d_fake": "d_g_z dgz d_fake fake_prob prob_fake p_fake d_g_z1 d_g_z_1 d_fake_prob fake_score",
+        "logit_real": "logit_real real_logit real_logits logits_real scores_real loss_scores_real d_logits_real",
+        "logit_fake": "logit_fake fake_logit fake_logits logits_fake scores_fake loss_scores_fake d_logits_fake",
+        "sign_real": "loss_signs_real signs_real",
+        "sign_fake": "loss_signs_fake signs_fake",
+        "accuracy_real": "accuracy_real acc_real real_acc d_acc_real real_accuracy",
+        "accuracy_fake": "accuracy_fake acc_fake fake_acc d_acc_fake fake_accuracy",
+        "loss_d_r1": "r1 r1_penalty loss_r1 loss_r1_penalty r1_loss loss_d_reg d_reg r1_reg",
+        "loss_d_gradient": "gp gradient_penalty grad_penalty loss_gp gp_loss d_gp loss_d_gradient",
+        "earth_mover": "wasserstein wasserstein_distance w_dist wdist em_distance earth_mover wasserstein_d w_distance",
+        "grad_g": "grad_norm_g g_grad_norm grad_g gradnorm_g generator_grad_norm",
+        "grad_d": "grad_norm_d d_grad_norm grad_d gradnorm_d discriminator_grad_norm",
+        "lr_g": "lr_g g_lr generator_lr learning_rate_g",
+        "lr_d": "lr_d d_lr discriminator_lr learning_rate_d",
+        "fid": "fid fid50k fid50k_full metrics_fid fid_score metrics_fid50k_full best_fid frechet_inception_distance",
+    }.items()
+}
+"""By our name, theirs; letters are small, and everything between words is one underscore."""
+
+KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
+
+LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}
+
+SURROUNDINGS = (
+    "train",
+    "training",
+    "val",
+    "loss",
+    "losses",
+    "metrics",
+    "metric",
+    "stats",
+    "gan",
+    "model",
+    "scalars",
+    "scalar",
+)
+"""Words before a name that say nothing of what it is."""
+
+
+def key_of(name: str) -> str:
+    """Our key for another's name; the name itself in its plain form where we have none."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    words = plain.split("_")
+    candidates = [plain]
+    while len(words) > 1 and words[0] in SURROUNDINGS:
+        words = words[1:]
+        candidates.append("_".join(words))
+    return next((KEYS[candidate] for candidate in candidates if candidate in KEYS), plain)
+
+
+def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Numbers by our keys. A value that is not finite becomes `non_finite`, since no record holds one."""
+    found: dict[str, Any] = {}
+    for name, value in values.items() if isinstance(values, Mapping) else values:
+        number = _number(value)
+        if number is None:
+            continue
+        key = key_of(name)
+        if math.isfinite(number):
+            found.setdefault(key, number)
+        else:
+            found.setdefault(
+                "non_finite",
+                {"tensor": {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}.get(key, name)},
+            )
+    return found
+
+
+def with_separation(record: dict[str, Any]) -> dict[str, Any]:
+    """What can be derived: shares from mean signs, and the separation of two normal distributions of logits."""
+    for side, right in (("real", 1), ("fake", -1)):
+        if (sign := record.pop(f"sign_{side}", None)) is not None:
+            record.setdefault(f"accuracy_{side}", (1 + right * sign) / 2)
+    needed = ("logit_real", "logit_fake", "logit_real_std", "logit_fake_std")
+    if "separation" not in record and all(key in record for key in needed):
+        real, fake, real_std, fake_std = (float(record[key]) for key in needed)
+        spread = math.hypot(real_std, fake_std)
+        record["separation"] = 0.5 * (1 + math.erf((real - fake) / (spread * 2**0.5))) if spread else 0.5
+    return record
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None or value == "":
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
