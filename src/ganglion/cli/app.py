@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli import data, diagnose, env, evaluate, recipes, sample, train
+from ganglion.cli import check, data, diagnose, env, evaluate, recipes, sample, train
 from ganglion.errors import GanglionError
 
 __all__ = ["app", "main"]
@@ -24,7 +24,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (train.train, data.data, recipes.recipes, sample.sample, diagnose.diagnose, evaluate.evaluate, env.env)
+COMMANDS = (
+    train.train,
+    data.data,
+    check.check,
+    recipes.recipes,
+    sample.sample,
+    diagnose.diagnose,
+    evaluate.evaluate,
+    env.env,
+)
 for command in COMMANDS:
     app.command()(command)
 

@@ -42,7 +42,7 @@ from ganglion.training.snapshot import Snapshots
 from ganglion.training.ward import Ward
 from ganglion.vitals.log import VitalsLog
 
-__all__ = ["train"]
+__all__ = ["classes_of", "train"]
 
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
@@ -84,7 +84,7 @@ def train(
     precision = choose_precision(wanted.training.precision, place)
     settled = update(
         wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        data__classes=_classes(wanted, store), data__held_out=_held_out(wanted, store), training__precision=precision,
+        data__classes=classes_of(wanted, store), data__held_out=_held_out(wanted, store), training__precision=precision,
     )  # fmt: skip
     folder = Path(run) if run else default_run(settled)
     with locked(folder):
@@ -153,7 +153,7 @@ def _process(fabric: Fabric, job: Job) -> bool:
             torch.distributed.destroy_process_group()
 
 
-def _classes(recipe: Recipe, store: Store) -> list[str] | None:
+def classes_of(recipe: Recipe, store: Store) -> list[str] | None:
     """The classes that a conditional recipe is told apart. Raises DataError where the images cannot give them."""
     if not recipe.data.conditional:
         return None
