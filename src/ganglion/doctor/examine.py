@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ganglion.doctor.chart import SUSTAINED_RECORDS, Chart
@@ -41,8 +43,9 @@ def _finding(rule: Rule, chart: Chart, table: Table | None) -> Finding | None:
     seen = rule.look(chart, limits_of(rule.code, table))
     if seen is None:
         return None
+    measured = [evidence for evidence in seen.evidence if math.isfinite(evidence.value)]
     return Finding(
-        rule.code, seen.severity, int(chart.steps[max(0, seen.since)]), seen.evidence, seen.why or rule.why,
+        rule.code, seen.severity, int(chart.steps[max(0, seen.since)]), measured, seen.why or rule.why,
         list(rule.remedies), seen.inferred,
     )  # fmt: skip
 
@@ -57,16 +60,13 @@ def _state(found: list[Finding], incomplete: bool) -> State:
 
 
 def _ordered(found: list[Finding]) -> list[Finding]:
-    """Causes first; a finding that another explains says so."""
-    codes = {finding.code for finding in found}
-    causes = {
-        finding.code: next(
-            (rule.code for rule in RULES.values() if finding.code in rule.explains and rule.code in codes), None
-        )
-        for finding in found
+    """Causes first, failing before watch; a finding that follows from another says so. Of two that explain each other, the
+    one that RULES lists first is the cause.
+    """
+    codes = [code for code in RULES if any(finding.code == code for finding in found)]
+    causes: dict[str, str | None] = {
+        code: next((other for other in codes[:place] if code in RULES[other].explains), None)
+        for place, code in enumerate(codes)
     }
-    named = [
-        Finding(**{**vars(finding), "because_of": causes[finding.code]}) if causes[finding.code] else finding
-        for finding in found
-    ]
-    return sorted(named, key=lambda f: (f.because_of is not None, f.severity != "failing", f.since_step))
+    named = [replace(finding, because_of=causes[finding.code]) for finding in found]
+    return sorted(named, key=lambda f: (f.because_of is not None, f.severity != "failing", codes.index(f.code)))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganglion.data.batches import Batches
 from ganglion.networks.build import class_count
@@ -21,8 +21,9 @@ from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.players import Players
-from ganglion.vitals.examination import EXAMINED, POOL, Judged, Shown, Step, Yardstick, examine
+from ganglion.vitals.examination import EXAMINED, POOL, Judged, Shown, Step, Yardstick, examine, looks_of
 from ganglion.vitals.gauges import clip_share
+from ganglion.vitals.records import Record
 from ganglion.vitals.rest import at_rest, differs_by_mode
 from ganglion.vitals.units import watching_units
 
@@ -56,6 +57,15 @@ class Checkup:
         labels = draw_labels(class_count(recipe), EXAMINED, stream(seed, Purpose.EXAMINED, 2))
         self.labels = None if labels is None else labels.to(device)
 
+    def at_the_start(self, players: Players) -> Record:
+        """The record of step 0: what G's first weights draw."""
+        with torch.no_grad(), self.autocast():  # in train mode, as in the first step; its statistics are put back
+            kept = [buffer.clone() for buffer in players.generator.buffers()]
+            samples = players.generator.train()(self.z, self.labels).float()
+            for buffer, before in zip(players.generator.buffers(), kept, strict=True):
+                buffer.copy_(before)
+        return {"step": 0, "kimg": 0.0, "seconds": 0.0, **looks_of(self.yardstick, samples)}
+
     def __call__(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
         """The record's numbers that come from images and from weights at rest."""
         generator, discriminator = players.generator, players.discriminator
@@ -71,9 +81,14 @@ class Checkup:
                 )  # fmt: skip
         dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
         found |= {key: share for key, share in dead.items() if share is not None}
+        found |= {"parameters_g": _weights(generator), "parameters_d": _weights(discriminator)}
         if self.recipe.objective.clip is not None:
             found["clip_share"] = clip_share(discriminator, self.recipe.objective.clip)
         return found
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
 
 
 def _judge(discriminator: Discriminator) -> Callable[[Shown], Judged]:

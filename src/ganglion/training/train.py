@@ -214,6 +214,8 @@ def _work(fabric: Fabric, job: Job) -> bool:
             checkup = Checkup(recipe, batches, fabric.device, fabric.autocast)
             if position.step == 0:
                 snapshots.draw(players.ema, 0)
+                vitals.write(record := checkup.at_the_start(players))
+                doctor.take(record)
             with screen.training() as show:
                 desk = Desk(run, vitals, doctor, checkup, snapshots, show)
                 finished = _trained(fabric, recipe, batches, players, position, desk, interrupt)

@@ -18,7 +18,7 @@ from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
 from ganglion.vitals import images as looks
 from ganglion.vitals.separation import separation
 
-__all__ = ["EXAMINED", "Judged", "Shown", "Step", "Yardstick", "examine"]
+__all__ = ["EXAMINED", "Judged", "Shown", "Step", "Yardstick", "examine", "looks_of"]
 
 EXAMINED = 64
 """Images of each kind."""
@@ -113,19 +113,24 @@ def examine(
     return {key: value for key, value in found.items() if np.all(np.isfinite(value))}
 
 
-def _of_samples(yardstick: Yardstick, samples: Tensor, others: Tensor) -> dict[str, Any]:
+def looks_of(yardstick: Yardstick, samples: Tensor) -> dict[str, Any]:
+    """What samples (N, C, H, W) look like by themselves, beside reals."""
     rows = looks.small(samples)
-    apart = (rows - looks.small(others)).norm(dim=1).mean()
     scalars = {
         "diversity": looks.mean_distance(rows) / yardstick.spread,
         "duplicates": looks.duplicates(rows, yardstick.rows),
-        "z_response": apart / yardstick.spread,
         "saturation": looks.saturation(samples),
         "saturation_real": yardstick.saturation,
         "contrast": looks.contrast(samples) / yardstick.contrast,
         "fine": looks.fine_energy(samples) / yardstick.fine,
     }
-    found = dict(zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True))
+    return dict(zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True))
+
+
+def _of_samples(yardstick: Yardstick, samples: Tensor, others: Tensor) -> dict[str, Any]:
+    found = looks_of(yardstick, samples)
+    apart = (looks.small(samples) - looks.small(others)).norm(dim=1).mean()
+    found["z_response"] = float(apart / yardstick.spread)
     found |= {"swd": yardstick.distance(samples), "swd_floor": yardstick.floor}
     if yardstick.pool is not None and yardstick.unseen is not None:
         nearest = looks.nearest_distances(_coarse(samples), yardstick.pool)

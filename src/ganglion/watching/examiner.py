@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganglion.vitals.examination import EXAMINED, Judged, Shown, Step, Yardstick, examine
+from ganglion.vitals.examination import EXAMINED, Judged, Shown, Step, Yardstick, examine, looks_of
 from ganglion.vitals.rest import differs_by_mode
 from ganglion.vitals.units import watching_units
 from ganglion.watching.outputs import as_images, ends_in_sigmoid, image_of, judgement_of, logits_of, rows_of, tensors_in
@@ -43,6 +43,7 @@ class Examiner:
         self._reals: list[Tensor] = []
         self._labels: list[tuple[Tensor, ...]] = []
         self._yardstick: Yardstick | None = None
+        self._first: Tensor | None = None
         self.unseen: set[str] = set()
         """What cannot be looked at, in a person's words."""
 
@@ -50,6 +51,19 @@ class Examiner:
         """What G was called with in training; the first rows are its fixed latents."""
         if self._kept(self._asked) < EXAMINED and _rows(arguments):
             self._asked.append(_copied(arguments))
+
+    def keep_first(self, drawn: Tensor) -> None:
+        """A batch of G; the very first one shows what its first weights draw."""
+        if self._first is None:
+            self._first = drawn.detach().float().clone()
+
+    def at_the_start(self) -> dict[str, Any]:
+        """What the very first batch of G looked like beside reals; nothing where that cannot be said."""
+        yardstick = self._measure()
+        images = None if self._first is None else as_images(self._first)
+        if yardstick is None or images is None or images.shape[1:] != yardstick.reals.images.shape[1:]:
+            return {}
+        return looks_of(yardstick, images)
 
     def keep_reals(self, images: Tensor, arguments: tuple[Any, ...]) -> None:
         """A batch of reals at D's input, and what D was given beside it."""

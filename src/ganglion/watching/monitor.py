@@ -98,6 +98,7 @@ class Monitor:
         self._out = Outbox(out) if out is not None and _is_first_process() else None
         self._drawn: deque[Tensor] = deque(maxlen=BATCHES_OF_G)
         self._calls: list[Call] = []
+        self._unsorted: list[Call] = []
         self._last = LastSeen(None, None, None, ())
         self._reasons: set[str] = set()
         self._told: dict[str, float] = {}
@@ -154,6 +155,7 @@ class Monitor:
         if images is None:
             return
         self._drawn.append(images.detach())
+        self._examiner.keep_first(images)
         if self._looking:
             given = (*arguments, *named.values())
             if not named:  # fixed latents are asked for again by place
@@ -188,6 +190,7 @@ class Monitor:
             return
         seen = sort_calls(self._calls, [marks(images) for images in self._drawn])
         self._judge(seen)
+        self._unsorted = [call for call in self._calls if not call.from_g] if seen.reason else []
         both = any(not call.from_g for call, _ in seen.fake)  # D saw samples apart from G's loss
         self._calls = [call for call in self._calls if call.from_g] if both else []
         self._gauges.d.after_backward(_loss_scale(self._optimizer_d))
@@ -201,8 +204,11 @@ class Monitor:
     @_guarded
     def _before_step_g(self, *_: object) -> None:
         if self._looking:
+            if self._unsorted:  # samples that are changed on their way to D may come along again in G's phase
+                changed = [call.marks for call in self._calls if call.from_g]
+                self._judge(sort_calls(self._unsorted, [*(marks(images) for images in self._drawn), *changed]))
             self._pull_of_g()
-            self._calls = []
+            self._calls, self._unsorted = [], []
             self._gauges.g.after_backward(_loss_scale(self._optimizer_g))
 
     @_guarded
@@ -211,6 +217,8 @@ class Monitor:
             self._gauges.g.after_step()
             self._shown_before, self._shown = self._shown or self._shown_before, 0
         self.step += 1
+        if self.step == 1:
+            self._record_of_the_start()
         if self.step == 1 or self.step % self.every == 0:
             self._record()
         self._look()
@@ -252,6 +260,12 @@ class Monitor:
         if pull is not None:
             self._gauges.meter.add(pull_g_fake=pull)
 
+    def _record_of_the_start(self) -> None:
+        """What G's first weights draw, before any has moved."""
+        found = self._examiner.at_the_start()
+        if found:
+            self._keep({"step": 0, "kimg": 0.0, **found}, None)
+
     def _record(self) -> None:
         """A record, its verdict, and what is told of it."""
         record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._gauges.read()}
@@ -271,6 +285,9 @@ class Monitor:
             pictures = self._examiner.pictures() if self._out else None
         finally:
             self._muted = False
+        self._keep(record, pictures)
+
+    def _keep(self, record: Record, pictures: Tensor | None) -> None:
         self.records.append(record)
         events = self._follower.take(record)
         if self._out:

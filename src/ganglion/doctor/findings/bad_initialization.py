@@ -1,0 +1,73 @@
+"""bad-initialization: first weights that no training gets out of"""
+
+from __future__ import annotations
+
+from ganglion.doctor.chart import Chart
+from ganglion.doctor.rule import Limits, Rule, Suspicion
+from ganglion.doctor.signs import still_far
+from ganglion.doctor.verdict import Evidence, Remedy
+
+__all__ = ["RULE"]
+
+
+def look(chart: Chart, limits: Limits) -> Suspicion | None:
+    first = chart.records[0]
+    if chart.steps[0] > 1 or len(chart) < 2 * chart.window or not still_far(chart, limits["poor"], limits["windows"]):
+        return None
+    full, wild, faint = (float(first.get(key, float("nan"))) for key in ("saturation", "fine", "contrast"))
+    if full > limits["saturated"] and wild > limits["noise"]:
+        return Suspicion(
+            "failing",
+            0,
+            [
+                Evidence("saturated pixels in the first samples", full, f"below {limits['saturated']:g}"),
+                Evidence("fine detail in the first samples over that of reals", wild, f"below {limits['noise']:g}"),
+            ],
+            f"First weights are too large: G's tanh begins at its ends. {RULE.why}",
+        )
+    slope = chart.early("grad_g")
+    if faint < limits["faint"] and slope < limits["gradient"]:
+        return Suspicion(
+            "failing",
+            0,
+            [
+                Evidence("contrast of the first samples over that of reals", faint, f"above {limits['faint']:g}"),
+                Evidence("norm of G's first gradients", slope, f"above {limits['gradient']:g}"),
+            ],
+            f"First weights are too small: signals fade from layer to layer. {RULE.why}",
+        )
+    return None
+
+
+RULE = Rule(
+    "bad-initialization",
+    look,
+    "Before it has learnt anything, G draws what no gradient can carry away from: saturated noise or one "
+    "gray, and samples have hardly come nearer to the data since.",
+    (
+        Remedy(
+            "Draw first weights by He's scheme, which keeps signals their size",
+            "--fresh --set init.scheme=kaiming",
+            "nn.init.kaiming_normal_(weight)",
+        ),
+        Remedy(
+            "Or from N(0, 0.02) with batch norm in both networks",
+            "--fresh --set init.scheme=normal --set init.std=0.02 --set generator.norm=batch",
+            "nn.init.normal_(weight, 0, 0.02)",
+        ),
+        Remedy(
+            "Look at the size of signals before training",
+            "ganglion check SOURCE",
+            "ganglion.watch writes a record of the first weights",
+        ),
+    ),
+    explains=(
+        "noise-collapse",
+        "discriminator-wins",
+        "blank-collapse",
+        "mode-collapse",
+        "stalled",
+        "partial-collapse",
+        "vanishing-generator-gradient",
+    ),
+)

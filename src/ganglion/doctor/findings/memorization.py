@@ -1,0 +1,41 @@
+"""memorization: samples are copies of training images"""
+
+from __future__ import annotations
+
+from ganglion.doctor.chart import Chart
+from ganglion.doctor.remedies import AUGMENT, STOP
+from ganglion.doctor.rule import Limits, Rule, Suspicion
+from ganglion.doctor.verdict import Evidence, Remedy
+
+__all__ = ["RULE"]
+
+
+def look(chart: Chart, limits: Limits) -> Suspicion | None:
+    since = chart.lasts(chart["nearest"] > limits["watch"])
+    if since is None:
+        return None
+    near = chart.recent("nearest")
+    return Suspicion(
+        "failing" if near > limits["failing"] else "watch",
+        since,
+        [
+            Evidence("chance that a sample lies nearer to training images than an unseen real one", near, "0 to 0.6"),
+        ],
+    )
+
+
+RULE = Rule(
+    "memorization",
+    look,
+    "Samples lie nearer to training images than new real images do: G repeats what it was shown. Such a "
+    "run looks excellent and has learnt nothing beyond its data.",
+    (
+        STOP,
+        AUGMENT,
+        Remedy(
+            "See which samples are copies: ganglion evaluate RUN --neighbours sheet.png",
+            "",
+            "compare samples with their nearest training images",
+        ),
+    ),
+)
