@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,7 @@ class Fault:
     """One thing done wrong; everything else is the DCGAN tutorial's."""
 
     show_real: Callable[[Tensor], Tensor] = lambda images: images
-    show_fake: Callable[[Tensor], Tensor] = lambda images: images
     label_for_g: float = 1.0
-    latents: Callable[[int, int], Tensor] = lambda n, step: torch.randn(n, 32)
     sigmoid: bool = False
     lr_g: float = 2e-4
     lr_d: float = 2e-4
@@ -81,14 +79,17 @@ class Fault:
     momentum: float = 0.1
     """Of G's batch norm."""
     labels: bool = False
-    networks: Callable[[], tuple[nn.Module, nn.Module]] | None = None
     beta1: float = 0.5
-    options: dict[str, Any] = field(default_factory=dict)
+    lr_growth: float = 1.0
+    """Factor on both rates at each step."""
+    frame: bool = False
+    """Whether G ends in a black frame."""
 
 
 class PlainG(nn.Module):
-    def __init__(self, width: int = 16, momentum: float = 0.1, labels: bool = False) -> None:
+    def __init__(self, width: int = 16, momentum: float = 0.1, labels: bool = False, frame: bool = False) -> None:
         super().__init__()
+        self.frame = frame
         self.labels = nn.Embedding(10, 32) if labels else None
         self.body = nn.Sequential(
             nn.ConvTranspose2d(32, 2 * width, 4), nn.BatchNorm2d(2 * width, momentum=momentum), nn.ReLU(True),
@@ -99,7 +100,8 @@ class PlainG(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.labels is not None:
             z = self.labels(labels) + 0 * z  # the slip: the latent is there, and never used
-        return self.body(z[:, :, None, None])
+        images = self.body(z[:, :, None, None])
+        return pad(images[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=-1.0) if self.frame else images
 
 
 class PlainD(nn.Module):
@@ -129,9 +131,7 @@ def plain(fault: Fault, folder: Path, steps: int = 1500, batch: int = 32) -> Non
     random = np.random.default_rng(0)
     store = prepare(Data(source="digits", size=(16, 16)), cache_folder(), Screen(quiet=True))
     pixels, digits = torch.from_numpy(np.array(store.images)), torch.from_numpy(store.labels)
-    G, D = fault.networks() if fault.networks else (
-        PlainG(momentum=fault.momentum, labels=fault.labels), PlainD(sigmoid=fault.sigmoid)
-    )  # fmt: skip
+    G, D = PlainG(16, fault.momentum, fault.labels, fault.frame), PlainD(sigmoid=fault.sigmoid)
     G.apply(first_weights)
     D.apply(first_weights)
     both = [*G.parameters(), *D.parameters()]
@@ -143,18 +143,20 @@ def plain(fault: Fault, folder: Path, steps: int = 1500, batch: int = 32) -> Non
         if fault.lr_jump and step == fault.lr_jump[0]:
             for optimizer in (opt_g, opt_d):
                 optimizer.param_groups[0]["lr"] *= fault.lr_jump[1]
+        for optimizer in (opt_g, opt_d):
+            optimizer.param_groups[0]["lr"] *= fault.lr_growth
         chosen = torch.from_numpy(random.integers(0, len(pixels), batch))
         real = fault.show_real(pixels[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1)
         given = (digits[chosen],) if fault.labels else ()
         opt_d.zero_grad()
-        fake = fault.show_fake(G(fault.latents(batch, step), *given))
+        fake = G(torch.randn(batch, 32), *given)
         loss_d = criterion(D(real, *given), torch.ones(batch)) + criterion(D(fake.detach(), *given), torch.zeros(batch))
         loss_d.backward()
         opt_d.step()
         opt_g.zero_grad()
         loss_g = criterion(D(fake, *given), torch.full((batch,), fault.label_for_g))
         loss_g.backward()
-        monitor.log(loss_d=float(loss_d), loss_g=float(loss_g))
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
         opt_g.step()
     print(monitor.verdict().text())
     monitor.close()
@@ -167,7 +169,8 @@ def of(fault: Fault, **options: Any) -> Callable[[Path], None]:
 HEALTHY = [
     Case(f"healthy-{name}", (), f"--recipe {name} {command}", about=f"the recipe {name} as it is, with small networks")
     for name, command in {
-        "dcgan": LONG, "dcgan-fm": LONG, "lsgan": LONG, "improved": LONG, "dragan": LONG, "fast": LONG, "small-data": LONG,
+        "dcgan": LONG, "dcgan-fm": LONG, "lsgan": LONG, "improved": LONG.replace("--kimg 80", "--kimg 20"),
+        "dragan": LONG, "fast": LONG, "small-data": LONG,
         "wgan": LONG.replace("--kimg 80", "--kimg 400"), "wgan-gp": LONG.replace("--kimg 80", "--kimg 200"),
         "sngan": LONG.replace("--kimg 80", "--kimg 200"),
         "r3gan": f"{LONG} --set generator.blocks=1 --set discriminator.blocks=1",
@@ -176,8 +179,8 @@ HEALTHY = [
 
 SICK = [
     Case("discriminator-wins", ("discriminator-wins",), f"--recipe dcgan {QUICK} --set discriminator.norm=none "
-         "--set optimizer.discriminator.lr=0.002 --set optimizer.generator.lr=0.00001",
-         about="D learns two hundred times as fast as G"),
+         "--set optimizer.discriminator.lr=0.002 --set optimizer.generator.lr=0.000001",
+         about="D learns two thousand times as fast as G"),
     Case("generator-wins", ("generator-wins",), f"--recipe dcgan {QUICK} --set optimizer.discriminator.lr=0.0000005 "
          "--set optimizer.generator.lr=0.002", about="D hardly learns"),
     Case("vanishing-generator-gradient", ("vanishing-generator-gradient",), f"--recipe dcgan {QUICK} "
@@ -186,22 +189,23 @@ SICK = [
     Case("exploding-gradient", ("exploding-gradient",), f"--recipe wgan {QUICK} --set objective.clip=null "
          "--set discriminator.norm=none --set generator.norm=none --set optimizer.discriminator.lr=0.002",
          about="a critic that nothing keeps Lipschitz"),
-    Case("non-finite", ("non-finite",), f"--recipe dcgan {QUICK} --set discriminator.norm=none "
-         "--set objective.adversarial=wasserstein --set optimizer.discriminator.lr=1000 --set optimizer.generator.lr=1000",
-         about="learning rates beyond all reason"),
-    Case("mode-collapse", ("mode-collapse",), f"--recipe dcgan {QUICK} --set balance.g_steps=10 "
-         "--set optimizer.generator.lr=0.001", about="ten updates of G for one of D"),
+    Case("non-finite", ("non-finite",), f"--recipe dcgan {QUICK} --set optimizer.discriminator.lr=1e20",
+         about="a learning rate beyond all reason"),
+    Case("mode-collapse", ("mode-collapse",), f"--recipe dcgan {QUICK} --set balance.g_steps=5 --set generator.norm=none "
+         "--set discriminator.norm=none --set init.scheme=kaiming --set optimizer.generator.lr=0.001",
+         about="five fast updates of G for one of D, without norms"),
     Case("partial-collapse", ("partial-collapse",), f"--recipe dcgan {QUICK} --set latent.dim=1",
          about="a latent of a single number"),
-    Case("late-collapse", ("late-collapse",), loop=of(Fault(lr_jump=(1000, 100.0)), steps=1800),
-         about="a schedule that multiplies both rates by 100 in the midst"),
-    Case("noise-collapse", ("noise-collapse",), f"--recipe dcgan {QUICK} --set generator.norm=none "
+    Case("late-collapse", ("late-collapse",), loop=of(Fault(lr_jump=(1000, 3000.0)), steps=1600),
+         about="a schedule that multiplies both rates by 3,000 in the midst"),
+    Case("noise-collapse", ("learning-rate-too-high", "noise-collapse"), f"--recipe dcgan {QUICK} --set generator.norm=none "
          "--set optimizer.generator.lr=0.02", about="G's rate is a hundred times the usual, without batch norm"),
-    Case("blank-collapse", ("blank-collapse",), f"--recipe dcgan {QUICK} --set generator.norm=none "
-         "--set optimizer.generator.lr=0.5", about="G's tanh is driven into its end"),
-    Case("oscillation", ("oscillation", "growing-oscillation"), f"--recipe dcgan {QUICK} --set optimizer.generator.beta1=0.95 "
-         "--set optimizer.discriminator.beta1=0.95 --set optimizer.generator.lr=0.002 --set optimizer.discriminator.lr=0.002",
-         about="heavy momentum"),
+    Case("blank-collapse", ("blank-collapse",), f"--recipe dcgan {LONG} --set optimizer.generator.algorithm=adamw "
+         "--set optimizer.generator.weight_decay=30", about="weight decay that outweighs learning"),
+    Case("oscillation", ("oscillation",), f"--recipe dcgan {QUICK} --set generator.norm=none --set init.scheme=kaiming "
+         "--set optimizer.generator.lr=0.02 --set optimizer.discriminator.lr=0.02", about="large rates for both"),
+    Case("growing-oscillation", ("growing-oscillation",), loop=of(Fault(lr_growth=1.003), steps=2400),
+         about="a schedule with the wrong sign: rates grow by 0.3 % a step"),
     Case("range-255", ("range-mismatch",), loop=of(Fault(show_real=lambda x: (x + 1) * 127.5), steps=300),
          about="reals in [0, 255]"),
     Case("range-01", ("range-mismatch",), loop=of(Fault(show_real=lambda x: (x + 1) / 2), steps=300), about="reals in [0, 1]"),
@@ -209,32 +213,33 @@ SICK = [
          about="reals normalised twice"),
     Case("bad-initialization", ("bad-initialization",), f"--recipe dcgan {QUICK} --set init.std=0.2 --set generator.norm=none "
          "--set discriminator.norm=none", about="N(0, 0.2) without norms"),
+    Case("bad-initialization-small", ("bad-initialization",), f"--recipe dcgan {QUICK} --set init.std=0.005 "
+         "--set generator.norm=none --set discriminator.norm=none", about="N(0, 0.005) without norms"),
     Case("batchnorm-mismatch", ("batchnorm-mismatch",), loop=of(Fault(momentum=0.0)),
          about="batch norm whose running statistics never move"),
     Case("capacity-imbalance", ("capacity-imbalance",), f"--recipe dcgan {QUICK} --set generator.width=2 "
-         "--set discriminator.width=64 --set discriminator.norm=none", about="D has a thousand times the weights of G"),
-    Case("discriminator-overfitting", ("discriminator-overfitting",), f"--recipe dcgan {LONG} --set discriminator.width=64 "
-         "--set data.held_out=64", about="160 images, no augmentation", images=160),
-    Case("memorization", ("memorization",), f"--recipe dcgan {LONG} --kimg 160 --set generator.width=64 --set data.held_out=64",
-         about="96 images, a large G, long", images=96),
+         "--set discriminator.width=64 --set discriminator.norm=none", about="D has a hundred times the weights of G"),
+    Case("discriminator-overfitting", ("discriminator-overfitting",), f"--recipe dcgan {LONG} --kimg 50 "
+         "--set discriminator.width=64 --set data.held_out=64", about="160 images, no augmentation", images=160),
+    Case("memorization", ("memorization", "discriminator-overfitting"), f"--recipe dcgan {LONG} --set generator.width=48 "
+         "--set data.held_out=40", about="eight images to learn from", images=48),
     Case("clip-saturation", ("clip-saturation",), f"--recipe wgan {QUICK} --set objective.clip=0.001 "
          "--set optimizer.discriminator.lr=0.002", about="a narrow clip and a fast critic"),
-    Case("learning-rate-too-high", ("learning-rate-too-high",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=0.02 "
-         "--set optimizer.discriminator.lr=0.02", about="a hundred times the usual rates"),
+    Case("learning-rate-too-high", ("learning-rate-too-high",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=0.2 "
+         "--set optimizer.discriminator.lr=0.2", about="a thousand times the usual rates"),
     Case("learning-rate-too-low", ("learning-rate-too-low",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=1e-7 "
          "--set optimizer.discriminator.lr=1e-7", about="a two-thousandth of the usual rates"),
-    Case("stalled", ("stalled",), f"--recipe dcgan {LONG} --set generator.width=1 --set latent.dim=2",
-         about="a G that is too small to come any nearer"),
+    Case("stalled", ("stalled",), f"--recipe dcgan {LONG} --set objective.history=1000",
+         about="historical averaging so strong that nobody can leave the past"),
     Case("optimizer-crosstalk", ("optimizer-crosstalk",), loop=of(Fault(one_optimizer=True)),
          about="G's optimiser was given the weights of both networks"),
     Case("labels-swapped", ("labels-swapped",), loop=of(Fault(label_for_g=0.0)), about="G is trained on the label of fakes"),
     Case("latent-ignored", ("latent-ignored",), loop=of(Fault(labels=True)),
          about="a conditional G in which the latent is multiplied by 0"),
     Case("padding-shortcut", ("padding-shortcut",), loop=of(Fault(
-        show_real=lambda x: pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=0.0),
-        show_fake=lambda x: pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=-1.0))),
-         about="reals are padded with gray, fakes with black"),
-    Case("loss-clamped", ("loss-clamped",), loop=of(Fault(sigmoid=True, lr_d=0.05, lr_g=1e-6)),
+        show_real=lambda x: pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=0.0), frame=True)),
+         about="reals are padded with gray, and G draws a black frame"),
+    Case("loss-clamped", ("loss-clamped",), loop=of(Fault(sigmoid=True, lr_d=2.0, lr_g=1e-6)),
          about="BCELoss on a sigmoid that is sure of everything"),
 ]  # fmt: skip
 
