@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import ganglion
-from watch_loops import LOOPS, ConvD, ConvG, Truth, adam, tutorial
+from watch_loops import LOOPS, ConvD, ConvG, Truth, adam, data, tutorial
 
 STEPS, EVERY = 24, 8
 
@@ -67,7 +67,7 @@ def test_the_training_ends_with_the_very_bits_it_would_have_without_being_watche
 @pytest.mark.parametrize("name", LOOPS)
 def test_what_d_says_of_real_and_of_fake_is_what_the_loop_knows_it_said(name: str) -> None:
     truth, _, monitor = watched(LOOPS[name])
-    for record in monitor.records:
+    for record in (record for record in monitor.records if record["step"]):
         first = 1 if record["step"] == 1 else max(2, record["step"] - EVERY + 1)
         looked = [s for s in range(first, record["step"] + 1) if s == 1 or s % (EVERY // 4) == 0]
         if name == "together":  # G moves first: D's answer to a batch belongs to the step that follows
@@ -85,8 +85,8 @@ def test_what_d_says_of_real_and_of_fake_is_what_the_loop_knows_it_said(name: st
 @pytest.mark.parametrize("name", LOOPS)
 def test_it_measures_what_a_run_of_ours_measures(name: str) -> None:
     _, _, monitor = watched(LOOPS[name])
-    expected = [1, *range(EVERY, len(monitor.records) * EVERY, EVERY)]
-    assert [record["step"] for record in monitor.records] == expected
+    steps = [record["step"] for record in monitor.records if record["step"]]
+    assert steps == [1, *range(EVERY, len(steps) * EVERY, EVERY)]
     last = monitor.records[-1]
     assert {"grad_g", "grad_d_first", "update_g", "weight_d", "lr_g", "first_gradient_g", "logits"} <= last.keys()
     assert {"diversity", "duplicates", "swd", "saturation", "z_response", "range_real"} <= last.keys()
@@ -151,7 +151,7 @@ def test_an_error_inside_ends_the_watching_is_told_once_and_not_the_training(whe
 
 
 def changed_after_detach(steps: int, attach: Callable[..., None]) -> Truth:
-    """Samples are augmented after they are detached: they are no batch that G drew."""
+    """Samples get noise of their own each time D sees them: they are never a batch that G drew."""
     G, D = ConvG(), ConvD()
     opt_g, opt_d, loss = adam(G), adam(D), nn.BCEWithLogitsLoss()
     attach(G, D, opt_g, opt_d)
@@ -159,11 +159,12 @@ def changed_after_detach(steps: int, attach: Callable[..., None]) -> Truth:
         fake = G(torch.randn(16, 8))
         opt_d.zero_grad()
         (
-            loss(D(torch.rand(16, 1, 16, 16)), torch.ones(16, 1)) + loss(D(fake.detach().flip(3)), torch.zeros(16, 1))
+            loss(D(torch.rand(16, 1, 16, 16)), torch.ones(16, 1))
+            + loss(D(fake.detach() + 0.1 * torch.randn(16, 1, 16, 16)), torch.zeros(16, 1))
         ).backward()
         opt_d.step()
         opt_g.zero_grad()
-        loss(D(fake.flip(3)), torch.ones(16, 1)).backward()
+        loss(D(fake + 0.1 * torch.randn(16, 1, 16, 16)), torch.ones(16, 1)).backward()
         opt_g.step()
     return Truth([G, D], [], [])
 
@@ -195,7 +196,7 @@ def test_ones_own_numbers_stand_in_the_next_record() -> None:
         monitors[0].log(loss_d=1.5)
 
     run(tutorial, attach)
-    assert [record.get("loss_d") for record in monitors[0].records] == [1.5, None, None, None]
+    assert [(r["step"], r["loss_d"]) for r in monitors[0].records if "loss_d" in r] == [(1, 1.5)]
 
 
 def test_it_leaves_a_folder_that_can_be_read_and_sets_an_older_one_aside(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_it_leaves_a_folder_that_can_be_read_and_sets_an_older_one_aside(tmp_pat
         _, _, monitor = watched(tutorial, out=tmp_path)
         monitor.close()
     lines = [json.loads(line) for line in (tmp_path / "vitals.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 8, 16, 24]
+    assert [line["step"] for line in lines] == [0, 1, 8, 16, 24]
     assert (tmp_path / "vitals.jsonl.old-1").exists()
     assert len(list((tmp_path / "samples" / "fixed").glob("*.png"))) >= 3
     assert (tmp_path / "findings.jsonl").exists()
@@ -227,6 +228,37 @@ def test_optimisers_inside_wrappers_are_found() -> None:
     monitor = ganglion.watch(G, D, Wrapper(Wrapper(inner)), adam(D))
     assert monitor._optimizer_g is inner
     monitor.close()
+
+
+def flipped(steps: int, attach: Callable[..., None]) -> Truth:
+    """Samples are mirrored on their way to D, in both phases alike."""
+    G, D = ConvG(), ConvD()
+    opt_g, opt_d, loss = adam(G), adam(D), nn.BCEWithLogitsLoss()
+    attach(G, D, opt_g, opt_d)
+    truth = Truth([G, D], [], [])
+    for step in range(steps):
+        fake = G(torch.randn(16, 8))
+        on_real, on_fake = D(data(16, step)), D(fake.detach().flip(3))
+        opt_d.zero_grad()
+        (loss(on_real, torch.ones(16, 1)) + loss(on_fake, torch.zeros(16, 1))).backward()
+        opt_d.step()
+        opt_g.zero_grad()
+        loss(D(fake.flip(3)), torch.ones(16, 1)).backward()
+        opt_g.step()
+        truth.real.append(on_real.detach().flatten())
+        truth.fake.append(on_fake.detach().flatten())
+    return truth
+
+
+def test_samples_that_are_changed_are_known_again_when_g_trains_on_the_same() -> None:
+    truth, _, monitor = watched(flipped)
+    looked = [17, 19, 21, 23]  # steps 18, 20, 22, 24
+    assert monitor.records[-1]["logit_fake"] == pytest.approx(
+        float(torch.cat([truth.fake[i] for i in looked]).mean()), rel=2e-3
+    )
+    assert monitor.records[-1]["logit_real"] == pytest.approx(
+        float(torch.cat([truth.real[i] for i in looked]).mean()), rel=2e-3
+    )
 
 
 def test_networks_that_hooks_of_other_people_look_at_are_not_asked_behind_their_back() -> None:

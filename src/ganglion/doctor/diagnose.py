@@ -8,6 +8,7 @@ from typing import Any
 from ganglion.doctor.examine import examine
 from ganglion.doctor.readers.console import read_console
 from ganglion.doctor.readers.lines import read_lines
+from ganglion.doctor.readers.names import ALIASES
 from ganglion.doctor.readers.table import read_table
 from ganglion.doctor.readers.tensorboard import event_folders, read_events
 from ganglion.doctor.verdict import Verdict
@@ -16,6 +17,8 @@ from ganglion.errors import DataError
 __all__ = ["diagnose", "read_log"]
 
 LARGEST_LOG_BYTES = 2**30
+TELLING = {"separation", "swd", "diversity", "non_finite"} | ALIASES.keys() - {"step", "epoch", "kimg", "lr_g", "lr_d"}
+"""Of these a record has at least one."""
 
 
 def diagnose(path: str | Path) -> Verdict:
@@ -32,7 +35,7 @@ def read_log(place: Path) -> list[dict[str, Any]]:
     if not place.exists():
         raise DataError(f"{place}: there is no such file or folder")
     records = _of_folder(place) if place.is_dir() else _of_file(place)
-    if not any(record.keys() - {"step", "kimg", "epoch"} for record in records):
+    if not any(record.keys() & TELLING for record in records):
         raise DataError(
             f"{place} tells nothing of a GAN's training: expected numbers such as loss_d and loss_g, by whatever of the "
             "usual names (docs/diagnose.md lists them)"

@@ -72,7 +72,10 @@ def at_full_rate(chart: Chart, share: float = 0.3) -> bool:
 
 
 def swings(values: Column) -> tuple[float, int]:
-    """How far a series swings about its own trend, over its mean; and how often it crosses it. (0, 0) for a short one."""
+    """How far a series swings about its own trend, over its mean; and how often it crosses it. (0, 0) for a short one.
+
+    Half of the range that holds the middle seven tenths, after a median of three: single outliers are no swing.
+    """
     there = values[~np.isnan(values)]
     if len(there) < 8:
         return 0.0, 0
@@ -80,4 +83,5 @@ def swings(values: Column) -> tuple[float, int]:
     rest = there - np.polyval(np.polyfit(time, there, 1), time)
     calm = smoothed(rest, 3)
     crossings = int((np.sign(calm[1:]) * np.sign(calm[:-1]) < 0).sum())
-    return float(rest.std() / max(abs(there.mean()), 1e-12)), crossings
+    low, high = np.quantile(calm, [0.15, 0.85])
+    return float((high - low) / 2 / max(abs(there.mean()), 1e-12)), crossings

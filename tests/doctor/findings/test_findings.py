@@ -1,0 +1,198 @@
+"""Each finding on records of which the answer is known: made up, and stored from real runs; in both directions."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganglion.doctor.examine import examine
+from ganglion.doctor.findings import RULES
+from ganglion.doctor.rule import limits_of, thresholds
+from made_records import SICK, healthy, with_values
+
+STORED = Path(__file__).parents[1] / "records"
+PAGES = Path(__file__).parents[3] / "docs" / "field-guide"
+SOURCES = Path(__file__).parents[3] / "src" / "ganglion" / "doctor" / "findings"
+
+
+def stored() -> dict[str, dict[str, Any]]:
+    return {
+        path.name.removesuffix(".json.gz"): json.loads(gzip.decompress(path.read_bytes()))
+        for path in sorted(STORED.glob("*.json.gz"))
+    }
+
+
+CASES = stored()
+WELL = {name: case for name, case in CASES.items() if not case["codes"]}
+ILL = {name: case for name, case in CASES.items() if case["codes"]}
+
+
+# Made up
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_made_up_run_with_one_fault_is_found_by_its_name_before_any_other(code: str) -> None:
+    verdict = examine(SICK[code])
+    assert verdict.findings, code
+    assert verdict.findings[0].code == code
+
+
+def test_a_made_up_run_that_is_well_is_healthy_at_every_length() -> None:
+    whole = healthy(120)
+    for n in range(6, len(whole)):
+        assert examine(whole[:n]).findings == [], n
+    assert examine(whole).state == "healthy"
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in RULES if code not in ("non-finite", "optimizer-crosstalk", "range-mismatch")]
+)
+def test_two_records_are_no_illness(code: str) -> None:
+    """What lasts for a moment only passes; mistakes in the code are seen at once."""
+    n = len(SICK[code])
+    brief = [
+        sick if n - 14 <= i < n - 12 else well
+        for i, (sick, well) in enumerate(zip(SICK[code], healthy(n), strict=True))
+    ]
+    assert code not in {finding.code for finding in examine(brief).findings}
+
+
+def test_every_made_up_fault_belongs_to_a_code() -> None:
+    assert SICK.keys() == RULES.keys()
+
+
+# Real runs
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_a_real_run_with_one_fault_is_found_by_its_name_before_any_other(name: str) -> None:
+    case = ILL[name]
+    verdict = examine(case["records"], case["own_run"])
+    assert verdict.findings, name
+    assert verdict.findings[0].code in case["codes"]
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_in_a_real_run_that_is_well_nothing_is_found_at_any_moment(name: str) -> None:
+    records = WELL[name]["records"]
+    for n in range(1, len(records) + 1):
+        assert examine(records[:n]).findings == [], f"record {n} of {len(records)}"
+    assert examine(records).state == "healthy"
+
+
+def test_every_code_is_raised_by_a_real_run() -> None:
+    raised = {finding.code for case in ILL.values() for finding in examine(case["records"], case["own_run"]).findings}
+    assert raised == RULES.keys()
+
+
+def test_every_recipe_has_a_real_run_that_is_well() -> None:
+    recipes = {
+        "dcgan",
+        "dcgan-fm",
+        "wgan",
+        "wgan-gp",
+        "improved",
+        "lsgan",
+        "dragan",
+        "sngan",
+        "r3gan",
+        "small-data",
+        "fast",
+    }
+    assert {f"healthy-{recipe}" for recipe in recipes} <= WELL.keys()
+
+
+@pytest.mark.parametrize("name", ILL)
+def test_a_real_runs_evidence_lies_outside_what_is_expected_and_is_plain_json(name: str) -> None:
+    case = ILL[name]
+    tree = examine(case["records"], case["own_run"]).to_json()
+    json.dumps(tree, allow_nan=False)
+    for finding in tree["findings"]:
+        assert finding["evidence"]
+        assert 0 <= finding["since_step"] <= tree["step"]
+
+
+# The table, the pages, the files
+
+
+def test_codes_pages_and_files_are_the_same() -> None:
+    assert {path.stem for path in PAGES.glob("*.md")} - {"README"} == RULES.keys()
+    assert {path.stem.replace("_", "-") for path in SOURCES.glob("*.py")} - {"--init--"} == RULES.keys()
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_page_has_its_parts_and_the_command_of_a_run_that_shows_it(code: str) -> None:
+    page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    for part in (
+        f"# {code}",
+        "## What is seen",
+        "## Why it happens",
+        "## What it is not",
+        "## What to do",
+        "## A run that shows it",
+    ):
+        assert part in page
+    assert f"(images/{code}.png)" in page
+    assert (PAGES / "images" / f"{code}.png").is_file()
+    assert "benchmarks/clinic.py" in page
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_threshold_is_used_and_no_other_is_asked_for(code: str) -> None:
+    tree = ast.parse((SOURCES / f"{code.replace('-', '_')}.py").read_text(encoding="utf-8"))
+    used = {
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "limits"
+        and isinstance(node.slice, ast.Constant)
+    }  # fmt: skip
+    assert used == limits_of(code).keys()
+
+
+def test_every_threshold_says_what_it_means_and_in_which_unit() -> None:
+    assert thresholds().keys() == RULES.keys()
+    rows = [row for limits in thresholds().values() for row in limits.values()]
+    assert all(set(row) == {"value", "unit", "meaning"} and row["unit"] and row["meaning"] for row in rows)
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_finding_speaks_to_a_person_and_says_what_to_change(code: str) -> None:
+    rule = RULES[code]
+    assert rule.code == code
+    assert 1 <= rule.why.count(".") <= 6  # three findings put a sentence of their own before it
+    assert rule.remedies
+    assert all(remedy.what and (remedy.recipe or remedy.code) for remedy in rule.remedies)
+    assert set(rule.explains) < RULES.keys()
+
+
+def test_a_calibrated_table_replaces_the_thresholds() -> None:
+    table = {code: dict(limits) for code, limits in thresholds().items()}
+    table["clip-saturation"] = {"share": {"value": 0.99, "unit": "share", "meaning": "stricter"}}
+    assert examine(SICK["clip-saturation"]).state == "watch"
+    assert examine(SICK["clip-saturation"], table=table).state == "healthy"
+
+
+def test_wasserstein_critics_may_be_as_sure_as_they_like() -> None:
+    critic = with_values(SICK["discriminator-wins"], {"earth_mover": 12.0, "loss_d": -12.0})
+    assert "discriminator-wins" not in {finding.code for finding in examine(critic).findings}
+
+
+@pytest.mark.parametrize(
+    ("reals", "words"),
+    [
+        ([0.0, 255.0], "not scaled from [0, 255]"),
+        ([0.0, 1.0], "in [0, 1]"),
+        ([-1.0, -0.992], "twice"),
+        ([-2.1, 2.6], "beyond"),
+    ],
+)
+def test_the_likely_slip_of_a_range_is_named(reals: list[float], words: str) -> None:
+    records = with_values(healthy(), {"range_real": [*reals, 0.0, 1.0]})
+    finding = examine(records).findings[0]
+    assert finding.code == "range-mismatch"
+    assert words in finding.why

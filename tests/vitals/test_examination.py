@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganglion.vitals.examination import Judged, Shown, Step, Yardstick, examine, looks_of
+
+
+def squares(n: int, seed: int, low: int = 2, high: int = 9) -> Tensor:
+    """A bright square somewhere on black, 16x16."""
+    random = torch.Generator().manual_seed(seed)
+    images = torch.full((n, 1, 16, 16), -1.0)
+    for i, (y, x) in enumerate(torch.randint(low, high, (n, 2), generator=random).tolist()):
+        images[i, 0, y : y + 5, x : x + 5] = 0.9
+    images[:, :, 1:-1, 1:-1] += 0.1 * torch.rand(n, 1, 1, 1, generator=random)  # no two are equal
+    return images
+
+
+def brightness(shown: Shown) -> Judged:
+    """A D that looks at the corner pixel alone, and at nothing else."""
+    return Judged(shown.images[:, 0, 0, 0], shown.images.flatten(1))
+
+
+REALS = squares(64, 0)
+
+
+def seen(samples: Tensor, yardstick: Yardstick | None = None, **more: object) -> dict[str, float]:
+    found = examine(
+        yardstick or Yardstick(Shown(REALS)), Shown(samples), samples.roll(1, 0), None, **{"judge": None, **more}
+    )  # type: ignore[arg-type]
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def test_samples_like_the_data_have_ratios_about_1_and_a_distance_about_the_floor() -> None:
+    found = seen(squares(64, 1))
+    assert all(found[key] == pytest.approx(1, abs=0.1) for key in ("diversity", "contrast", "fine", "z_response"))
+    assert found["swd"] < 1.8 * found["swd_floor"]
+    assert found["saturation"] == pytest.approx(found["saturation_real"], abs=0.05)
+
+
+def test_one_picture_for_all_is_no_diversity_and_nothing_but_twins() -> None:
+    found = seen(squares(1, 1).repeat(64, 1, 1, 1))
+    assert found["diversity"] == found["z_response"] == 0
+    assert found["duplicates"] == 1
+    assert found["contrast"] == pytest.approx(1, abs=0.1)
+    assert found["swd"] > 3 * found["swd_floor"]
+
+
+def test_noise_has_fine_detail_and_blank_pictures_no_contrast() -> None:
+    assert seen(torch.rand(64, 1, 16, 16) * 2 - 1)["fine"] > 3
+    assert seen(torch.zeros(64, 1, 16, 16))["contrast"] == 0
+
+
+def test_copies_are_nearer_to_training_images_than_unseen_ones() -> None:
+    yardstick = Yardstick(Shown(REALS), Shown(squares(64, 5)), REALS)
+    new = squares(64, 2) + 0.3 * torch.randn(64, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert seen(REALS + 0.01, yardstick)["nearest"] > 0.7
+    assert seen(new, yardstick)["nearest"] < 0.5
+
+
+def test_a_d_that_knows_training_images_by_heart_prefers_them() -> None:
+    unseen = squares(64, 3)
+
+    def by_heart(shown: Shown) -> Judged:
+        known = (shown.images[:, None] - REALS[None]).abs().flatten(2).amax(2).amin(1) < 1e-3
+        return Judged(known.float(), None)
+
+    assert seen(unseen, Yardstick(Shown(REALS), Shown(unseen)), judge=brightness)["held_out"] == 0.5
+    spread = Yardstick(Shown(REALS), Shown(unseen + 0.05))
+    assert seen(unseen, spread, judge=by_heart)["held_out"] == 1
+
+
+def test_a_shortcut_through_the_border_is_lost_with_the_border() -> None:
+    framed = squares(64, 1)
+    framed[..., 0, :] = framed[..., -1, :] = framed[..., :, 0] = framed[..., :, -1] = -0.9
+    brighter = Yardstick(Shown(REALS))
+
+    def darker_is_real(shown: Shown) -> Judged:
+        return Judged(-shown.images[:, 0, 0, 0], None)
+
+    found = seen(framed, brighter, judge=darker_is_real, separated=1.0)
+    assert found["separation_eval"] == 1
+    assert found["separation_framed"] == 0.5
+    assert "separation_eval" not in seen(framed, brighter, judge=darker_is_real, separated=0.7)
+
+
+def test_the_last_step_gives_ranges_and_the_difference_of_modes() -> None:
+    yardstick, samples = Yardstick(Shown(REALS)), squares(64, 1)
+    step = Step(127.5 * (REALS + 1), samples, samples, samples.roll(1, 0))
+    found = examine(yardstick, Shown(samples), samples, step, None)
+    assert found["range_real"][:2] == pytest.approx([0, 127.5 * 2], abs=13)
+    assert found["range_fake"][:2] == pytest.approx([-1, 1], abs=0.1)
+    assert found["train_eval"] == pytest.approx(1, abs=0.15)
+    same = Step(REALS, samples, samples, samples)
+    assert examine(yardstick, Shown(samples), samples, same, None)["train_eval"] == 0
+
+
+def test_what_cannot_be_seen_has_no_key() -> None:
+    found = seen(squares(64, 1))
+    assert not {"held_out", "nearest", "train_eval", "range_real", "diversity_seen", "separation_eval"} & found.keys()
+    assert looks_of(Yardstick(Shown(REALS)), REALS)["diversity"] == pytest.approx(1)
