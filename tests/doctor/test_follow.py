@@ -10,7 +10,7 @@ from made_records import SICK, healthy, with_values
 
 def test_a_finding_is_raised_once_and_cleared_when_it_is_over() -> None:
     ill = with_values(healthy(100), {"train_eval": 0.9}, first=30)
-    well_again = [record if i < 60 else healthy(100)[i] for i, record in enumerate(ill)]
+    well_again = [record if i < 45 else healthy(100)[i] for i, record in enumerate(ill)]
     follower = Follower()
     events = [event for record in well_again for event in follower.take(record)]
     assert [(event.raised, event.finding.code) for event in events] == [

@@ -25,14 +25,12 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
             ],
             f"First weights are too large: G's tanh begins at its ends. {RULE.why}",
         )
-    slope = chart.early("grad_g")
-    if faint < limits["faint"] and slope < limits["gradient"]:
+    if faint < limits["faint"]:
         return Suspicion(
             "failing",
             0,
             [
                 Evidence("contrast of the first samples over that of reals", faint, f"above {limits['faint']:g}"),
-                Evidence("norm of G's first gradients", slope, f"above {limits['gradient']:g}"),
             ],
             f"First weights are too small: signals fade from layer to layer. {RULE.why}",
         )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import still_far
+from ganglion.doctor.signs import sameness, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
+    """Where D moves and all samples are one picture, D is fooled by that picture: this is mode-collapse."""
     if chart.has("separation"):
         since = chart.lasts(chart["separation"] < limits["separation"])
         if since is None or not still_far(chart, limits["poor"], limits["windows"]):
+            return None
+        alike = float(np.nanmedian(sameness(chart)[-chart.window :])) < limits["sameness"]
+        if alike and chart.recent("update_d") > limits["update"]:
             return None
         longer = len(chart) - since >= 2 * chart.window
         return Suspicion(

@@ -60,5 +60,10 @@ RULE = Rule(
         "partial-collapse",
         "blank-collapse",
         "stalled",
+        "exploding-gradient",
+        "learning-rate-too-high",
+        "learning-rate-too-low",
+        "vanishing-generator-gradient",
+        "growing-oscillation",
     ),
 )
