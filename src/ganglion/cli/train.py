@@ -39,6 +39,12 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
     ] = None,
+    stop_when_failing: Annotated[
+        bool, typer.Option("--stop-when-failing", help="Stop as soon as the doctor's verdict is failing.")
+    ] = False,
+    stop_when_done: Annotated[
+        bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
@@ -46,6 +52,7 @@ def train(
     asked: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
+        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
     }  # fmt: skip
     from ganglion.recipe.request import requested_recipe
 

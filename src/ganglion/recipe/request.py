@@ -27,6 +27,10 @@ class Request(TypedDict, total=False):
     seed: int | None
     precision: str | None
     data_dir: str | Path | None
+    stop_when_failing: bool | None
+    """End training as soon as the verdict is failing."""
+    stop_when_done: bool | None
+    """End training when samples come no nearer to the data."""
     set: Iterable[str] | Mapping[str, object]
     """Any value: a mapping by dotted key, or "KEY=VALUE" texts."""
 
@@ -40,6 +44,8 @@ KEYS = {
     "batch": "training.batch",
     "seed": "training.seed",
     "precision": "training.precision",
+    "stop_when_failing": "training.stop_when_failing",
+    "stop_when_done": "training.stop_when_done",
 }
 """Where each keyword stands in a recipe."""
 

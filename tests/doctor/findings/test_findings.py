@@ -140,6 +140,7 @@ def test_every_page_has_its_parts_and_the_command_of_a_run_that_shows_it(code: s
     assert f"(images/{code}.png)" in page
     assert (PAGES / "images" / f"{code}.png").is_file()
     assert "benchmarks/clinic.py" in page
+    assert all(f"| `{name}` | {value:g} |" in page for name, value in limits_of(code).items())
 
 
 @pytest.mark.parametrize("code", RULES)
