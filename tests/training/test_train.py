@@ -63,8 +63,8 @@ def test_the_environment_tells_seed_device_and_versions(tiny_run: ganglion.Run) 
 
 def test_there_is_a_record_for_each_tick(tiny_run: ganglion.Run) -> None:
     records = tiny_run.records()
-    assert [record["step"] for record in records] == [5, 10, 15, 20, 25, 30]
-    assert [record["kimg"] for record in records] == [0.04, 0.08, 0.12, 0.16, 0.2, 0.24]
+    assert [record["step"] for record in records] == [0, 5, 10, 15, 20, 25, 30]
+    assert [record["kimg"] for record in records] == [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24]
     numbers = [value for record in records for value in record.values() if isinstance(value, float)]
     assert np.isfinite(numbers).all()
     assert [record["step"] for record in records if "sliced_wasserstein" in record] == [10, 20, 30]

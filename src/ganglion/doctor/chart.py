@@ -19,6 +19,9 @@ THINNED = 160  # of those before, evenly chosen
 
 SUSTAINED_RECORDS = 5
 SUSTAINED_SHARE = 0.15
+SUSTAINED_KIMG = 1.0
+BATCH = 32
+"""Of logs that do not count images."""
 
 
 class Chart:
@@ -27,7 +30,7 @@ class Chart:
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.records = _thinned(records)
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
-        self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps / 1000.0
+        self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps * (BATCH / 1000)
         self._columns: dict[str, Column] = {}
 
     def __len__(self) -> int:
@@ -57,8 +60,11 @@ class Chart:
 
     @property
     def window(self) -> int:
-        """How many of the newest records a state has to last to count: five, or a seventh of the run."""
-        return max(SUSTAINED_RECORDS, math.ceil(SUSTAINED_SHARE * len(self)))
+        """How many of the newest records a state has to last to count: five, a seventh of the run, or a thousand images,
+        whichever is the most.
+        """
+        newest = int((self.kimg > self.kimg[-1] - SUSTAINED_KIMG).sum())
+        return max(SUSTAINED_RECORDS, math.ceil(SUSTAINED_SHARE * len(self)), newest)
 
     def recent(self, key: str) -> float:
         """Median over the window; NaN where nothing was measured in it."""

@@ -16,6 +16,9 @@ __all__ = ["examine"]
 
 Table = Mapping[str, Mapping[str, Mapping[str, object]]]
 
+LEAST_KIMG = 2.0
+"""Below, nothing that lasts has had the time to."""
+
 NEEDED = {
     "separation": "how well D tells real from fake",
     "diversity": "the samples themselves: collapse, noise and memorising cannot be told from losses",
@@ -36,6 +39,8 @@ def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: T
     unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not chart.has(key, 1)]
     if len(chart) < SUSTAINED_RECORDS:
         unseen.append(f"anything that takes time: there are {len(chart)} records, {SUSTAINED_RECORDS} are needed")
+    elif chart.kimg[-1] < LEAST_KIMG:
+        unseen.append(f"anything that takes time: D was shown {1000 * chart.kimg[-1]:,.0f} images")
     return Verdict(_state(found, bool(unseen)), _ordered(found), int(chart.steps[-1]), unseen, own_run)
 
 

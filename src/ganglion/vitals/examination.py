@@ -114,7 +114,7 @@ def examine(
 
 
 def looks_of(yardstick: Yardstick, samples: Tensor) -> dict[str, Any]:
-    """What samples (N, C, H, W) look like by themselves, beside reals."""
+    """What samples (N, C, H, W) look like by themselves, beside reals; a ratio to nothing has no key."""
     rows = looks.small(samples)
     scalars = {
         "diversity": looks.mean_distance(rows) / yardstick.spread,
@@ -124,7 +124,8 @@ def looks_of(yardstick: Yardstick, samples: Tensor) -> dict[str, Any]:
         "contrast": looks.contrast(samples) / yardstick.contrast,
         "fine": looks.fine_energy(samples) / yardstick.fine,
     }
-    return dict(zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True))
+    values = zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True)
+    return {key: value for key, value in values if np.isfinite(value)}
 
 
 def _of_samples(yardstick: Yardstick, samples: Tensor, others: Tensor) -> dict[str, Any]:
@@ -157,8 +158,10 @@ def _of_judgement(
         found["diversity_seen"] = float(looks.mean_distance(fake.features.float()) / spread)
     if yardstick.held_out is not None:
         found["held_out"] = float(separation(real.logits.float(), judge(yardstick.held_out).logits.float()))
-    if separated is not None and separated > SHORTCUT and len(samples.images) == len(yardstick.reals.images):
-        framed = judge(Shown(looks.with_border_of(samples.images, yardstick.reals.images), samples.labels))
+    if separated is not None and separated > SHORTCUT:
+        n = min(len(samples.images), len(yardstick.reals.images))
+        borrowed = looks.with_border_of(samples.images[:n], yardstick.reals.images[:n])
+        framed = judge(Shown(borrowed, None if samples.labels is None else samples.labels[:n]))
         found["separation_eval"] = float(separation(real.logits.float(), fake.logits.float()))
         found["separation_framed"] = float(separation(real.logits.float(), framed.logits.float()))
     return found

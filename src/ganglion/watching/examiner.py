@@ -148,14 +148,17 @@ class Examiner:
     """Whether D ends in a sigmoid, as its training graph shows."""
 
     def _measure(self) -> Yardstick | None:
-        if self._yardstick is None and sum(map(len, self._reals)) >= FEWEST:
-            images = as_images(torch.cat(self._reals)[:EXAMINED])
-            if images is None:
-                self.unseen.add("the images: what D is shown has no shape of images")
-                return None
-            labels = _joined(self._labels)
-            self._yardstick = Yardstick(Shown(images, labels))
-        return self._yardstick
+        """What samples are held against; it stays the same from when there are reals enough."""
+        collected = sum(map(len, self._reals))
+        if self._yardstick is not None or collected < FEWEST:
+            return self._yardstick
+        images = as_images(torch.cat(self._reals)[:EXAMINED])
+        if images is None:
+            self.unseen.add("the images: what D is shown has no shape of images")
+            return None
+        yardstick = Yardstick(Shown(images, _joined(self._labels)))
+        self._yardstick = yardstick if collected >= EXAMINED else None
+        return yardstick
 
     def _latents(self) -> tuple[Any, ...] | None:
         if self._kept(self._asked) < FEWEST:

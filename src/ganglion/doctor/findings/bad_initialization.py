@@ -12,7 +12,7 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     first = chart.records[0]
-    if chart.steps[0] > 1 or len(chart) < 2 * chart.window or not still_far(chart, limits["poor"], limits["windows"]):
+    if chart.steps[0] > 0 or len(chart) < 2 * chart.window or not still_far(chart, limits["poor"], limits["windows"]):
         return None
     full, wild, faint = (float(first.get(key, float("nan"))) for key in ("saturation", "fine", "contrast"))
     if full > limits["saturated"] and wild > limits["noise"]:

@@ -63,5 +63,8 @@ RULE = Rule(
         "discriminator-wins",
         "generator-wins",
         "partial-collapse",
+        "learning-rate-too-low",
+        "vanishing-generator-gradient",
+        "stalled",
     ),
 )

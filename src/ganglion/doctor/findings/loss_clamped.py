@@ -56,5 +56,7 @@ RULE = Rule(
         "blank-collapse",
         "mode-collapse",
         "stalled",
+        "generator-wins",
+        "learning-rate-too-low",
     ),
 )

@@ -12,7 +12,8 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     seen = chart["separation_eval"]
-    state = (seen > limits["sure"]) & (chart["separation_framed"] < limits["framed"])
+    varied = chart["diversity"] > limits["diversity"]
+    state = (seen > limits["sure"]) & (chart["separation_framed"] < limits["framed"]) & varied
     since = chart.lasts(state)
     if since is None:
         return None
@@ -51,5 +52,8 @@ RULE = Rule(
     explains=(
         "discriminator-wins",
         "vanishing-generator-gradient",
+        "noise-collapse",
+        "stalled",
+        "partial-collapse",
     ),
 )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganglion.networks.cost import Cost
+from ganglion.training.check import Check, check, of_balance, of_first_weights
+from ganglion.vitals.signal import LayerSignal
+from tiny import TINY
+
+
+def looked(source: str | Path, cache: Path, **more: object) -> Check:
+    settings = {**TINY, **more.pop("set", {})}  # type: ignore[dict-item]
+    return check(
+        source,
+        recipe="dcgan",
+        size=16,
+        kimg=10,
+        device="cpu",
+        cache=cache,
+        quiet=True,
+        seconds=0.1,
+        set=settings,
+        **more,
+    )  # type: ignore[arg-type]
+
+
+def remarks(found: Check, topic: str) -> list[tuple[str, str]]:
+    return [(remark.level, remark.text) for remark in found.remarks if remark.topic == topic]
+
+
+def saved(tmp_path: Path, images: np.ndarray) -> Path:
+    np.save(tmp_path / "images.npy", images.astype(np.uint8))
+    return tmp_path / "images.npy"
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (400, 16, 16, 1))
+
+
+def test_sound_images_and_first_weights_are_fine_and_the_budget_is_foretold(cache: Path) -> None:
+    found = looked("digits", cache)
+    assert found.state == "fine"
+    assert found.images == 1797
+    assert found.images_per_sec > 0
+    assert found.minutes == pytest.approx(10_000 / found.images_per_sec / 60, rel=0.01)
+    assert [layer.name for layer in found.signals_d] == ["blocks.0.convolution", "blocks.1.convolution", "head.linear"]
+    json.dumps(found.to_json())
+
+
+@pytest.mark.parametrize(("n", "level"), [(20, "failing"), (200, "watch"), (400, "fine")])
+def test_few_images_are_said(tmp_path: Path, cache: Path, n: int, level: str) -> None:
+    ((found, text),) = remarks(looked(saved(tmp_path, NOISE[:n]), cache), "number")
+    assert found == level
+    assert f"{n:,} images" in text
+
+
+def test_images_that_are_there_twice_are_said(tmp_path: Path, cache: Path) -> None:
+    twice = np.concatenate([NOISE[:360], NOISE[:40] + (NOISE[:40] < 255)])
+    ((level, text),) = remarks(looked(saved(tmp_path, twice), cache), "copies")
+    assert level == "watch"
+    assert "there twice" in text
+
+
+def test_images_that_were_saved_without_scaling_would_fail(tmp_path: Path, cache: Path) -> None:
+    found = looked(saved(tmp_path, NOISE // 255), cache)
+    assert found.state == "failing"
+    assert remarks(found, "range")[0][1].startswith("all pixels lie in 0..1 of 0..255")
+
+
+def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cache: Path) -> None:
+    bare = {"generator.norm": "none", "discriminator.norm": "none", "generator.width": 32}
+    large = looked("digits", cache, set={**bare, "init.std": 0.4})
+    small = looked("digits", cache, set={**bare, "init.std": 0.005})
+    assert remarks(large, "first weights")[0][0] == "failing"
+    assert "black or white" in remarks(large, "first weights")[0][1]
+    assert "nearly of one gray" in remarks(small, "first weights")[0][1]
+    assert not remarks(looked("digits", cache, set={**bare, "init.scheme": "kaiming"}), "first weights")
+
+
+def test_networks_of_very_different_size_are_said() -> None:
+    assert of_balance(Cost(10, 100), Cost(10, 300))[0].level == "fine"
+    (found,) = of_balance(Cost(10, 10_000), Cost(10, 100))
+    assert (found.level, "G works 100 times" in found.text) == ("watch", True)
+
+
+def test_layers_of_very_different_gradients_are_said() -> None:
+    layers = [LayerSignal("a", 1.0, 1e-6, 1.0), LayerSignal("b", 1.0, 1.0, 1.0)]
+    levels = [remark.level for remark in of_first_weights(layers, layers[1:], torch.randn(8))]
+    assert levels == ["watch", "fine"]
+
+
+@pytest.mark.parametrize("recipe", ["improved", "r3gan", "wgan-gp", "sngan"])
+def test_every_kind_of_recipe_can_be_checked(recipe: str, cache: Path) -> None:
+    narrow = {"generator.width": 4, "discriminator.width": 4, "training.batch": 8}
+    found = check("digits", recipe=recipe, size=16, device="cpu", cache=cache, quiet=True, seconds=0.05, set=narrow)
+    assert found.signals_g
+    assert found.kimg > 0
