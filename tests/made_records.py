@@ -68,7 +68,7 @@ SICK: dict[str, Records] = {
     "optimizer-crosstalk": _sick({"moves_d_with_g": 1.0}),
     "labels-swapped": _sick({"pull_g_fake": -1.0}),
     "range-mismatch": _sick({"range_real": [0.0, 255.0, 80.0, 70.0]}),
-    "padding-shortcut": _sick({**SURE, "separation_eval": 1.0, "separation_framed": 0.45}),
+    "padding-shortcut": _sick({**SURE, "diversity": 0.5, "contrast": 0.6, "separation_eval": 1.0, "separation_framed": 0.45}),
     "loss-clamped": _sick({"loss_g": 100.0, "loss_d": 0.0}),
     "latent-ignored": _sick({"z_response": 0.01, "diversity": 0.8}),
     "batchnorm-mismatch": _sick({"train_eval": 0.9}),

@@ -13,12 +13,8 @@ from ganglion.doctor.chart import THINNED, WHOLE, Chart, longest_end, smoothed
 
 
 def chart(n: int, **columns: Callable[[int], Any]) -> Chart:
-    return Chart(
-        [
-            {"step": 10 * i, "kimg": 0.1 * i} | {k: v(i) for k, v in columns.items() if v(i) is not None}
-            for i in range(n)
-        ]
-    )  # type: ignore[operator]
+    """n records with these columns, each a function of the record's place."""
+    return Chart([{"step": 10 * i, "kimg": 0.5 * i, **{key: of(i) for key, of in columns.items()}} for i in range(n)])
 
 
 def test_a_column_has_a_number_for_each_record_and_nan_where_there_is_none() -> None:
@@ -44,6 +40,11 @@ def test_the_newest_value_of_any_kind() -> None:
 @pytest.mark.parametrize(("n", "window"), [(1, 5), (33, 5), (34, 6), (100, 15)])
 def test_a_window_is_five_records_or_a_seventh_of_the_run(n: int, window: int) -> None:
     assert chart(n).window == window
+
+
+def test_a_window_spans_a_thousand_images_however_often_records_are_made() -> None:
+    assert Chart([{"step": i, "kimg": 0.01 * i} for i in range(200)]).window == 100
+    assert Chart([{"step": i} for i in range(200)]).window == 32  # without a count of images, batches of 32
 
 
 def test_medians_of_windows_leave_out_what_was_not_measured() -> None:
