@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         StorageError,
         TrainingFailed,
     )
-    from ganglion.latent.model import Model, load
+    from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.recipe.schema import Recipe
     from ganglion.report.evaluate import evaluate
@@ -51,6 +51,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "load",
+    "model_of",
     "train",
     "watch",
 ]
@@ -66,6 +67,7 @@ _HOMES = {
     "diagnose": "doctor.diagnose",
     "evaluate": "report.evaluate",
     "load": "latent.model",
+    "model_of": "latent.model",
     "train": "training.train",
     "watch": "watching.monitor",
 }

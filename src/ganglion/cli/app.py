@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli import check, data, diagnose, env, evaluate, recipes, sample, train
+from ganglion.cli import (
+    check,
+    complete,
+    data,
+    diagnose,
+    directions,
+    env,
+    evaluate,
+    interpolate,
+    project,
+    recipes,
+    sample,
+    train,
+    walk,
+)
 from ganglion.errors import GanglionError
 
 __all__ = ["app", "main"]
@@ -25,15 +39,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train.train,
-    data.data,
-    check.check,
-    recipes.recipes,
-    sample.sample,
-    diagnose.diagnose,
-    evaluate.evaluate,
-    env.env,
-)
+    train.train, data.data, check.check, recipes.recipes, sample.sample, diagnose.diagnose, evaluate.evaluate,
+    interpolate.interpolate, walk.walk, directions.directions, project.project, complete.complete, env.env,
+)  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 

@@ -21,6 +21,10 @@ def sample(
     label: Annotated[
         str | None, typer.Option(help="The class to draw, by name or number; for conditional runs.")
     ] = None,
+    truncation: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Below 1: latents nearer to the mean, so likelier and more alike pictures."),
+    ] = 1.0,
     checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
     out: Annotated[
         Path | None,
@@ -39,8 +43,9 @@ def sample(
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--label") from None
     name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
+    name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"
-    _write(model.sample(n, seed, label), target)
+    _write(model.sample(n, seed, label, truncation), target)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
 
 

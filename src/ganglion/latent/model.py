@@ -1,7 +1,8 @@
-"""A trained generator, ready for use."""
+"""A generator, ready for use: a trained one of ours, or anyone's function from latents to images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,39 +11,70 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
-from ganglion.networks.build import build_generator
+from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_labels, draw_latents
-from ganglion.networks.sampling import generate, generate_chunks
-from ganglion.recipe.schema import Recipe
+from ganglion.networks.sampling import CHUNK, generate_chunks
+from ganglion.recipe.schema import Latent, Prior, Recipe
 from ganglion.streams import Purpose, stream
-from ganglion.training.checkpoint import load_generator
+from ganglion.training.checkpoint import load_discriminator, load_generator
 from ganglion.training.run import Run
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "discriminator_of", "load", "model_of"]
+
+Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
+"""z (N, Z) and labels (N,) to float images (n, C, H, W) in [-1, 1], chunk by chunk."""
 
 
 class Model:
-    """The averaged G of one checkpoint, in eval mode and float32."""
+    """A generator that draws: equal latents give equal pixels, and memory is flat in their number."""
 
-    def __init__(self, recipe: Recipe, generator: nn.Module, checkpoint: Path) -> None:
-        self.recipe = recipe
-        self.generator = generator.eval().requires_grad_(False)
-        self.checkpoint = checkpoint
+    def __init__(
+        self,
+        latent: Latent,
+        draw: Draw,
+        device: torch.device,
+        network: nn.Module | None = None,
+        classes: tuple[str, ...] = (),
+        recipe: Recipe | None = None,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.latent, self.device, self.classes = latent, device, classes
+        """Prior and dimensions of z; where it draws; names of the classes that can be asked for."""
+        self.network = network
+        """The generator itself, in eval mode; None where only a function is known."""
+        self._recipe, self._checkpoint, self._draw = recipe, checkpoint, draw
 
     @property
-    def device(self) -> torch.device:
-        return next(self.generator.parameters()).device
+    def recipe(self) -> Recipe:
+        """Of a run of ours. Raises AttributeError for another's generator."""
+        if self._recipe is None:
+            raise AttributeError("this generator comes from no run, so there is no recipe")
+        return self._recipe
 
-    def latents(self, n: int, seed: int = 0) -> Tensor:
-        """n latents as float32 (n, Z) on the model's device; the first k of n are those of `latents(k, seed)`."""
+    @property
+    def checkpoint(self) -> Path:
+        """Of a run of ours. Raises AttributeError for another's generator."""
+        if self._checkpoint is None:
+            raise AttributeError("this generator comes from no run, so there is no checkpoint")
+        return self._checkpoint
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network. Raises AttributeError where only a function is known."""
+        if self.network is None:
+            raise AttributeError("of this generator only a function is known")
+        return self.network
+
+    def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """n latents as float32 (n, Z) on the model's device; the first k of n are those of `latents(k, seed)`.
+
+        `truncation` below 1 draws them nearer to the mean of the prior, which trades variety for likelihood (Brock et al.
+        2018, arXiv 1809.11096, section 3.1; here by scaling, as in the StyleGAN line, not by drawing again).
+        """
         if n < 1:
             raise ValueError(f"at least one latent is drawn; got n={n}")
-        return draw_latents(self.recipe.latent, n, stream(seed, Purpose.SAMPLE)).to(self.device)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes that can be asked for; none for an unconditional model."""
-        return (self.recipe.data.classes or ()) if self.recipe.data.conditional else ()
+        return truncation * draw_latents(self.latent, n, stream(seed, Purpose.SAMPLE)).to(self.device)
 
     def labels(self, n: int, seed: int = 0, label: str | int | None = None) -> Tensor | None:
         """n classes as int64 (n,): all of them `label` (a name or a number), or evenly drawn; None where there are none.
@@ -59,23 +91,25 @@ class Model:
 
         Each image depends on its own latent and label alone. Without labels, a conditional model draws them with seed 0.
         """
-        z = z.to(self.device, torch.float32)
-        labels = self.labels(len(z)) if labels is None else labels.to(self.device)
-        return generate(self.generator, z, labels)
+        return torch.cat(list(self.chunks(z, labels)))
 
-    def sample(self, n: int, seed: int = 0, label: str | int | None = None) -> NDArray[np.uint8]:
+    def chunks(self, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
+        """The same, a few images at a time."""
+        z = z.to(self.device, torch.float32)
+        return self._draw(z, self.labels(len(z)) if labels is None else labels.to(self.device))
+
+    def pixels(self, z: Tensor, labels: Tensor | None = None) -> NDArray[np.uint8]:
+        """The images of latents as uint8 (N, H, W, C)."""
+        return np.concatenate([to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels)])
+
+    def sample(
+        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
+    ) -> NDArray[np.uint8]:
         """n images as uint8 (n, H, W, C), of one class if `label` names it; equal on every call with these arguments.
 
         Beside the images memory is flat.
         """
-        z, labels = self.latents(n, seed), self.labels(n, seed, label)
-        (height, width), channels = self.recipe.data.size or (0, 0), self.recipe.data.channels or 0
-        images = np.empty((n, height, width, channels), np.uint8)
-        done = 0
-        for chunk in generate_chunks(self.generator, z, labels):
-            images[done : done + len(chunk)] = to_uint8(chunk).cpu().numpy()
-            done += len(chunk)
-        return images
+        return _gathered(self.chunks(self.latents(n, seed, truncation), self.labels(n, seed, label)), n)
 
     def _class(self, label: str | int) -> int:
         if not self.classes:
@@ -89,12 +123,59 @@ class Model:
 
 
 def load(run: str | Path | Run, checkpoint: str | int = "best", device: str | torch.device = "cpu") -> Model:
-    """The generator of a run. `checkpoint` is best, latest or a step. Raises RunError, CheckpointError.
+    """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
-    Nothing is unpickled: a run folder from a stranger cannot run code.
+    Raises RunError, CheckpointError. Nothing is unpickled: a run folder from a stranger cannot run code.
     """
     folder = run if isinstance(run, Run) else Run(run)
     recipe, found = folder.recipe, folder.checkpoint(checkpoint)
-    generator = build_generator(recipe)
-    load_generator(found, generator)
-    return Model(recipe, generator.to(device), found)
+    network = build_generator(recipe)
+    load_generator(found, network)
+    network = network.to(device).eval().requires_grad_(False)
+    classes = (recipe.data.classes or ()) if recipe.data.conditional else ()
+    return Model(
+        recipe.latent,
+        lambda z, labels: generate_chunks(network, z, labels),
+        torch.device(device),
+        network,
+        classes,
+        recipe,
+        found,
+    )
+
+
+def model_of(
+    generator: Callable[..., Tensor], dim: int, prior: Prior = "normal", device: str | torch.device = "cpu"
+) -> Model:
+    """Anyone's generator as a model: a network, or any function of z (N, dim) that returns images (N, C, H, W) in [-1, 1].
+
+    A network is used as it is: put it into eval mode first if that is how it should draw.
+    """
+
+    def draw(z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
+        for first in range(0, len(z), CHUNK):
+            with torch.no_grad():
+                yield generator(z[first : first + CHUNK])
+
+    network = generator if isinstance(generator, nn.Module) else None
+    return Model(Latent(dim=dim, prior=prior), draw, torch.device(device), network)
+
+
+def discriminator_of(model: Model) -> Discriminator | None:
+    """D of the same checkpoint, in eval mode; None for a generator that comes from no run."""
+    if model._recipe is None or model._checkpoint is None:
+        return None
+    network = build_discriminator(model._recipe)
+    load_discriminator(model._checkpoint, network)
+    return network.to(model.device).eval().requires_grad_(False)
+
+
+def _gathered(chunks: Iterator[Tensor], n: int) -> NDArray[np.uint8]:
+    """Chunks as one array, which is made when the first one shows its size."""
+    first = to_uint8(next(chunks)).cpu().numpy()
+    images = np.empty((n, *first.shape[1:]), np.uint8)
+    images[: len(first)], done = first, len(first)
+    for chunk in chunks:
+        images[done : done + len(chunk)] = to_uint8(chunk).cpu().numpy()
+        done += len(chunk)
+    return images

@@ -26,7 +26,15 @@ from ganglion.data.atomic import storage_errors, sync_folder, write_atomically, 
 from ganglion.errors import CheckpointError
 from ganglion.training.players import Players, Position
 
-__all__ = ["find_checkpoint", "load_generator", "prune", "restore", "save_checkpoint", "steps_saved"]
+__all__ = [
+    "find_checkpoint",
+    "load_discriminator",
+    "load_generator",
+    "prune",
+    "restore",
+    "save_checkpoint",
+    "steps_saved",
+]
 
 FORMAT = 1
 
@@ -101,6 +109,11 @@ def find_checkpoint(folder: Path, which: str | int) -> Path:
 def load_generator(checkpoint: Path, generator: nn.Module) -> None:
     """Loads the averaged weights of `checkpoint` into `generator`. Raises CheckpointError where they are damaged."""
     generator.load_state_dict(_tensors(checkpoint, "ema", _read_state(checkpoint)))
+
+
+def load_discriminator(checkpoint: Path, discriminator: nn.Module) -> None:
+    """Loads D's weights of `checkpoint`. Raises CheckpointError where they are damaged."""
+    discriminator.load_state_dict(_tensors(checkpoint, "discriminator", _read_state(checkpoint)))
 
 
 def steps_saved(folder: Path) -> list[int]:

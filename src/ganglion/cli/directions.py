@@ -1,0 +1,69 @@
+"""`ganglion directions`: along which directions of latent space do images change?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganglion.cli.options import Checkpoint, Device, RunFolder, pair
+
+if TYPE_CHECKING:
+    from ganglion.latent.directions import Directions
+    from ganglion.latent.model import Model
+
+__all__ = ["directions"]
+
+
+def directions(
+    run: RunFolder,
+    method: Annotated[str, typer.Option(help="sefa: of the first layer's weights; pca: of its output.")] = "sefa",
+    label_probe: Annotated[
+        str | None, typer.Option(help="Two classes with a comma, CAT,DOG: the direction that separates them instead.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many directions.")] = 8,
+    reach: Annotated[str, typer.Option("--range", help="From which strength to which.")] = "-4,4",
+    steps: Annotated[int, typer.Option(min=2, help="Images in a row.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latent that is moved.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.safetensors; a sheet lies beside it. Left out: in the run folder.")
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+) -> None:
+    """Find directions in latent space, show each as a row of edits, and keep them for ganglion walk."""
+    from ganglion.data.sheet import save_image
+    from ganglion.latent.directions import METHODS, save_directions
+    from ganglion.latent.model import load
+    from ganglion.latent.pictures import labelled_rows
+    from ganglion.latent.walk import walk_along
+    from ganglion.training.hardware import choose_device
+
+    model = load(run, checkpoint, choose_device(device))
+    if label_probe is not None:
+        found = _probed(run, model, label_probe)
+    elif method in METHODS:
+        found = METHODS[method](model, count)
+    else:
+        raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
+    target = out or run / "latent" / f"directions-{found.method}.safetensors"
+    save_directions(found, target)
+    low, high = pair(reach, "--range")
+    rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
+    labels = model.labels(1)
+    names = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
+    images = [model.pixels(row, None if labels is None else labels.expand(len(row))) for row in rows]
+    picture = target.with_suffix(".png")
+    save_image(labelled_rows(list(zip(names, images, strict=True)), max(1, 48 // images[0].shape[1])), picture)
+    strengths = ", ".join(f"{strength:.3g}" for strength in found.strengths.tolist())
+    typer.echo(f"{len(found)} directions ({found.method}), strengths {strengths}: {target}, {picture}")
+
+
+def _probed(run: Path, model: Model, words: str) -> Directions:
+    from ganglion.report.probe import probe_classes
+
+    names = [word.strip() for word in words.split(",")]
+    if len(names) != 2:
+        raise typer.BadParameter(f"two classes with a comma; got {words!r}", param_hint="--label-probe")
+    return probe_classes(run, model, (names[0], names[1]))

@@ -1,0 +1,138 @@
+"""Directions in latent space along which images change most, found without labels, or that separate two classes.
+
+Z dimensions, K directions, A activations of the first layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from torch import Tensor, nn
+
+from ganglion.data.atomic import write_atomically
+from ganglion.errors import DataError
+from ganglion.latent.model import Model
+
+__all__ = ["METHODS", "Directions", "between_classes", "factorised", "load_directions", "principal", "save_directions"]
+
+SAMPLES = 4096  # latents from which principal components are taken
+WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Unit vectors (K, Z), strongest first, and how strong each is; what strength means is the method's."""
+
+    vectors: Tensor
+    strengths: Tensor
+    """(K,)"""
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+def factorised(model: Model, count: int = 8) -> Directions:
+    """Eigenvectors of A^T A, for the first layer's weight A (outputs, Z): what its input passes on most strongly.
+
+    Closed form, without a sample. Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs" (SeFa),
+    arXiv 2007.06600, equation 4. Strengths are the square roots of the eigenvalues. Raises DataError where the first layer is
+    not to be found.
+    """
+    weight = _first_weight(model)
+    values, vectors = torch.linalg.eigh(weight.T @ weight)  # ascending
+    chosen = torch.arange(len(values) - 1, max(-1, len(values) - 1 - count), -1)
+    return Directions(_facing(vectors.T[chosen].contiguous()), values[chosen].clamp_min(0).sqrt(), "sefa")
+
+
+def principal(model: Model, count: int = 8, seed: int = 0) -> Directions:
+    """Principal components of the first layer's output, brought back to z by least squares.
+
+    Härkönen et al. 2020, "GANSpace", arXiv 2004.02546, section 2.2, for a generator whose latents are isotropic. Strengths are
+    standard deviations along the components. Raises DataError where the first layer is not to be found.
+    """
+    z = model.latents(SAMPLES, seed).cpu().double()  # (N, Z)
+    seen = _first_output(model, z)  # (N, A)
+    centred = seen - seen.mean(0)
+    _, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
+    count = min(count, len(sizes), z.shape[1])
+    along = centred @ axes[:count].T / sizes[:count]  # (N, K), unit columns
+    vectors = torch.linalg.lstsq(along, z - z.mean(0)).solution  # (K, Z)
+    return Directions(_facing(vectors / vectors.norm(dim=1, keepdim=True)), sizes[:count] / SAMPLES**0.5, "pca")
+
+
+METHODS: dict[str, Callable[[Model, int], Directions]] = {"sefa": factorised, "pca": principal}
+
+
+def between_classes(z: Tensor, of_first: Tensor) -> Directions:
+    """The direction from the second class of latents z (N, Z) to the first; `of_first` is bool (N,).
+
+    The normal of the plane that separates them best, by logistic regression; its strength is the accuracy on the part of
+    the latents that it was not fitted to. Raises DataError where one of the classes has fewer than ten latents.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+
+    x, y = z.cpu().double().numpy(), of_first.cpu().numpy()
+    if min(y.sum(), (~y).sum()) < 10:
+        raise DataError(f"a direction between classes needs ten samples of each; there are {y.sum()} and {(~y).sum()}")
+    probe = LogisticRegression(max_iter=1000)
+    accuracy = float(np.mean(cross_val_score(probe, x, y, cv=5, scoring="balanced_accuracy")))
+    vector = torch.from_numpy(probe.fit(x, y).coef_)  # (1, Z)
+    return Directions(vector / vector.norm(), torch.tensor([accuracy], dtype=torch.float64), "probe")
+
+
+def save_directions(directions: Directions, path: Path) -> None:
+    """Writes a safetensors file. Raises StorageError."""
+    tensors = {"vectors": directions.vectors.float().numpy(), "strengths": directions.strengths.float().numpy()}
+    write_atomically(path, save(tensors, {"method": directions.method}))
+
+
+def load_directions(path: Path, dim: int) -> Directions:
+    """Raises DataError where the file holds no directions of `dim` dimensions."""
+    try:
+        tensors = load_file(path)
+        vectors, strengths = torch.from_numpy(tensors["vectors"]), torch.from_numpy(tensors["strengths"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(f"{path} holds no directions ({error}); ganglion directions RUN writes such a file") from None
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise DataError(f"{path} holds directions of {vectors.shape[-1]} dimensions; this generator's z has {dim}")
+    return Directions(vectors, strengths, path.stem)
+
+
+def _facing(vectors: Tensor) -> Tensor:
+    """Each with its largest coordinate positive: a direction and its opposite are the same finding."""
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return vectors * torch.sign(largest)
+
+
+def _first_layer(model: Model) -> nn.Module:
+    layers = [] if model.network is None else [m for m in model.network.modules() if isinstance(m, WEIGHTED)]
+    first = next((layer for layer in layers if _inputs(layer) >= model.latent.dim), None)
+    if first is None:
+        raise DataError("directions need the generator's first layer, and of this one only a function is known")
+    return first
+
+
+def _inputs(layer: nn.Module) -> int:
+    return int(layer.in_features if isinstance(layer, nn.Linear) else layer.in_channels)  # type: ignore[arg-type]
+
+
+def _first_weight(model: Model) -> Tensor:
+    """(outputs, Z) in float64; what a class's vector adds beside z is left out."""
+    layer = _first_layer(model)
+    weight: Tensor = layer.weight.detach().cpu().double()  # type: ignore[operator]
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):
+        weight = weight.transpose(0, 1)  # (out, in, ...)
+    return weight.transpose(1, -1).reshape(-1, weight.shape[1])[:, : model.latent.dim]
+
+
+def _first_output(model: Model, z: Tensor) -> Tensor:
+    """(N, A) in float64: the layer is linear, so its weight says all."""
+    return z @ _first_weight(model).T

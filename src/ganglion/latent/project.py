@@ -1,0 +1,221 @@
+"""Projection: the latent that best reproduces a picture, and whether the generator can make such pictures at all.
+
+N starts, Z dimensions, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganglion.latent.model import Model
+from ganglion.networks.discriminator import Discriminator
+from ganglion.streams import Purpose, stream
+
+__all__ = ["DEFAULT", "Projection", "Settings", "nearest_start", "project", "search"]
+
+CANDIDATES = 512  # random latents of which the nearest ones are the starts
+FEATURE_WEIGHT = 0.1
+PRIOR_WEIGHT = 0.01
+FAR = 0.5  # of the distance between random samples: an error above it is no reproduction
+
+
+class Settings(NamedTuple):
+    starts: int = 8
+    steps: int = 300
+    learning_rate: float = 0.1
+
+
+DEFAULT = Settings()
+
+
+class Projection(NamedTuple):
+    z: Tensor
+    """(Z,)"""
+    image: Tensor
+    """(C, H, W): what the generator makes of it."""
+    error: float
+    """Root mean square of the pixels' difference, on [-1, 1]."""
+    usual: float
+    """The same between random samples and the picture: what no search would have found."""
+    trace: list[Tensor]
+    """Images (C, H, W) of the winning start on the way."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the picture lies within what the generator can make."""
+        return self.error < FAR * self.usual
+
+
+Loss = Callable[[Tensor], Tensor]
+"""Images (N, C, H, W) to losses (N,)."""
+
+
+def project(
+    model: Model,
+    picture: Tensor,
+    discriminator: Discriminator | None = None,
+    settings: Settings = DEFAULT,
+    seed: int = 0,
+    labels: Tensor | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Projection:
+    """The latent of `picture` (C, H, W) in [-1, 1].
+
+    Adam from several starts on the squared error of pixels and of D's features (a perceptual loss with features that were
+    trained on these very images), and a pull back to where the prior has its mass. A generator without gradients is searched
+    by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for a picture of another shape.
+    """
+    target = picture.to(model.device).float()[None]
+    features = _features(discriminator, target)
+
+    def loss(images: Tensor) -> Tensor:
+        found = (images - target).square().mean((1, 2, 3))
+        return found if features is None else found + FEATURE_WEIGHT * features(images)
+
+    starts, usual = nearest_start(model, loss, target, settings.starts, seed, labels)
+    z, images = search(model, loss, starts, settings, labels, progress)
+    error = float((images[-1] - target[0]).square().mean().sqrt())
+    return Projection(z, images[-1], error, usual, images)
+
+
+def nearest_start(
+    model: Model, loss: Loss, target: Tensor, count: int, seed: int, labels: Tensor | None
+) -> tuple[Tensor, float]:
+    """The latents (count, Z) that are best without a search, and the usual distance of random samples to the target."""
+    z = model.latents(CANDIDATES, seed)
+    each = None if labels is None else labels.expand(len(z))
+    losses, apart = [], []
+    for images in model.chunks(z, each):
+        if images.shape[1:] != target.shape[1:]:
+            raise ValueError(
+                f"the generator makes images {tuple(images.shape[1:])}; the picture is {tuple(target.shape[1:])}"
+            )
+        losses.append(loss(images))
+        apart.append((images - target).square().mean((1, 2, 3)).sqrt())
+    best = torch.cat(losses).argsort()[:count]
+    return z[best], float(torch.cat(apart).mean())
+
+
+def search(
+    model: Model,
+    loss: Loss,
+    starts: Tensor,
+    settings: Settings,
+    labels: Tensor | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Tensor, list[Tensor]]:
+    """The best latent (Z,) of those that the starts (N, Z) lead to, and the images of its way."""
+    network = model.network
+    if network is not None and _passes_gradients(network, starts[:1], labels):
+        return _descend(model, network, loss, starts, settings, labels, progress)
+    return _evolve(model, loss, starts[0], settings, labels, progress)
+
+
+def _descend(
+    model: Model, network: nn.Module, loss: Loss, starts: Tensor, settings: Settings, labels: Tensor | None,
+    progress: Callable[[int, int], None],
+) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    z = starts.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([z], settings.learning_rate)
+    each = [] if labels is None else [labels.expand(len(z))]
+    best_loss = torch.full((len(z),), math.inf, device=z.device)
+    best = starts.clone()
+    trace: list[Tensor] = []
+    for step in range(settings.steps):
+        for group in optimizer.param_groups:  # to zero at the end, as a half cosine
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
+        images = network(z, *each)
+        losses = loss(images)
+        total = (losses + PRIOR_WEIGHT * _off_the_prior(z, model)).sum()
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            better = losses < best_loss
+            best[better], best_loss[better] = z[better], losses[better]
+        if step % max(1, settings.steps // 60) == 0:
+            trace.append(images.detach().clone())
+        optimizer.step()
+        with torch.no_grad():
+            if model.latent.prior == "uniform":
+                z.clamp_(-1, 1)
+        progress(step + 1, settings.steps)
+    winner = int(best_loss.argmin())
+    final = model.generate(best[winner : winner + 1], labels)[0]
+    return best[winner].detach(), [*(images[winner] for images in trace), final]
+
+
+def _evolve(
+    model: Model, loss: Loss, start: Tensor, settings: Settings, labels: Tensor | None,
+    progress: Callable[[int, int], None],
+) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+    """CMA-ES (Hansen 2016, arXiv 1604.00772): a normal distribution of latents that learns where the loss falls."""
+    from cmaes import CMA, SepCMA
+
+    kind = CMA if len(start) <= 64 else SepCMA  # a whole covariance is learnt in so few dimensions only
+    first = int(stream(0, Purpose.EXAMINED, 7).integers(2**31))
+    found = kind(mean=start.cpu().double().numpy(), sigma=0.5, seed=first, population_size=32)
+    best_loss, best, trace = math.inf, start, []
+    for step in range(settings.steps):
+        asked = np.stack([found.ask() for _ in range(found.population_size)])
+        z = torch.from_numpy(asked).float().to(model.device)
+        each = None if labels is None else labels.expand(len(z))
+        images = model.generate(z, each)
+        losses = loss(images) + PRIOR_WEIGHT * _off_the_prior(z, model)
+        found.tell([(x, float(value)) for x, value in zip(asked, losses, strict=True)])
+        place = int(losses.argmin())
+        if float(losses[place]) < best_loss:
+            best_loss, best = float(losses[place]), z[place]
+        if step % max(1, settings.steps // 60) == 0:
+            trace.append(images[place].clone())
+        progress(step + 1, settings.steps)
+    return best, [*trace, model.generate(best[None], labels)[0]]
+
+
+def _off_the_prior(z: Tensor, model: Model) -> Tensor:
+    """How far latents (N, Z) are from where the prior has its mass: on the sphere of radius sqrt(Z), but for the uniform."""
+    if model.latent.prior == "uniform":
+        return (z.abs() - 1).clamp_min(0).square().sum(1)
+    off: Tensor = z.norm(dim=1) / math.sqrt(z.shape[1]) - 1
+    return off.square()
+
+
+def _features(discriminator: Discriminator | None, target: Tensor) -> Loss | None:
+    """Mean over D's blocks of the squared difference of unit feature vectors at each place, as LPIPS does it.
+
+    Zhang et al. 2018, arXiv 1801.03924, equation 1, without learned weights.
+    """
+    if discriminator is None or discriminator.classes:
+        return None
+
+    def layers(images: Tensor) -> list[Tensor]:
+        x, found = images, []
+        for block in discriminator.blocks:
+            x = block(x)
+            found.append(torch.nn.functional.normalize(x, dim=1))
+        return found
+
+    with torch.no_grad():
+        wanted = layers(target)
+
+    def loss(images: Tensor) -> Tensor:
+        pairs = zip(layers(images), wanted, strict=True)
+        apart = [(seen - aim).square().sum(1).flatten(1).mean(1) for seen, aim in pairs]
+        return torch.stack(apart).mean(0)
+
+    return loss
+
+
+def _passes_gradients(network: nn.Module, z: Tensor, labels: Tensor | None) -> bool:
+    asked = z.detach().clone().requires_grad_(True)
+    try:
+        with torch.enable_grad():
+            network(asked, *([] if labels is None else [labels])).sum().backward()
+    except RuntimeError:
+        return False
+    return asked.grad is not None and bool(asked.grad.isfinite().all()) and bool(asked.grad.abs().sum() > 0)
