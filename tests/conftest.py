@@ -36,3 +36,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.
         cache=cache,
         quiet=True,
     )
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    """Digits at 16x16, some seconds of `fast`: samples are digits, more or less. Look, do not touch."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    small = {"generator.width": 16, "discriminator.width": 12, "latent.dim": 16, "training.snapshot_kimg": 8}
+    return ganglion.train(
+        "digits", recipe="fast", size=16, kimg=24, batch=32, run=folder, precision="32", device="cpu", set=small, cache=cache,
+        quiet=True,
+    )  # fmt: skip

@@ -67,7 +67,7 @@ def test_a_resumed_log_drops_the_records_of_the_life_that_was_lost(tmp_path):
 
 
 def test_a_log_that_begins_anew_drops_all(tmp_path):
-    written(tmp_path, 0, 5, 10)
+    written(tmp_path, 0, 0, 5, 10)
     written(tmp_path, 0)
     assert read_records(tmp_path / "vitals.jsonl") == []
 

@@ -54,7 +54,8 @@ def _write_mp4(frames: Frames, path: Path, fps: float) -> int:
         stream.pix_fmt = "yuv420p"
         for frame in map(_colour, frames):
             height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
-            stream.height, stream.width = height, width
+            if count == 0:
+                stream.height, stream.width = height, width
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
             for packet in stream.encode(picture):
                 container.mux(packet)

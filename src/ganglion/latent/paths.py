@@ -27,7 +27,9 @@ def spherical(one: Tensor, other: Tensor, share: float) -> Tensor:
     shorter ones that training has hardly seen. Shoemake 1985; in a GAN, White 2016, arXiv 1609.04468, section 2.1.
     """
     lengths = one.norm(), other.norm()
-    directions = [z / length.clamp_min(1e-12) for z, length in zip((one, other), lengths, strict=True)]
+    if not float(lengths[0] * lengths[1]):
+        return straight(one, other, share)  # the origin lies in no direction
+    directions = [z / length for z, length in zip((one, other), lengths, strict=True)]
     angle = torch.arccos((directions[0] * directions[1]).sum().clamp(-1, 1))
     if float(angle) < PARALLEL or float(angle) > np.pi - PARALLEL:
         return straight(one, other, share)

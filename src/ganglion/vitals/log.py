@@ -30,11 +30,12 @@ NOT_SHOWN = ("step", "eta_sec", "non_finite", "range_real", "range_fake")
 
 
 class Lines:
-    """A JSONL file that grows by whole lines. What a lost life of the run wrote after `resumed_step` is taken out."""
+    """A JSONL file that grows by whole lines. What a lost life of the run wrote after `resumed_step` is taken out; where
+    that is 0 the run begins anew, and so does the file."""
 
     def __init__(self, path: Path, resumed_step: int) -> None:
         self.path = path
-        kept = [line for line in read_lines(path) if line.get("step", 0) <= resumed_step]
+        kept = [line for line in read_lines(path) if resumed_step and line.get("step", 0) <= resumed_step]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._file = path.open("a", encoding="utf-8")
 

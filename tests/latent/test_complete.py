@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import ganglion
+from ganglion.errors import DataError
+from ganglion.latent.complete import blended, complete, importance, mask_of
+from ganglion.latent.model import discriminator_of
+from ganglion.latent.project import Settings
+
+QUICK = Settings(starts=4, steps=80)
+
+
+def test_known_pixels_stay_and_the_missing_ones_come_nearer_than_the_mean(digits_run: ganglion.Run) -> None:
+    """On pictures that the generator can make: what was taken away is given back, better than by a gray patch."""
+    model = ganglion.load(digits_run)
+    mask = mask_of("right-half", 16, 16)
+    known, gone = torch.from_numpy(~mask), torch.from_numpy(mask)
+    better = 0
+    for picture in model.generate(model.latents(6, seed=9)):
+        (best, *_) = complete(model, picture, mask, discriminator_of(model), 1, QUICK)
+        assert torch.equal(best.image[:, known], picture[:, known])
+        error = float((best.image - picture)[:, gone].square().mean())
+        better += error < float((picture[:, known].mean() - picture[:, gone]).square().mean())
+    assert better >= 5
+
+
+def test_several_proposals_differ_and_the_best_comes_first(digits_run: ganglion.Run) -> None:
+    model = ganglion.load(digits_run)
+    found = complete(
+        model, model.generate(model.latents(1, seed=3))[0], mask_of("centre", 16, 16), None, 3, Settings(2, 25)
+    )
+    errors = [one.known_error for one in found]
+    assert errors == sorted(errors)
+    assert len({round(float(one.raw.sum()), 3) for one in found}) > 1
+
+
+def test_pixels_near_the_hole_count_most_and_missing_ones_not_at_all() -> None:
+    mask = mask_of("centre", 32, 32)
+    weights = importance(mask)
+    assert (weights[mask] == 0).all()
+    assert weights[7, 16] > weights[2, 16] > 0
+    assert weights[7, 16] == pytest.approx(3 / 7 + 0.1)  # three of seven rows of its window are missing
+
+
+def test_blending_copies_a_constant_shift_away() -> None:
+    """A hole in a ramp, filled from the same ramp made brighter: the seam closes exactly."""
+    ramp = torch.linspace(-0.5, 0.5, 16).expand(1, 16, 16).contiguous()
+    mask = mask_of("centre", 16, 16)
+    assert torch.allclose(blended(ramp, ramp + 0.3, mask), ramp, atol=1e-6)
+
+
+def test_blending_solves_poissons_equation() -> None:
+    random = np.random.default_rng(0)
+    picture, drawn = (torch.from_numpy(random.uniform(-0.4, 0.4, (3, 12, 10))) for _ in range(2))
+    mask = mask_of("random:0.4", 12, 10, seed=1)
+    out, source = blended(picture, drawn, mask).numpy(), drawn.numpy()
+    for y, x in zip(*np.nonzero(mask), strict=True):
+        around = [
+            (y + dy, x + dx) for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)) if 0 <= y + dy < 12 and 0 <= x + dx < 10
+        ]
+        mine = sum(out[:, y, x] - out[:, v, u] for v, u in around)
+        theirs = sum(source[:, y, x] - source[:, v, u] for v, u in around)
+        if np.abs(out[:, y, x]).max() < 1 and all(np.abs(out[:, v, u]).max() < 1 for v, u in around):
+            assert mine == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [
+        ("left-half", 0.5),
+        ("right-half", 0.5),
+        ("top-half", 0.5),
+        ("bottom-half", 0.5),
+        ("centre", 0.25),
+        ("border", 7 / 16),
+    ],
+)
+def test_masks_by_name_have_their_share(words: str, share: float) -> None:
+    assert mask_of(words, 32, 32).mean() == share
+    assert 0.2 < mask_of("random:0.3", 64, 64).mean() < 0.4
+
+
+@pytest.mark.parametrize("words", ["half", "random:2", "random:", ""])
+def test_other_words_are_told_which_there_are(words: str) -> None:
+    with pytest.raises(DataError, match="--missing is left-half"):
+        mask_of(words, 8, 8)
+
+
+@pytest.mark.parametrize(("mask", "message"), [(np.ones((16, 16), bool), "marks all"), (np.zeros((16, 16), bool), "marks none"),
+                                               (np.ones((8, 16), bool), "the mask is")])  # fmt: skip
+def test_a_mask_has_to_fit_and_to_leave_something(digits_run: ganglion.Run, mask: np.ndarray, message: str) -> None:
+    model = ganglion.load(digits_run)
+    with pytest.raises(ValueError, match=message):
+        complete(model, model.generate(model.latents(1))[0], mask)
