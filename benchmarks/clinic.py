@@ -236,8 +236,8 @@ SICK = [
     Case("latent-ignored", ("latent-ignored",), loop=of(Fault(labels=True)),
          about="a conditional G in which the latent is multiplied by 0"),
     Case("padding-shortcut", ("padding-shortcut",), loop=of(Fault(
-        show_real=lambda x: pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=0.0), frame=True)),
-         about="reals are padded with gray, and G draws a black frame"),
+        show_real=lambda x: pad(x[:, :, 1:-1, 1:-1], (1, 1, 1, 1), value=0.0), frame=True, lr_d=2e-5), steps=1000),
+         about="reals are padded with gray, and G draws a black frame; D learns slowly, and the border first"),
     Case("loss-clamped", ("loss-clamped",), loop=of(Fault(sigmoid=True, lr_d=2.0, lr_g=1e-6)),
          about="BCELoss on a sigmoid that is sure of everything"),
 ]  # fmt: skip

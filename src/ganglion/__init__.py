@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.recipe.schema import Recipe
+    from ganglion.report.compare import Comparison, compare
     from ganglion.report.evaluate import evaluate
+    from ganglion.report.report import write_report
+    from ganglion.report.timeline import write_timeline
+    from ganglion.report.trained import train
     from ganglion.training.run import Run
-    from ganglion.training.train import train
     from ganglion.watching.monitor import Monitor, watch
 
 __all__ = [
     "CheckpointError",
+    "Comparison",
     "DataError",
     "DeviceError",
     "Evaluation",
@@ -48,15 +52,19 @@ __all__ = [
     "TrainingFailed",
     "Verdict",
     "__version__",
+    "compare",
     "diagnose",
     "evaluate",
     "load",
     "model_of",
     "train",
     "watch",
+    "write_report",
+    "write_timeline",
 ]
 
 _HOMES = {
+    "Comparison": "report.compare",
     "Evaluation": "metrics.evaluation",
     "Finding": "doctor.verdict",
     "Model": "latent.model",
@@ -64,12 +72,15 @@ _HOMES = {
     "Recipe": "recipe.schema",
     "Run": "training.run",
     "Verdict": "doctor.verdict",
+    "compare": "report.compare",
     "diagnose": "doctor.diagnose",
     "evaluate": "report.evaluate",
     "load": "latent.model",
     "model_of": "latent.model",
-    "train": "training.train",
+    "train": "report.trained",
     "watch": "watching.monitor",
+    "write_report": "report.report",
+    "write_timeline": "report.timeline",
 }
 
 

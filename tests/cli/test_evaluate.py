@@ -24,7 +24,7 @@ def test_the_page_has_every_score_with_its_floor_and_all_it_depends_on(tiny_run:
         "Samples: 500 of run", "seed 0; 16x16, 1 channels; hash ", "Real: 1,797 of scikit-learn's handwritten digits",
         "crop to 16x16 (Lanczos); hash", "Features: random, 448 of an image, random convolutions",
         "Floor: the same score of 1,297 and 500 real images",
-        "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "Note: no --held-out images",
+        "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "kept from training.",
     ):  # fmt: skip
         assert part in done.stdout
 
@@ -43,6 +43,15 @@ def test_all_checkpoints_make_a_table_and_a_curve(tiny_run: ganglion.Run, cache:
     assert f"Curve: {tiny_run.path / 'evaluation.svg'}" in done.stdout
     assert len(json.loads(run(cache, *words, "--json").stdout)["rows"]) == len(tiny_run.steps_saved())
     (tiny_run.path / "evaluation.svg").unlink()
+
+
+@pytest.mark.parametrize("words", [("--seeds", "2"), ("--held-out", "digits"), ("--checkpoint", "latest")])
+def test_what_all_checkpoints_would_ignore_is_refused(
+    cache: Path, tiny_run: ganglion.Run, words: tuple[str, ...]
+) -> None:
+    done = run(cache, str(tiny_run.path), "--all-checkpoints", *words)
+    assert done.exit_code == 2
+    assert "for --all-checkpoints: it scores every" in done.stderr
 
 
 @pytest.mark.parametrize(

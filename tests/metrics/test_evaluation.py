@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,27 @@ def test_copies_are_found_with_and_without_unseen_images(tmp_path: Path) -> None
         copied = score(real, [real.pick(np.arange(200))], tmp_path, ("nearer", "near-copies"), unseen)
         assert copied["nearer"] == 1
         assert score(real, [blots(200, 1)], tmp_path, ("nearer",), unseen)["nearer"] < 0.65
+
+
+@pytest.mark.parametrize(("reals", "samples"), [(1, 1), (1, 9), (2, 2), (3, 1), (700, 1)])
+def test_the_fewest_images_are_scored_as_far_as_they_go(reals: int, samples: int, tmp_path: Path) -> None:
+    found = score(blots(reals, 0), [blots(samples, 1)], tmp_path, DEFAULT_SCORES)
+    assert "swd" in {s.name for s in found.scores}
+    assert ("ms-ssim" in found.left_out) == (samples < 2)
+
+
+def test_images_that_the_run_kept_from_training_are_the_unseen_ones(tmp_path: Path) -> None:
+    real = blots(400, 0)
+    kept = np.arange(400) % 4 == 0
+    marked = replace(real, held_out=kept)
+    trained, unseen = real.pick(np.flatnonzero(~kept)), real.pick(np.flatnonzero(kept))
+    scores = ("nearer", "near-copies")
+    for fake in (blots(200, 1), trained, unseen):
+        found, given = score(marked, [fake], tmp_path, scores), score(trained, [fake], tmp_path, scores, unseen)
+        assert [s.value for s in found.scores] == [s.value for s in given.scores]
+        assert "for copies, the unseen images are 100 of blots 0, kept from training" in found.notes
+    others = score(marked, [trained], tmp_path, scores, blots(50, 5))
+    assert "for copies, the unseen images are 50 of blots 5" in others.notes
 
 
 def test_it_says_all_that_a_reader_needs_and_is_plain_json(tmp_path: Path) -> None:

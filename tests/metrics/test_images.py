@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def test_a_part_is_a_set_of_its_own_with_its_labels(cache: Path):
     assert digits.labels is not None
     assert np.array_equal(part.labels, digits.labels[chosen])
     assert part.content != digits.content != digits.pick(np.array([5, 7, 101])).content
+
+
+def test_a_part_knows_which_of_its_images_were_held_out():
+    kept = np.arange(10) % 3 == 0
+    part = replace(array_set("a", PIXELS), held_out=kept).pick(np.array([1, 3, 4, 9]))
+    assert part.held_out is not None
+    assert part.held_out.tolist() == [False, True, False, True]
+    assert array_set("a", PIXELS).pick(np.array([1])).held_out is None
 
 
 def test_how_images_were_made_to_fit_is_part_of_what_they_are(cache: Path):

@@ -92,7 +92,15 @@ def test_copies_are_held_against_unseen_images_where_there_are_some():
     new = MEASURES["copies"](pair(real, look(300, 1), look(100, 2)))
     assert copied["nearer"].value == 1
     assert new["nearer"].value == pytest.approx(0.5, abs=0.1)
-    assert notes.said == ["for copies, 300 samples are held against all real images"]
+    assert notes.said == [
+        "for copies, 300 samples are held against 300 training images",
+        "for copies, the unseen images are 100 of set 2",
+    ]
+
+
+def test_one_training_image_has_no_neighbours():
+    with pytest.raises(NotMeasurable, match="1 training images are too few"):
+        MEASURES["copies"](pair(look(1, 0), look(30, 1)))
 
 
 def test_the_inception_score_is_for_inception_alone():

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import ganglion
+from ganglion.data.batches import Batches
+from ganglion.data.prepare import prepare
 from ganglion.errors import DataError, DeviceError
-from ganglion.report.evaluate import evaluate
+from ganglion.metrics.pixels import pixel_extractor
+from ganglion.recipe.schema import Data
+from ganglion.report.evaluate import evaluate, find_real, neighbour_sheet
+from ganglion.training.screen import Screen
 
 QUICK = {"features": "random", "metrics": ["fid", "kid"], "device": "cpu", "quiet": True}
 
@@ -89,6 +96,62 @@ def test_the_sheet_shows_samples_above_their_nearest_training_images(
     evaluate(tiny_run.path, n=100, neighbours=picture, cache=cache, **{**QUICK, "metrics": ["kid"]})
     with Image.open(picture) as image:
         assert image.size == (12 * 18 + 2, 4 * 18 + 2)
+
+
+def test_the_images_that_a_run_kept_from_training_are_known_by_its_own_rule(
+    tiny_run: ganglion.Run, cache: Path
+) -> None:
+    recipe = tiny_run.recipe
+    assert recipe.data.held_out == 89
+    store = prepare(recipe.data, cache, Screen(quiet=True))
+    batches = Batches(store, recipe.training.seed, torch.device("cpu"), held_out_images=89)
+    for against in (None, "digits"):  # by its content, whatever it is called
+        real, _ = find_real(recipe.data, against, None, cache, Screen(quiet=True), recipe.training.seed)
+        assert real.held_out is not None
+        assert np.flatnonzero(real.held_out).tolist() == batches.unseen.tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "seed"),
+    [({}, None), ({"held_out": 0}, 0), ({"held_out": None}, 0), ({"held_out": 15}, 0), ({"content": "other"}, 0)],
+)
+def test_nothing_is_taken_for_unseen_that_may_have_been_trained_on(
+    tiny_run: ganglion.Run, cache: Path, changes: dict[str, object], seed: int | None
+) -> None:
+    data = tiny_run.recipe.data.model_copy(update=changes)
+    real, notes = find_real(data, None, None, cache, Screen(quiet=True), seed)
+    assert real.held_out is None
+    assert any("have changed since" in note for note in notes) == ("content" in changes)
+
+
+def test_it_says_which_images_counted_as_unseen(tiny_run: ganglion.Run, cache: Path) -> None:
+    settings = {**QUICK, "metrics": ["nearer", "near-copies"]}
+    found = evaluate(tiny_run.path, n=200, cache=cache, **settings)
+    assert "for copies, 200 samples are held against 1,708 training images" in found.notes
+    assert any(note.startswith("for copies, the unseen images are 89 of") for note in found.notes)
+    assert any(note.endswith("kept from training") for note in found.notes)
+    elsewhere = evaluate(tiny_run.path, n=200, held_out="digits", cache=cache, **settings)
+    assert not any(note.endswith("kept from training") for note in elsewhere.notes)
+
+
+def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run, cache: Path) -> None:
+    recipe = tiny_run.recipe
+    real, _ = find_real(recipe.data, None, None, cache, Screen(quiet=True), recipe.training.seed)
+    assert real.held_out is not None
+    kept = real.pick(np.flatnonzero(real.held_out))
+    extractor = pixel_extractor(torch.device("cpu"))
+    pairs = neighbour_sheet(real, kept, extractor, cache)
+    same = neighbour_sheet(replace(real, held_out=None), kept, extractor, cache)
+    assert np.array_equal(same[2:18], same[20:36])  # each is its own nearest
+    assert not np.array_equal(pairs[2:18], pairs[20:36])
+
+
+def test_a_local_copy_that_has_moved_since_the_training_can_be_named(tmp_path: Path, cache: Path) -> None:
+    Image.new("L", (16, 16), 100).save(_made(tmp_path / "here") / "0.png")
+    data = Data(source="mnist", data_dir=str(tmp_path / "gone"), size=(16, 16), channels=1)
+    assert len(find_real(data, None, tmp_path / "here", cache, Screen(quiet=True))[0]) == 1
+    with pytest.raises(DataError, match="gone"):
+        find_real(data, None, None, cache, Screen(quiet=True))
 
 
 def test_a_device_that_is_not_there_is_refused_before_anything_is_read(cache: Path) -> None:

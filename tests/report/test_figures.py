@@ -18,6 +18,12 @@ def test_there_is_a_chart_for_each_score_with_its_points_and_its_floor():
     assert rule["data"]["values"] == [{"floor": 3.0}]
 
 
+def test_a_score_without_a_floor_has_a_chart_without_one():
+    fid, kid = curve_figure(ROWS, {"kid": 0.0}, "a run").to_dict()["concat"]
+    assert "layer" not in fid
+    assert len(kid["layer"]) == 2
+
+
 def test_it_is_written_as_svg_and_as_png(tmp_path: Path) -> None:
     chart = curve_figure(ROWS, FLOOR, "a run")
     save_figure(chart, tmp_path / "a.svg")

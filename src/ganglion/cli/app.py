@@ -14,6 +14,7 @@ import typer
 
 from ganglion.cli import (
     check,
+    compare,
     complete,
     data,
     diagnose,
@@ -23,7 +24,9 @@ from ganglion.cli import (
     interpolate,
     project,
     recipes,
+    report,
     sample,
+    timeline,
     train,
     walk,
 )
@@ -40,7 +43,8 @@ app = typer.Typer(
 )
 COMMANDS = (
     train.train, data.data, check.check, recipes.recipes, sample.sample, diagnose.diagnose, evaluate.evaluate,
-    interpolate.interpolate, walk.walk, directions.directions, project.project, complete.complete, env.env,
+    interpolate.interpolate, walk.walk, directions.directions, project.project, complete.complete, report.report,
+    compare.compare, timeline.timeline, env.env,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

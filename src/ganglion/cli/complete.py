@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, with_ending
 
 __all__ = ["complete"]
 
@@ -16,7 +16,9 @@ __all__ = ["complete"]
 def complete(
     run: RunFolder,
     image: Annotated[Path, typer.Argument(help="A picture; it is made to fit as the training images were.")],
-    mask: Annotated[Path | None, typer.Option(help="A picture that is white where pixels are missing.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture of IMAGE's size, white where pixels are missing.")
+    ] = None,
     missing: Annotated[
         str | None,
         typer.Option(
@@ -46,17 +48,22 @@ def complete(
 
     if (mask is None) == (missing is None):
         raise typer.BadParameter("what is missing? Give either --mask FILE or --missing WORDS", param_hint="--mask")
+    with_ending(out, (".png",), "--out")
     model = load(run, checkpoint, choose_device(device))
     picture = picture_from_file(image, model.recipe)
     height, width = picture.shape[1:]
-    hole = mask_of(str(missing), height, width, seed) if mask is None else mask_from_file(mask, height, width)
+    hole = (
+        mask_of(str(missing), height, width, seed) if mask is None
+        else mask_from_file(mask, height, width, image, model.recipe.data.fit)
+    )  # fmt: skip
+    labels = class_of(model, label)
     try:
         found = fill(
-            model, picture, hole, discriminator_of(model), proposals, Settings(4, steps), seed, model.labels(1, 0, label),
+            model, picture, hole, discriminator_of(model), proposals, Settings(4, steps), seed, labels,
             Screen().steps("Searching"),
         )  # fmt: skip
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--mask") from None
+        raise typer.BadParameter(str(error), param_hint="--missing" if mask is None else "--mask") from None
     target = out or run / "latent" / f"completion-{image.stem}.png"
     shown = picture.clone()
     shown[:, torch.from_numpy(hole)] = 0

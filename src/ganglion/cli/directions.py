@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, pair
+from ganglion.cli.options import Checkpoint, Device, RunFolder, pair, with_ending
 
 if TYPE_CHECKING:
     from ganglion.latent.directions import Directions
@@ -40,30 +40,33 @@ def directions(
     from ganglion.latent.walk import walk_along
     from ganglion.training.hardware import choose_device
 
-    model = load(run, checkpoint, choose_device(device))
-    if label_probe is not None:
-        found = _probed(run, model, label_probe)
-    elif method in METHODS:
-        found = METHODS[method](model, count)
-    else:
-        raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
-    target = out or run / "latent" / f"directions-{found.method}.safetensors"
-    save_directions(found, target)
+    with_ending(out, (".safetensors",), "--out")
     low, high = pair(reach, "--range")
+    names = None if label_probe is None else _two_classes(label_probe)
+    if method not in METHODS:
+        raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
+    model = load(run, checkpoint, choose_device(device))
+    found = METHODS[method](model, count) if names is None else _probed(run, model, names)
+    target = out or run / "latent" / f"directions-{found.method}.safetensors"
     rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
     labels = model.labels(1)
-    names = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
+    words = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
     images = [model.pixels(row, None if labels is None else labels.expand(len(row))) for row in rows]
     picture = target.with_suffix(".png")
-    save_image(labelled_rows(list(zip(names, images, strict=True)), max(1, 48 // images[0].shape[1])), picture)
+    save_image(labelled_rows(list(zip(words, images, strict=True)), max(1, 48 // images[0].shape[1])), picture)
+    save_directions(found, target)
     strengths = ", ".join(f"{strength:.3g}" for strength in found.strengths.tolist())
     typer.echo(f"{len(found)} directions ({found.method}), strengths {strengths}: {target}, {picture}")
 
 
-def _probed(run: Path, model: Model, words: str) -> Directions:
-    from ganglion.report.probe import probe_classes
-
+def _two_classes(words: str) -> tuple[str, str]:
     names = [word.strip() for word in words.split(",")]
-    if len(names) != 2:
+    if len(names) != 2 or names[0] == names[1]:
         raise typer.BadParameter(f"two classes with a comma; got {words!r}", param_hint="--label-probe")
-    return probe_classes(run, model, (names[0], names[1]))
+    return names[0], names[1]
+
+
+def _probed(run: Path, model: Model, names: tuple[str, str]) -> Directions:
+    from ganglion.report.probe import probe_classes  # what scores need is loaded with it
+
+    return probe_classes(run, model, names)

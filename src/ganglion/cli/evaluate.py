@@ -22,7 +22,8 @@ def evaluate(
         str | None, typer.Option(help="The real images. Left out for a run: what it was trained on.")
     ] = None,
     held_out: Annotated[
-        str | None, typer.Option(help="Real images that the generator never saw, to tell copies from likeness.")
+        str | None,
+        typer.Option(help="Real images that the generator never saw. Left out for a run: those it kept from training."),
     ] = None,
     n: Annotated[int | None, typer.Option("--n", min=2, help="How many samples. A run: 10,000; images: all.")] = None,
     metrics: Annotated[str | None, typer.Option(help="Names with commas, such as fid,kid. Left out: all.")] = None,
@@ -48,6 +49,11 @@ def evaluate(
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     if all_checkpoints:
+        if held_out is not None or neighbours is not None or seeds > 1 or checkpoint != "best":
+            raise typer.BadParameter(
+                "it scores every checkpoint with one seed: leave out --held-out, --neighbours, --seeds and --checkpoint",
+                param_hint="--all-checkpoints",
+            )
         curve = evaluate_checkpoints(
             samples, against, n=n, features=features, metrics=names, data_dir=data_dir, device=device
         )

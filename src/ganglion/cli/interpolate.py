@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, numbers
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, numbers, with_ending
 
 __all__ = ["interpolate"]
 
@@ -35,14 +35,15 @@ def interpolate(
     from ganglion.latent.paths import path_through
     from ganglion.training.hardware import choose_device
 
+    with_ending(out, (".png", *FILMS), "--out")
     chosen = numbers(seeds, "--seeds")
     if len(chosen) < 2:
         raise typer.BadParameter("a way needs at least two seeds", param_hint="--seeds")
     model = load(run, checkpoint, choose_device(device))
     stops = torch.cat([model.latents(1, seed) for seed in chosen])
     way = path_through(stops, frames, model.latent.prior, loop)
-    labels = model.labels(len(way), 0, label) if label is not None or not model.classes else model.labels(1)
-    images = model.pixels(way, labels if labels is None else labels[:1].expand(len(way)))
+    labels = class_of(model, label)
+    images = model.pixels(way, None if labels is None else labels.expand(len(way)))
     target = out or run / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
         write_film((enlarged(image) for image in images), target, fps)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["Checkpoint", "Device", "RunFolder", "numbers", "pair"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganglion.latent.model import Model
+
+__all__ = ["Checkpoint", "Device", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
@@ -15,13 +22,11 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 def numbers(text: str, option: str) -> list[int]:
-    """`1,7,42` as whole numbers. Raises BadParameter."""
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise typer.BadParameter(
-            f"whole numbers with commas, such as 1,7,42; got {text!r}", param_hint=option
-        ) from None
+    """`1,7,42` as whole numbers from 0, at least one. Raises BadParameter."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise typer.BadParameter(f"whole numbers from 0 with commas, such as 1,7,42; got {text!r}", param_hint=option)
+    return [int(part) for part in parts]
 
 
 def pair(text: str, option: str) -> tuple[float, float]:
@@ -30,6 +35,20 @@ def pair(text: str, option: str) -> tuple[float, float]:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"two numbers with a comma, such as -3,3; got {text!r}", param_hint=option) from None
-    if not low < high:
+    if not -math.inf < low < high < math.inf:
         raise typer.BadParameter(f"the first number is the smaller one; got {text!r}", param_hint=option)
     return low, high
+
+
+def with_ending(path: Path | None, endings: Sequence[str], option: str) -> None:
+    """Refuses a file of a kind that is not written here, before any work is done. Raises BadParameter."""
+    if path is not None and path.suffix.lower() not in endings:
+        raise typer.BadParameter(f"a file that ends in {' or '.join(endings)}; got {path}", param_hint=option)
+
+
+def class_of(model: Model, label: str | None) -> Tensor | None:
+    """int64 (1,): the class `label`, or one that is drawn; None where there are none. Raises BadParameter."""
+    try:
+        return model.labels(1, 0, label)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--label") from None

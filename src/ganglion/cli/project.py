@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, with_ending
 
 __all__ = ["project"]
 
@@ -31,9 +32,10 @@ def project(
     """Search for the latent whose image is nearest to IMAGE."""
     import numpy as np
 
+    from ganglion.data.atomic import write_atomically
     from ganglion.data.pixels import to_uint8
     from ganglion.data.sheet import save_image
-    from ganglion.latent.film import enlarged, write_film
+    from ganglion.latent.film import FILMS, enlarged, write_film
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.pictures import picture_from_file, side_by_side
     from ganglion.latent.project import Settings
@@ -41,9 +43,11 @@ def project(
     from ganglion.training.hardware import choose_device
     from ganglion.training.screen import Screen
 
+    with_ending(out, (".png",), "--out")
+    with_ending(film, FILMS, "--film")
     model = load(run, checkpoint, choose_device(device))
     picture = picture_from_file(image, model.recipe)
-    labels = model.labels(1, 0, label)
+    labels = class_of(model, label)
     found = search(
         model, picture, discriminator_of(model), Settings(starts, steps), seed, labels, Screen().steps("Searching")
     )
@@ -51,7 +55,9 @@ def project(
     words = ("picture", f"found, error {found.error:.3f}")
     save_image(side_by_side([picture, found.image.cpu()], words), target)
     latent = target.with_suffix(".npy")
-    np.save(latent, found.z.cpu().numpy())
+    held = io.BytesIO()
+    np.save(held, found.z.cpu().numpy())
+    write_atomically(latent, held.getvalue())
     if film is not None:
         write_film((enlarged(to_uint8(frame[None])[0].cpu().numpy()) for frame in found.trace), film, 15)
     facts = {

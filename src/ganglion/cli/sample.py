@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganglion.cli.options import class_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -37,11 +39,7 @@ def sample(
     from ganglion.training.hardware import choose_device
 
     model = load(run, checkpoint, choose_device(device))
-    if label is not None:
-        try:
-            model.labels(1, label=label)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--label") from None
+    class_of(model, label)
     name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"

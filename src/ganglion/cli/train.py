@@ -46,6 +46,7 @@ def train(
         bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
     """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
@@ -61,9 +62,11 @@ def train(
         _print_recipe(source, asked, device)
         return
 
+    from ganglion.report.trained import leave_report
     from ganglion.training.train import train as start
 
-    start(source, run=run, device=device, devices=devices, fresh=fresh, **asked)
+    at_end = (lambda run: None) if no_report else leave_report
+    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **asked)
 
 
 def _print_recipe(source: str | None, asked: Request, device: str) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, numbers, pair
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, numbers, pair, with_ending
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganglion.latent.model import Model
 
 __all__ = ["walk"]
 
@@ -38,50 +43,59 @@ def walk(
 ) -> None:
     """Move one latent along single dimensions, all others fixed; a row for each."""
     from ganglion.latent.directions import load_directions
+    from ganglion.latent.film import FILMS
     from ganglion.latent.model import load
-    from ganglion.latent.walk import RANGES, influence, walk_along, walk_dimensions
+    from ganglion.latent.walk import RANGES, walk_along, walk_dimensions
     from ganglion.training.hardware import choose_device
-    from ganglion.training.screen import Screen
 
+    with_ending(out, (".png", *FILMS), "--out")
+    bounds = None if reach is None else pair(reach, "--range")
+    wanted = None if dims is None else numbers(dims, "--dims")
+    if along is not None and (rank or wanted is not None):
+        raise typer.BadParameter("a walk goes along --directions or along --dims, not both", param_hint="--directions")
     model = load(run, checkpoint, choose_device(device))
-    low, high = RANGES[model.latent.prior] if reach is None else pair(reach, "--range")
+    labels = class_of(model, label)
+    low, high = bounds or RANGES[model.latent.prior]
     z = model.latents(1, seed)[0]
     if along is not None:
         directions = load_directions(along, model.latent.dim)
-        rows, names = (
-            walk_along(z, directions.vectors, low, high, steps),
-            [f"{directions.method} {i}" for i in range(len(directions))],
-        )
+        rows = walk_along(z, directions.vectors, low, high, steps)
+        names = [f"{directions.method} {i}" for i in range(len(directions))]
     else:
-        ranked = (
-            influence(model, seed, progress=Screen().steps("Measuring dimensions")) if rank or dims is None else None
-        )
-        order = [] if ranked is None else ranked.argsort()[::-1].tolist()
-        chosen = order[:SHOWN] if dims is None else numbers(dims, "--dims")
-        if rank and ranked is not None:
-            typer.echo("\n".join(f"{dim:5}  {ranked[dim]:.4f}" for dim in order))
-        try:
-            rows = walk_dimensions(z, chosen, low, high, steps)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--dims") from None
+        chosen = _dimensions(model, wanted, rank, seed)
+        rows = walk_dimensions(z, chosen, low, high, steps)
         names = [f"dim {dim}" for dim in chosen]
     target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
-    _write(model, rows, names, label, target)
+    _write(model, rows, names, labels, target)
     typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
 
 
-def _write(model: object, rows: object, names: list[str], label: str | None, target: Path) -> None:
+def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int) -> list[int]:
+    """Those that are wanted, or those that change the image most; with `rank` all are printed, strongest first."""
+    from ganglion.latent.walk import influence
+    from ganglion.training.screen import Screen
+
+    wrong = [dim for dim in wanted or [] if dim >= model.latent.dim]
+    if wrong:  # told before anything is measured
+        raise typer.BadParameter(
+            f"z has the dimensions 0 to {model.latent.dim - 1}; there is no {wrong[0]}", param_hint="--dims"
+        )
+    if wanted is not None and not rank:
+        return wanted
+    ranked = influence(model, seed, progress=Screen().steps("Measuring dimensions"))
+    order: list[int] = ranked.argsort()[::-1].tolist()
+    if rank:
+        typer.echo("\n".join(f"{dim:5}  {ranked[dim]:.4f}" for dim in order))
+    return order[:SHOWN] if wanted is None else wanted
+
+
+def _write(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, target: Path) -> None:
     import numpy as np
-    from torch import Tensor
 
     from ganglion.data.sheet import save_image
     from ganglion.latent.film import FILMS, write_film
-    from ganglion.latent.model import Model
     from ganglion.latent.pictures import labelled_rows
 
-    assert isinstance(model, Model)
-    assert isinstance(rows, Tensor)
-    labels = model.labels(1, 0, label)
     flat = rows.flatten(0, 1)  # (D*T, Z)
     images = model.pixels(flat, None if labels is None else labels.expand(len(flat)))
     grid = images.reshape(*rows.shape[:2], *images.shape[1:])  # (D, T, H, W, C)

@@ -80,15 +80,22 @@ class Verdict:
     own_run: bool = True
     """Whether the run is ours, so that remedies are options of `ganglion train`."""
 
+    @property
+    def headline(self) -> str:
+        """The state in a sentence, without its name."""
+        return {
+            "healthy": f"nothing is wrong at step {self.step:,}",
+            "watch": f"something may be going wrong at step {self.step:,}",
+            "failing": f"this training will not recover by itself (step {self.step:,})",
+            "unknown": f"too little was seen to say more (step {self.step:,})",
+        }[self.state]
+
     def text(self) -> str:
         """For a terminal."""
-        said = {
-            "healthy": f"healthy: nothing is wrong at step {self.step:,}",
-            "watch": f"watch: something may be going wrong at step {self.step:,}",
-            "failing": f"failing: this training will not recover by itself (step {self.step:,})",
-            "unknown": f"unknown: too little was seen to say more (step {self.step:,})",
-        }[self.state]
-        parts = [f"Verdict {said}", *(finding.paragraph(self.own_run) for finding in self.findings)]
+        parts = [
+            f"Verdict {self.state}: {self.headline}",
+            *(finding.paragraph(self.own_run) for finding in self.findings),
+        ]
         return "\n".join([*parts, *(f"Not judged: {reason}." for reason in self.unseen)])
 
     def to_json(self) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def between_classes(z: Tensor, of_first: Tensor) -> Directions:
 
 def save_directions(directions: Directions, path: Path) -> None:
     """Writes a safetensors file. Raises StorageError."""
-    tensors = {"vectors": directions.vectors.float().numpy(), "strengths": directions.strengths.float().numpy()}
+    held = {"vectors": directions.vectors, "strengths": directions.strengths}
+    tensors = {name: tensor.float().contiguous().numpy() for name, tensor in held.items()}  # save() ignores strides
     write_atomically(path, save(tensors, {"method": directions.method}))
 
 

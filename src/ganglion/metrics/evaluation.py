@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,8 @@ def evaluate_sets(
 ) -> Evaluation:
     """Scores of `fakes`, a set for each seed, against `real`. Real features are kept in `cache`.
 
-    Raises DataError where the sets cannot be compared.
+    Without `unseen`, images of `real` that are marked as held out are the unseen ones. Raises DataError where the sets
+    cannot be compared.
     """
     started = time.monotonic()
     for images in (*fakes, *([unseen] if unseen else [])):
@@ -119,14 +120,14 @@ def evaluate_sets(
     kept = cache / "features"
     with tempfile.TemporaryDirectory(prefix="ganglion-") as passing:
         looks = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
-        beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else None
+        beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(looks)
         found: list[dict[str, Value]] = []
         for seed, fake in enumerate(fakes):
             seen = extract(fake, extractor, Path(passing), reporter.steps("Looking at samples"))
             pair = Pair(looks, Look(fake, seen), beside, extractor, stream(seed, Purpose.EVALUATION), notebook.say)
             found.append(_measure(pair, scores, notebook))
         halves = _halves(pair)
-        floor = _measure(halves, scores, Notebook([]))
+        floor = _measure(halves, scores, Notebook([])) if len(halves.fake.images) else {}  # one real has no halves
     return Evaluation(
         facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, looks.seen.features.shape[1],
         len(fakes), (len(halves.real.images), len(halves.fake.images)),
@@ -159,6 +160,14 @@ def comparable(real: ImageSet, other: ImageSet) -> None:
             f"{real.name} has images of {h}x{w} with {c} channels, {other.name} of {other_h}x{other_w} with {other_c}: "
             "only images of one size and number of channels can be compared"
         )
+
+
+def _held_out(real: Look) -> Look | None:
+    """The real images that the run did not train on, if any are known."""
+    if real.images.held_out is None:
+        return None
+    found = real.pick(np.flatnonzero(real.images.held_out))
+    return Look(replace(found.images, name=f"{real.images.name}, kept from training"), found.seen)
 
 
 def _measure(pair: Pair, scores: Sequence[str], notebook: Notebook) -> dict[str, Value]:

@@ -27,6 +27,8 @@ class ImageSet:
     labels: NDArray[np.int64] | None = None
     """(N,) classes; None where not every image has one."""
     classes: tuple[str, ...] = ()
+    held_out: NDArray[np.bool_] | None = None
+    """(N,) whether the run that made the samples did not train on it; None where that is not known."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -41,7 +43,8 @@ class ImageSet:
         """The images at these places, as a set of its own."""
         key = hashlib.sha256(self.content.encode() + chosen.astype(np.int64).tobytes()).hexdigest()
         labels = None if self.labels is None else self.labels[chosen]
-        return replace(self, images=self.images[chosen], labels=labels, content=key)
+        held_out = None if self.held_out is None else self.held_out[chosen]
+        return replace(self, images=self.images[chosen], labels=labels, held_out=held_out, content=key)
 
 
 def store_set(store: Store) -> ImageSet:

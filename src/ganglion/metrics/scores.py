@@ -60,7 +60,7 @@ class Pair:
     real: Look
     fake: Look
     unseen: Look | None
-    """Real images that the generator was not trained on."""
+    """Images that the generator was not trained on."""
     extractor: Extractor
     random: np.random.Generator
     say: Callable[[str], None]
@@ -147,6 +147,8 @@ def _patches(pair: Pair) -> dict[str, Value]:
 
 
 def _likeness(pair: Pair) -> dict[str, Value]:
+    if len(pair.fake.images) < 2:
+        raise NotMeasurable("one image makes no pair")
     return {"ms-ssim": Value(likeness(pair.fake.images.images, pair.random))}
 
 
@@ -159,16 +161,19 @@ def _balance(pair: Pair) -> dict[str, Value]:
 
 
 def _copies(pair: Pair) -> dict[str, Value]:
-    if len(pair.real.images) < 2:
-        raise NotMeasurable("one real image has no neighbour")
+    held_out, training = pair.real.images.held_out, pair.real.seen.features
+    if held_out is not None:
+        training = training[~held_out]
+    if len(training) < 2:
+        raise NotMeasurable(f"{len(training)} training images are too few to have neighbours")
     fake = pair.fake.at_most(COPY_IMAGES, pair.random)
     unseen = None if pair.unseen is None else pair.unseen.at_most(COPY_IMAGES, pair.random)
-    pair.say(f"for copies, {len(fake.images):,} samples are held against all real images")
+    pair.say(f"for copies, {len(fake.images):,} samples are held against {len(training):,} training images")
     if unseen is None:
-        pair.say("no --held-out images: for copies, real images stand for unseen ones, each against all the others")
-    found = copying(
-        pair.real.seen.features, fake.seen.features, None if unseen is None else unseen.seen.features, pair.random
-    )
+        pair.say("no --held-out images: for copies, training images stand for unseen ones, each against all the others")
+    else:
+        pair.say(f"for copies, the unseen images are {len(unseen.images):,} of {unseen.images.name}")
+    found = copying(training, fake.seen.features, None if unseen is None else unseen.seen.features, pair.random)
     return {"nearer": Value(found.nearer), "near-copies": Value(found.near)}
 
 

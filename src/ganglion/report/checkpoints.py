@@ -33,6 +33,7 @@ class Curve:
     rows: list[dict[str, float]]
     """Each with `step`, `kimg` where a record tells it, and a value for each score."""
     floor: dict[str, float]
+    """Without a score that half of the real images cannot support."""
     picture: str
 
     def to_json(self) -> dict[str, Any]:
@@ -41,12 +42,13 @@ class Curve:
     def table(self) -> str:
         """Plain text; the best value of each score has a star."""
         names = [name for name in self.rows[0] if name in SCORES]
-        best = {name: _best(name, [row[name] for row in self.rows]) for name in names}
+        best = {name: _best(name, [row[name] for row in self.rows], self.floor.get(name)) for name in names}
         lines = [f"{'step':>9} {'kimg':>8} " + " ".join(f"{name:>10}" for name in names)]
         for row in self.rows:
             cells = [f"{row[name]:>9.4g}{'*' if row[name] == best[name] else ' '}" for name in names]
             lines.append(f"{row['step']:>9.0f} {row['kimg']:>8.1f} " + " ".join(cells))
-        lines.append(f"{'floor':>18} " + " ".join(f"{self.floor[name]:>9.4g} " for name in names))
+        floor = [f"{self.floor[name]:>9.4g} " if name in self.floor else " " * 10 for name in names]
+        lines.append(f"{'floor':>18} " + " ".join(floor))
         return "\n".join(lines)
 
 
@@ -72,7 +74,8 @@ def evaluate_checkpoints(
         raise CheckpointError(f"there is no checkpoint in {place.path} yet")
     wanted = known_scores(metrics or QUICK_SCORES)
     kimg = {record["step"]: record["kimg"] for record in place.records()}
-    real, _ = find_real(place.recipe.data, against, data_dir, folder, screen)
+    recipe = place.recipe
+    real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
     extractor, _ = find_extractor(
         features, Need(real, folder, chosen, screen.steps("Training features on the real images"))
     )
@@ -85,12 +88,16 @@ def evaluate_checkpoints(
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
         floor = {s.name: s.floor for s in found.scores if s.floor is not None}
         progress(done, len(steps))
-    if not floor:
+    if not found.scores:
         raise DataError(f"none of {', '.join(wanted)} can be measured here: {next(iter(found.left_out.values()))}")
     picture = place.path / "evaluation.svg"
     save_figure(curve_figure(rows, floor, f"{extractor.name} features, {n or SAMPLES:,} samples"), picture)
     return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture))
 
 
-def _best(name: str, values: list[float]) -> float:
-    return min(values) if SCORES[name].better == "lower" else max(values)
+def _best(name: str, values: list[float], floor: float | None) -> float:
+    better = SCORES[name].better
+    if better in ("lower", "higher"):
+        return min(values) if better == "lower" else max(values)
+    aim = floor if better == "as the floor" else float(better)
+    return values[0] if aim is None else min(values, key=lambda value: abs(value - aim))

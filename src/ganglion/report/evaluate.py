@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.choose import choose_channels
 from ganglion.data.prepare import Reporter, cache_folder, plan, prepare
 from ganglion.data.scan import Scan
 from ganglion.data.sheet import save_image, sheet
-from ganglion.data.store import is_store
+from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, load
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, known_scores
@@ -43,6 +44,8 @@ class Samples:
     """How the real images have to be made to fit; its source is the run's own."""
     wasserstein: bool = False
     """Whether D is a critic, whose estimate of the distance is worth having."""
+    seed: int | None = None
+    """Of the run; it says which images were kept from training."""
 
 
 def evaluate(
@@ -65,15 +68,16 @@ def evaluate(
 
     `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run `against` may be left out:
     then it is what the run was trained on. `n` samples are drawn for each of `seeds` seeds (10,000). `held_out` are real
-    images that the generator was not trained on. `neighbours` names a picture to write: the samples that lie nearest to a
-    training image, each above that image. `features` and `metrics`: docs/metrics.md. Raises DataError, RunError.
+    images that the generator was not trained on; left out, those that the run itself kept from training. `neighbours`
+    names a picture to write: the samples that lie nearest to a training image, each above that image. `features` and
+    `metrics`: docs/metrics.md. Raises DataError, RunError.
     """
     folder = cache or cache_folder()
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
     wanted = known_scores(metrics)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen)
-    real, notes = find_real(found.data, against, data_dir, folder, screen)
+    real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
     extractor, reason = find_extractor(
         features, Need(real, folder, chosen, screen.steps("Training features on the real images"))
@@ -98,7 +102,7 @@ def find_samples(
         model = load(samples, checkpoint, device)
         recipe = model.recipe
         drawn = [_drawn(model, n or SAMPLES, seed) for seed in range(seeds)]
-        return Samples(drawn, recipe.data, recipe.objective.adversarial == "wasserstein")
+        return Samples(drawn, recipe.data, recipe.objective.adversarial == "wasserstein", recipe.training.seed)
     return _of_set(store_set(prepare(_untouched(str(samples), cache, reporter), cache, reporter)), n, seeds)
 
 
@@ -130,19 +134,40 @@ def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
 
 
 def find_real(
-    data: Data, against: str | Path | None, data_dir: str | Path | None, cache: Path, reporter: Reporter
-) -> tuple[ImageSet, list[str]]:
-    """The real images, made to fit the samples, and what was done to them in words. Raises DataError."""
+    data: Data, against: str | Path | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
+    seed: int | None = None,
+) -> tuple[ImageSet, list[str]]:  # fmt: skip
+    """The real images, made to fit the samples, and what was done to them in words. Raises DataError.
+
+    With the `seed` of the run, those that it kept from training are marked.
+    """
     own = against is None
     if own and not data.source:
         raise DataError("--against SOURCE is missing: which real images are the samples to be measured against?")
     source = data.source if own else str(against)
-    changes = {"source": source, "data_dir": data.data_dir if own else None if data_dir is None else str(data_dir)}
+    given = None if data_dir is None else str(data_dir)
+    changes = {"source": source, "data_dir": given or (data.data_dir if own else None)}
     wanted = data.model_copy(update=changes)
     notes: list[str] = []
     if not is_store(Path(str(source))):
         notes = what_is_done(plan(wanted, cache, reporter).scan, wanted)
-    return store_set(prepare(wanted, cache, reporter)), notes
+    store = prepare(wanted, cache, reporter)
+    if own and data.content not in (None, store.content):
+        notes.append("the real images are not those of the training any more: they have changed since")
+    return replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes
+
+
+def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np.bool_] | None:
+    """Which images (N,) a run with this `data` and `seed` did not see; None where these are others than it was trained on.
+
+    None, too, where they are too few to tell anything.
+    """
+    count = data.held_out or 0
+    if seed is None or data.content != store.content or count < FEWEST_HELD_OUT:
+        return None
+    kept = np.zeros(len(store.images), bool)
+    kept[held_out(len(kept), seed, count)[1]] = True
+    return kept
 
 
 def what_is_done(scan: Scan, wanted: Data) -> list[str]:
@@ -165,11 +190,12 @@ def what_is_done(scan: Scan, wanted: Data) -> list[str]:
 def neighbour_sheet(real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path) -> NDArray[np.uint8]:
     """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C)."""
     ours, theirs = (extract(images, extractor, cache / "features").features for images in (fake, real))
-    found = nearest(ours, theirs)
+    trained = np.arange(len(real)) if real.held_out is None else np.flatnonzero(~real.held_out)
+    found = nearest(ours, theirs[trained])
     first = np.argsort(found.distance, kind="stable")[:SHEET_PAIRS]
     columns = len(first) // 2 or 1
     rows = []
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
-        rows += [fake.images[chosen], real.images[found.place[chosen]]]
+        rows += [fake.images[chosen], real.images[trained[found.place[chosen]]]]
     return sheet(np.concatenate(rows), columns)

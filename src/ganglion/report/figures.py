@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganglion.data.atomic import write_atomically
+from ganglion.data.prepare import cache_folder
+from ganglion.data.sheet import save_image
 from ganglion.metrics.scores import SCORES
+from ganglion.report.history import history_of
+from ganglion.report.report import panels_of_run, pictures_of_run
+from ganglion.training.run import Run
+from ganglion.training.screen import Screen
 
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["curve_figure", "save_figure"]
+__all__ = ["FORMATS", "curve_figure", "save_figure", "write_figures"]
 
+FORMATS = ("svg", "png")
+FIGURE_WIDTH = 520
 WIDTH, HEIGHT = 260, 160
 COLUMNS = 3
 
 
 def curve_figure(rows: list[dict[str, float]], floor: dict[str, float], title: str) -> altair.ConcatChart:
-    """A small chart for each score over thousands of images; the floor is dashed."""
+    """A small chart for each score over thousands of images; the floor, where there is one, is dashed."""
     import altair
 
     alt: Any = altair  # its data classes are untyped
@@ -30,15 +38,15 @@ def curve_figure(rows: list[dict[str, float]], floor: dict[str, float], title: s
         line = alt.Chart(alt.Data(values=points)).mark_line(point=True).encode(
             x=across, y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False))
         )  # fmt: skip
-        rule = alt.Chart(alt.Data(values=[{"floor": floor[name]}])).mark_rule(strokeDash=[4, 4]).encode(y="floor:Q")
-        charts.append(
-            (line + rule).properties(width=WIDTH, height=HEIGHT, title=f"{name} ({SCORES[name].better} is better)")
-        )
+        if name in floor:
+            at = alt.Data(values=[{"floor": floor[name]}])
+            line += alt.Chart(at).mark_rule(strokeDash=[4, 4]).encode(y="floor:Q")
+        charts.append(line.properties(width=WIDTH, height=HEIGHT, title=f"{name} ({SCORES[name].better} is better)"))
     joined: altair.ConcatChart = alt.concat(*charts, columns=COLUMNS).properties(title=title)
     return joined
 
 
-def save_figure(chart: altair.ConcatChart, path: Path) -> None:
+def save_figure(chart: altair.TopLevelMixin, path: Path) -> None:
     """Writes SVG or PNG, by the file's ending. Raises StorageError."""
     import vl_convert
 
@@ -47,3 +55,21 @@ def save_figure(chart: altair.ConcatChart, path: Path) -> None:
         write_atomically(path, vl_convert.vegalite_to_svg(spec).encode())
     else:
         write_atomically(path, vl_convert.vegalite_to_png(spec, scale=2))
+
+
+def write_figures(run: str | Path, folder: Path, kind: str = "svg", cache: Path | None = None) -> list[Path]:
+    """Every chart of a run's report as SVG or PNG, and every picture as PNG, into `folder`. Returns the files.
+
+    Raises RunError, StorageError.
+    """
+    here = Run(run)
+    gallery = pictures_of_run(here, cache or cache_folder(), Screen())
+    panels, _ = panels_of_run(here, history_of(here))
+    written = []
+    for panel in panels:
+        save_figure(panel.chart.properties(width=FIGURE_WIDTH, title=panel.title), folder / f"{panel.name}.{kind}")
+        written.append(folder / f"{panel.name}.{kind}")
+    for picture in gallery.pictures:
+        save_image(picture.pixels, folder / f"{picture.name}.png")
+        written.append(folder / f"{picture.name}.png")
+    return written

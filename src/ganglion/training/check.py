@@ -6,6 +6,7 @@ thrown away.
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -88,7 +89,8 @@ class Check:
         return "failing" if "failing" in levels else "watch" if "watch" in levels else "fine"
 
     def to_json(self) -> dict[str, Any]:
-        layers = {name: [layer._asdict() for layer in getattr(self, name)] for name in ("signals_g", "signals_d")}
+        """Plain values, ready for JSON, which has no word for a signal that is not finite: it is None."""
+        layers = {name: [_plain(layer) for layer in getattr(self, name)] for name in ("signals_g", "signals_d")}
         return {"state": self.state, **asdict(self), **layers}
 
 
@@ -229,6 +231,13 @@ def at_the_start(
 
     layers_d = signals(discriminator, loss_d)
     return signals(generator, loss_g), layers_d, kept[0].float()
+
+
+def _plain(layer: LayerSignal) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in layer._asdict().items()
+    }
 
 
 def _repeated(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:

@@ -18,7 +18,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.training.checkpoint import find_checkpoint, steps_saved
 from ganglion.vitals.records import Record, read_records
 
-__all__ = ["Run", "difference", "locked", "set_aside"]
+__all__ = ["Run", "changes", "difference", "locked", "set_aside"]
 
 OWN_FILES = {
     ".lock",
@@ -29,6 +29,7 @@ OWN_FILES = {
     "checkpoints",
     "samples",
     "tensorboard",
+    "report.html",
 }
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # how the images were named; their content is compared instead
 
@@ -126,13 +127,18 @@ def set_aside(path: Path) -> Path | None:
     return aside
 
 
-def difference(before: Recipe, after: Recipe) -> list[str]:
-    """What `after` changes, a line each; how the images are named does not count."""
+def changes(before: Recipe, after: Recipe) -> list[tuple[str, str, str]]:
+    """Every key whose value differs, with both values as YAML."""
     old, new = flatten(before), flatten(after)
+    keys = list(dict.fromkeys([*new, *old]))
+    return [(key, _shown(old.get(key)), _shown(new.get(key))) for key in keys if old.get(key) != new.get(key)]
+
+
+def difference(before: Recipe, after: Recipe) -> list[str]:
+    """What `after` changes, a line each; how the images are named does not count, nor what `after` has no place for."""
+    there = flatten(after)
     return [
-        f"{key}: {_shown(old.get(key))} -> {_shown(new.get(key))}"
-        for key in new
-        if key not in NOT_PIXELS and old.get(key) != new[key]
+        f"{key}: {old} -> {new}" for key, old, new in changes(before, after) if key in there and key not in NOT_PIXELS
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +60,7 @@ def train(
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
+    at_end: Callable[[Run], None] = lambda run: None,
     **asked: Unpack[Request],
 ) -> Run:
     """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
@@ -66,7 +68,8 @@ def train(
     Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"),
     one of `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
     "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh`
-    sets an existing run aside; `cache` is where packed images are kept; `quiet` shows nothing.
+    sets an existing run aside; `cache` is where packed images are kept; `quiet` shows nothing. `at_end` is
+    called with the run when it has come to its end, also to a failing one.
 
     Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed, and Interrupted after Ctrl-C or
     SIGTERM.
@@ -93,8 +96,14 @@ def train(
         settled = _continued(Run(folder), wanted, settled, screen)
         Run(folder).begin(settled, describe_environment(place) | {"seed": settled.training.seed, "devices": devices})
         job = Job(settled, store, folder, quiet)
-        if not _launch(job, place, devices):
+        try:
+            finished = _launch(job, place, devices)
+        except TrainingFailed:
+            at_end(Run(folder))
+            raise
+        if not finished:
             raise Interrupted(f"interrupted and saved; the same command goes on where it stopped ({folder})")
+        at_end(Run(folder))
     return Run(folder)
 
 

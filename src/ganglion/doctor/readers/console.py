@@ -2,7 +2,9 @@ r"""Captured console output, in the formats that people have.
 
 [0/25][3/782] Loss_D: 0.63 Loss_G: 3.1 D(x): 0.7 D(G(z)): 0.2 / 0.1          the DCGAN tutorial
 [Epoch 0/200] [Batch 3/938] [D loss: 0.63] [G loss: 0.71]                    PyTorch-GAN and its many children
-938/938 [====] - 5s 5ms/step - d_loss: 0.63 - g_loss: 0.71                   Keras
+938/938 [====] - 5s 5ms/step - d_loss: 0.63 - g_loss: 0.71                   Keras 2
+938/938 ━━━━━━━━━━ 5s 5ms/step - d_loss: 0.63 - g_loss: 0.71                 Keras 3
+938/938 - 5s - 5ms/step - d_loss: 0.63 - g_loss: 0.71                        Keras with verbose=2
 Epoch 0: 100%|##| 938/938 [00:10<00:00, v_num=0, g_loss=0.71, d_loss=0.63]   Lightning, tqdm
 step 1200: d loss = 0.63, g loss = 0.71                                      and whatever names its numbers
 """
@@ -28,7 +30,7 @@ NAMED_COUNTS = re.compile(
     r"epoch[ :]*\[?\s*(\d+)\s*(?:/\s*(\d+))?\s*\]?.*?(?:batch|step|iter\w*)[ :]*\[?\s*(\d+)\s*/\s*(\d+)", re.I
 )
 EPOCH = re.compile(r"epoch[ :\[]*(\d+)", re.I)
-PROGRESS = re.compile(r"(\d+)\s*/\s*(\d+)\s*\[")
+PROGRESS = re.compile(r"(\d+)\s*/\s*(\d+)\s*(?:\[|━| - \d+m?s)")
 MEASURED = {key for key in ALIASES if key not in ("step", "epoch", "kimg", "lr_g", "lr_d")}
 
 

@@ -15,7 +15,7 @@ __all__ = ["read_lines"]
 def read_lines(text: str) -> list[dict[str, Any]]:
     """Records of all whole lines. Our own are taken as they are."""
     trees = list(_trees(text))
-    if trees and all("step" in tree and "kimg" in tree for tree in trees):
+    if trees and all(isinstance(tree.get("step"), int) and "kimg" in tree for tree in trees):
         return trees
     return in_order(_row(tree) for tree in trees)
 

@@ -1,0 +1,172 @@
+"""`ganglion compare`: runs over each other. What differs in their recipes, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from ganglion.data.atomic import write_atomically
+from ganglion.doctor.diagnose import diagnose
+from ganglion.doctor.verdict import Verdict
+from ganglion.errors import RunError
+from ganglion.recipe.resolve import flatten
+from ganglion.report.album import uri
+from ganglion.report.history import History, history_of
+from ganglion.report.panels import compared_panels
+from ganglion.report.render import render
+from ganglion.report.report import best_step
+from ganglion.training.run import Run
+
+__all__ = ["Comparison", "compare", "write_comparison"]
+
+Row = tuple[str, list[str]]
+"""A name, and a value for each run."""
+
+LONGEST = 60  # characters of a value
+NOT_COMPARED = {"data.classes"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of the runs."""
+
+    name: str
+    verdict: Verdict
+    words: str
+    samples: str | None
+    """As a data URI."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs, and what tells them apart."""
+
+    runs: list[Compared]
+    outcomes: list[Row]
+    differences: list[Row]
+    histories: dict[str, History]
+
+    def text(self) -> str:
+        """Two tables for a terminal."""
+        console = Console(width=max(80, 28 + 24 * len(self.runs)), no_color=True)
+        verdicts = ("verdict", [_verdict(run.verdict) for run in self.runs])
+        with console.capture() as captured:
+            for heading, rows in (
+                ("what came of it", [verdicts, *self.outcomes]),
+                ("recipes differ in", self.differences),
+            ):
+                table = Table(heading, *(run.name for run in self.runs), box=None, pad_edge=False)
+                for name, values in rows:
+                    table.add_row(name, *values)
+                console.print(table)
+                console.print()
+        return captured.get().rstrip()
+
+
+def compare(runs: Sequence[str | Path]) -> Comparison:
+    """Two runs or more. Raises RunError where there are fewer, or one is no run."""
+    folders = [Run(path) for path in runs]
+    if len(folders) < 2:
+        raise RunError("comparing needs at least two runs")
+    names = _names([run.path for run in folders])
+    histories = {name: history_of(run) for name, run in zip(names, folders, strict=True)}
+    compared = [
+        Compared(name, diagnose(run.path), _words(run, histories[name]), _samples(run))
+        for name, run in zip(names, folders, strict=True)
+    ]
+    return Comparison(compared, _outcomes(list(histories.values())), _differences(folders), histories)
+
+
+def write_comparison(comparison: Comparison, out: Path) -> Path:
+    """As one HTML file that needs no network. Raises StorageError."""
+    panels = compared_panels(comparison.histories) if any(h.records for h in comparison.histories.values()) else []
+    title = " against ".join(run.name for run in comparison.runs)
+    page = render(
+        "compare.html", panels, title=title, runs=comparison.runs, outcomes=comparison.outcomes,
+        differences=comparison.differences,
+    )  # fmt: skip
+    write_atomically(out, page.encode())
+    return out
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names; whole paths where two of them are the same."""
+    names = [path.resolve().name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    whole = [str(path) for path in paths]
+    if len(set(whole)) < len(whole):
+        raise RunError(f"a run cannot be compared with itself: {next(p for p in whole if whole.count(p) > 1)}")
+    return whole
+
+
+def _outcomes(histories: Sequence[History]) -> list[Row]:
+    """What each run came to; a row that no run has a number for is left out."""
+    rows = [
+        ("images (kimg)", [_number(history.kimg) for history in histories]),
+        ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
+        ("best distance", [_number(_least(history, "sliced_wasserstein")) for history in histories]),
+        ("last distance", [_number(_last(history, "swd")) for history in histories]),
+        ("floor of the distance", [_number(_last(history, "swd_floor")) for history in histories]),
+        ("diversity", [_number(_last(history, "diversity")) for history in histories]),
+        ("separation", [_number(_last(history, "separation")) for history in histories]),
+        ("images/s, median", [_number(_median(history, "images_per_sec")) for history in histories]),
+    ]
+    return [(name, values) for name, values in rows if any(value != "-" for value in values)]
+
+
+def _differences(runs: Sequence[Run]) -> list[Row]:
+    trees = [flatten(run.recipe) for run in runs]
+    keys = list(dict.fromkeys(key for tree in trees for key in tree if key not in NOT_COMPARED))
+    rows = [(key, [_shown(tree.get(key, "-")) for tree in trees]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _words(run: Run, history: History) -> str:
+    best = best_step(run)
+    at = next((record["kimg"] for record in history.records if record["step"] == best), None)
+    return "" if best is None else f"best: step {best:,}" + ("" if at is None else f", {at:,.1f} kimg")
+
+
+def _samples(run: Run) -> str | None:
+    """The fixed latents at the best checkpoint, else at the last snapshot."""
+    sheets = sorted(run.fixed_samples.glob("*.png"))
+    best = run.fixed_samples / f"{best_step(run) or 0:08d}.png"
+    chosen = best if best_step(run) is not None and best.is_file() else (sheets[-1] if sheets else None)
+    if chosen is None:
+        return None
+    with Image.open(chosen) as picture:
+        return uri(np.asarray(picture.convert("RGB")))
+
+
+def _verdict(verdict: Verdict) -> str:
+    codes = ", ".join(finding.code for finding in verdict.findings)
+    return f"{verdict.state}: {codes}" if codes else verdict.state
+
+
+def _last(history: History, key: str) -> float:
+    return next((float(r[key]) for r in reversed(history.records) if r.get(key) is not None), np.nan)
+
+
+def _least(history: History, key: str) -> float:
+    return min((float(r[key]) for r in history.records if r.get(key) is not None), default=np.nan)
+
+
+def _median(history: History, key: str) -> float:
+    values = [r[key] for r in history.records if r.get(key) is not None]
+    return float(np.median(values)) if values else np.nan
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -1,0 +1,122 @@
+"""What a generator knows, as pictures for the report: samples, walks, ways between latents, directions, nearest images."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganglion.data.sheet import columns_for, sheet
+from ganglion.errors import DataError
+from ganglion.latent.directions import factorised
+from ganglion.latent.model import Model
+from ganglion.latent.paths import path_through
+from ganglion.latent.pictures import labelled_rows
+from ganglion.latent.walk import RANGES, influence, walk_along, walk_dimensions
+
+__all__ = ["Picture", "explore", "nearest_rows"]
+
+SAMPLES = 64
+ROWS, COLUMNS = 6, 9
+STOPS = 5  # latents on the way of an interpolation
+BASES = 2  # latents at which the influence of a dimension is measured
+STRENGTH = 4.0  # of a direction, each way
+NEAREST = 3  # real images beside a sample
+CHUNK = 2**23  # numbers of real images that are compared at a time
+ROW_LABEL = 84  # pixels
+LEAST_SIDE = 40
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """With a heading, and a sentence on what it shows and which command makes it."""
+
+    name: str
+    title: str
+    about: str
+    pixels: Pixels
+
+
+def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
+    """Pictures of a generator; `run` is how the commands beneath them name it. Equal seeds give equal pictures."""
+    z = model.latents(1, seed)[0]
+    samples = model.sample(SAMPLES, seed)
+    times = _times(samples)
+    found = [
+        Picture("samples", "Random samples", f"Nothing picked out. ganglion sample {run} --n {SAMPLES}",
+                sheet(samples.repeat(times, 1).repeat(times, 2), 2 * columns_for(SAMPLES))),
+        _walks(model, z, run),
+        _interpolation(model, seed, run),
+    ]  # fmt: skip
+    with suppress(DataError):  # a generator whose first layer is hidden has no such directions
+        found.append(_directions(model, z, run))
+    return found
+
+
+def nearest_rows(samples: Pixels, real: Pixels) -> Pixels:
+    """Each sample, and the real images (N, H, W, C) that lie nearest to it by pixels, as rows of one picture (H, W, 3)."""
+    places = _nearest_places(samples, real, min(NEAREST, len(real)))
+    rows = [
+        (f"sample {i}", np.concatenate([sample[None], real[chosen]]))
+        for i, (sample, chosen) in enumerate(zip(samples, places, strict=True))
+    ]
+    return labelled_rows(rows, _times(samples), ROW_LABEL)
+
+
+def _nearest_places(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
+    """(M, count), nearest first; the real images are read a few at a time."""
+    asked = torch.from_numpy(samples.reshape(len(samples), -1).astype(np.float32))
+    few = max(1, CHUNK // asked.shape[1])
+    apart = [
+        torch.cdist(asked, torch.from_numpy(real[first : first + few].reshape(-1, asked.shape[1]).astype(np.float32)))
+        for first in range(0, len(real), few)
+    ]
+    found: NDArray[np.int64] = torch.cat(apart, 1).topk(count, dim=1, largest=False).indices.numpy()
+    return found
+
+
+def _walks(model: Model, z: Tensor, run: str) -> Picture:
+    dims = influence(model, bases=BASES).argsort()[::-1][:ROWS].tolist()
+    low, high = RANGES[model.latent.prior]
+    rows = walk_dimensions(z, dims, low, high, COLUMNS)
+    about = (
+        f"One latent; in each row one coordinate goes from {low:g} to {high:g} and all others stay: those that change the "
+        f"image most. ganglion walk {run} --dims {','.join(map(str, dims))}"
+    )
+    return Picture("walks", "Walks along single dimensions", about, _rows(model, rows, [f"dim {dim}" for dim in dims]))
+
+
+def _directions(model: Model, z: Tensor, run: str) -> Picture:
+    found = factorised(model, ROWS)
+    rows = walk_along(z, found.vectors.float(), -STRENGTH, STRENGTH, COLUMNS)
+    about = (
+        "Directions that the first layer passes on most strongly (Shen and Zhou 2021), from strength "
+        f"{-STRENGTH:g} to {STRENGTH:g}. ganglion directions {run}"
+    )
+    names = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
+    return Picture("directions", "Strongest directions", about, _rows(model, rows, names))
+
+
+def _interpolation(model: Model, seed: int, run: str) -> Picture:
+    stops = model.latents(STOPS, seed)
+    way = path_through(stops, COLUMNS - 1, model.latent.prior)
+    rows = torch.stack([way[i * (COLUMNS - 1) :][:COLUMNS] for i in range(STOPS - 1)])
+    about = f"From one latent to the next, a row each. ganglion interpolate {run} --seeds 0,1,2"
+    names = [f"{i} to {i + 1}" for i in range(STOPS - 1)]
+    return Picture("interpolations", "Between latents", about, _rows(model, rows, names))
+
+
+def _rows(model: Model, rows: Tensor, names: list[str]) -> Pixels:
+    label = model.labels(1)
+    images = [model.pixels(row, None if label is None else label.expand(len(row))) for row in rows]
+    return labelled_rows(list(zip(names, images, strict=True)), _times(images[0]), ROW_LABEL)
+
+
+def _times(images: Pixels) -> int:
+    return max(1, round(LEAST_SIDE / int(images.shape[1])))

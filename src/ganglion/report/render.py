@@ -1,0 +1,47 @@
+"""Fills the page's templates: style, script and the charting library go into the file, so that it needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ganglion.report.panels import Panel
+
+__all__ = ["for_script", "render"]
+
+PAGE = Path(__file__).parent / "page"
+
+
+def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
+    """A template of `page/` as HTML. Everything from outside is escaped; scripts and pictures are ours."""
+    import vl_convert
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    place = Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    place.filters["number"] = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    drawn = [
+        {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.chart.to_dict()}
+        for panel in panels
+    ]
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")  # Vega, Vega-Lite, Vega-Embed
+    return place.get_template(template).render(
+        panels=panels, panels_json=for_script(drawn), version=version("ganglion"), css=Markup(_text("page.css")),
+        vega=Markup(library.replace("</script", "<\\/script")), script=Markup(_text("page.js")), **content,
+    )  # fmt: skip
+
+
+def for_script(tree: Any) -> Any:
+    """JSON that may stand between script tags."""
+    from markupsafe import Markup
+
+    return Markup(json.dumps(tree, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _text(name: str) -> str:
+    return (PAGE / name).read_text(encoding="utf-8")

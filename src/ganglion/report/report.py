@@ -1,0 +1,197 @@
+"""`ganglion report`: a run at a glance, as one HTML file of at most 3 MB that needs no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganglion.data.atomic import write_atomically
+from ganglion.data.prepare import cache_folder, prepare
+from ganglion.data.sheet import sheet
+from ganglion.data.store import Store
+from ganglion.doctor.diagnose import diagnose
+from ganglion.doctor.verdict import Verdict
+from ganglion.errors import CheckpointError, DataError, RunError
+from ganglion.latent.model import load
+from ganglion.recipe.resolve import preset_names, recipe_text, resolve
+from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import size_text
+from ganglion.report.album import Snapshot, snapshots, uri
+from ganglion.report.bands import healthy_bands
+from ganglion.report.explored import Picture, explore, nearest_rows
+from ganglion.report.history import History, history_of
+from ganglion.report.panels import Panel, panels_of
+from ganglion.report.render import for_script, render
+from ganglion.streams import Purpose, stream
+from ganglion.training.run import Run, changes
+from ganglion.training.screen import Screen
+
+__all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_report"]
+
+LIMIT = 3_000_000  # characters of a report
+REAL_IMAGES = 64
+NEAREST_SAMPLES = 8
+SEARCHED = 20_000  # real images among which the nearest are looked for
+LONGEST = 90  # characters of a value in a table
+
+
+@dataclass
+class Gallery:
+    """Pictures of a run beside its snapshots, and what could not be shown, in words."""
+
+    pictures: list[Picture] = field(default_factory=list)
+    real: str | None = None
+    data_facts: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def write_report(
+    run: str | Path | Run, out: str | Path | None = None, cache: Path | None = None, quiet: bool = False
+) -> Path:
+    """Writes the report of a run, finished or not; by default to `report.html` in its folder. Returns the file.
+
+    Raises RunError, StorageError. What is missing (a checkpoint, the images) is left out, and the report says so.
+    """
+    folder = run if isinstance(run, Run) else Run(run)
+    recipe, history = folder.recipe, history_of(folder)
+    target = Path(out) if out else folder.path / "report.html"
+    gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet))
+    panels, about = panels_of_run(folder, history)
+    page = _page(folder, recipe, history, gallery, panels, about, [])
+    best = best_step(folder)
+    found = snapshots(folder.fixed_samples, folder.fresh_samples, LIMIT - len(page), best)
+    write_atomically(target, _page(folder, recipe, history, gallery, panels, about, found).encode())
+    return target
+
+
+def panels_of_run(run: Run, history: History) -> tuple[list[Panel], str]:
+    """The charts, and what the bands behind them are from."""
+    bands, about = healthy_bands(run.recipe.name)
+    return (panels_of(history, bands) if history.records else []), about
+
+
+def pictures_of_run(run: Run, cache: Path, screen: Screen) -> Gallery:
+    """What the best checkpoint draws, and real images for comparison."""
+    gallery = Gallery()
+    store = _images(run.recipe, cache, screen, gallery)
+    try:
+        model = load(run)
+    except (CheckpointError, RunError) as error:
+        gallery.notes.append(f"No pictures of latent space: {error}.")
+        return gallery
+    gallery.pictures = explore(model, str(run.path))
+    if store is not None:
+        searched = store.images[np.linspace(0, len(store.images) - 1, min(SEARCHED, len(store.images))).astype(int)]
+        about = (
+            f"By pixels, among {len(searched):,} of {len(store.images):,} images. A sample that equals one is a copy."
+        )
+        pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched)
+        gallery.pictures.append(Picture("nearest", "Samples and the real images nearest to them", about, pixels))
+    return gallery
+
+
+def best_step(run: Run) -> int | None:
+    """The step of the best checkpoint; None where there is none yet."""
+    try:
+        return int(run.checkpoint("best").name)
+    except (CheckpointError, RunError, ValueError):
+        return None
+
+
+def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> Store | None:
+    """The images of a run where they can still be found, and the facts on them."""
+    try:
+        store = prepare(recipe.data, cache, screen)
+    except DataError as error:
+        gallery.notes.append(f"The run's images are not at hand, so none are shown: {error}.")
+        return None
+    if store.content != recipe.data.content:
+        gallery.notes.append("The images have changed since the run was made; those of today are shown.")
+    chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
+    gallery.real = uri(sheet(store.images[chosen]))
+    gallery.data_facts = _data_facts(store, recipe)
+    return store
+
+
+def _data_facts(store: Store, recipe: Recipe) -> list[tuple[str, str]]:
+    bad = store.facts["bad"]
+    found = [
+        ("Source", str(store.facts["description"])),
+        ("Images", f"{len(store.images):,} of {size_text(store.fit.size)}, {store.fit.channels} channels"),
+        ("Kept from training", f"{recipe.data.held_out or 0:,}"),
+        ("Broken files, skipped", f"{len(bad):,}" + (f": {', '.join(str(one) for one in bad[:5])}" if bad else "")),
+    ]
+    return found + ([("Classes", f"{len(store.classes):,}")] if store.classes else [])
+
+
+def _page(
+    run: Run, recipe: Recipe, history: History, gallery: Gallery, panels: Sequence[Panel], about: str,
+    found: Sequence[Snapshot],
+) -> str:  # fmt: skip
+    verdict, best = diagnose(run.path), best_step(run)
+    environment = _environment(run)
+    kimg_at = {record["step"]: record["kimg"] for record in history.records}
+    per_step = recipe.training.batch / 1000
+    shown = [
+        {"step": one.step, "kimg": round(kimg_at.get(one.step, one.step * per_step), 1), "fixed": one.fixed,
+         "fresh": one.fresh, "best": one.step == best}
+        for one in found
+    ]  # fmt: skip
+    return render(
+        "report.html", panels, title=run.path.name or str(run.path), facts=_facts(recipe, history, environment),
+        verdict=verdict, lead=_lead(verdict), snapshots=found, snapshots_json=for_script(shown), real=gallery.real,
+        band_about=about, notes=gallery.notes, data_facts=gallery.data_facts, recipe_name=recipe.name,
+        pictures=[{"title": one.title, "about": one.about, "uri": uri(one.pixels)} for one in gallery.pictures],
+        differences=_differences(recipe), recipe_text=recipe_text(recipe), command=_command(run, recipe, environment),
+        environment=[(name, _short(value)) for name, value in environment.items() if name != "command"],
+    )  # fmt: skip
+
+
+def _lead(verdict: Verdict) -> str:
+    sentence = verdict.headline[0].upper() + verdict.headline[1:]
+    codes = ", ".join(finding.code for finding in verdict.findings)
+    return f"{sentence}: {codes}." if codes else f"{sentence}."
+
+
+def _facts(recipe: Recipe, history: History, environment: dict[str, Any]) -> list[str]:
+    """What, how long, on what."""
+    size = size_text(recipe.data.size) if recipe.data.size else "unknown size"
+    seconds = history.records[-1].get("seconds", 0) if history.records else 0
+    best = min(
+        (r["sliced_wasserstein"] for r in history.records if r.get("sliced_wasserstein") is not None), default=None
+    )
+    return [
+        f"recipe {recipe.name}", f"{recipe.data.source} at {size}", f"{history.kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
+        f"{environment.get('device', 'unknown device')}, {environment.get('cpu_cores', '?')} cores",
+        f"precision {recipe.training.precision}", f"seed {recipe.training.seed}",
+        *([] if best is None else [f"best distance {best:,.1f}"]),
+    ]  # fmt: skip
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    try:
+        tree: dict[str, Any] = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return tree
+
+
+def _differences(recipe: Recipe) -> list[tuple[str, str, str]]:
+    if recipe.name not in preset_names():
+        return []
+    return [(key, _short(old), _short(new)) for key, old, new in changes(resolve(recipe.name), recipe)]
+
+
+def _command(run: Run, recipe: Recipe, environment: dict[str, Any]) -> str:
+    again = f"ganglion train {recipe.data.source} --recipe {run.recipe_path} --run runs/again"
+    return "\n".join([f"was: {environment['command']}", again] if environment.get("command") else [again])
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -1,0 +1,37 @@
+"""`ganglion sample --truncation` as a person meets it; the rest of `sample` is in test_app.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import ganglion
+
+
+def test_truncated_samples_are_those_of_python_and_nearer_to_each_other(command, digits_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    spread = []
+    for truncation in (1.0, 0.5, 0.0):
+        out = tmp_path / f"{truncation}.npy"
+        words = ("sample", digits_run.path, "--n", "20", "--seed", "3", "--truncation", truncation, "--out", out)
+        assert command(*words).code == 0
+        images = np.load(out)
+        assert np.array_equal(images, ganglion.load(digits_run).sample(20, seed=3, truncation=truncation))
+        spread.append(images.std(0).mean())
+    assert spread[0] > spread[1] > spread[2] == 0
+
+
+def test_left_out_the_sheet_is_named_by_seed_and_truncation(command, own_run) -> None:  # type: ignore[no-untyped-def]
+    assert command("sample", own_run, "--n", "4", "--seed", "3", "--truncation", "0.7").code == 0
+    assert (own_run / "samples" / "seed-3-truncation-0.7.png").is_file()
+
+
+def test_truncation_and_class_go_together(command, conditional_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    words = ("sample", conditional_run, "--n", "3", "--label", "7", "--truncation", "0.5", "--out", tmp_path / "x.npy")
+    assert command(*words).code == 0
+    expected = ganglion.load(conditional_run).sample(3, label=7, truncation=0.5)
+    assert np.array_equal(np.load(tmp_path / "x.npy"), expected)
+
+
+@pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "half"])
+def test_a_truncation_outside_0_to_1_is_refused(refused, digits_run, tmp_path, value) -> None:  # type: ignore[no-untyped-def]
+    assert "'--truncation'" in refused("sample", digits_run.path, "--truncation", value, "--out", tmp_path / "x.png")
