@@ -38,7 +38,7 @@ test: $(VENV)/installed-dev
 	@echo "==> Checking types (mypy --strict)"
 	@$(BIN)/mypy
 	@echo "==> Running the tests (pytest)"
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 clean:
 	rm -rf $(VENV) runs/demo

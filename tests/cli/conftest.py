@@ -72,5 +72,6 @@ def conditional_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Pa
     ganglion.train(
         "digits", recipe="dcgan", size=16, steps=12, run=folder, precision="32", device="cpu",
         set={**TINY, "data.conditional": True}, cache=cache, quiet=True,
+        at_end=lambda run: None,
     )  # fmt: skip
     return folder

@@ -46,7 +46,18 @@ def picture(path: Path) -> np.ndarray:
 
 def test_training_then_sampling_in_each_form(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     trained = ganglion_command(
-        "train", "digits", "--recipe", "dcgan", "--size", "16", "--steps", "12", "--run", "r", *as_options(TINY)
+        "train",
+        "digits",
+        "--recipe",
+        "dcgan",
+        "--size",
+        "16",
+        "--steps",
+        "12",
+        "--run",
+        "r",
+        "--no-report",
+        *as_options(TINY),
     )
     assert (trained.returncode, trained.stdout) == (0, ""), trained.stderr
     for part in ("1,797 images", "parameters", "MFLOP", "100%", "Finished", "samples/fixed"):
@@ -185,7 +196,20 @@ def test_an_unknown_augmentation_is_refused_with_those_there_are(ganglion_comman
 
 def test_a_class_can_be_asked_for_by_name(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     photos(tmp_path / "in")
-    words = ["train", "in", "--recipe", "dcgan", "--size", "16", "--steps", "4", "--run", "r", *as_options(TINY)]
+    words = [
+        "train",
+        "in",
+        "--recipe",
+        "dcgan",
+        "--size",
+        "16",
+        "--steps",
+        "4",
+        "--run",
+        "r",
+        "--no-report",
+        *as_options(TINY),
+    ]
     trained = ganglion_command(*words, "--set", "data.conditional=true")
     assert trained.returncode == 0, trained.stderr
     assert ganglion_command("sample", "r", "--n", "4", "--label", "cat").returncode == 0

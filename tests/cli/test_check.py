@@ -83,6 +83,15 @@ def test_signals_beyond_all_numbers_are_null_in_json(command) -> None:  # type: 
     assert tree["signals_g"][-1]["output"] is None
 
 
+@pytest.mark.usefixtures("brief")
+def test_first_steps_that_end_in_numbers_that_are_not_finite_are_told_with_all_else(command) -> None:  # type: ignore[no-untyped-def]
+    done = command("check", "digits", *TINY_DCGAN, *BARE, "--set", "init.std=1e12", "--json")
+    tree = strict(done.out)
+    assert (done.code, tree["state"]) == (0, "failing")
+    (told,) = (remark["text"] for remark in tree["remarks"] if remark["topic"] == "first steps")
+    assert "no longer finite" in told
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

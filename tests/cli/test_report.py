@@ -7,7 +7,7 @@ import ganglion
 
 
 def test_a_report_lies_in_the_run_and_its_place_is_said(command: Callable[..., object], own_run: Path) -> None:
-    (own_run / "report.html").unlink()
+    assert not (own_run / "report.html").exists()
     ended = command("report", own_run)
     assert ended.code == 0
     assert str(own_run / "report.html") in ended.out

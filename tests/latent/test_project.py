@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import ganglion
 from ganglion.latent.model import discriminator_of, model_of
@@ -77,3 +78,11 @@ def test_progress_is_told_and_the_film_ends_with_what_was_found(digits_run: gang
     assert told == list(range(1, 11))
     assert torch.equal(found.trace[-1], found.image)
     assert np.isfinite(found.usual)
+
+
+def test_the_weights_of_anothers_network_get_no_gradients() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 256), nn.Tanh(), nn.Unflatten(1, (1, 16, 16)))
+    model = model_of(network, dim=4)
+    project(model, model.generate(model.latents(1, seed=3))[0].detach(), None, Settings(2, 10))
+    assert all(weight.grad is None for weight in network.parameters())

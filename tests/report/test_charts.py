@@ -17,8 +17,9 @@ FRAME = Frame(100.0, [Span("stalled", "watch", 20.0, 60.0), Span("mode-collapse"
 TABLE = [{"kimg": float(kimg), "D": 1.0 + kimg, "G": 0.0 if kimg == 50 else 2.0 * kimg + 1} for kimg in range(101)]
 
 
-def rows(data: dict[str, Any]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data["values"])))
+def rows(spec: dict[str, Any], data: dict[str, Any] | None = None) -> list[dict[str, str]]:
+    """Of the whole chart, or of one layer's data."""
+    return list(csv.DictReader(io.StringIO(spec["datasets"][(data or spec["data"])["name"]])))
 
 
 def drawn(chart: Any) -> str:
@@ -28,14 +29,14 @@ def drawn(chart: Any) -> str:
 
 def test_a_line_has_the_tables_numbers():
     spec = lines(TABLE, ["D", "G"], FRAME, "loss").to_dict()
-    assert [(float(row["kimg"]), float(row["D"]), float(row["G"])) for row in rows(spec["data"])] == [
+    assert [(float(row["kimg"]), float(row["D"]), float(row["G"])) for row in rows(spec)] == [
         (row["kimg"], row["D"], row["G"]) for row in TABLE
     ]
 
 
 def test_a_logarithmic_scale_leaves_out_what_is_not_positive():
     spec = lines(TABLE, ["D", "G"], FRAME, "loss", "log").to_dict()
-    assert [row["kimg"] for row in rows(spec["data"]) if not row["G"]] == ["50"]
+    assert [row["kimg"] for row in rows(spec) if not row["G"]] == ["50"]
     assert spec["layer"][-2]["encoding"]["y"]["scale"] == {"type": "log"}
 
 
@@ -52,8 +53,8 @@ def test_a_name_may_hold_what_means_something_to_vega(name: str) -> None:
 
 
 def test_findings_are_marked_where_they_were_raised_and_cleared():
-    layers = lines(TABLE, ["D"], FRAME, "loss").to_dict()["layer"]
-    marks = next(rows(layer["data"]) for layer in layers if "data" in layer)
+    spec = lines(TABLE, ["D"], FRAME, "loss").to_dict()
+    marks = next(rows(spec, layer["data"]) for layer in spec["layer"] if "data" in layer)
     assert {(row["what"], float(row["kimg"])) for row in marks} == {
         ("raised: stalled", 20.0), ("cleared: stalled", 60.0), ("raised: mode-collapse", 40.0)
     }  # fmt: skip
@@ -61,11 +62,11 @@ def test_findings_are_marked_where_they_were_raised_and_cleared():
 
 def test_healthy_bands_lie_behind_the_lines_of_the_same_name():
     band = Band([1.0, 10.0, 100.0], [0.0, 1.0, 2.0], [3.0, 4.0, 5.0])
-    layers = lines(TABLE, ["D", "G"], Frame(100.0), "loss", bands={"G": band}).to_dict()["layer"]
-    assert [(row["series"], row["low"], row["high"]) for row in rows(layers[0]["data"])] == [
+    spec = lines(TABLE, ["D", "G"], Frame(100.0), "loss", bands={"G": band}).to_dict()
+    assert [(row["series"], row["low"], row["high"]) for row in rows(spec, spec["layer"][0]["data"])] == [
         ("G", "0", "3"), ("G", "1", "4"), ("G", "2", "5")
     ]  # fmt: skip
-    assert layers[0]["mark"]["type"] == "area"
+    assert spec["layer"][0]["mark"]["type"] == "area"
 
 
 def test_a_long_run_is_thinned_evenly_and_keeps_its_ends():
@@ -88,7 +89,7 @@ def test_a_fan_draws_two_areas_and_a_median_for_each_series():
 
 def test_spans_last_to_the_end_where_they_still_stand():
     spec = spans_chart(FRAME).to_dict()
-    assert [(row["finding"], float(row["kimg"]), float(row["until"])) for row in rows(spec["data"])] == [
+    assert [(row["finding"], float(row["kimg"]), float(row["until"])) for row in rows(spec)] == [
         ("stalled", 20.0, 60.0), ("mode-collapse", 40.0, 100.0)
     ]  # fmt: skip
     assert drawn(spans_chart(FRAME)).count('aria-roledescription="bar"') == 2

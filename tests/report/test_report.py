@@ -62,7 +62,6 @@ def test_a_report_says_what_was_run_and_what_differs(page: Page, digits_run: gan
     assert "recipe fast" in text
     assert "24.0 kimg" in text
     assert "generator.width" in text
-    assert "Nearest" not in text
     assert "Samples and the real images nearest to them" in text
     assert ganglion.diagnose(digits_run.path).headline.lower() in text.lower()
 

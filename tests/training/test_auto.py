@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-import ganglion
 from ganglion.errors import RecipeError
 from ganglion.recipe.request import Request
 from ganglion.recipe.schema import Recipe
 from ganglion.training.auto import settle
 from ganglion.training.screen import Screen
+from ganglion.training.train import train
 
 
 def settled(cache: Path, **asked: object) -> tuple[Recipe, list[str]]:
@@ -48,11 +48,11 @@ def test_a_named_recipe_is_left_as_it_is(cache: Path) -> None:
 
 def test_a_mistake_is_said_before_the_images_are_read() -> None:
     with pytest.raises(RecipeError, match="did you mean 'generator.width'"):
-        ganglion.train("there-is-no-such-folder", set={"generator.widht": 3}, quiet=True)
+        train("there-is-no-such-folder", set={"generator.widht": 3}, quiet=True)
 
 
 def test_train_uses_it_where_no_recipe_is_named(cache: Path, tmp_path: Path) -> None:
-    run = ganglion.train(
+    run = train(
         "digits", size=16, steps=2, run=tmp_path / "run", cache=cache, quiet=True, device="cpu",
         set={"generator.width": 4, "discriminator.width": 4, "training.batch": 8},
     )  # fmt: skip

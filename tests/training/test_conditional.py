@@ -10,6 +10,7 @@ from PIL import Image
 
 import ganglion
 from ganglion.errors import DataError
+from ganglion.training.train import train
 from tiny import TINY
 
 
@@ -27,7 +28,7 @@ def folder_of(path: Path, classes: dict[str, int], count: int = 8) -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
     source = folder_of(tmp_path_factory.mktemp("shades"), {"dark": 40, "light": 215})
-    return ganglion.train(
+    return train(
         source, recipe="fast", size=16, steps=400, run=tmp_path_factory.mktemp("runs") / "shades", cache=cache, quiet=True,
         device="cpu", precision="32", set={**TINY, "generator.width": 8, "discriminator.width": 8, "data.conditional": True},
     )  # fmt: skip
@@ -66,7 +67,7 @@ def test_an_unconditional_model_knows_no_class(tiny_run: ganglion.Run) -> None:
 
 
 def asked(source: Path, tmp_path: Path, cache: Path) -> ganglion.Run:
-    return ganglion.train(
+    return train(
         source, recipe="dcgan", size=16, steps=1, run=tmp_path / "run", cache=cache, quiet=True,
         set={**TINY, "data.conditional": True},
     )  # fmt: skip

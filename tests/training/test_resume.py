@@ -64,6 +64,7 @@ def train_and_strike(
         str(folder),
         "--device",
         "cpu",
+        "--no-report",
     ]
     return subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *settings],

@@ -13,7 +13,7 @@ from PIL import Image
 import ganglion
 from ganglion.errors import DataError, DeviceError, RecipeError, RunError, TrainingFailed
 from ganglion.training.checkpoint import find_checkpoint
-from ganglion.training.train import default_run
+from ganglion.training.train import default_run, train
 from tiny import TINY
 
 
@@ -27,7 +27,7 @@ def tiny(run: Path, cache: Path, **asked: Any) -> ganglion.Run:
         "set": TINY,
         "quiet": True,
     }
-    return ganglion.train("digits", run=run, cache=cache, **options | asked)
+    return train("digits", run=run, cache=cache, **options | asked)
 
 
 def picture(path: Path) -> np.ndarray:
@@ -166,10 +166,10 @@ def test_other_images_are_another_run(tmp_path: Path, cache: Path) -> None:
         "set": TINY,
         "quiet": True,
     }
-    ganglion.train(folder, **options)
+    train(folder, **options)
     (folder / "3.png").unlink()
     with pytest.raises(RunError, match=r"data\.content"):
-        ganglion.train(folder, **options)
+        train(folder, **options)
 
 
 def test_broken_images_are_skipped_and_training_goes_on(tmp_path: Path, cache: Path) -> None:
@@ -179,16 +179,14 @@ def test_broken_images_are_skipped_and_training_goes_on(tmp_path: Path, cache: P
         Image.new("RGB", (20, 17), (20 * i, 9, 99)).save(folder / f"{i}.jpg")
     (folder / "cut.jpg").write_bytes((folder / "3.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
-    run = ganglion.train(
-        folder, recipe="dcgan", size="16x24", steps=3, run=tmp_path / "run", cache=cache, set=TINY, quiet=True
-    )
+    run = train(folder, recipe="dcgan", size="16x24", steps=3, run=tmp_path / "run", cache=cache, set=TINY, quiet=True)
     assert (run.recipe.data.size, run.recipe.data.channels) == ((16, 24), 3)
     assert ganglion.load(run).sample(2).shape == (2, 16, 24, 3)
 
 
 def test_a_mistake_in_the_recipe_is_found_before_the_images_are_touched(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="generator.widht"):
-        ganglion.train(tmp_path / "missing", set={"generator.widht": 3}, run=tmp_path / "run", quiet=True)
+        train(tmp_path / "missing", set={"generator.widht": 3}, run=tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -205,7 +203,7 @@ def test_bad_requests_write_nothing(
 ) -> None:
     options = {"source": "digits", "size": 16, "set": TINY, "quiet": True, "run": tmp_path / "run", "cache": cache}
     with pytest.raises(error, match=words):
-        ganglion.train(**options | asked)
+        train(**options | asked)
     assert not (tmp_path / "run").exists()
 
 

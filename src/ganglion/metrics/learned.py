@@ -33,7 +33,7 @@ LARGEST_SIDE = 64
 STEPS, BATCH = 700, 96
 TEMPERATURE = 0.2
 LEARNING_RATE = 2e-3
-VERSION = 1  # of all of the above: a change must not meet weights of before
+VERSION = 2  # of all of the above: a change must not meet weights of before
 
 
 class Encoder(nn.Module):
@@ -125,6 +125,9 @@ def _initialise(network: Encoder) -> None:
         if weight.ndim > 1:
             drawn = random.standard_normal(tuple(weight.shape)) * np.sqrt(2 / weight[0].numel())
             weight.data.copy_(torch.from_numpy(drawn.astype(np.float32)))
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.zeros_(layer.bias)
 
 
 def _view(images: Tensor, random: torch.Generator) -> Tensor:

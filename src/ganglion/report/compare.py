@@ -72,6 +72,8 @@ class Comparison:
 def compare(runs: Sequence[str | Path]) -> Comparison:
     """Two runs or more. Raises RunError where there are fewer, or one is no run."""
     folders = [Run(path) for path in runs]
+    for run in folders:
+        _ = run.recipe  # raises where it is no run
     if len(folders) < 2:
         raise RunError("comparing needs at least two runs")
     names = _names([run.path for run in folders])

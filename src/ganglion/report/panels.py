@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,12 @@ class Panel:
     scale: Scale = "linear"
     other_scale: Scale | None = None
     """To which a page may switch the upright axis."""
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """The chart as Vega-Lite."""
+        tree: dict[str, Any] = self.chart.to_dict()
+        return tree
 
 
 @dataclass(frozen=True)

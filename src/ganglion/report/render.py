@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ PAGE = Path(__file__).parent / "page"
 
 def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     """A template of `page/` as HTML. Everything from outside is escaped; scripts and pictures are ours."""
-    import vl_convert
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -26,14 +26,20 @@ def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     )
     place.filters["number"] = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     drawn = [
-        {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.chart.to_dict()}
-        for panel in panels
+        {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.spec} for panel in panels
     ]
-    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")  # Vega, Vega-Lite, Vega-Embed
     return place.get_template(template).render(
         panels=panels, panels_json=for_script(drawn), version=version("ganglion"), css=Markup(_text("page.css")),
-        vega=Markup(library.replace("</script", "<\\/script")), script=Markup(_text("page.js")), **content,
+        vega=Markup(_library()), script=Markup(_text("page.js")), **content,
     )  # fmt: skip
+
+
+@cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed, 0.9 MB."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
 
 
 def for_script(tree: Any) -> Any:

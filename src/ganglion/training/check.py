@@ -25,6 +25,7 @@ from ganglion.data.batches import Batches, held_out_count
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
+from ganglion.errors import TrainingFailed
 from ganglion.networks.cost import Cost, cost_of
 from ganglion.networks.latents import draw_latents
 from ganglion.objectives.penalties import Scene
@@ -121,7 +122,9 @@ def check(
     with reproducible(), kept_memory():
         layers_g, layers_d, first = at_the_start(recipe, batches, place)
         remarks += of_first_weights(layers_g, layers_d, first)
-        speed = _speed(recipe, batches, place, seconds, clock)
+        speed, failed = _speed(recipe, batches, place, seconds, clock)
+    if failed:
+        remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
     return Check(remarks, recipe.name, len(store.images), speed, minutes, kimg, _memory_gb(place), layers_g, layers_d)
 
@@ -248,22 +251,27 @@ def _repeated(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> float:
     return float((nearest_distances(rows) < 0.02 * mean_distance(rows)).float().mean())
 
 
-def _speed(recipe: Recipe, batches: Batches, device: torch.device, seconds: float, clock: Callable[[], float]) -> float:
-    """Images a second, after a first step that pays for what is made once."""
+def _speed(
+    recipe: Recipe, batches: Batches, device: torch.device, seconds: float, clock: Callable[[], float]
+) -> tuple[float, str]:
+    """Images a second, after a first step that pays for what is made once; and how the training failed, if it did."""
     fabric = Fabric(
         accelerator=device.type, devices=1, precision="bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
     )
     players = build_players(recipe, device)
     if players.discriminator.needs_reference:
         players.discriminator.reference = batches.take(0, 64).images
-    _train(fabric, update(recipe, training__steps=1, training__minutes=None, training__kimg=None), batches, players)
-    position = Position()
-    began = clock()
-    timed = update(recipe, training__minutes=seconds / 60, training__steps=None, training__kimg=None)
-    _train(fabric, timed, batches, players, position, clock)
+    position, began, failed = Position(), clock(), ""
+    try:
+        _train(fabric, update(recipe, training__steps=1, training__minutes=None, training__kimg=None), batches, players)
+        began = clock()
+        timed = update(recipe, training__minutes=seconds / 60, training__steps=None, training__kimg=None)
+        _train(fabric, timed, batches, players, position, clock)
+    except TrainingFailed:
+        failed = f"numbers are no longer finite after {max(1, position.step):,} steps: smaller rates or first weights"
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return position.images / max(clock() - began, 1e-9)
+    return max(position.images, recipe.training.batch) / max(clock() - began, 1e-9), failed
 
 
 def _train(

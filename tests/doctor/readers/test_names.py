@@ -31,6 +31,12 @@ def test_words_and_truths_are_no_numbers() -> None:
     assert record_of({"loss_d": "0.5", "note": "fine", "flag": True, "empty": "", "none": None}) == {"loss_d": 0.5}
 
 
+def test_a_loss_that_is_not_finite_is_told_and_a_score_that_was_not_computed_is_not() -> None:
+    assert record_of({"fid": "nan", "lr_g": "inf", "step": "3"}) == {"step": 3.0}
+    assert record_of({"errD": "nan", "fid": "nan"}) == {"non_finite": {"tensor": "loss of the discriminator"}}
+    assert record_of({"cycle loss": "inf"}) == {"non_finite": {"tensor": "cycle loss"}}
+
+
 def test_separation_is_that_of_two_normal_distributions() -> None:
     numbers = random.Random(0)
     real, fake = ([numbers.gauss(m, s) for _ in range(1000)] for m, s in ((1.0, 2.0), (-0.5, 1.0)))

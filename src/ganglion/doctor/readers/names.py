@@ -45,6 +45,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """By our name, theirs; letters are small, and everything between words is one underscore."""
 
+PROGRESS = {"step", "epoch", "kimg", "lr_g", "lr_d"}
+
 KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
 
 LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}
@@ -87,10 +89,10 @@ def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str
         key = key_of(name)
         if math.isfinite(number):
             found.setdefault(key, number)
-        else:
+        elif key in ALIASES.keys() - PROGRESS or "loss" in key:  # a score that was not computed is often written as NaN
             found.setdefault(
                 "non_finite",
-                {"tensor": {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}.get(key, name)},
+                {"tensor": LOSSES.get(key, name)},
             )
     return found
 
