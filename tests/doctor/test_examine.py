@@ -82,3 +82,14 @@ def test_it_takes_milliseconds_whatever_the_length_of_the_run() -> None:
     for _ in range(3):
         examine(long)
     assert (time.perf_counter() - began) / 3 < 0.5
+
+
+def test_of_many_bad_numbers_the_first_is_named() -> None:
+    records = healthy()
+    spoilt = [
+        record | ({"non_finite": {"step": record["step"], "tensor": "loss"}} if i >= 30 else {})
+        for i, record in enumerate(records)
+    ]
+    finding = examine(spoilt).findings[0]
+    assert finding.code == "non-finite"
+    assert finding.evidence[0].value == finding.since_step == records[30]["step"]

@@ -11,10 +11,10 @@ __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    bad = chart.last("non_finite")
-    if bad is None:
+    since = next((i for i, record in enumerate(chart.records) if record.get("non_finite") is not None), None)
+    if since is None:
         return None
-    since = next(i for i, record in enumerate(chart.records) if record.get("non_finite") is not None)
+    bad = chart.records[since]["non_finite"]
     step = int(bad.get("step", chart.steps[since]))
     why = f"The first to go was the {bad.get('tensor', 'loss')}, at step {step:,}. {RULE.why}"
     return Suspicion("failing", since, [Evidence("first step with a NaN or infinity", step, "none")], why)

@@ -46,6 +46,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """By our name, theirs; letters are small, and everything between words is one underscore."""
 
 PROGRESS = {"step", "epoch", "kimg", "lr_g", "lr_d"}
+SCORES = {"fid"}
+"""Often written as NaN where they were not computed."""
 
 KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
 
@@ -89,7 +91,7 @@ def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str
         key = key_of(name)
         if math.isfinite(number):
             found.setdefault(key, number)
-        elif key in ALIASES.keys() - PROGRESS or "loss" in key:  # a score that was not computed is often written as NaN
+        elif key in ALIASES.keys() - PROGRESS - SCORES or "loss" in key:
             found.setdefault(
                 "non_finite",
                 {"tensor": LOSSES.get(key, name)},
