@@ -2,11 +2,11 @@
 
     python benchmarks/completion.py RUN SOURCE [--data-dir D] --missing right-half --n 64 [--out FILE.json]
 
-(a) `ganglion complete`; (b) the mean image of the training set; (c) the training image that is nearest on the known pixels,
-pasted in. For each: the squared error on the missing pixels, on [-1, 1], and what D makes of the whole. Squared error favours
-the mean: of several likely fillings it is the middle. D was trained against the generator that fills, and on the very images
-that are pasted. SOURCE holds images that training has not seen; where it is the training set itself, those that were held out
-are taken. RUN knows no classes.
+(a) `ganglion complete`, its best proposal and the average of all; (b) the mean image of the training set; (c) the training
+image that is nearest on the known pixels, pasted in. For each: the squared error on the missing pixels, on [-1, 1], and what
+D makes of the whole. Squared error favours the mean: of several likely fillings it is the middle. D was trained against the
+generator that fills, and on the very images that are pasted. SOURCE holds images that training has not seen; where it is the
+training set itself, those that were held out are taken. RUN knows no classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganglion.data.batches import held_out
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.errors import DataError
-from ganglion.latent.complete import Mask, complete, mask_of
+from ganglion.latent.complete import Mask, averaged, complete, mask_of
 from ganglion.latent.model import Model, discriminator_of
 from ganglion.latent.project import Settings
 from ganglion.networks.discriminator import Discriminator
@@ -78,13 +78,15 @@ def filled(images: Tensor, filling: Tensor, mask: Mask) -> Tensor:
 
 def completed(
     model: Model, discriminator: Discriminator, images: Tensor, mask: Mask, proposals: int, settings: Settings
-) -> Tensor:
-    """Of each image (N, C, H, W) the proposal that fits its known pixels best."""
-    show, found = Screen().steps("Completing"), []
+) -> tuple[Tensor, Tensor]:
+    """Of each image (N, C, H, W) the proposal that fits its known pixels best, and the average of all proposals."""
+    show, best, means = Screen().steps("Completing"), [], []
     for done, image in enumerate(images, 1):
-        found.append(complete(model, image, mask, discriminator, proposals, settings)[0].image.cpu())
+        found = complete(model, image, mask, discriminator, proposals, settings)
+        best.append(found[0].image.cpu())
+        means.append(averaged(image, found, mask).cpu())
         show(done, len(images))
-    return torch.stack(found)
+    return torch.stack(best), torch.stack(means)
 
 
 def measured(ways: dict[str, Tensor], true: Tensor, mask: Mask, judge: Discriminator) -> dict[str, dict[str, float]]:
@@ -117,7 +119,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="a local copy of SOURCE, where that is a name")
     parser.add_argument("--missing", default="right-half", help="as of ganglion complete")
     parser.add_argument("--n", type=int, default=64, help="images, at least 2")
-    parser.add_argument("--proposals", type=int, default=1, help="searches for each image; the best fit is taken")
+    parser.add_argument("--proposals", type=int, default=4, help="searches for each image; the best fit is taken")
     parser.add_argument("--steps", type=int, default=300, help="of each search")
     parser.add_argument("--starts", type=int, default=4, help="latents from which each search goes out")
     parser.add_argument("--device", default="cpu")
@@ -135,9 +137,10 @@ def main() -> None:
     settings = Settings(asked.starts, asked.steps)
     with torch.no_grad():
         nearest, mean = nearest_images(training, true, mask), mean_image(training)
-    ours = completed(model, discriminator, true, mask, asked.proposals, settings)
+    ours, average = completed(model, discriminator, true, mask, asked.proposals, settings)
     ways = {
         "completion": ours,
+        "average of the proposals": average,
         "mean image": filled(true, mean, mask),
         "nearest training image": filled(true, nearest, mask),
         "the true image": true,

@@ -36,8 +36,8 @@ def test_known_pixels_are_shown_as_they_are_in_every_proposal(command, digits_ru
     assert done.code == 0
     assert done.out.startswith("2 proposals for 50% of the picture, errors on known pixels ")
     page, known = np.asarray(Image.open(out)), np.asarray(Image.open(picture))
-    assert page.shape == (SIDE + 14 + 2 * GAP, 3 * (SIDE + GAP) + GAP, 3)
-    tiles = [page[TOP : TOP + SIDE : 8, x : x + SIDE : 8, 0] for x in (GAP, 2 * GAP + SIDE, 3 * GAP + 2 * SIDE)]
+    assert page.shape == (SIDE + 14 + 2 * GAP, 4 * (SIDE + GAP) + GAP, 3)  # known, two proposals, their average
+    tiles = [page[TOP : TOP + SIDE : 8, x : x + SIDE : 8, 0] for x in (GAP + i * (GAP + SIDE) for i in range(4))]
     assert all(np.array_equal(one[:, :8], known[:, :8]) for one in tiles)
     assert (tiles[0][:, 8:] == 128).all()
     assert not np.array_equal(tiles[1][:, 8:], tiles[0][:, 8:])

@@ -6,7 +6,7 @@ import torch
 
 import ganglion
 from ganglion.errors import DataError
-from ganglion.latent.complete import blended, complete, importance, mask_of
+from ganglion.latent.complete import Completion, averaged, blended, complete, importance, mask_of
 from ganglion.latent.model import discriminator_of
 from ganglion.latent.project import Settings
 
@@ -42,7 +42,7 @@ def test_pixels_near_the_hole_count_most_and_missing_ones_not_at_all() -> None:
     weights = importance(mask)
     assert (weights[mask] == 0).all()
     assert weights[7, 16] > weights[2, 16] > 0
-    assert weights[7, 16] == pytest.approx(3 / 7 + 0.1)  # three of seven rows of its window are missing
+    assert weights[7, 16] == pytest.approx(3 / 7 + 1)  # three of seven rows of its window are missing
 
 
 def test_blending_copies_a_constant_shift_away() -> None:
@@ -95,3 +95,12 @@ def test_a_mask_has_to_fit_and_to_leave_something(digits_run: ganglion.Run, mask
     model = ganglion.load(digits_run)
     with pytest.raises(ValueError, match=message):
         complete(model, model.generate(model.latents(1))[0], mask)
+
+
+def test_the_average_is_the_middle_of_the_proposals_and_leaves_known_pixels() -> None:
+    picture, mask = torch.zeros(1, 16, 16), mask_of("centre", 16, 16)
+    ramp = torch.linspace(-1, 1, 16).expand(1, 16, 16)
+    found = [Completion(picture, raw, 0.0, torch.zeros(1)) for raw in (ramp, -ramp)]
+    assert torch.allclose(averaged(picture, found, mask), picture, atol=1e-6)
+    known = torch.from_numpy(~mask)
+    assert torch.equal(averaged(ramp, found, mask)[:, known], ramp[:, known])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.report.album import FEWEST, FRAMES, chosen_steps, snapshots, uri
+from ganglion.report.album import FEWEST, FRAMES, Level, chosen_steps, snapshots, uri, uris
 
 PREFIX = "data:image/webp;base64,"
 
@@ -40,7 +40,7 @@ def test_a_picture_in_a_page_is_the_picture(channels: int) -> None:
 
 
 def test_a_wide_picture_is_made_smaller():
-    assert picture(uri(np.zeros((500, 2000, 3), np.uint8), widest=400)).size == (400, 100)
+    assert picture(uri(np.zeros((500, 2000, 3), np.uint8), Level(80, 400))).size == (400, 100)
 
 
 def test_an_even_choice_keeps_the_first_the_best_and_the_last():
@@ -75,3 +75,22 @@ def test_a_sheet_that_is_missing_is_left_out(run: Path) -> None:
 
 def test_a_run_without_snapshots_has_none(tmp_path: Path) -> None:
     assert snapshots(tmp_path / "fixed", tmp_path / "fresh", 1000) == []
+
+
+def test_pictures_are_as_fine_as_their_budget_allows() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (680, 680, 3), np.uint8)
+    fine, coarse = uris([noise], 10**9), uris([noise], 100_000)
+    assert picture(fine[0]).size == (680, 680)
+    assert len(coarse[0]) <= 100_000 < len(fine[0])
+
+
+def test_sheets_of_noise_fit_into_a_report(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for kind in ("fixed", "fresh"):
+        (tmp_path / kind).mkdir()
+        for step in range(FEWEST):
+            pixels = random.integers(0, 256, (1042, 1042, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / kind / f"{step:08d}.png")
+    found = snapshots(tmp_path / "fixed", tmp_path / "fresh", 1_100_000)
+    assert len(found) == FEWEST
+    assert sum(len(one.fixed or "") + len(one.fresh or "") for one in found) <= 1_100_000

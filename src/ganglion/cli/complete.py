@@ -38,8 +38,8 @@ def complete(
     import torch
 
     from ganglion.data.sheet import save_image
+    from ganglion.latent.complete import averaged, mask_of
     from ganglion.latent.complete import complete as fill
-    from ganglion.latent.complete import mask_of
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.pictures import mask_from_file, picture_from_file, side_by_side
     from ganglion.latent.project import Settings
@@ -67,9 +67,14 @@ def complete(
     target = out or run / "latent" / f"completion-{image.stem}.png"
     shown = picture.clone()
     shown[:, torch.from_numpy(hole)] = 0
-    words = ["known", *(f"{one.known_error:.3f}" for one in found)]
-    save_image(side_by_side([shown, *(one.image.cpu() for one in found)], words), target)
+    words = [f"{one.known_error:.3f}" for one in found]
+    images = {"known": shown} | {
+        f"{i}: {word}": one.image for i, (word, one) in enumerate(zip(words, found, strict=True))
+    }
+    if len(found) > 1:
+        images["average"] = averaged(picture, found, hole)
+    save_image(side_by_side([one.cpu() for one in images.values()], list(images)), target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
-    errors = ", ".join(words[1:])
+    errors = ", ".join(words)
     text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"
     typer.echo(json.dumps(facts, indent=1) if as_json else text)

@@ -7,7 +7,7 @@ N proposals, Z dimensions, C channels, H height, W width. A mask (H, W) is true 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,10 +24,11 @@ from ganglion.latent.model import Model
 from ganglion.latent.project import DEFAULT, Settings, nearest_start, search
 from ganglion.networks.discriminator import Discriminator
 
-__all__ = ["Completion", "Mask", "blended", "complete", "importance", "mask_of"]
+__all__ = ["Completion", "Mask", "averaged", "blended", "complete", "importance", "mask_of"]
 
 NEIGHBOURHOOD = 7  # pixels a side, the paper's window
-PRIOR = 0.003  # the paper's lambda
+EVERYWHERE = 1.0  # weight of any known pixel, beside that of its missing neighbours; 0.1 gave 6 % more error on MNIST
+PRIOR = 0.05  # the paper's lambda is 0.003; with it D was further from taking fillings of MNIST for real
 
 Mask = NDArray[np.bool_]
 
@@ -91,12 +92,19 @@ def complete(
     return sorted(found, key=lambda completion: completion.known_error)
 
 
+def averaged(picture: Tensor, found: Sequence[Completion], mask: Mask) -> Tensor:
+    """`picture` (C, H, W) with the missing pixels those of the proposals' mean: the middle of what could be there, which has
+    the least squared error and looks less sharp than any of them.
+    """
+    return blended(picture, torch.stack([one.raw for one in found]).mean(0), mask)
+
+
 def importance(mask: Mask) -> NDArray[np.float64]:
-    """(H, W): 0 where pixels are missing; of a known one, the share of its 7x7 neighbours that are missing, and a tenth more:
-    pixels near the hole say most of what belongs into it. Yeh et al. 2017, equation 3.
+    """(H, W): 0 where pixels are missing; of a known one, 1 and the share of its 7x7 neighbours that are missing: pixels near
+    the hole say most of what belongs into it. Yeh et al. 2017, equation 3, who leave out the 1.
     """
     near = uniform_filter(mask.astype(np.float64), NEIGHBOURHOOD, mode="nearest")
-    return np.where(mask, 0.0, near + 0.1)
+    return np.where(mask, 0.0, near + EVERYWHERE)
 
 
 def blended(picture: Tensor, drawn: Tensor, mask: Mask) -> Tensor:

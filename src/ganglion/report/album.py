@@ -6,15 +6,25 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Snapshot", "chosen_steps", "snapshots", "uri"]
+__all__ = ["Level", "Snapshot", "chosen_steps", "snapshots", "uri", "uris"]
 
-QUALITIES = 88, 75, 60
-WIDEST = 680  # pixels; a sheet that is wider is made smaller
+
+class Level(NamedTuple):
+    """How finely pictures are kept."""
+
+    quality: int
+    """Of WebP, 0 to 100."""
+    widest: int
+    """Pixels; a picture that is wider is made smaller."""
+
+
+FINE, *COARSER = (Level(88, 680), Level(75, 680), Level(60, 680), Level(60, 480), Level(50, 360))
 FRAMES = 40
 FEWEST = 8
 
@@ -28,37 +38,45 @@ class Snapshot:
         self.step, self.fixed, self.fresh = step, fixed, fresh
 
 
-def uri(pixels: Pixels, quality: int = QUALITIES[0], widest: int = WIDEST) -> str:
+def uri(pixels: Pixels, level: Level = FINE) -> str:
     """uint8 (H, W, C) as a data URI, transparent where it has an alpha channel."""
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    if picture.width > widest:
-        picture = picture.resize((widest, round(picture.height * widest / picture.width)), Image.Resampling.LANCZOS)
+    if picture.width > level.widest:
+        size = level.widest, round(picture.height * level.widest / picture.width)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     data = io.BytesIO()
-    picture.save(data, "WEBP", quality=quality)
+    picture.save(data, "WEBP", quality=level.quality)
     return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def snapshots(fixed: Path, fresh: Path, budget: int, best_step: int | None = None) -> list[Snapshot]:
-    """The sheets of a run over time, oldest first, in at most `budget` characters where eight snapshots allow it.
+def uris(pictures: Sequence[Pixels], budget: int) -> list[str]:
+    """Pictures as data URIs, all at the finest level at which they have at most `budget` characters, or else the coarsest."""
+    for level in (FINE, *COARSER):
+        found = [uri(pixels, level) for pixels in pictures]
+        if sum(map(len, found)) <= budget:
+            break
+    return found
 
-    First lower quality, then fewer snapshots; the first, the best and the last one always stay.
+
+def snapshots(fixed: Path, fresh: Path, budget: int, best_step: int | None = None) -> list[Snapshot]:
+    """The sheets of a run over time, oldest first, in at most `budget` characters if that can be.
+
+    First they get coarser, then fewer, then coarser still; the first, the best and the last one always stay.
     """
     steps = sorted(
         {int(path.stem) for folder in (fixed, fresh) for path in folder.glob("*.png") if path.stem.isdigit()}
     )
-    count, quality = min(FRAMES, len(steps)), 0
-    while True:
+    found: list[Snapshot] = []
+    for most, level in [(FRAMES, level) for level in (FINE, *COARSER[:2])] + [
+        (count, COARSER[1]) for count in (28, 20, 14)
+    ] + [(FEWEST, level) for level in COARSER[1:]]:  # fmt: skip
         found = [
-            Snapshot(step, *(_sheet(folder / f"{step:08d}.png", QUALITIES[quality]) for folder in (fixed, fresh)))
-            for step in chosen_steps(steps, count, best_step)
+            Snapshot(step, *(_sheet(folder / f"{step:08d}.png", level) for folder in (fixed, fresh)))
+            for step in chosen_steps(steps, most, best_step)
         ]
-        size = sum(len(text) for one in found for text in (one.fixed, one.fresh) if text)
-        if size <= budget or (count <= FEWEST and quality == len(QUALITIES) - 1):
-            return found
-        if quality < len(QUALITIES) - 1:
-            quality += 1
-        else:
-            count = max(FEWEST, min(count - 1, int(count * budget / size)))
+        if sum(len(text) for one in found for text in (one.fixed, one.fresh) if text) <= budget:
+            break
+    return found
 
 
 def chosen_steps(steps: Sequence[int], count: int, best: int | None = None) -> list[int]:
@@ -74,10 +92,10 @@ def chosen_steps(steps: Sequence[int], count: int, best: int | None = None) -> l
     return sorted(chosen)
 
 
-def _sheet(path: Path, quality: int) -> str | None:
+def _sheet(path: Path, level: Level) -> str | None:
     if not path.is_file():
         return None
     with Image.open(path) as picture:
         plain = picture if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
         pixels = np.asarray(plain)
-    return uri(pixels if pixels.ndim == 3 else pixels[..., None], quality)
+    return uri(pixels if pixels.ndim == 3 else pixels[..., None], level)

@@ -84,7 +84,7 @@ PLANS = (
           "saturation_real"}, "share"),
     Plan("earth-mover", "The critic's distance", "Its estimate of the earth mover's distance; it falls as samples improve.",
          {"estimate": "earth_mover"}, "distance", "linear", "symlog"),
-    Plan("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "log", "linear"),
+    Plan("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "linear", "log"),
     Plan("speed", "Speed", "Training images a second, upkeep included.", {"images/s": "images_per_sec"}, "images/s"),
 )  # fmt: skip
 

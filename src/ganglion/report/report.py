@@ -21,7 +21,7 @@ from ganglion.latent.model import load
 from ganglion.recipe.resolve import preset_names, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
-from ganglion.report.album import Snapshot, snapshots, uri
+from ganglion.report.album import Snapshot, snapshots, uris
 from ganglion.report.bands import healthy_bands
 from ganglion.report.explored import Picture, explore, nearest_rows
 from ganglion.report.history import History, history_of
@@ -34,6 +34,7 @@ from ganglion.training.screen import Screen
 __all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_report"]
 
 LIMIT = 3_000_000  # characters of a report
+PICTURES = 800_000  # of them for those of latent space
 REAL_IMAGES = 64
 NEAREST_SAMPLES = 8
 SEARCHED = 20_000  # real images among which the nearest are looked for
@@ -113,7 +114,7 @@ def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> St
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run was made; those of today are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
-    gallery.real = uri(sheet(store.images[chosen]))
+    (gallery.real,) = uris([sheet(store.images[chosen])], PICTURES // 8)
     gallery.data_facts = _data_facts(store, recipe)
     return store
 
@@ -146,7 +147,10 @@ def _page(
         "report.html", panels, title=run.path.name or str(run.path), facts=_facts(recipe, history, environment),
         verdict=verdict, lead=_lead(verdict), snapshots=found, snapshots_json=for_script(shown), real=gallery.real,
         band_about=about, notes=gallery.notes, data_facts=gallery.data_facts, recipe_name=recipe.name,
-        pictures=[{"title": one.title, "about": one.about, "uri": uri(one.pixels)} for one in gallery.pictures],
+        pictures=[
+            {"title": one.title, "about": one.about, "uri": text}
+            for one, text in zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
+        ],
         differences=_differences(recipe), recipe_text=recipe_text(recipe), command=_command(run, recipe, environment),
         environment=[(name, _short(value)) for name, value in environment.items() if name != "command"],
     )  # fmt: skip
