@@ -6,7 +6,9 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import ganglion
 from ganglion.errors import RunError
@@ -70,6 +72,9 @@ def test_the_best_snapshot_is_marked(digits_run: ganglion.Run, cache: Path, tmp_
     text = write_report(digits_run, tmp_path / "r.html", cache, quiet=True).read_text(encoding="utf-8")
     shown = json.loads(re.search(r"const SNAPSHOTS = (\[.*?\]);", text).group(1))  # type: ignore[union-attr]
     assert [one["step"] for one in shown if one["best"]] == [best_step(digits_run)]
+    assert all(
+        text.count(one[kind]) == 1 for one in shown for kind in ("fixed", "fresh")
+    )  # the budget counts them once
     assert [one["step"] for one in shown] == sorted(int(path.stem) for path in digits_run.fixed_samples.glob("*.png"))
 
 
@@ -110,3 +115,14 @@ def test_every_figure_is_written_as_a_file(digits_run: ganglion.Run, cache: Path
     assert {path.suffix for path in written} == {".svg", ".png"}
     assert {"loss.svg", "logits.svg", "walks.png", "nearest.png"} <= {path.name for path in written}
     assert all(path.stat().st_size > 500 for path in written)
+
+
+def test_a_report_full_of_noise_stays_within_its_limit(digits_run: ganglion.Run, cache: Path, tmp_path: Path) -> None:
+    run, random = tmp_path / "run", np.random.default_rng(0)
+    shutil.copytree(digits_run.path, run)
+    for kind in ("fixed", "fresh"):
+        for step in range(1, 13):
+            noise = random.integers(0, 256, (680, 680, 3), np.uint8)
+            Image.fromarray(noise).save(run / "samples" / kind / f"{step:08d}.png")
+    text = write_report(run, None, cache, quiet=True).read_bytes()
+    assert 0.7 * LIMIT < len(text) <= LIMIT

@@ -34,6 +34,7 @@ from ganglion.training.screen import Screen
 __all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_report"]
 
 LIMIT = 3_000_000  # characters of a report
+MARKUP = 10_000  # of them around the snapshots
 PICTURES = 800_000  # of them for those of latent space
 REAL_IMAGES = 64
 NEAREST_SAMPLES = 8
@@ -65,7 +66,8 @@ def write_report(
     panels, about = panels_of_run(folder, history)
     page = _page(folder, recipe, history, gallery, panels, about, [])
     best = best_step(folder)
-    found = snapshots(folder.fixed_samples, folder.fresh_samples, LIMIT - len(page), best)
+    room = LIMIT - len(page.encode()) - len(gallery.real or "") - MARKUP  # of a page that has no timeline yet
+    found = snapshots(folder.fixed_samples, folder.fresh_samples, room, best)
     write_atomically(target, _page(folder, recipe, history, gallery, panels, about, found).encode())
     return target
 
