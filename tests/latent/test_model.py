@@ -10,6 +10,7 @@ import torch
 import ganglion
 from ganglion.errors import CheckpointError, RunError
 from ganglion.networks.sampling import CHUNK
+from tiny import TINY
 
 
 def test_equal_seeds_give_equal_pixels_on_every_load(tiny_run: ganglion.Run) -> None:
@@ -74,3 +75,13 @@ def test_a_place_without_a_run_or_a_checkpoint_is_named(tmp_path: Path, tiny_run
         ganglion.load(tiny_run, 5)
     with pytest.raises(ValueError, match="at least one"):
         ganglion.load(tiny_run).sample(0)
+
+
+def test_one_label_serves_for_all_latents(tmp_path, cache):  # type: ignore[no-untyped-def]
+    run = ganglion.train(
+        "digits", recipe="dcgan", size=16, steps=2, run=tmp_path / "run", precision="32", device="cpu",
+        set={**TINY, "data.conditional": True}, cache=cache, quiet=True, at_end=lambda run: None,
+    )  # fmt: skip
+    model = ganglion.load(run)
+    z, label = model.latents(5), model.labels(1, label="3")
+    assert torch.equal(model.generate(z, label), model.generate(z, model.labels(5, label="3")))

@@ -51,7 +51,7 @@ def directions(
     rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
     labels = model.labels(1)
     words = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
-    images = [model.pixels(row, None if labels is None else labels.expand(len(row))) for row in rows]
+    images = [model.pixels(row, labels) for row in rows]
     picture = target.with_suffix(".png")
     save_image(labelled_rows(list(zip(words, images, strict=True)), max(1, 48 // images[0].shape[1])), picture)
     save_directions(found, target)

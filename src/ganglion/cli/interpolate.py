@@ -42,8 +42,7 @@ def interpolate(
     model = load(run, checkpoint, choose_device(device))
     stops = torch.cat([model.latents(1, seed) for seed in chosen])
     way = path_through(stops, frames, model.latent.prior, loop)
-    labels = class_of(model, label)
-    images = model.pixels(way, None if labels is None else labels.expand(len(way)))
+    images = model.pixels(way, class_of(model, label))
     target = out or run / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
         write_film((enlarged(image) for image in images), target, fps)

@@ -97,7 +97,7 @@ def _write(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, 
     from ganglion.latent.pictures import labelled_rows
 
     flat = rows.flatten(0, 1)  # (D*T, Z)
-    images = model.pixels(flat, None if labels is None else labels.expand(len(flat)))
+    images = model.pixels(flat, labels)
     grid = images.reshape(*rows.shape[:2], *images.shape[1:])  # (D, T, H, W, C)
     times = max(1, 48 // grid.shape[2])
     if target.suffix.lower() in FILMS:

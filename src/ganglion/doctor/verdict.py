@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict"]
+__all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
 
 Severity = Literal["watch", "failing"]
 
@@ -23,7 +23,7 @@ class Evidence(NamedTuple):
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.name} {_number(self.value)} (expected {self.expected})"
+        return f"{self.name} {number_text(self.value)} (expected {self.expected})"
 
 
 class Remedy(NamedTuple):
@@ -114,5 +114,6 @@ def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[st
     )  # fmt: skip
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Three digits, or thousands with commas."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

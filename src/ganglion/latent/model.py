@@ -87,7 +87,7 @@ class Model:
         return None if drawn is None else drawn.to(self.device)
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z (N, Z), and labels (N,) for a conditional model, to float images (N, C, H, W) in [-1, 1].
+        """z (N, Z), and labels (N,) or one for all (1,) for a conditional model, to float images (N, C, H, W) in [-1, 1].
 
         Each image depends on its own latent and label alone. Without labels, a conditional model draws them with seed 0.
         """
@@ -96,7 +96,7 @@ class Model:
     def chunks(self, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
         """The same, a few images at a time."""
         z = z.to(self.device, torch.float32)
-        return self._draw(z, self.labels(len(z)) if labels is None else labels.to(self.device))
+        return self._draw(z, self.labels(len(z)) if labels is None else labels.to(self.device).expand(len(z)))
 
     def pixels(self, z: Tensor, labels: Tensor | None = None) -> NDArray[np.uint8]:
         """The images of latents as uint8 (N, H, W, C)."""

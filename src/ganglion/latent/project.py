@@ -89,9 +89,8 @@ def nearest_start(
 ) -> tuple[Tensor, float]:
     """The latents (count, Z) that are best without a search, and the usual distance of random samples to the target."""
     z = model.latents(CANDIDATES, seed)
-    each = None if labels is None else labels.expand(len(z))
     losses, apart = [], []
-    for images in model.chunks(z, each):
+    for images in model.chunks(z, labels):
         if images.shape[1:] != target.shape[1:]:
             raise ValueError(
                 f"the generator makes images {tuple(images.shape[1:])}; the picture is {tuple(target.shape[1:])}"
@@ -163,8 +162,7 @@ def _evolve(
     for step in range(settings.steps):
         asked = np.stack([found.ask() for _ in range(found.population_size)])
         z = torch.from_numpy(asked).float().to(model.device)
-        each = None if labels is None else labels.expand(len(z))
-        images = model.generate(z, each)
+        images = model.generate(z, labels)
         losses = loss(images) + PRIOR_WEIGHT * _off_the_prior(z, model)
         found.tell([(x, float(value)) for x, value in zip(asked, losses, strict=True)])
         place = int(losses.argmin())

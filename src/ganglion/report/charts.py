@@ -167,14 +167,13 @@ def _y(field: str, title: str, scale: Scale = "linear") -> Any:
 def _colour(series: Sequence[str], legend: bool = True) -> Any:
     """Each series keeps its colour whatever else is drawn; the palette is the page's."""
     alt = _altair()
-    plain = {
+    line = {
         "symbolType": "stroke",
         "symbolOpacity": 1,
         "symbolStrokeWidth": 2,
-    }  # also where bands have the same colours
-    shown = (
-        alt.Legend(title=None, orient="top", columns=2, labelLimit=240, **plain) if legend and len(series) > 1 else None
-    )
+    }  # bands behind would make it a pale disc
+    legends = legend and len(series) > 1
+    shown = alt.Legend(title=None, orient="top", columns=2, labelLimit=240, **line) if legends else None
     return alt.Color("series:N", scale=alt.Scale(domain=list(series)), legend=shown)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ganglion.data.atomic import write_atomically
 from ganglion.doctor.diagnose import diagnose
-from ganglion.doctor.verdict import Verdict
+from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
 from ganglion.recipe.resolve import flatten
 from ganglion.report.album import uri
@@ -166,7 +166,7 @@ def _median(history: History, key: str) -> float:
 
 
 def _number(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return "-" if np.isnan(value) else number_text(value)
 
 
 def _shown(value: object) -> str:

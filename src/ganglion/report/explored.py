@@ -114,7 +114,7 @@ def _interpolation(model: Model, seed: int, run: str) -> Picture:
 
 def _rows(model: Model, rows: Tensor, names: list[str]) -> Pixels:
     label = model.labels(1)
-    images = [model.pixels(row, None if label is None else label.expand(len(row))) for row in rows]
+    images = [model.pixels(row, label) for row in rows]
     return labelled_rows(list(zip(names, images, strict=True)), _times(images[0]), ROW_LABEL)
 
 

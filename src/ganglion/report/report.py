@@ -64,11 +64,14 @@ def write_report(
     target = Path(out) if out else folder.path / "report.html"
     gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet))
     panels, about = panels_of_run(folder, history)
-    page = _page(folder, recipe, history, gallery, panels, about, [])
     best = best_step(folder)
+    content = _content(folder, recipe, history, gallery) | {"band_about": about}
+    page = render("report.html", panels, snapshots=[], snapshots_json="", **content)
     room = LIMIT - len(page.encode()) - len(gallery.real or "") - MARKUP  # of a page that has no timeline yet
     found = snapshots(folder.fixed_samples, folder.fresh_samples, room, best)
-    write_atomically(target, _page(folder, recipe, history, gallery, panels, about, found).encode())
+    shown = for_script(_timeline(found, recipe, history, best))
+    page = render("report.html", panels, snapshots=found, snapshots_json=shown, **content)
+    write_atomically(target, page.encode())
     return target
 
 
@@ -132,30 +135,29 @@ def _data_facts(store: Store, recipe: Recipe) -> list[tuple[str, str]]:
     return found + ([("Classes", f"{len(store.classes):,}")] if store.classes else [])
 
 
-def _page(
-    run: Run, recipe: Recipe, history: History, gallery: Gallery, panels: Sequence[Panel], about: str,
-    found: Sequence[Snapshot],
-) -> str:  # fmt: skip
-    verdict, best = diagnose(run.path), best_step(run)
-    environment = _environment(run)
+def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: History, best: int | None) -> list[dict[str, Any]]:
+    """The snapshots as the page's script plays them."""
     kimg_at = {record["step"]: record["kimg"] for record in history.records}
     per_step = recipe.training.batch / 1000
-    shown = [
+    return [
         {"step": one.step, "kimg": round(kimg_at.get(one.step, one.step * per_step), 1), "fixed": one.fixed,
          "fresh": one.fresh, "best": one.step == best}
         for one in found
     ]  # fmt: skip
-    return render(
-        "report.html", panels, title=run.path.name or str(run.path), facts=_facts(recipe, history, environment),
-        verdict=verdict, lead=_lead(verdict), snapshots=found, snapshots_json=for_script(shown), real=gallery.real,
-        band_about=about, notes=gallery.notes, data_facts=gallery.data_facts, recipe_name=recipe.name,
-        pictures=[
-            {"title": one.title, "about": one.about, "uri": text}
-            for one, text in zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
-        ],
-        differences=_differences(recipe), recipe_text=recipe_text(recipe), command=_command(run, recipe, environment),
-        environment=[(name, _short(value)) for name, value in environment.items() if name != "command"],
-    )  # fmt: skip
+
+
+def _content(run: Run, recipe: Recipe, history: History, gallery: Gallery) -> dict[str, Any]:
+    """What the page says and shows, without its timeline."""
+    verdict, environment = diagnose(run.path), _environment(run)
+    pictures = zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
+    return {
+        "title": run.path.name or str(run.path), "facts": _facts(recipe, history, environment), "verdict": verdict,
+        "lead": _lead(verdict), "real": gallery.real, "notes": gallery.notes, "data_facts": gallery.data_facts,
+        "pictures": [{"title": one.title, "about": one.about, "uri": text} for one, text in pictures],
+        "recipe_name": recipe.name, "differences": _differences(recipe), "recipe_text": recipe_text(recipe),
+        "command": _command(run, recipe, environment),
+        "environment": [(name, _short(value)) for name, value in environment.items() if name != "command"],
+    }  # fmt: skip
 
 
 def _lead(verdict: Verdict) -> str:
