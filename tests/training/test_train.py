@@ -67,11 +67,11 @@ def test_there_is_a_record_for_each_tick(tiny_run: ganglion.Run) -> None:
     assert [record["kimg"] for record in records] == [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24]
     numbers = [value for record in records for value in record.values() if isinstance(value, float)]
     assert np.isfinite(numbers).all()
-    assert [record["step"] for record in records if "sliced_wasserstein" in record] == [10, 20, 30]
+    assert [record["step"] for record in records if "frechet" in record] == [10, 20, 30]
 
 
 def test_best_is_the_newest_snapshot_among_those_nearest_to_the_data(tiny_run: ganglion.Run) -> None:
-    scores = {r["step"]: r["sliced_wasserstein"] for r in tiny_run.records() if "sliced_wasserstein" in r}
+    scores = {r["step"]: r["frechet"] for r in tiny_run.records() if "frechet" in r}
     near = [step for step, score in scores.items() if score <= 1.03 * min(scores.values())]
     assert int(tiny_run.checkpoint("best").name) == max(near)
 

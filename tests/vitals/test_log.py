@@ -43,7 +43,7 @@ def make_older(run: Path) -> None:
 
 def test_what_a_log_writes_is_what_is_read(tmp_path):
     log = VitalsLog(tmp_path, 0)
-    records = [record(step, sliced_wasserstein=1 / 3 * step) for step in (5, 10, 15)]
+    records = [record(step, frechet=1 / 3 * step) for step in (5, 10, 15)]
     for one in records:
         log.write(one)
     log.close()

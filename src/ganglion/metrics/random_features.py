@@ -12,6 +12,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from ganglion.metrics.extractor import Extractor, Seen, weights_hash
 from ganglion.streams import Purpose, stream
@@ -30,7 +31,7 @@ class RandomConvolutions(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList()
         for before, after in zip((channels, *WIDTHS), WIDTHS, strict=False):
-            self.layers.append(nn.Conv2d(before, after, KERNEL, stride=2, padding=KERNEL // 2))
+            self.layers.append(skip_init(nn.Conv2d, before, after, KERNEL, stride=2, padding=KERNEL // 2))
         random = stream(0, Purpose.EXTRACTOR)  # the same numbers on every machine and in every version of torch
         for weight in self.parameters():
             deviation = math.sqrt(2 / (weight[0].numel())) if weight.ndim > 1 else 0.1

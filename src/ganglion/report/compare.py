@@ -113,7 +113,7 @@ def _outcomes(histories: Sequence[History]) -> list[Row]:
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
-        ("best distance", [_number(_least(history, "sliced_wasserstein")) for history in histories]),
+        ("best score", [_number(_least(history, "frechet")) for history in histories]),
         ("last distance", [_number(_last(history, "swd")) for history in histories]),
         ("floor of the distance", [_number(_last(history, "swd_floor")) for history in histories]),
         ("diversity", [_number(_last(history, "diversity")) for history in histories]),

@@ -62,8 +62,9 @@ PLANS = (
                                         "accuracy on fake": "accuracy_fake"}, "share"),
     Plan("distance", "Distance to the data", "Sliced Wasserstein distance of samples to real images, a cheap measure of "
          "quality; the floor is that of real images to other real images.",
-         {"samples": "swd", "floor": "swd_floor", "averaged G at snapshots": "sliced_wasserstein"},
-         "distance", "log", "linear"),
+         {"samples": "swd", "floor": "swd_floor"}, "distance", "log", "linear"),
+    Plan("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random features: "
+         "what chooses the best checkpoint. Lower is better.", {"averaged G": "frechet"}, "distance", "log", "linear"),
     Plan("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
          "much. Response is how much an image changes with its latent.",
          {"in pixels": "diversity", "in features of D": "diversity_seen", "response to z": "z_response",
@@ -104,6 +105,7 @@ def panels_of(history: History, bands: Mapping[str, Band] | None = None) -> list
         plain.pop("beliefs"),
         plain.pop("separation"),
         plain.pop("distance"),
+        plain.pop("score"),
         plain.pop("diversity"),
         *(_first_gradient_panel(records, frame, player) for player in ("g", "d")),
         *(_layers_panel(records, frame, player, what) for what in LAYER_NUMBERS for player in ("g", "d")),
@@ -113,7 +115,7 @@ def panels_of(history: History, bands: Mapping[str, Band] | None = None) -> list
 
 
 COMPARED = (
-    ("swd", "Distance of samples to the data", "log"), ("sliced_wasserstein", "Distance of the averaged G", "log"),
+    ("swd", "Distance of samples to the data", "log"), ("frechet", "Score of the averaged G", "log"),
     ("separation", "Separation", "linear"), ("diversity", "Diversity", "linear"), ("loss_d", "Loss of D", "linear"),
     ("loss_g", "Loss of G", "linear"), ("d_real", "D's belief in real images", "linear"),
     ("d_fake", "D's belief in fakes", "linear"), ("grad_g_first", "Gradient of G's first layer", "log"),

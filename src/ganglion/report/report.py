@@ -170,14 +170,12 @@ def _facts(recipe: Recipe, history: History, environment: dict[str, Any]) -> lis
     """What, how long, on what."""
     size = size_text(recipe.data.size) if recipe.data.size else "unknown size"
     seconds = history.records[-1].get("seconds", 0) if history.records else 0
-    best = min(
-        (r["sliced_wasserstein"] for r in history.records if r.get("sliced_wasserstein") is not None), default=None
-    )
+    best = min((r["frechet"] for r in history.records if r.get("frechet") is not None), default=None)
     return [
         f"recipe {recipe.name}", f"{recipe.data.source} at {size}", f"{history.kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
         f"{environment.get('device', 'unknown device')}, {environment.get('cpu_cores', '?')} cores",
         f"precision {recipe.training.precision}", f"seed {recipe.training.seed}",
-        *([] if best is None else [f"best distance {best:,.1f}"]),
+        *([] if best is None else [f"best score {best:,.3g}"]),
     ]  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def _keep(
 
 
 def _score(desk: Desk, players: Players, position: Position, record: Record) -> None:
-    record["sliced_wasserstein"] = score = desk.snapshots.take(players.ema, position.step)
+    record["frechet"] = score = desk.snapshots.take(players.ema, position.step)
     position.keep_best(score)
 
 

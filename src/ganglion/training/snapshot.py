@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,10 +11,10 @@ from torch import Tensor, nn
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.data.sheet import save_image, sheet
-from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+from ganglion.metrics.cheap_score import SCORED_IMAGES, CheapScore
 from ganglion.networks.build import class_count
 from ganglion.networks.latents import draw_labels, draw_latents
-from ganglion.networks.sampling import generate
+from ganglion.networks.sampling import CHUNK, generate, generate_chunks
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.run import Run
@@ -21,11 +23,10 @@ from ganglion.vitals.log import VitalsLog
 __all__ = ["SHEET_IMAGES", "Snapshots"]
 
 SHEET_IMAGES = 64
-SCORED_IMAGES = 256
 
 
 class Snapshots:
-    """Writes sheets into the run folder. The same reals, latents, patches and directions are compared each time."""
+    """Writes sheets into the run folder. The same reals and latents are compared each time."""
 
     def __init__(self, run: Run, recipe: Recipe, batches: Batches, vitals: VitalsLog, device: torch.device) -> None:
         self.run, self.recipe, self.vitals, self.device = run, recipe, vitals, device
@@ -35,16 +36,12 @@ class Snapshots:
         classes = class_count(recipe)
         self.sheet_labels = self._sorted_labels(classes)
         self.scored_labels = self._on_device(draw_labels(classes, SCORED_IMAGES, stream(seed, Purpose.LABEL)))
-        chosen = stream(seed, Purpose.SCORE, 1).choice(
-            batches.images, SCORED_IMAGES, replace=batches.images < SCORED_IMAGES
-        )
-        self.reals = batches.pick(batches.seen[np.sort(chosen)]).images
+        self.score = CheapScore(_some_reals(batches, seed))
 
     def take(self, ema: nn.Module, step: int) -> float:
         """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""
         self.draw(ema, step)
-        scored = generate(ema, self.scored_z.to(self.device), self.scored_labels)
-        return sliced_wasserstein(self.reals, scored, stream(self.recipe.training.seed, Purpose.SCORE, 2))
+        return self.score.of(generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels))
 
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`."""
@@ -66,3 +63,11 @@ class Snapshots:
 
     def _latents(self, n: int, purpose: Purpose, position: int = 0) -> Tensor:
         return draw_latents(self.recipe.latent, n, stream(self.recipe.training.seed, purpose, position))
+
+
+def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:
+    """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W)."""
+    chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES])
+    places = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
+    for first in range(0, len(places), CHUNK):
+        yield batches.pick(places[first : first + CHUNK]).images
