@@ -31,7 +31,8 @@ class RandomConvolutions(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList()
         for before, after in zip((channels, *WIDTHS), WIDTHS, strict=False):
-            self.layers.append(skip_init(nn.Conv2d, before, after, KERNEL, stride=2, padding=KERNEL // 2))
+            layer = skip_init(nn.Conv2d, before, after, KERNEL, stride=2, padding=KERNEL // 2)  # type: ignore[no-untyped-call]
+            self.layers.append(layer)
         random = stream(0, Purpose.EXTRACTOR)  # the same numbers on every machine and in every version of torch
         for weight in self.parameters():
             deviation = math.sqrt(2 / (weight[0].numel())) if weight.ndim > 1 else 0.1
