@@ -22,7 +22,7 @@ __all__ = ["OPTIMIZERS", "Players", "Position", "assemble", "build_players", "fr
 
 Weights = Iterable[nn.Parameter]
 
-SCORE_NOISE = 1.03  # along the plateau of a good run, the distance of 256 images deviates by just under 1 %
+SCORE_NOISE = 1.03  # other latents move the score of one generator by 2 to 2.5 % (standard deviation of five draws)
 
 
 @dataclass(frozen=True)
