@@ -16,18 +16,15 @@ from typing import Any
 
 import ganglion
 from ganglion.data.sheet import save_image, sheet
-from recipes import SIZES
+from recipes import SIZES, train
 
 SCORES = ("fid", "kid", "precision", "recall")
 
 
 def run_one(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
     name = f"{asked.source.stem}-{recipe}-{asked.minutes:g}min-{asked.seed}"
-    run = ganglion.train(
-        asked.source, recipe=recipe, size=asked.size, minutes=asked.minutes, seed=asked.seed, quiet=True,
-        run=asked.out / name, set={**SIZES[recipe], "training.snapshot_kimg": 1000},
-    )  # fmt: skip
-    samples = ganglion.load(run, "latest").sample(asked.n, seed=1)
+    run = train(asked.source, asked.out / name, recipe, size=asked.size, minutes=asked.minutes, seed=asked.seed)
+    samples = ganglion.load(run.path, "latest").sample(asked.n, seed=1)
     save_image(sheet(samples[:64]), asked.out / f"{name}.png")
     found = ganglion.evaluate(samples, asked.source, features=asked.features, metrics=SCORES, quiet=True)
     return {

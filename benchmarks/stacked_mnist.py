@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 import ganglion
 from ganglion.data.sheet import save_image, sheet
 from judge import Judge, digits, look, trained_judge
+from recipes import train
 
 IMAGES, SAMPLES, MODES = 128_000, 26_000, 1000
-CONTENDERS: dict[str, dict[str, object]] = {
-    "dcgan": {"generator.width": 32, "discriminator.width": 32},
-    "fast": {},
-}
+CONTENDERS = ("dcgan", "fast")
 
 
 class Coverage(NamedTuple):
@@ -68,12 +66,11 @@ def main() -> None:
         _write_store(folder, stack(digits(asked.data_dir, "train").images, np.random.default_rng(0)))
     real = np.load(folder / "images.npy", mmap_mode="r")
     print("real images", coverage(judge, real[:SAMPLES])._asdict(), flush=True)
-    for recipe, sizes in CONTENDERS.items():
-        run = ganglion.train(
-            folder, recipe=recipe, minutes=asked.minutes, seed=asked.seed, quiet=True,
-            run=asked.out / f"stacked-{recipe}-{asked.seed}", set={**sizes, "training.snapshot_kimg": 1000},
-        )  # fmt: skip
-        samples = ganglion.load(run, "latest").sample(SAMPLES, seed=1)
+    for recipe in CONTENDERS:
+        run = train(
+            folder, asked.out / f"stacked-{recipe}-{asked.seed}", recipe, minutes=asked.minutes, seed=asked.seed
+        )
+        samples = ganglion.load(run.path, "latest").sample(SAMPLES, seed=1)
         save_image(sheet(samples[:64]), asked.out / f"stacked-{recipe}-{asked.seed}.png")
         found = coverage(judge, samples)._asdict() | {"kimg": run.records()[-1]["kimg"]}
         print(recipe, json.dumps(found), flush=True)

@@ -13,7 +13,7 @@ import pytest
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.rule import limits_of, thresholds
-from made_records import SICK, healthy, with_values
+from made_records import SICK, far, healthy, with_values
 
 STORED = Path(__file__).parents[1] / "records"
 PAGES = Path(__file__).parents[3] / "docs" / "field-guide"
@@ -176,6 +176,14 @@ def test_a_calibrated_table_replaces_the_thresholds() -> None:
     table["clip-saturation"] = {"share": {"value": 0.99, "unit": "share", "meaning": "stricter"}}
     assert examine(SICK["clip-saturation"]).state == "watch"
     assert examine(SICK["clip-saturation"], table=table).state == "healthy"
+
+
+def test_noise_that_lies_near_to_every_image_is_no_copy() -> None:
+    records = with_values(SICK["discriminator-wins"], {"nearest": 0.98, "fine": 20.0, "swd": far(11)})
+    codes = {finding.code for finding in examine(records).findings}
+    assert codes
+    assert "memorization" not in codes
+    assert "memorization" in {f.code for f in examine(with_values(records, {"swd": far(1.1)})).findings}
 
 
 def test_wasserstein_critics_may_be_as_sure_as_they_like() -> None:

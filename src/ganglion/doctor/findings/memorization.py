@@ -5,13 +5,15 @@ from __future__ import annotations
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import AUGMENT, STOP
 from ganglion.doctor.rule import Limits, Rule, Suspicion
+from ganglion.doctor.signs import distance
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    since = chart.lasts(chart["nearest"] > limits["watch"])
+    far = distance(chart) > limits["far"]  # gray and noise lie near to every image, and are copies of none
+    since = chart.lasts((chart["nearest"] > limits["watch"]) & ~far)
     if since is None:
         return None
     near = chart.recent("nearest")
