@@ -21,8 +21,7 @@ from recipes import SIZES, train
 SCORES = ("fid", "kid", "precision", "recall")
 
 
-def run_one(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
-    name = f"{asked.source.stem}-{recipe}-{asked.minutes:g}min-{asked.seed}"
+def run_one(name: str, recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
     run = train(asked.source, asked.out / name, recipe, size=asked.size, minutes=asked.minutes, seed=asked.seed)
     samples = ganglion.load(run.path, "latest").sample(asked.n, seed=1)
     save_image(sheet(samples[:64]), asked.out / f"{name}.png")
@@ -62,7 +61,7 @@ def main() -> None:
     for recipe in asked.recipes:
         name = f"{asked.source.stem}-{recipe}-{asked.minutes:g}min-{asked.seed}"
         if name not in known:
-            known[name] = run_one(recipe, asked)
+            known[name] = run_one(name, recipe, asked)
             with file.open("a") as log:
                 log.write(json.dumps(known[name]) + "\n")
             print(known[name], flush=True)

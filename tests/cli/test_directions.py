@@ -55,8 +55,8 @@ def test_a_probe_finds_the_one_direction_between_two_classes(command, digits_run
     monkeypatch.setitem(EXTRACTORS, "learned", nearest_mean)  # the real one learns for a minute
     out = tmp_path / "probe.safetensors"
     done = command("directions", digits_run.path, "--label-probe", "0, 1", "--steps", "3", "--out", out)
-    assert done.out.startswith("1 directions (probe), strengths ")
     found, model = load_directions(out, 16), ganglion.load(digits_run)
+    assert done.out.startswith(f"1 directions (probe), strengths {float(found.strengths[0]):.3g}: {out}")
     assert float(found.strengths[0]) > 0.8
     real = store_set(prepare(digits_run.recipe.data, cache, Screen(quiet=True)))
     look = nearest_mean(Need(real, cache, model.device)).look

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganglion.metrics.extractor import Extractor
-from ganglion.metrics.frechet import Moments, frechet_distance, moments
+from ganglion.metrics.frechet import Moments, distance_from, moments
 from ganglion.metrics.random_features import random_extractor
 
 __all__ = ["SCORED_IMAGES", "CheapScore"]
@@ -34,11 +34,11 @@ class CheapScore:
         chunks = iter(reals)
         first = next(chunks)
         self._extractor = random_extractor(first.shape[1], first.device)
-        self._reals = _moments(chain([first], chunks), self._extractor)
+        self._distance = distance_from(_moments(chain([first], chunks), self._extractor))
 
     def of(self, samples: Iterable[Tensor]) -> float:
         """samples: chunks of the same size, channels and device."""
-        return frechet_distance(self._reals, _moments(samples, self._extractor))
+        return self._distance(_moments(samples, self._extractor))
 
 
 def _moments(chunks: Iterable[Tensor], extractor: Extractor) -> Moments:

@@ -5,12 +5,13 @@ Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", arXiv 1706.0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Moments", "extrapolated_distance", "frechet_distance", "moments"]
+__all__ = ["Moments", "distance_from", "extrapolated_distance", "frechet_distance", "moments"]
 
 Array = NDArray[np.float64]
 
@@ -46,7 +47,19 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     The trace of the root is the sum of the roots of the eigenvalues of C_a^(1/2) C_b C_a^(1/2), which is symmetric, so
     that nothing can turn complex on the way.
     """
-    return _distance(a, b, _root(a.covariance))
+    return distance_from(a)(b)
+
+
+def distance_from(a: Moments) -> Callable[[Moments], float]:
+    """The same from one `a` to many others; its root, half of the work, is taken once."""
+    root = _root(a.covariance)
+
+    def distance(b: Moments) -> float:
+        cross = np.sqrt(np.linalg.eigvalsh(root @ b.covariance @ root).clip(0)).sum()
+        apart = float(np.square(a.mean - b.mean).sum())
+        return apart + float(np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)
+
+    return distance
 
 
 def extrapolated_distance(
@@ -58,17 +71,11 @@ def extrapolated_distance(
     2020, "Effectively Unbiased FID", arXiv 1911.07023, section 4. Can be slightly negative where the distance is small.
     """
     sizes = np.linspace(max(2, int(SMALLEST_SHARE * len(fake))), len(fake), points).astype(int)
-    root = _root(real.covariance)
-    distances = [_distance(real, moments(fake[np.sort(random.permutation(len(fake))[:size])]), root) for size in sizes]
+    distance = distance_from(real)
+    distances = [distance(moments(fake[np.sort(random.permutation(len(fake))[:size])])) for size in sizes]
     return float(np.polyfit(1 / sizes, distances, 1)[1])
 
 
 def _root(covariance: Array) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(values.clip(0))) @ vectors.T)  # rounding can leave a 0 slightly below it
-
-
-def _distance(a: Moments, b: Moments, root_a: Array) -> float:
-    cross = np.sqrt(np.linalg.eigvalsh(root_a @ b.covariance @ root_a).clip(0)).sum()
-    apart = float(np.square(a.mean - b.mean).sum())
-    return apart + float(np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)
