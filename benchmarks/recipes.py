@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,11 @@ SIZES: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def train(source: str | Path, run: Path, recipe: str, **asked: Any) -> ganglion.Run:
+def train(
+    source: str | Path, run: Path, recipe: str, changes: Mapping[str, object] | None = None, **asked: Any
+) -> ganglion.Run:
     """A run to the end of its time with the sizes above; one that ends failing is scored like any other."""
-    changes = {**SIZES[recipe], "training.snapshot_kimg": 1000}
+    changes = {**SIZES[recipe], "training.snapshot_kimg": 1000, **(changes or {})}
     with suppress(TrainingFailed):
         ganglion.train(source, run=run, recipe=recipe, quiet=True, set=changes, **asked)
     return ganglion.Run(run)
