@@ -12,6 +12,7 @@ from ganglion.networks.norms import REFERENCE
 from ganglion.networks.sampling import generate
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import chain_to
 
 FAMILIES = ["dcgan", "resnet", "r3gan"]
 CONDITIONAL = [
@@ -118,18 +119,45 @@ def test_an_image_does_not_depend_on_what_is_drawn_along_with_it(family: str) ->
 
 
 @pytest.mark.parametrize("family", ["dcgan", "resnet"])
-def test_virtual_batch_norm_measures_an_image_against_the_reference_alone(family: str) -> None:
-    settings = recipe(family, generator__norm="virtual-batch", discriminator__norm="virtual-batch")
-    g, d = build_generator(settings), build_discriminator(settings)
+@pytest.mark.parametrize("conditioning", ["none", "embedding", "norm"])
+def test_virtual_batch_norm_measures_an_image_against_the_reference_alone(family: str, conditioning: str) -> None:
+    settings = recipe(
+        family, conditioning=conditioning, generator__norm="virtual-batch", discriminator__norm="virtual-batch"
+    )
+    g, d, labels = build_generator(settings), build_discriminator(settings), labels_for(settings, 4)
+    first = None if labels is None else labels[:1]
     assert g.reference is not None
     assert len(g.reference) == REFERENCE
     z = some(4, 6)
-    assert torch.allclose(g(z)[:1], g(z[:1]), atol=1e-5)
+    assert torch.allclose(g(z, labels)[:1], g(z[:1], first), atol=1e-5)
     d.reference = some(REFERENCE, 3, 16, 16)
     x = some(4, 3, 16, 16, seed=1)
-    assert torch.allclose(d(x)[:1], d(x[:1]), atol=1e-5)
-    logits, features = d.trace(x)
+    assert torch.allclose(d(x, labels)[:1], d(x[:1], first), atol=1e-5)
+    logits, features = d.trace(x, labels)
     assert len(logits) == len(features) == 4
+
+
+@pytest.mark.parametrize("conditioning", ["embedding", "norm"])
+def test_under_virtual_batch_norm_the_reference_has_all_classes_and_an_image_its_own(conditioning: str) -> None:
+    settings = recipe("dcgan", conditioning=conditioning, generator__norm="virtual-batch")
+    g = build_generator(settings)
+    assert g.reference_labels is not None
+    assert set(g.reference_labels.tolist()) == {0, 1, 2}
+    if conditioning == "norm":
+        with torch.no_grad():
+            for block in g.blocks:
+                block.norm.shift.copy_(torch.arange(3.0)[:, None])
+    z = some(1, 6)
+    assert not torch.allclose(g(z, torch.tensor([0])), g(z, torch.tensor([2])), atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("size", ["16", "48x32", "128"])
+def test_a_recipe_knows_how_many_blocks_its_d_has(family: str, size: str) -> None:
+    settings = recipe(family, size)
+    chain = chain_to(settings.data.size or (0, 0))
+    assert chain is not None
+    assert settings.discriminator.block_count(chain.doublings) == len(build_discriminator(settings).blocks)
 
 
 @pytest.mark.parametrize("family", ["dcgan", "resnet"])

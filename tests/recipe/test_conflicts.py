@@ -32,7 +32,17 @@ def test_a_penalty_on_ds_logits_goes_with_batch_norm() -> None:
         ({"objective.clip": 0.01, "discriminator.spectral": True}, "objective.clip bounds .*discriminator.spectral"),
         ({"objective.real_label": 0.9, "objective.adversarial": "hinge"}, "the loss hinge has no labels"),
         ({"objective.adversarial_weight": 0}, "nothing would teach G"),
-        ({"data.conditional": True, "generator.norm": "virtual-batch"}, "one reference batch, whatever its class"),
+        (
+            {"objective.penalties": [{"kind": "lecam"}, {"kind": "lecam", "weight": 2}]},
+            "lecam more than once; keep one",
+        ),
+        (
+            {"augment.kind": "ada", "objective.adversarial": "least-squares"},
+            "under the loss least-squares the sign has no",
+        ),
+        ({"augment.kind": "ada", "objective.adversarial": "relativistic"}, "set augment.kind to diffaugment"),
+        ({"data.size": 64, "objective.feature_matching.layer": 4}, "at this size D has the blocks 0 to 3 .*-1 to -4"),
+        ({"data.size": 64, "objective.feature_matching.layer": -5}, "at this size D has the blocks 0 to 3"),
         (
             {"data.conditional": True, "generator.conditioning": "norm", "generator.norm": "none"},
             "set generator.conditioning to embedding",
@@ -47,7 +57,10 @@ def test_parts_that_cannot_work_together_are_refused_with_the_reason(changes: di
 def test_each_of_them_is_fine_without_the_other() -> None:
     for changes in (
         {"objective.clip": 0.01}, {"discriminator.spectral": True}, {"objective.real_label": 0.9},
-        {"objective.adversarial_weight": 0, "objective.feature_matching.weight": 1}, {"generator.norm": "virtual-batch"},
+        {"objective.adversarial_weight": 0, "objective.feature_matching.weight": 1},
+        {"data.conditional": True, "generator.norm": "virtual-batch"},
+        {"augment.kind": "ada", "objective.adversarial": "hinge"}, {"augment.kind": "ada"},
+        {"data.size": [64, 64], "objective.feature_matching.layer": 3}, {"objective.feature_matching.layer": 99},
         {"data.conditional": True, "generator.conditioning": "norm"},
         {"generator.conditioning": "norm", "generator.norm": "none"},
     ):  # fmt: skip

@@ -36,7 +36,7 @@ def last_step(players, batches, settings: Recipe) -> LastStep:  # type: ignore[n
     real, labels = batches.take(0, 8)
     z = torch.randn(8, settings.latent.dim, generator=torch.Generator().manual_seed(0))
     drawn = players.generator(z, labels)
-    return LastStep(real, drawn.detach(), drawn, z, labels)
+    return LastStep(real, drawn, z, labels)
 
 
 @pytest.mark.parametrize("family", ["dcgan", "resnet", "r3gan"])

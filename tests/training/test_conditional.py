@@ -75,7 +75,7 @@ def asked(source: Path, tmp_path: Path, cache: Path) -> ganglion.Run:
 
 def test_images_without_classes_are_refused(tmp_path: Path, cache: Path) -> None:
     source = folder_of(tmp_path / "flat", {".": 100})
-    with pytest.raises(DataError, match=r"8 of 8 have none: put each class into a folder of its own"):
+    with pytest.raises(DataError, match=r"8 of 8 have none: put each class into a folder of its own, two folders"):
         asked(source, tmp_path, cache)
 
 

@@ -22,6 +22,7 @@ from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.checkpoint import restore, save_checkpoint
+from ganglion.training.checkup import LastStep
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import Desk, train_loop
 from ganglion.training.players import Players, Position, assemble, build_players
@@ -118,9 +119,9 @@ def test_only_the_player_whose_turn_it_is_moves(balance: dict[str, object]) -> N
 
 
 def inputs_of_d(settings: Recipe) -> list[Tensor]:
-    """What D is called with; the G phase asks for features too, by another door."""
+    """What reaches D's first layer, in both phases: reals, fakes, those of penalties, and the fakes that G learns from."""
     players, seen = players_for(settings), []
-    players.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     run(settings, players)
     return seen
 
@@ -129,14 +130,14 @@ def inputs_of_d(settings: Recipe) -> list[Tensor]:
 def test_a_penalty_looks_at_images_as_d_saw_them(penalty: str, place: int) -> None:
     noisy = {"objective__instance_noise": {"std": 0.5}, "objective__penalties": [{"kind": penalty}]}
     seen = inputs_of_d(recipe(training__steps=1, **noisy))
-    assert len(seen) == 3
+    assert len(seen) == 3 + 1
     assert torch.equal(seen[2], seen[place])
 
 
 def test_a_lazy_penalty_is_computed_at_every_so_many_updates_of_d_and_not_of_g() -> None:
     lazy = [{"kind": "r1", "every": 2}]
     seen = inputs_of_d(recipe(balance__d_steps=3, training__steps=4, objective__penalties=lazy))
-    assert len(seen) == 12 * 2 + 12 // 2
+    assert len(seen) == 12 * 2 + 12 // 2 + 4
 
 
 def test_instance_noise_is_another_for_every_batch_that_d_sees() -> None:
@@ -146,7 +147,7 @@ def test_instance_noise_is_another_for_every_batch_that_d_sees() -> None:
         for std in (0.0, 0.5)
     )
     added = [b - a for a, b in zip(quiet, noisy, strict=True)]
-    assert len(added) == 6 * 2 * 2
+    assert len(added) == 6 * (2 * 2 + 1)  # what G learns from is as noisy
     assert all(0.2 < float(noise.std()) < 0.9 for noise in added)
     assert all(not torch.allclose(a, b, atol=1e-2) for i, a in enumerate(added) for b in added[:i])
 
@@ -223,6 +224,41 @@ def test_a_player_with_too_large_a_lead_waits_and_the_other_learns(separation: f
     assert equal(before["d"], weights(players.discriminator)) == (moved != "d")
 
 
+def test_historical_averaging_is_in_both_losses_and_holds_both_players(tmp_path: Path) -> None:
+    """So strong that it outweighs all else, it keeps weights near their first values."""
+    far = {}
+    for weight in (0.0, 1e4):
+        settings = recipe(objective__history=weight, training__steps=20)
+        players = players_for(settings)
+        first = {name: weights(network) for name, network in players.networks().items()}
+        (record,) = records_of(settings, tmp_path, players)
+        assert [record.get("loss_g_history", 0) > 0, record.get("loss_d_history", 0) > 0] == [weight > 0] * 2
+        far[weight] = {
+            name: sum(float((a - b).square().sum()) for a, b in zip(first[name], weights(network), strict=True))
+            for name, network in players.networks().items()
+        }
+    for name in ("generator", "discriminator"):
+        assert far[1e4][name] < 0.5 * far[0.0][name]
+
+
+def test_g_learns_through_the_augmentation_that_d_sees(tmp_path: Path) -> None:
+    """Zhao et al. 2020, section 4: the gradient passes through it. Where all is cut away, nothing reaches G."""
+    settings = recipe(
+        augment__kind="diffaugment", data__size=16, data__channels=1, generator__width=4, discriminator__width=4,
+        training__steps=1, optimizer__warmup_kimg=1e9,
+    )  # fmt: skip
+    players, seen, drawn = build_players(settings, torch.device("cpu")), [], []
+    players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    players.generator.register_forward_hook(lambda _, __, out: drawn.append(out))
+    records_of(settings, tmp_path, players, Noise())
+    real, fake, g_fake = seen[:3]
+    assert g_fake.requires_grad
+    assert not fake.requires_grad
+    assert not torch.equal(g_fake.detach(), drawn[0].detach())
+    cut = (g_fake == 0).flatten(2).sum(2)
+    assert bool((cut >= 16).all())  # cutout leaves its hole in each of them, at least a quarter of 8x8
+
+
 @pytest.mark.parametrize("adversarial", ADVERSARIAL)
 @pytest.mark.parametrize("penalty", ["r1", "r2", "gradient", "gradient-one-sided", "dragan", "lecam"])
 def test_every_loss_trains_with_every_penalty(adversarial: str, penalty: str) -> None:
@@ -267,8 +303,11 @@ class Ear:
         self.desk = Desk(
             SimpleNamespace(checkpoints=folder), SimpleNamespace(write=self.records.append),
             SimpleNamespace(take=lambda record: None, reason_to_stop=lambda training, position: None, state="healthy"),
-            lambda players, last, separated: {}, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
+            self.examine, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
         )  # type: ignore[arg-type]  # fmt: skip
+
+    def examine(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
+        return {"reach": float(torch.cat([last.real, last.drawn]).abs().max())}
 
 
 def records_of(
@@ -314,6 +353,19 @@ def test_under_ada_the_strength_moves_with_the_images_and_is_on_record(
     (record,) = records_of(settings, tmp_path, players, Noise())
     assert record["augment_strength"] == pytest.approx(strength, abs=1e-5)  # 6 batches of 8 images, of 80
     assert float(players.memory.strength) == pytest.approx(strength, abs=1e-5)
+
+
+def test_what_is_examined_of_a_step_is_before_augmentation_which_leaves_the_range(tmp_path: Path) -> None:
+    settings = recipe(
+        augment__kind="ada", augment__target=-0.999, data__size=16, data__channels=1, generator__width=4,
+        discriminator__width=4, training__steps=1,
+    )  # fmt: skip
+    players, seen = build_players(settings, torch.device("cpu")), []
+    players.memory.strength += 1
+    players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    (record,) = records_of(settings, tmp_path, players, Noise())
+    assert float(seen[0].abs().max()) > 1.5
+    assert record["reach"] <= 1
 
 
 def test_the_parts_of_a_loss_with_a_lazy_penalty_are_those_of_all_steps(tmp_path: Path) -> None:

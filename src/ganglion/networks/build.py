@@ -12,7 +12,7 @@ from ganglion.networks import dcgan, r3gan, resnet
 from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.generator import Generator
 from ganglion.networks.initialise import WEIGHTED, initialise
-from ganglion.networks.latents import draw_latents
+from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.networks.norms import REFERENCE
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
@@ -36,8 +36,10 @@ def build_generator(recipe: Recipe) -> Generator:
         network: Generator = family(recipe.generator, recipe.latent.dim, channels, chain, class_count(recipe))
     _initialise(network, recipe, Purpose.INIT_GENERATOR)
     if network.needs_reference:
-        z = draw_latents(recipe.latent, REFERENCE, stream(recipe.training.seed, Purpose.REFERENCE))
-        network.reference = z.to(next(network.parameters()).device)
+        device, seed = next(network.parameters()).device, recipe.training.seed
+        network.reference = draw_latents(recipe.latent, REFERENCE, stream(seed, Purpose.REFERENCE)).to(device)
+        labels = draw_labels(class_count(recipe), REFERENCE, stream(seed, Purpose.REFERENCE, 2))
+        network.reference_labels = None if labels is None else labels.to(device)
     return network
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ganglion.errors import RecipeError
 from ganglion.networks.minibatch import MINIBATCH
 from ganglion.networks.norms import VirtualBatchNorm2d
 from ganglion.recipe.families import MinibatchName
@@ -73,10 +72,10 @@ class Discriminator(nn.Module):
         return self.trace(images, labels)[0]
 
     def trace(self, images: Tensor, labels: Tensor | None = None, layer: int = -1) -> tuple[Tensor, Tensor]:
-        """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises RecipeError for no such block."""
+        """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the discriminator has classes")
-        wanted = self._block(layer)
+        wanted = range(len(self.blocks))[layer]
         x = images if self.reference is None else torch.cat([self.reference, images])
         features = x
         for number, block in enumerate(self.blocks):
@@ -86,11 +85,3 @@ class Discriminator(nn.Module):
             x, features = x[len(self.reference) :], features[len(self.reference) :]
         logits: Tensor = self.head(x, labels)
         return logits, features.flatten(1)
-
-    def _block(self, layer: int) -> int:
-        count = len(self.blocks)
-        if not -count <= layer < count:
-            raise RecipeError(
-                f"objective.feature_matching.layer: D has the blocks 0 to {count - 1} (or -1 to {-count}); there is no {layer}"
-            )
-        return layer % count

@@ -38,8 +38,10 @@ class Generator(nn.Module):
         self.embedding = nn.Embedding(classes, size) if size else None
         self.stem = stem(latent_dim + size)
         self.blocks = nn.ModuleList(blocks)
-        self.reference: Tensor | None
+        self.reference: Tensor | None  # latents (R, Z) for virtual batch normalisation, and their classes (R,)
+        self.reference_labels: Tensor | None
         self.register_buffer("reference", None)
+        self.register_buffer("reference_labels", None)
 
     @property
     def needs_reference(self) -> bool:
@@ -48,9 +50,14 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the generator has classes")
+        if self.reference is not None:
+            z = torch.cat([self.reference, z])  # (R+N, Z)
+            labels = (
+                None if self.reference_labels is None or labels is None else torch.cat([self.reference_labels, labels])
+            )
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], 1)  # (N, Z+E)
-        x = self.stem(z if self.reference is None else torch.cat([self.reference, z]))
+            z = torch.cat([z, self.embedding(labels)], 1)  # (R+N, Z+E)
+        x = self.stem(z)
         for block in self.blocks:
             x = block(x, labels)
         return torch.tanh(x if self.reference is None else x[len(self.reference) :])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ganglion.recipe.objective import LOGISTIC
+from ganglion.recipe.objective import LOGISTIC, ZERO_IS_THE_BOUNDARY
+from ganglion.recipe.size import chain_to
 
 if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
@@ -27,7 +28,7 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     if objective.clip is not None and getattr(d, "spectral", False):
         yield (
             "objective.clip bounds the weights that discriminator.spectral rescales, so neither bounds D: "
-            "both are ways to keep D Lipschitz (Miyato et al. 2018, section 2); leave one out"
+            "both are ways to keep D Lipschitz (Miyato et al. 2018, section 3); leave one out"
         )
     if objective.real_label < 1 and objective.adversarial not in LOGISTIC:
         yield (
@@ -39,18 +40,35 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
             "objective.adversarial_weight and objective.feature_matching.weight are both 0: nothing would teach G; "
             "give one of them a weight"
         )
+    kinds = [penalty.kind for penalty in objective.penalties]
+    if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
+        yield f"objective.penalties has {twice[0]} more than once; keep one, with the sum of the weights"
+    if recipe.augment.kind == "ada" and objective.adversarial not in ZERO_IS_THE_BOUNDARY:
+        yield (
+            "augment.kind ada tells how far D over-fits from the sign of its logits (Karras et al. 2020, section 3.1), and "
+            f"under the loss {objective.adversarial} the sign has no meaning; set augment.kind to diffaugment, or "
+            f"objective.adversarial to {' or '.join(ZERO_IS_THE_BOUNDARY)}"
+        )
+    yield from _layer_conflicts(recipe)
     yield from _label_conflicts(recipe)
+
+
+def _layer_conflicts(recipe: Recipe) -> Iterator[str]:
+    """What can be known as soon as there is a size."""
+    chain = chain_to(recipe.data.size) if recipe.data.size else None
+    if chain is None:
+        return
+    layer, count = recipe.objective.feature_matching.layer, recipe.discriminator.block_count(chain.doublings)
+    if not -count <= layer < count:
+        yield (
+            f"objective.feature_matching.layer is {layer}, and at this size D has the blocks 0 to {count - 1} "
+            f"(or from the last, -1 to {-count}); choose one of them"
+        )
 
 
 def _label_conflicts(recipe: Recipe) -> Iterator[str]:
     if not recipe.data.conditional:
         return
-    norms = {getattr(part, "norm", "none") for part in (recipe.generator, recipe.discriminator)}
-    if "virtual-batch" in norms:
-        yield (
-            "virtual batch normalisation measures every image against one reference batch, whatever its class; "
-            "for data.conditional set the norms to batch, layer, instance or none"
-        )
     conditioning = getattr(recipe.generator, "conditioning", "embedding")
     if conditioning == "norm" and getattr(recipe.generator, "norm", "none") == "none":
         yield (

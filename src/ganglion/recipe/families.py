@@ -71,6 +71,10 @@ class DcganDiscriminator(Part):
     minibatch: MinibatchName = "none"
     """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
 
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each halving of the image."""
+        return doublings
+
 
 class ResnetGenerator(Part):
     family: Literal["resnet"] = "resnet"
@@ -103,6 +107,10 @@ class ResnetDiscriminator(Part):
     minibatch: MinibatchName = "none"
     """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
 
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each halving, and a non-linearity."""
+        return doublings + 1
+
 
 class R3ganGenerator(Part):
     family: Literal["r3gan"] = "r3gan"
@@ -134,6 +142,10 @@ class R3ganDiscriminator(Part):
     """Slope of leaky ReLU below zero."""
     minibatch: MinibatchName = "none"
     """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each resolution between two convolutions."""
+        return doublings + 3
 
 
 Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator, *choice("family", "dcgan")]

@@ -10,6 +10,7 @@ from ganglion.recipe.part import Part
 
 __all__ = [
     "LOGISTIC",
+    "ZERO_IS_THE_BOUNDARY",
     "AdversarialName",
     "Balance",
     "FeatureMatching",
@@ -27,6 +28,9 @@ PenaltyName = Literal["r1", "r2", "gradient", "gradient-one-sided", "dragan", "l
 
 LOGISTIC = ("non-saturating", "minimax")
 """Losses whose D is a classifier by cross-entropy, so that its labels can be smoothed."""
+
+ZERO_IS_THE_BOUNDARY = (*LOGISTIC, "hinge")
+"""Losses under which the sign of a logit is D's answer. Least squares draws the line at 1/2, the others nowhere."""
 
 
 class Penalty(Part):

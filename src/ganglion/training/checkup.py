@@ -33,10 +33,13 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 class LastStep:
-    """What the last step before a record has to show: D's inputs, and what G drew of which latents, in train mode."""
+    """What the last step before a record has to show: reals, and what G drew of which latents, in train mode.
 
-    def __init__(self, real: Tensor, fake: Tensor, drawn: Tensor, z: Tensor, labels: Tensor | None) -> None:
-        self.real, self.fake, self.drawn, self.z, self.labels = real, fake, drawn.detach(), z, labels
+    Before augmentation and noise, which widen both players' ranges alike and by chance.
+    """
+
+    def __init__(self, real: Tensor, drawn: Tensor, z: Tensor, labels: Tensor | None) -> None:
+        self.real, self.drawn, self.z, self.labels = real, drawn.detach().float(), z, labels
 
 
 class Checkup:
@@ -77,7 +80,7 @@ class Checkup:
             with watching_units(discriminator) as units_d:
                 found = examine(
                     self.yardstick, Shown(samples, self.labels), others,
-                    Step(last.real, last.fake, last.drawn.float(), again), _judge(discriminator), separated,
+                    Step(last.real, last.drawn, last.drawn, again), _judge(discriminator), separated,
                 )  # fmt: skip
         dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
         found |= {key: share for key, share in dead.items() if share is not None}

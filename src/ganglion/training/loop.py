@@ -153,7 +153,7 @@ def train_loop(
         record = _record(gauges.read(), position, last, fraction, scale, recipe, memory, players)
         last = position.images, position.seconds
         if desk:
-            last_step = LastStep(seen_real, seen_fake, fake, z, labels)
+            last_step = LastStep(real, fake, z, labels)
             saving = over or position.step % snapshot_steps == 0
             position.stopped = _keep(desk, recipe, players, position, record, last_step, saving)
             show_progress(fraction, status_line(record, desk.doctor.state))

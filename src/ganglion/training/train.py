@@ -170,7 +170,7 @@ def classes_of(recipe: Recipe, store: Store) -> list[str] | None:
     if without:
         raise DataError(
             f"data.conditional needs the class of every image, and {without:,} of {len(store.labels):,} have none: "
-            "put each class into a folder of its own, or leave data.conditional out"
+            "put each class into a folder of its own, two folders or more, or leave data.conditional out"
         )
     found = np.bincount(store.labels, minlength=len(store.classes))
     if len(store.classes) < 2 or len(store.classes) * FEWEST_OF_A_CLASS > len(store.labels) or not found.all():

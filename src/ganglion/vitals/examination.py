@@ -48,9 +48,9 @@ class Step(NamedTuple):
     """The last step before the record, as training had it."""
 
     real: Tensor
-    """(N, C, H, W) at D's input."""
+    """(N, C, H, W) as D gets them; in `ganglion train` before augmentation."""
     fake: Tensor
-    """(N, C, H, W) at D's input."""
+    """(N, C, H, W) likewise."""
     drawn: Tensor
     """(N, C, H, W) of G in train mode, before any augmentation."""
     again: Tensor | None
