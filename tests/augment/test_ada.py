@@ -47,6 +47,11 @@ def test_it_is_differentiable_in_its_images() -> None:
     assert (x.grad.abs().sum((1, 2, 3)) > 0).all()
 
 
+def test_its_gradient_passes_gradcheck() -> None:
+    x = images(3, size=(4, 4)).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda y: augment(y, torch.tensor(0.8), dice()), (x,))
+
+
 def test_alpha_moves_with_the_image_but_keeps_its_values() -> None:
     x = torch.cat([images(50), torch.ones(50, 1, 16, 16)], 1)
     assert torch.allclose(augment(x, torch.tensor(1.0), dice())[:, 3], torch.ones(50, 16, 16), atol=1e-5)

@@ -43,3 +43,9 @@ def test_equal_images_have_next_to_no_deviation_and_finite_gradients():
     found.sum().backward()
     assert found.max().item() < 2e-4
     assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("layer", [MinibatchDiscrimination(3), MinibatchStddev()])
+def test_gradients_pass_gradcheck_in_the_image_and_in_its_neighbours(layer):
+    x = features(4, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(layer.double(), (x,))

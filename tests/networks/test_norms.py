@@ -69,3 +69,21 @@ def test_a_conditional_normalisation_is_the_plain_one_with_its_classs_scale_and_
 def test_a_conditional_normalisation_begins_as_a_plain_one():
     x = maps()
     assert torch.equal(Normalise("batch", 6, 3)(x, torch.tensor([0, 1, 2, 0])), NORMS["batch"](6, False)(x))
+
+
+def test_gradients_pass_gradcheck_through_virtual_batch_norms_statistics():
+    layer, random = VirtualBatchNorm2d(2).double(), torch.Generator().manual_seed(0)
+    reference = torch.randn(REFERENCE, 2, 1, 2, generator=random, dtype=torch.float64)
+    x = torch.randn(2, 2, 1, 2, generator=random, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda y: layer(torch.cat([reference, y])), (x,))
+    assert torch.autograd.gradcheck(lambda r: layer(torch.cat([r, x.detach()]))[-2:], (reference.requires_grad_(),))
+
+
+@pytest.mark.parametrize("name", ["batch", "instance", "layer"])
+def test_gradients_pass_gradcheck_through_a_conditional_normalisation(name):
+    layer, labels = Normalise(name, 6, classes=3).train().double(), torch.tensor([2, 0])
+    x = maps(2)[..., :2, :2].double().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda y, scale, shift: torch.func.functional_call(layer, {"scale": scale, "shift": shift}, (y, labels)),
+        (x, layer.scale.detach().requires_grad_(), layer.shift.detach().requires_grad_()),
+    )

@@ -153,6 +153,10 @@ def test_a_smoothed_label_is_cross_entropy_against_it() -> None:
     torch.testing.assert_close(whole, cross_entropy(REAL, 0.9) + cross_entropy(FAKE, 0.0))
 
 
+def test_the_smoothing_of_a_label_passes_gradcheck() -> None:
+    assert torch.autograd.gradcheck(lambda real: label_smoothing(real, 0.9), (REAL.clone().requires_grad_(),))
+
+
 def test_d_is_best_off_where_it_says_the_smoothed_label() -> None:
     best = torch.tensor([math.log(0.9 / 0.1)], dtype=torch.float64, requires_grad=True)  # sigmoid of it is 0.9
     loss = ADVERSARIAL["non-saturating"].discriminator(best, torch.zeros(1)) + label_smoothing(best, 0.9)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from ganglion.objectives.generator_terms import feature_matching, historical_averaging, ramp
 
@@ -20,19 +21,31 @@ def test_feature_matching_is_the_squared_distance_of_means_and_is_blind_to_sprea
     assert float(feature_matching(torch.tensor([[1.0], [-1.0]]), torch.zeros(3, 1))) == 0
 
 
-def test_feature_matching_passes_gradcheck_in_its_fakes() -> None:
-    fake = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    real = torch.ones(2, 4, dtype=torch.float64)
-    loss = feature_matching(real, fake)
-    (slope,) = torch.autograd.grad(loss, fake)
+def wide(*shape: int, seed: int = 0) -> Tensor:
+    """Random numbers in float64 that want a gradient."""
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=torch.float64, generator=random).requires_grad_()
+
+
+def test_feature_matchings_gradient_is_right_by_hand_and_by_gradcheck() -> None:
+    real, fake = torch.ones(2, 4, dtype=torch.float64), wide(3, 4)
+    (slope,) = torch.autograd.grad(feature_matching(real, fake), fake)
     expected = 2 / 3 * (fake.detach().mean(0) - 1)  # d|m - 1|^2 / df with m the mean of three
-    torch.testing.assert_close(slope, expected.expand(3, 4), rtol=1e-5, atol=1e-6)  # the means are taken in float32
+    torch.testing.assert_close(slope, expected.expand(3, 4))
+    assert torch.autograd.gradcheck(feature_matching, (real, fake))
 
 
 def test_historical_averaging_sums_squared_distances_over_all_weights() -> None:
     weights = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])]
     means = [torch.tensor([0.0, 4.0]), torch.tensor([[3.5]])]
     assert float(historical_averaging(weights, means)) == pytest.approx(1 + 4 + 0.25)
+
+
+def test_historical_averaging_agrees_with_numpy_and_passes_gradcheck() -> None:
+    weights, means = [wide(3, 2), wide(4, seed=1)], [wide(3, 2, seed=2).detach(), wide(4, seed=3).detach()]
+    flat = [np.concatenate([part.detach().numpy().ravel() for part in parts]) for parts in (weights, means)]
+    assert historical_averaging(weights, means).item() == pytest.approx(np.linalg.norm(flat[0] - flat[1]) ** 2)
+    assert torch.autograd.gradcheck(lambda *now: historical_averaging(now, means), tuple(weights))
 
 
 @pytest.mark.parametrize(

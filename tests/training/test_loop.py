@@ -251,7 +251,7 @@ def test_g_learns_through_the_augmentation_that_d_sees(tmp_path: Path) -> None:
     players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     players.generator.register_forward_hook(lambda _, __, out: drawn.append(out))
     records_of(settings, tmp_path, players, Noise())
-    real, fake, g_fake = seen[:3]
+    fake, g_fake = seen[1:3]
     assert g_fake.requires_grad
     assert not fake.requires_grad
     assert not torch.equal(g_fake.detach(), drawn[0].detach())
@@ -306,7 +306,7 @@ class Ear:
             self.examine, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
         )  # type: ignore[arg-type]  # fmt: skip
 
-    def examine(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
+    def examine(self, _players: Players, last: LastStep, _separated: float | None) -> dict[str, Any]:
         return {"reach": float(torch.cat([last.real, last.drawn]).abs().max())}
 
 

@@ -24,9 +24,10 @@ def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor
     with torch.autocast(images.device.type, enabled=False):  # places and colours are finer than bf16
         draw = Draw(len(images), strength, random, images.device)
         geometry, colors = _geometry(draw, images.shape[2] / images.shape[3]), _colors(draw, images.shape[1])
-        grid = affine_grid(geometry[:, :2], list(images.shape), align_corners=False)
-        moved = grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        return _recolor(moved, colors)
+        wide = images.to(torch.promote_types(images.dtype, torch.float32))
+        grid = affine_grid(geometry[:, :2].to(wide.dtype), list(images.shape), align_corners=False)
+        moved = grid_sample(wide, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return _recolor(moved, colors.to(wide.dtype))
 
 
 def next_strength(strength: Tensor, mean_sign: Tensor, target: float, images: int, speed_kimg: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganglion.recipe.families import Activation
 
-__all__ = ["ACTIVATIONS", "ToGrid", "activation", "feature_maps", "full_precision"]
+__all__ = ["ACTIVATIONS", "ToGrid", "activation", "feature_maps", "full_precision", "widened"]
 
 ACTIVATIONS: dict[Activation, Callable[[float, bool], nn.Module]] = {
     "relu": lambda slope, inplace: nn.ReLU(inplace),
@@ -33,6 +33,11 @@ def full_precision(like: Tensor) -> torch.autocast:
     """Inside, nothing is computed in bf16: for statistics and distances, whose small differences count."""
     device = like.device.type if like.device.type != "meta" else "cpu"  # where costs are counted, nothing is computed
     return torch.autocast(device, enabled=False)
+
+
+def widened(x: Tensor) -> Tensor:
+    """x in float32, or as it is where it is wider still."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class ToGrid(nn.Module):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganglion.networks.layers import full_precision
+from ganglion.networks.layers import full_precision, widened
 from ganglion.recipe.families import MinibatchName
 
 __all__ = ["MINIBATCH", "MinibatchDiscrimination", "MinibatchStddev"]
@@ -32,7 +32,7 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         with full_precision(features):
-            m = self.project(features.float()).view(-1, KERNELS, DIMENSIONS)  # (N, B, K)
+            m = self.project(widened(features)).view(-1, KERNELS, DIMENSIONS)  # (N, B, K)
             apart = (m[:, None] - m[None]).abs().sum(3)  # (N, N, B)
             return torch.exp(-apart).sum(1) - 1  # (N, B), without the image itself
 
@@ -49,7 +49,7 @@ class MinibatchStddev(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         n = len(features)
         size = GROUP if n % GROUP == 0 else n
-        groups = features.float().view(size, n // size, -1)  # (group, N/group, A)
+        groups = widened(features).view(size, n // size, -1)  # (group, N/group, A)
         deviation = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1)  # (N/group,)
         return deviation.repeat(size)[:, None]  # (N, 1)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganglion.networks.layers import full_precision
+from ganglion.networks.layers import full_precision, widened
 from ganglion.recipe.families import Norm
 
 __all__ = ["NORMS", "REFERENCE", "Normalise", "VirtualBatchNorm2d"]
@@ -35,7 +35,7 @@ class VirtualBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x):  # a mean square of bf16 numbers is too coarse
-            wide = x.float()
+            wide = widened(x)
             mean, square = wide.mean((2, 3), keepdim=True), wide.square().mean((2, 3), keepdim=True)  # (R+N, C, 1, 1)
             mean = (mean[:REFERENCE].mean(0) * REFERENCE + mean) / (REFERENCE + 1)
             square = (square[:REFERENCE].mean(0) * REFERENCE + square) / (REFERENCE + 1)

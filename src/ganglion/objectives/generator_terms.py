@@ -15,7 +15,7 @@ __all__ = ["feature_matching", "historical_averaging", "ramp"]
 
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     """|E f(x) - E f(G(z))|^2 over features (N, A). Salimans et al. 2016, arXiv 1606.03498, section 3.1. In [0, inf)."""
-    return (real.float().mean(0) - fake.float().mean(0)).square().sum()
+    return (real.mean(0) - fake.mean(0)).square().sum()
 
 
 def historical_averaging(weights: Iterable[Tensor], means: Iterable[Tensor]) -> Tensor:
