@@ -32,8 +32,8 @@ def test_strength_0_changes_nothing_and_1_changes_every_image(channels: int, siz
 def test_the_stronger_the_more_images_change() -> None:
     changed = [float((change(p, n=300) > 1e-4).float().mean()) for p in (0.05, 0.2, 0.5)]
     assert changed == sorted(changed)
-    # of 13 changes each is made with probability p; some draws of one, such as no quarter turn, change nothing
-    assert 0.3 < changed[0] < 1 - 0.95**13 + 0.08  # nearly three standard deviations of 300 images
+    # of 14 changes each is made with probability p; some draws of one, such as no quarter turn, change nothing
+    assert 0.3 < changed[0] < 1 - 0.95**14 + 0.08  # nearly three standard deviations of 300 images
     assert changed[2] > 0.95
     means = [float(change(p, n=300).mean()) for p in (0, 0.05, 0.2, 0.5, 1)]
     assert means == sorted(means)
@@ -130,7 +130,7 @@ def test_the_strength_takes_speed_kimg_from_0_to_1_and_stays_in_between() -> Non
 # Each change alone
 
 FLIP, QUARTER, SHIFT_X, SHIFT_Y, SCALE, STRETCH, TURN, LAST_X, LAST_Y = range(9)
-BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
+BRIGHTNESS, CONTRAST, SATURATION, HUE, LUMA = range(5)
 MANY = 3000
 """Draws, so that a deviation is measured to 2 % or better."""
 
@@ -148,12 +148,12 @@ class Only(ada.Draw):
 
 
 def test_with_no_change_made_places_and_colours_stay() -> None:
-    assert torch.allclose(ada._geometry(Only(n=2), 0.5), torch.eye(3).expand(2, 3, 3))
-    assert torch.allclose(ada._colors(Only(n=2), 3), torch.eye(3, 4).expand(2, 3, 4), atol=1e-6)
+    assert torch.allclose(ada._geometry(Only(n=2), 16, 32), torch.eye(3).expand(2, 3, 3))
+    assert torch.allclose(ada._colors(Only(n=2)), torch.eye(3, 4).expand(2, 3, 4), atol=1e-6)
 
 
 def test_a_flip_mirrors_half_of_the_images_left_to_right() -> None:
-    maps = ada._geometry(Only(FLIP), 1.0)
+    maps = ada._geometry(Only(FLIP), 16, 16)
     x = maps[:, 0, 0]
     assert torch.equal(maps, torch.diag_embed(torch.stack([x, torch.ones(MANY), torch.ones(MANY)], 1)))
     assert set(x.tolist()) == {-1.0, 1.0}
@@ -162,7 +162,7 @@ def test_a_flip_mirrors_half_of_the_images_left_to_right() -> None:
 
 def test_quarter_turns_are_torchs_rot90_by_each_of_four_angles() -> None:
     x = images(40)
-    turned = resampled(x, ada._geometry(Only(QUARTER, n=40), 1.0))
+    turned = resampled(x, ada._geometry(Only(QUARTER, n=40), 16, 16))
     found = [
         [k for k in range(4) if torch.allclose(after, torch.rot90(before, k, (1, 2)), atol=1e-4)]
         for before, after in zip(x, turned, strict=True)
@@ -173,7 +173,7 @@ def test_quarter_turns_are_torchs_rot90_by_each_of_four_angles() -> None:
 
 @pytest.mark.parametrize(("change", "place"), [(SHIFT_X, 0), (SHIFT_Y, 1), (LAST_X, 0), (LAST_Y, 1)])
 def test_a_translation_moves_along_its_axis_as_far_as_the_paper_says(change: int, place: int) -> None:
-    maps = ada._geometry(Only(change), 1.0)
+    maps = ada._geometry(Only(change), 64, 64)
     sides = maps[:, place, 2] / 2  # a side is 2 long
     deviation = 0.125 if change in (LAST_X, LAST_Y) else 0.125 / 3**0.5  # normal; uniform up to an eighth
     assert float(sides.std()) == pytest.approx(deviation, rel=0.05)
@@ -182,9 +182,20 @@ def test_a_translation_moves_along_its_axis_as_far_as_the_paper_says(change: int
     assert torch.equal(maps, torch.eye(3).expand(MANY, 3, 3))
 
 
+def test_the_first_translation_is_by_whole_pixels_and_takes_no_sharpness() -> None:
+    maps = ada._geometry(Only(SHIFT_X, SHIFT_Y), 16, 24)
+    for place, side in ((0, 24), (1, 16)):
+        pixels = maps[:, place, 2] / 2 * side
+        assert torch.allclose(pixels, pixels.round(), atol=1e-5)
+        assert set(pixels.round().int().tolist()) == set(range(-side // 8, side // 8 + 1))
+    dots = torch.randn(40, 1, 16, 24, generator=torch.Generator().manual_seed(0)).sign()
+    after = resampled(dots, ada._geometry(Only(SHIFT_X, SHIFT_Y, n=40), 16, 24))
+    assert torch.allclose(after.abs(), torch.ones(()), atol=1e-4)  # between two pixels it would be a mixture
+
+
 @pytest.mark.parametrize(("change", "area"), [(SCALE, 2), (STRETCH, 0)])
 def test_a_scaling_keeps_the_shape_and_a_stretch_keeps_the_area(change: int, area: int) -> None:
-    maps = ada._geometry(Only(change), 1.0)
+    maps = ada._geometry(Only(change), 64, 64)
     x, y = maps[:, 0, 0].log2(), maps[:, 1, 1].log2()
     assert float(x.std()) == pytest.approx(0.2, rel=0.05)
     assert torch.allclose(x + y, area * x, atol=1e-5)
@@ -193,7 +204,7 @@ def test_a_scaling_keeps_the_shape_and_a_stretch_keeps_the_area(change: int, are
 
 def test_a_turn_goes_by_any_angle_and_is_one_in_pixels() -> None:
     pixels = torch.diag(torch.tensor([2.0, 1.0]))  # an image twice as wide as high
-    turns = pixels @ ada._geometry(Only(TURN), 0.5)[:, :2, :2] @ torch.linalg.inv(pixels)
+    turns = pixels @ ada._geometry(Only(TURN), 16, 32)[:, :2, :2] @ torch.linalg.inv(pixels)
     assert torch.allclose(turns @ turns.transpose(1, 2), torch.eye(2).expand(MANY, 2, 2), atol=1e-5)
     assert torch.allclose(torch.linalg.det(turns), torch.ones(MANY), atol=1e-5)
     angles = torch.atan2(turns[:, 1, 0], turns[:, 0, 0])
@@ -201,7 +212,7 @@ def test_a_turn_goes_by_any_angle_and_is_one_in_pixels() -> None:
 
 
 def test_a_map_of_colours_has_the_papers_deviations() -> None:
-    by = {change: ada._colors(Only(change), 3) for change in (BRIGHTNESS, CONTRAST, SATURATION, HUE)}
+    by = {change: ada._colors(Only(change)) for change in (BRIGHTNESS, CONTRAST, SATURATION, HUE)}
     identity = torch.eye(3).expand(MANY, 3, 3)
     assert torch.allclose(by[BRIGHTNESS][..., :3], identity, atol=1e-6)
     assert float(by[BRIGHTNESS][:, 0, 3].std()) == pytest.approx(0.2, rel=0.05)
@@ -213,3 +224,13 @@ def test_a_map_of_colours_has_the_papers_deviations() -> None:
     assert float(((trace[HUE] - 1) / 2).mean()) == pytest.approx(0, abs=0.05)  # the cosine of any angle
     for change in (CONTRAST, SATURATION, HUE):
         assert not by[change][..., 3].any()  # black of [-1, 1] stays where it is, but for brightness
+
+
+def test_a_luma_flip_makes_half_of_the_images_their_negatives_in_light_and_keeps_their_colours() -> None:
+    maps = ada._colors(Only(LUMA))[..., :3]
+    gray, colour = torch.ones(3), torch.tensor([1.0, -1.0, 0.0])
+    signs = (maps @ gray)[:, 0]
+    assert torch.allclose(signs.abs(), torch.ones(MANY), atol=1e-5)
+    assert float(signs.mean()) == pytest.approx(0, abs=0.06)
+    assert torch.allclose(maps @ gray, signs[:, None].expand(-1, 3), atol=1e-5)
+    assert torch.allclose(maps @ colour, colour.expand(MANY, 3), atol=1e-5)

@@ -15,7 +15,7 @@ from torch.nn.functional import affine_grid, grid_sample
 __all__ = ["augment", "next_strength"]
 
 SCALE_LOG2 = 0.2  # standard deviation of the scalings' base-2 logarithms, appendix B
-SHIFT = 0.125  # of a side: of the whole-pixel translation the furthest, of the other the standard deviation
+SHIFT = 0.125  # of a side: of the translation by whole pixels the furthest, of the other the standard deviation
 BRIGHTNESS, CONTRAST_LOG2, SATURATION_LOG2 = 0.2, 0.5, 1.0
 
 
@@ -23,7 +23,7 @@ def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor
     """Images (N, C, H, W), each changed in each way with probability `strength`; unchanged to rounding at 0."""
     with torch.autocast(images.device.type, enabled=False):  # places and colours are finer than bf16
         draw = Draw(len(images), strength, random, images.device)
-        geometry, colors = _geometry(draw, images.shape[2] / images.shape[3]), _colors(draw, images.shape[1])
+        geometry, colors = _geometry(draw, *images.shape[2:]), _colors(draw)
         wide = images.to(torch.promote_types(images.dtype, torch.float32))
         grid = affine_grid(geometry[:, :2].to(wide.dtype), list(images.shape), align_corners=False)
         moved = grid_sample(wide, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
@@ -57,14 +57,15 @@ class Draw:
         return torch.where(self.uniform() < self.strength, value, otherwise)
 
 
-def _geometry(draw: Draw, aspect: float) -> Tensor:
+def _geometry(draw: Draw, height: int, width: int) -> Tensor:
     """Maps from an output place to its input place, (N, 3, 3) on coordinates in [-1, 1]."""
-    whole = _eye(draw, 3)
+    whole, aspect = _eye(draw, 3), height / width
     flip = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)
     whole = whole @ _scaled(draw, flip, torch.ones_like(flip))
     quarter = draw.sometimes((draw.uniform() * 4).floor(), 0.0) * (math.pi / 2)
     whole = whole @ _turned(draw, quarter, 1.0 if aspect == 1 else aspect)
-    whole = whole @ _moved(draw, *(draw.sometimes((draw.uniform() * 2 - 1) * SHIFT, 0.0) for _ in range(2)))
+    shifts = [((draw.uniform() * 2 - 1) * SHIFT * side).round() / side for side in (width, height)]
+    whole = whole @ _moved(draw, *(draw.sometimes(shift, 0.0) for shift in shifts))
     scale = torch.exp2(draw.sometimes(draw.normal() * SCALE_LOG2, 0.0))
     whole = whole @ _scaled(draw, scale, scale)
     stretch = torch.exp2(draw.sometimes(draw.normal() * SCALE_LOG2, 0.0))
@@ -73,16 +74,17 @@ def _geometry(draw: Draw, aspect: float) -> Tensor:
     return whole @ _moved(draw, *(draw.sometimes(draw.normal() * SHIFT, 0.0) for _ in range(2)))
 
 
-def _colors(draw: Draw, channels: int) -> Tensor:
-    """Maps of colours (N, 3, 4): a matrix and an offset; for gray images all three rows are made to agree."""
+def _colors(draw: Draw) -> Tensor:
+    """Maps of colours (N, 3, 4), a matrix and an offset: along the gray axis and across it, each by a factor of its own."""
     brightness = draw.sometimes(draw.normal() * BRIGHTNESS, 0.0)
     contrast = torch.exp2(draw.sometimes(draw.normal() * CONTRAST_LOG2, 0.0))
     saturation = torch.exp2(draw.sometimes(draw.normal() * SATURATION_LOG2, 0.0))
     hue = draw.sometimes((draw.uniform() * 2 - 1) * math.pi, 0.0)
+    luma = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)  # -1: light and dark change places
     gray = torch.full((3, 3), 1 / 3, device=draw.device)
-    rotation = _about_gray(hue)
-    matrix = (gray + (rotation - gray) * saturation[:, None, None]) * contrast[:, None, None]  # (N, 3, 3)
-    offset = (brightness * contrast)[:, None, None].expand(-1, 3, 1)
+    across = (_about_gray(hue) - gray) * (saturation * contrast)[:, None, None]
+    matrix = gray * (luma * contrast)[:, None, None] + across  # (N, 3, 3)
+    offset = (brightness * luma * contrast)[:, None, None].expand(-1, 3, 1)
     return torch.cat([matrix, offset], 2)
 
 

@@ -31,7 +31,10 @@ def color(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def translation(images: Tensor, random: torch.Generator) -> Tensor:
-    """Moves each image by up to an eighth of its sides; what comes into view is black."""
+    """Moves each image by up to an eighth of its sides; what comes into view is black.
+
+    The authors' code has mid-gray there, which around pictures on black would be a frame that no real image has.
+    """
     n, _, h, w = images.shape
     rows, columns = (_moved(n, side, random, images.device) for side in (h, w))  # (N, H), (N, W): source indices
     inside = ((rows >= 0) & (rows < h))[:, :, None] & ((columns >= 0) & (columns < w))[:, None, :]  # (N, H, W)
