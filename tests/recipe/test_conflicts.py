@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ganglion.errors import RecipeError
 from ganglion.recipe.resolve import flatten, preset_names, preset_text, resolve
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 ON_GRADIENT = ["r1", "r2", "gradient", "gradient-one-sided", "dragan"]
 
@@ -133,10 +138,22 @@ def test_a_preset_from_the_literature_names_its_source(name: str) -> None:
     assert "arXiv" in head
 
 
+@pytest.mark.parametrize("name", preset_names())
+def test_every_value_of_a_preset_has_its_reason_beside_it_or_at_the_head_of_its_part(name: str) -> None:
+    head = ""
+    for line in preset_text(name).splitlines():
+        if line.startswith("#") or not line:
+            continue
+        if not line.startswith(" "):
+            head = line
+        elif not line.rstrip().endswith(":"):
+            assert "#" in line or "#" in head, f"{name}: {line.strip()}"
+
+
 def test_the_presets_are_those_that_the_documentation_lists() -> None:
-    assert preset_names() == sorted([
-        "auto", "dcgan", "dcgan-fm", "dragan", "fast", "improved", "lsgan", "r3gan", "small-data", "sngan", "wgan", "wgan-gp",
-    ])  # fmt: skip
+    rows = (DOCS / "recipes.md").read_text(encoding="utf-8").split("\n\n")
+    table = next(part for part in rows if part.startswith("| recipe | what it is |"))
+    assert preset_names() == sorted(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE))
 
 
 def test_the_papers_numbers_stand_in_their_recipes() -> None:

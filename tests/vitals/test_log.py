@@ -128,6 +128,11 @@ def test_the_status_line_shows_the_records_own_numbers():
     assert line == "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D tells 87%  distance 123  healthy"
 
 
+def test_the_status_line_shows_how_strong_an_adaptive_augmentation_is():
+    assert "augment 35%" in status_line(record(1000, augment_strength=0.3512))
+    assert "augment" not in status_line(record(1000))
+
+
 def test_the_status_line_leaves_out_what_was_not_measured():
     line = status_line(record(1000, eta_sec=None))
     assert not any(word in line for word in ("left", "distance", "D tells", "None"))

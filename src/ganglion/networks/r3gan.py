@@ -1,4 +1,4 @@
-"""The R3GAN family (Huang et al. 2025, "The GAN is dead; long live the GAN!", arXiv 2501.05441, section 4), written from
+"""The R3GAN family (Huang et al. 2025, "The GAN is dead; long live the GAN!", arXiv 2501.05441, section 3), written from
 the paper: residual blocks with grouped convolutions, no normalisation, Fixup's first weights, bilinear resampling.
 
 One thing differs: tanh bounds G's images, as in all our families. N images, C feature maps, H height, W width.

@@ -1,5 +1,6 @@
-"""The residual family of WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, appendix C) and SNGAN (Miyato et al. 2018,
-arXiv 1802.05957, appendix B.4), for any size that doublings of a base grid reach.
+"""The residual family of WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, appendix F) and SNGAN (Miyato et al. 2018,
+arXiv 1802.05957, appendix B.4), for any size that doublings of a base grid reach. D ends in a sum over places, as SNGAN's;
+WGAN-GP's in their mean, which differs by a factor.
 
 N images, C feature maps, H height, W width.
 """

@@ -44,6 +44,8 @@ def status_line(record: Mapping[str, Any], state: str | None = None) -> str:
         parts.append(f"D tells {record['separation']:.0%}")
     if "swd" in record:
         parts.append(f"distance {record['swd']:.0f}")
+    if "augment_strength" in record:
+        parts.append(f"augment {record['augment_strength']:.0%}")
     if state is not None:
         parts.append(state)
     return "  ".join(parts)
