@@ -15,10 +15,12 @@ TITLE, GAP, COLOURS = 20, 12, 128
 
 
 def page(grids: list[tuple[str, Path]], columns: int) -> Image.Image:
-    """Row by row, in cells as large as the largest grid, in COLOURS colours (a palette keeps the file small)."""
+    """Row by row, small grids enlarged by a whole factor to the largest one's size; few colours keep the file small."""
     pictures = [(title, Image.open(path).convert("RGB")) for title, path in grids]
-    width = max(picture.width for _, picture in pictures) + GAP
-    height = max(picture.height for _, picture in pictures) + GAP + TITLE
+    largest = max(picture.width for _, picture in pictures)
+    pictures = [(title, _enlarged(picture, round(largest / picture.width))) for title, picture in pictures]
+    width, height = (max(picture.size[axis] for _, picture in pictures) + GAP for axis in (0, 1))
+    height += TITLE
     columns = min(columns, len(pictures))
     whole = Image.new("RGB", (columns * width - GAP, math.ceil(len(pictures) / columns) * height - GAP), "white")
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(size=14)
@@ -27,6 +29,10 @@ def page(grids: list[tuple[str, Path]], columns: int) -> Image.Image:
         draw.text((left + 2, top), title, "black", font)
         whole.paste(picture, (left, top + TITLE))
     return whole.quantize(COLOURS)
+
+
+def _enlarged(picture: Image.Image, times: int) -> Image.Image:
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
 
 
 def main() -> None:
