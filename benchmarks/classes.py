@@ -3,8 +3,8 @@
     python benchmarks/classes.py --data-dir mnist/ --out results/                     `fast` with classes, one minute
     python benchmarks/classes.py --data-dir mnist/ --out results/ --recipe dcgan --minutes 3
 
-Prints the share of samples that are of their class, over all and for the worst digit, and the judge's distance, which
-the same images without labels put in scale. Leaves a sheet with a row for each digit.
+Prints the share of samples that are of their class, over all and for the worst digit, and the judge's distance of all
+samples together. Leaves a sheet with a row for each digit.
 """
 
 from __future__ import annotations

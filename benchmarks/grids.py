@@ -1,6 +1,8 @@
 """Several grids of samples, each under its title, on one page: the pictures of docs/recipes.md.
 
-python benchmarks/grids.py --out recipes.png --columns 4 "fast=results/fast-4min-0.png" "dcgan=results/dcgan-4min-0.png"
+    python benchmarks/grids.py --out recipes.png --columns 4 "fast=results/fast-4min-0.png" "dcgan=results/dcgan-4min-0.png"
+
+Grids of smaller images are enlarged, so that all are of about one size.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ TITLE, GAP, COLOURS = 20, 12, 128
 
 
 def page(grids: list[tuple[str, Path]], columns: int) -> Image.Image:
-    """Row by row, small grids enlarged by a whole factor to the largest one's size; few colours keep the file small."""
+    """Row by row, each enlarged by a whole factor; few colours keep the file small."""
     pictures = [(title, Image.open(path).convert("RGB")) for title, path in grids]
     largest = max(picture.width for _, picture in pictures)
     pictures = [(title, _enlarged(picture, round(largest / picture.width))) for title, picture in pictures]

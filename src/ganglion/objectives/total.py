@@ -48,7 +48,7 @@ def generator_loss(objective: Objective, real: Judgement | None, fake: Judgement
     matching = objective.feature_matching
     if matching.weight and real is not None:
         weight = matching.weight * ramp(images, matching.ramp_kimg)
-        parts["feature_matching"] = weight * feature_matching(real.features, fake.features)
+        parts["feature_matching"] = weight * feature_matching(real.features.float(), fake.features.float())
     return parts
 
 

@@ -203,7 +203,7 @@ def _shared(fabric: Fabric, values: Tensor) -> Tensor:
 
 def _judgement(discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective) -> Judgement:
     logits, features = discriminator.trace(images, labels, objective.feature_matching.layer)
-    return Judgement(logits.float(), features.float())
+    return Judgement(logits.float(), features)
 
 
 def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float, gauge: Player) -> None:
