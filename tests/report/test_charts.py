@@ -46,6 +46,13 @@ def test_every_series_is_drawn_in_a_colour_of_its_own():
     assert len(strokes) == len(set(strokes)) == 2
 
 
+def test_a_single_value_is_drawn_as_a_point():
+    """A short run has one snapshot, and a line of one value cannot be seen."""
+    once = [{"kimg": float(kimg), "score": 3.0 if kimg == 10 else None} for kimg in range(11)]
+    assert 'aria-roledescription="point"' in drawn(lines(once, ["score"], Frame(10.0), "score"))
+    assert 'aria-roledescription="point"' not in drawn(lines(TABLE, ["D"], Frame(100.0), "loss"))
+
+
 @pytest.mark.parametrize("name", ["blocks.0.convolution", "D's", 'a "b"', "x[0]", "a\\b"])
 def test_a_name_may_hold_what_means_something_to_vega(name: str) -> None:
     table = [{"kimg": float(kimg), name: float(kimg)} for kimg in range(10)]

@@ -69,11 +69,12 @@ def lines(
     bands = {named[name]: band for name, band in (bands or {}).items()}
     series = list(named.values())
     colour = _colour(series, legend)
+    alone = any(sum(row[name] is not None for row in rows) == 1 for name in series)  # a line of one value has no length
     line = (
         alt.Chart()
         .transform_fold(list(series), as_=["series", "value"])
         .transform_filter("isValid(datum.value)")
-        .mark_line(clip=True, interpolate="linear", strokeWidth=1.6)
+        .mark_line(clip=True, interpolate="linear", strokeWidth=1.6, point=alone)
         .encode(x=_x(), y=_y("value", title, scale), color=colour)
     )
     layers = [*_bands(bands, series, scale, title, colour), *_marks(frame), line, _hover(["kimg", *series])]
