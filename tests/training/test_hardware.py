@@ -1,3 +1,5 @@
+import ctypes
+import sys
 from typing import get_args
 
 import pytest
@@ -5,7 +7,16 @@ import torch
 
 from ganglion.errors import DeviceError
 from ganglion.recipe.schema import Precision
-from ganglion.training.hardware import DEVICES, DeviceName, choose_device, choose_precision, reproducible
+from ganglion.training.hardware import (
+    DEVICES,
+    DeviceName,
+    choose_device,
+    choose_precision,
+    kept_memory,
+    peak_memory_gb,
+    process_peak_bytes,
+    reproducible,
+)
 
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 PRESENT = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -90,3 +101,113 @@ def test_reproducible_may_be_nested():
             pass
         assert settings() == (True, False, False, False)
     assert settings() == before
+
+
+# Memory
+
+TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+DEFAULT = 128 * 1024  # bytes, of both thresholds, in glibc's manual
+
+
+class FakeLibc:
+    """glibc as far as memory goes: its thresholds, and each time that it was trimmed, with the thresholds of then.
+
+    `largest` is the largest threshold of mapping that it accepts: glibc before 2.35 refuses more than 32 MiB.
+    """
+
+    def __init__(self, largest: int = 2**62) -> None:
+        self.largest = largest
+        self.thresholds = {TRIM: DEFAULT, MMAP: DEFAULT}
+        self.trimmed: list[dict[int, int]] = []
+
+    def mallopt(self, parameter: int, value: int) -> int:
+        if parameter == MMAP and value > self.largest:
+            return 0
+        self.thresholds[parameter] = value
+        return 1
+
+    def malloc_trim(self, *_: int) -> int:
+        self.trimmed.append(dict(self.thresholds))
+        return 1
+
+
+def test_memory_is_kept_while_asked_and_the_thresholds_are_glibcs_own_before_it_is_handed_back():
+    libc = FakeLibc()
+    with kept_memory(lambda: libc):
+        assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
+        assert libc.trimmed == []
+    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
+    assert libc.thresholds == {TRIM: DEFAULT, MMAP: DEFAULT}
+
+
+def test_memory_is_handed_back_after_an_exception_too():
+    libc = FakeLibc()
+    with pytest.raises(ZeroDivisionError), kept_memory(lambda: libc):
+        raise ZeroDivisionError
+    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
+
+
+def test_nested_use_keeps_memory_until_the_outermost_ends():
+    libc = FakeLibc()
+    with kept_memory(lambda: libc):
+        with kept_memory(lambda: libc):
+            pass
+        assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
+        assert libc.trimmed == []
+    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
+
+
+def test_an_older_glibc_gets_the_largest_threshold_that_it_accepts():
+    libc = FakeLibc(largest=2**25)
+    with kept_memory(lambda: libc):
+        assert libc.thresholds[MMAP] == 2**25
+
+
+def test_without_glibc_memory_is_left_to_the_system():
+    with kept_memory(lambda: None):
+        pass
+
+
+def test_the_peak_of_this_process_is_what_its_largest_tensor_took_at_least():
+    kept = torch.ones(64 * 2**20 // 4)
+    peak = peak_memory_gb(CPU)
+    assert peak is not None
+    assert kept.nbytes / 2**30 < peak < 64
+
+
+def test_the_peak_does_not_fall_when_memory_is_freed():
+    before = peak_memory_gb(CPU)
+    tensor = torch.ones(2**20)
+    del tensor
+    after = peak_memory_gb(CPU)
+    assert before is not None
+    assert after is not None
+    assert after >= before
+
+
+class FakeKernel32:
+    """Windows' own count, or its refusal."""
+
+    def __init__(self, peak: int | None) -> None:
+        self.peak = peak
+
+    def GetCurrentProcess(self) -> int:  # noqa: N802  Windows names it
+        return -1
+
+    def K32GetProcessMemoryInfo(self, process, counters, size) -> int:  # noqa: N802
+        assert (process.value, size.value) == (
+            ctypes.c_void_p(-1).value,
+            72 if sys.maxsize > 2**32 else 40,
+        )  # PROCESS_MEMORY_COUNTERS, psapi.h
+        if self.peak is None:
+            return 0
+        counters._obj.PeakWorkingSetSize = self.peak
+        return 1
+
+
+def test_on_windows_the_peak_is_the_largest_working_set():
+    assert process_peak_bytes("win32", lambda: FakeKernel32(3 * 2**30)) == 3 * 2**30
+
+
+def test_where_windows_refuses_the_peak_is_not_known():
+    assert process_peak_bytes("win32", lambda: FakeKernel32(None)) is None

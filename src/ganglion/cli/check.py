@@ -49,7 +49,7 @@ def _page(found: Check) -> str:
         *_layers("G", found.signals_g),
         *_layers("D", found.signals_d),
         f"Speed: {found.images_per_sec:,.0f} images/s here, so {found.kimg:,.0f} kimg in {_time(found.minutes)}; "
-        f"memory {found.memory_gb:.1f} GiB so far",
+        f"memory {'unknown here' if found.memory_gb is None else f'{found.memory_gb:.1f} GiB so far'}",
     ])  # fmt: skip
 
 

@@ -7,8 +7,6 @@ thrown away.
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -36,7 +34,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
-from ganglion.training.hardware import choose_device, choose_precision, kept_memory, reproducible
+from ganglion.training.hardware import choose_device, choose_precision, kept_memory, peak_memory_gb, reproducible
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import train_loop
 from ganglion.training.players import Players, Position, build_players
@@ -79,8 +77,8 @@ class Check:
     """The budget in minutes."""
     kimg: float
     """The budget in thousands of images shown to D."""
-    memory_gb: float
-    """The largest so far, of the process or on the device."""
+    memory_gb: float | None
+    """The largest so far, of the process or on the device; None where the system does not tell."""
     signals_g: list[LayerSignal]
     signals_d: list[LayerSignal]
 
@@ -126,7 +124,9 @@ def check(
     if failed:
         remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
-    return Check(remarks, recipe.name, len(store.images), speed, minutes, kimg, _memory_gb(place), layers_g, layers_d)
+    return Check(
+        remarks, recipe.name, len(store.images), speed, minutes, kimg, peak_memory_gb(place), layers_g, layers_d
+    )
 
 
 def of_images(store: Store) -> list[Remark]:
@@ -288,10 +288,3 @@ def _budget(recipe: Recipe, speed: float) -> tuple[float, float]:
         return budget.seconds / 60, speed * budget.seconds / 1000
     images = (budget.steps or 0) * recipe.training.batch * recipe.balance.d_steps
     return images / speed / 60, images / 1000
-
-
-def _memory_gb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from ganglion.errors import DeviceError
 from ganglion.recipe.schema import Precision
 
-__all__ = ["DEVICES", "DeviceName", "choose_device", "choose_precision", "kept_memory", "reproducible"]
+__all__ = [
+    "DEVICES",
+    "DeviceName",
+    "choose_device",
+    "choose_precision",
+    "kept_memory",
+    "peak_memory_gb",
+    "process_peak_bytes",
+    "reproducible",
+]
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+DEFAULT_BYTES = 128 * 1024  # both thresholds, where nobody set them; mallopt(3)
+KEPT_BYTES = 2**30  # no block below this is mapped anew
+LARGEST_BEFORE_2_35 = 2**25  # HEAP_MAX_SIZE / 2: an older glibc refuses a larger threshold of mapping
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -60,23 +74,102 @@ def _native_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def glibc() -> Any | None:
+    """The C library, where it is glibc: macOS, Windows and musl (Alpine) have none, and no knobs of this kind."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
     """While it lasts, freed memory stays with the process instead of going back to the kernel after each step.
 
     glibc maps every block of megabytes anew, and the kernel fills it with zeros: on two cores that cost a tenth of a
-    64x64 training step. Afterwards what is free is handed back. Other C libraries are left as they are.
+    64x64 training step. Afterwards the thresholds are glibc's defaults, 128 KiB, and what is free is handed back. Both
+    are settings of the whole process, so of several users, nested or in threads, the last one to end restores them.
+    glibc cannot be asked for earlier values, and no longer adapts the thresholds itself once one was set (mallopt(3)).
+    Without glibc nothing is changed.
     """
-    libc = ctypes.CDLL(None)
-    if platform.libc_ver()[0] != "glibc":
+    libc = find()
+    if libc is None:
         yield
         return
-    libc.mallopt(M_MMAP_THRESHOLD, 2**30)
-    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    with KEEPING.lock:
+        KEEPING.users += 1
+        if KEEPING.users == 1:
+            _set_thresholds(libc, KEPT_BYTES, 2**31 - 1)
     try:
         yield
     finally:
-        libc.malloc_trim(0)
+        with KEEPING.lock:
+            KEEPING.users -= 1
+            if KEEPING.users == 0:
+                _set_thresholds(libc, DEFAULT_BYTES, DEFAULT_BYTES)
+                libc.malloc_trim(0)
+
+
+class _Keeping:
+    """How many are using `kept_memory` in this process."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = threading.Lock(), 0
+
+
+KEEPING = _Keeping()
+
+
+def _set_thresholds(libc: Any, mmap_bytes: int, trim_bytes: int) -> None:
+    if not libc.mallopt(M_MMAP_THRESHOLD, mmap_bytes):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE_2_35)
+    libc.mallopt(M_TRIM_THRESHOLD, trim_bytes)
+
+
+def peak_memory_gb(device: torch.device) -> float | None:
+    """The most memory in use so far, in GiB: on a CUDA device what PyTorch took of it, elsewhere what this process had.
+
+    None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    peak = process_peak_bytes()
+    return None if peak is None else peak / 2**30
+
+
+def process_peak_bytes(
+    system: str = sys.platform, kernel32: Callable[[], Any] = lambda: vars(ctypes)["WinDLL"]("kernel32")
+) -> int | None:
+    """The largest resident size of this process so far; None where the system does not tell."""
+    if system == "win32":
+        return _windows_peak_bytes(kernel32())
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if system == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class _MemoryCounters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of Windows' psapi.h."""
+
+    _fields_ = (
+        ("cb", ctypes.c_uint32),
+        ("PageFaultCount", ctypes.c_uint32),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    )
+
+
+def _windows_peak_bytes(kernel32: Any) -> int | None:
+    process = ctypes.c_void_p(kernel32.GetCurrentProcess())  # a handle is as wide as a pointer
+    counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
+    found = kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), ctypes.c_uint32(counters.cb))
+    return int(counters.PeakWorkingSetSize) if found else None
 
 
 @contextmanager
