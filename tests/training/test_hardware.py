@@ -106,7 +106,12 @@ def test_reproducible_may_be_nested():
 # Memory
 
 TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
-DEFAULT = 128 * 1024  # bytes, of both thresholds, in glibc's manual
+MIB = 2**20
+INITIAL = {TRIM: 128 * 1024, MMAP: 128 * 1024}  # bytes; glibc's manual, mallopt(3)
+ADAPTED = {
+    TRIM: 64 * MIB,
+    MMAP: 32 * MIB,
+}  # where glibc's own adaptation ends: DEFAULT_MMAP_THRESHOLD_MAX, and twice it
 
 
 class FakeLibc:
@@ -117,7 +122,7 @@ class FakeLibc:
 
     def __init__(self, largest: int = 2**62) -> None:
         self.largest = largest
-        self.thresholds = {TRIM: DEFAULT, MMAP: DEFAULT}
+        self.thresholds = dict(INITIAL)
         self.trimmed: list[dict[int, int]] = []
 
     def mallopt(self, parameter: int, value: int) -> int:
@@ -131,20 +136,20 @@ class FakeLibc:
         return 1
 
 
-def test_memory_is_kept_while_asked_and_the_thresholds_are_glibcs_own_before_it_is_handed_back():
+def test_memory_is_kept_while_asked_and_the_thresholds_are_lowered_before_it_is_handed_back():
     libc = FakeLibc()
     with kept_memory(lambda: libc):
         assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
         assert libc.trimmed == []
-    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
-    assert libc.thresholds == {TRIM: DEFAULT, MMAP: DEFAULT}
+    assert libc.trimmed == [ADAPTED]
+    assert libc.thresholds == ADAPTED
 
 
 def test_memory_is_handed_back_after_an_exception_too():
     libc = FakeLibc()
     with pytest.raises(ZeroDivisionError), kept_memory(lambda: libc):
         raise ZeroDivisionError
-    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
+    assert libc.trimmed == [ADAPTED]
 
 
 def test_nested_use_keeps_memory_until_the_outermost_ends():
@@ -154,7 +159,7 @@ def test_nested_use_keeps_memory_until_the_outermost_ends():
             pass
         assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
         assert libc.trimmed == []
-    assert libc.trimmed == [{TRIM: DEFAULT, MMAP: DEFAULT}]
+    assert libc.trimmed == [ADAPTED]
 
 
 def test_an_older_glibc_gets_the_largest_threshold_that_it_accepts():

@@ -28,9 +28,12 @@ __all__ = [
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-DEFAULT_BYTES = 128 * 1024  # both thresholds, where nobody set them; mallopt(3)
 KEPT_BYTES = 2**30  # no block below this is mapped anew
 LARGEST_BEFORE_2_35 = 2**25  # HEAP_MAX_SIZE / 2: an older glibc refuses a larger threshold of mapping
+ADAPTED_BYTES = (
+    2**25,
+    2**26,
+)  # what glibc raises its thresholds to by itself once a block of 32 MiB was freed; mallopt(3)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -84,9 +87,10 @@ def kept_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
     """While it lasts, freed memory stays with the process instead of going back to the kernel after each step.
 
     glibc maps every block of megabytes anew, and the kernel fills it with zeros: on two cores that cost a tenth of a
-    64x64 training step. Afterwards the thresholds are glibc's defaults, 128 KiB, and what is free is handed back. Both
-    are settings of the whole process, so of several users, nested or in threads, the last one to end restores them.
-    glibc cannot be asked for earlier values, and no longer adapts the thresholds itself once one was set (mallopt(3)).
+    64x64 training step. Afterwards what is free is handed back, and the thresholds are those that glibc's own adaptation
+    ends with in a process of large tensors. The values of before cannot be asked for, and glibc no longer adapts them
+    once one was set (mallopt(3)), so its initial 128 KiB would stay: large temporaries then take ten times as long.
+    The settings are the whole process's: of several users, nested or in threads, the last one to end restores them.
     Without glibc nothing is changed.
     """
     libc = find()
@@ -103,7 +107,7 @@ def kept_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
         with KEEPING.lock:
             KEEPING.users -= 1
             if KEEPING.users == 0:
-                _set_thresholds(libc, DEFAULT_BYTES, DEFAULT_BYTES)
+                _set_thresholds(libc, *ADAPTED_BYTES)
                 libc.malloc_trim(0)
 
 
