@@ -1,12 +1,20 @@
 import errno
 import os
-import stat
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ganglion.data.atomic import full_disk_said_once, storage_errors, sync_folder, write_atomically, write_synced
+from ganglion.data.atomic import (
+    full_disk_said_once,
+    move,
+    storage_errors,
+    sync_file,
+    sync_folder,
+    write_atomically,
+    write_synced,
+)
 from ganglion.errors import StorageError
 
 
@@ -21,9 +29,10 @@ def test_an_old_file_is_replaced_and_nothing_else_is_left(tmp_path):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"new")]
 
 
-def test_others_may_read_what_was_written(tmp_path):
+def test_who_may_read_it_is_what_holds_for_any_new_file_of_this_user(tmp_path):
     write_atomically(tmp_path / "file", b"")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing(tmp_path):
@@ -35,7 +44,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing(tmp_path):
 
 def test_a_folder_in_the_way_is_left_and_so_is_no_half_file(tmp_path):
     (tmp_path / "file" / "inside").mkdir(parents=True)
-    with pytest.raises(StorageError, match="directory"):
+    with pytest.raises(StorageError, match="file cannot be written"):
         write_atomically(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -84,7 +93,84 @@ def test_a_thread_that_a_full_disk_ends_is_silent_and_another_is_not(monkeypatch
     assert seen == [errno.EIO]
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO])
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.EINVAL, errno.ENOTEMPTY])
 def test_a_place_that_cannot_be_written_is_said_in_words(tmp_path, code):
     with pytest.raises(StorageError, match="cannot be written"), storage_errors(tmp_path):
         raise OSError(code, "no")
+
+
+# What systems do differently
+
+NO_FILE = 10**6  # more than a process may have open
+
+
+class Held:
+    """A file that another program holds open for the next `times` attempts to move it, as on Windows."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.moved_to = times, None
+
+    def replace(self, target) -> None:
+        if self.times:
+            self.times -= 1
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        self.moved_to = target
+
+
+def test_a_move_that_another_program_holds_up_is_tried_again():
+    file, slept = Held(2), []
+    move(file, "there", (0.1, 0.2, 0.4), slept.append)
+    assert (file.moved_to, slept) == ("there", [0.1, 0.2])
+
+
+def test_a_move_that_is_refused_throughout_is_an_error():
+    slept = []
+    with pytest.raises(PermissionError):
+        move(Held(3), "there", (0.1, 0.2), slept.append)
+    assert slept == [0.1, 0.2]
+
+
+def test_a_move_replaces_a_file_on_every_system(tmp_path):
+    (tmp_path / "new").write_bytes(b"new")
+    (tmp_path / "old").write_bytes(b"old")
+    move(tmp_path / "new", tmp_path / "old")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("old", b"new")]
+
+
+def test_where_folders_cannot_be_opened_as_on_windows_they_are_not_synced(tmp_path):
+    def refuse(folder, flags):
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    sync_folder(tmp_path, refuse)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc, a file system that syncs nothing, is Linux's")
+def test_a_file_system_that_cannot_sync_folders_is_no_error():
+    sync_folder(Path("/proc"))
+
+
+def test_a_sync_that_fails_is_an_error(tmp_path):
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        sync_folder(tmp_path, lambda folder, flags: NO_FILE)
+
+
+def test_on_macos_a_file_is_flushed_through_the_drives_own_cache(tmp_path):
+    asked = []
+    module = SimpleNamespace(F_FULLFSYNC=51, fcntl=lambda handle, command: asked.append((handle, command)))
+    with (tmp_path / "file").open("wb") as file:
+        sync_file(file.fileno(), lambda: module)
+        assert asked == [(file.fileno(), 51)]
+
+
+@pytest.mark.parametrize("module", [None, SimpleNamespace()])
+def test_where_there_is_no_such_flush_fsync_is_what_there_is(module):
+    with pytest.raises(OSError, match="Bad file descriptor"):  # fsync's answer
+        sync_file(NO_FILE, lambda: module)
+
+
+def test_a_volume_that_refuses_the_flush_is_synced_as_elsewhere(tmp_path):
+    def refuse(handle, command):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    with (tmp_path / "file").open("wb") as file:
+        sync_file(file.fileno(), lambda: SimpleNamespace(F_FULLFSYNC=51, fcntl=refuse))

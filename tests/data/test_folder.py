@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from ganglion.data.folder import FolderSource
+from ganglion.data.folder import FolderSource, walk
 from ganglion.data.scan import scan
 from ganglion.data.source import LARGEST_FILE_BYTES
 
@@ -139,3 +139,14 @@ def test_reading_does_not_change_the_fingerprint(image_folder, cache):
 def test_a_folder_can_be_sent_to_a_worker(tmp_path):
     source = FolderSource(tmp_path)
     assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_where_a_file_system_numbers_nothing_folders_are_told_apart_by_their_place(image_folder, tmp_path):
+    root = image_folder(["a/1.png", "b/2.png"])
+    (root / "b" / "loop").symlink_to(root, target_is_directory=True)
+
+    def unnumbered(path):
+        path.stat()
+        return os.stat_result((0o40755, 0, 0, *[0] * 7))
+
+    assert sorted(name for name, _ in walk(root, unnumbered)) == ["a/1.png", "b/2.png"]

@@ -1,14 +1,15 @@
 import signal
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
-from ganglion.training.interrupt import Interrupt
+from ganglion.training.interrupt import SIGNALS, Interrupt, stopping_signals
 
 
 def handlers() -> list[object]:
-    return [signal.getsignal(number) for number in Interrupt.SIGNALS]
+    return [signal.getsignal(number) for number in SIGNALS]
 
 
 def in_a_thread(work: Callable[[], object]) -> list[object]:
@@ -91,3 +92,17 @@ def test_in_another_thread_it_is_harmless_and_never_wanted():
 
     assert in_a_thread(work) == [False]
     assert handlers() == before
+
+
+def test_ctrl_break_is_heeded_where_windows_has_it_and_sigterm_everywhere():
+    assert stopping_signals(SimpleNamespace(SIGINT=2, SIGTERM=15, SIGBREAK=21)) == (2, 15, 21)
+    assert stopping_signals(SimpleNamespace(SIGINT=2, SIGTERM=15, SIGHUP=1)) == (2, 15)
+
+
+def test_a_second_ctrl_break_stops_at_once_as_a_second_ctrl_c_does():
+    key = signal.SIGTERM  # stands for SIGBREAK, which Linux does not have
+    with Interrupt(signals=(key,), keys=(key,)) as interrupt:
+        signal.raise_signal(key)
+        assert interrupt.wanted
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(key)

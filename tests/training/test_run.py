@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ganglion.errors import RunError
+from ganglion.errors import RunError, StorageError
 from ganglion.recipe.resolve import resolve, update
 from ganglion.training.run import Run, difference, locked, set_aside
 
@@ -93,3 +93,22 @@ def test_setting_aside_loses_nothing_and_never_writes_over(tmp_path: Path) -> No
     assert (tmp_path / "run.old-1" / "recipe.yaml").read_text() == "first"
     assert (tmp_path / "run.old-2" / "recipe.yaml").read_text() == "second"
     assert set_aside(run) is None
+
+
+def test_a_run_that_another_program_has_open_is_not_torn_in_two(tmp_path: Path) -> None:
+    """Windows moves no folder while one of its files is open; TensorBoard opens them all."""
+    run = tmp_path / "run"
+    names = ["checkpoints", "recipe.yaml", "tensorboard", "vitals.jsonl"]
+    run.mkdir()
+    for name in names:
+        (run / name).write_text(name)
+
+    def move(source: Path, target: Path) -> None:
+        if source.parent == run and source.name == "tensorboard":
+            raise PermissionError(13, "Permission denied", str(source))
+        source.rename(target)
+
+    with pytest.raises(StorageError, match=r"tensorboard .*Permission denied.*close what has it open"):
+        set_aside(run, move)
+    assert sorted(path.name for path in run.iterdir()) == names
+    assert list(tmp_path.iterdir()) == [run]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.data.source import LARGEST_FILE_BYTES, Entry, is_litter, looks_like_image, natural_label
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "walk"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class FolderSource:
     def fingerprint(self) -> str:
         """Hash of every file's name, size and times: a changed, added or removed file changes it."""
         digest = hashlib.sha256(b"folder")
-        for name, status in sorted(_walk(self.root)):
+        for name, status in sorted(walk(self.root)):
             digest.update(os.fsencode(name) + b"\0")
             digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns) if status else None).encode())
         return digest.hexdigest()
 
     def entries(self) -> list[Entry]:
-        names = sorted(name for name, _ in _walk(self.root))
+        names = sorted(name for name, _ in walk(self.root))
         return [
             Entry(name, name, label, looks_like_image(name))
             for name, label in zip(names, natural_label(names), strict=True)
@@ -43,18 +43,20 @@ class FolderSource:
         return path.read_bytes()
 
 
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
+def walk(
+    root: Path, status_of: Callable[[Path], os.stat_result] = Path.stat
+) -> Iterator[tuple[str, os.stat_result | None]]:
     """Relative path and status of every file below `root`. Links are followed, after all else.
 
     A folder that has been read under another name (a loop, a second link) is not read again; a name whose target cannot
     be reached has no status.
     """
-    folders, links, known = [""], list[str](), set[tuple[int, int]]()
+    folders, links, known = [""], list[str](), set[tuple[int, int] | str]()
     while folders or links:
         prefix = folders.pop() if folders else links.pop(0)
         here = root / prefix
         try:
-            identity = _identity(here.stat())
+            identity = _identity(here, status_of(here))
             if identity in known:
                 continue
             known.add(identity)
@@ -75,5 +77,6 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
                 yield name, None
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _identity(folder: Path, status: os.stat_result) -> tuple[int, int] | str:
+    """The same for all names of a folder. Some network and FAT drives number nothing: there it is the resolved path."""
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.data.atomic import storage_errors
+from ganglion.data.atomic import move, storage_errors
 
 __all__ = ["columns_for", "save_image", "sheet"]
 
@@ -38,6 +38,6 @@ def save_image(pixels: NDArray[np.uint8], path: Path) -> None:
         beside = path.with_name(f".{path.name}.part")
         try:
             Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(beside, format="PNG")
-            beside.replace(path)
+            move(beside, path)
         finally:
             beside.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ganglion.data.atomic import storage_errors, sync_folder, write_synced
+from ganglion.data.atomic import move, storage_errors, sync_file, sync_folder, write_synced
 from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
 from ganglion.data.scan import Scan, printable
 from ganglion.data.source import Entry, Source
@@ -127,7 +126,7 @@ def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Cal
         tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
         write_synced(building / "store.json", json.dumps(tree, indent=1).encode())
         sync_folder(building)
-        building.rename(place)
+        move(building, place)
         sync_folder(place.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -157,7 +156,7 @@ def _write_images(
         file.seek(0)
         _write_header(file, (packed, *settings.size, settings.channels))
         file.flush()
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
     return packed, lost
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.data.atomic import storage_errors
+from ganglion.data.atomic import move, storage_errors
 from ganglion.errors import DataError
 
 __all__ = ["FILMS", "enlarged", "write_film"]
@@ -33,7 +33,7 @@ def write_film(frames: Frames, path: Path, fps: float = 24) -> int:
         beside = path.with_name(f".{path.stem}.part{suffix}")
         try:
             count = _write_mp4(frames, beside, fps) if suffix == ".mp4" else _write_animation(frames, beside, fps)
-            beside.replace(path)
+            move(beside, path)
         finally:
             beside.unlink(missing_ok=True)
     return count

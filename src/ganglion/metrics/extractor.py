@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganglion.data.atomic import storage_errors
+from ganglion.data.atomic import move, storage_errors
 from ganglion.data.pixels import to_float
 from ganglion.metrics.images import ImageSet
 
@@ -80,7 +80,7 @@ def extract(
             try:
                 _write(images, extractor, writing, progress)
                 if not place.exists():  # another process may have been quicker
-                    writing.rename(place)
+                    move(writing, place)
             finally:
                 shutil.rmtree(writing, ignore_errors=True)
     kept = place / "probabilities.npy"

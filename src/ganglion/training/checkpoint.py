@@ -22,7 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganglion.data.atomic import storage_errors, sync_folder, write_atomically, write_synced
+from ganglion.data.atomic import move, storage_errors, sync_folder, write_atomically, write_synced
 from ganglion.errors import CheckpointError
 from ganglion.training.players import Players, Position
 
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, players: Players, position: Position) -> None:
         try:
             _write_files(writing, players, position)
             shutil.rmtree(folder / name, ignore_errors=True)  # an older life of this run may have left one
-            writing.rename(folder / name)
+            move(writing, folder / name)
         finally:
             shutil.rmtree(writing, ignore_errors=True)
         sync_folder(folder)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Interrupt"]
+__all__ = ["SIGNALS", "Interrupt", "stopping_signals"]
+
+
+def stopping_signals(system: Any = signal, names: Sequence[str] = ("SIGINT", "SIGTERM", "SIGBREAK")) -> tuple[int, ...]:
+    """Those of the signals that this system has: Ctrl-Break is Windows' own, and SIGTERM never comes there."""
+    return tuple(getattr(system, name) for name in names if hasattr(system, name))
+
+
+SIGNALS = stopping_signals()
+KEYS = stopping_signals(names=("SIGINT", "SIGBREAK"))  # those that a person presses
 
 
 class Interrupt:
     """While entered, the first signal sets `wanted`; a second Ctrl-C stops at once, as Python does otherwise."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[int] = SIGNALS, keys: Sequence[int] = KEYS) -> None:
         self.wanted = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._signals, self._keys = signals, keys
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there does Python deliver signals
-            self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+            self._before = {number: signal.signal(number, self._ask) for number in self._signals}
         return self
 
     def __exit__(
@@ -31,6 +40,6 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if self.wanted and number == signal.SIGINT:
+        if self.wanted and number in self._keys:
             raise KeyboardInterrupt
         self.wanted = True

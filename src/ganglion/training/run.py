@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from ganglion.data.atomic import storage_errors, write_atomically
-from ganglion.errors import RecipeError, RunError
+from ganglion.data.atomic import move, storage_errors, write_atomically
+from ganglion.errors import RecipeError, RunError, StorageError
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.training.checkpoint import find_checkpoint, steps_saved
@@ -114,16 +114,29 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def set_aside(path: Path) -> Path | None:
-    """Moves what a run folder holds to a folder beside it, so that a fresh run loses nothing; where it went."""
+def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | None:
+    """Moves what a run folder holds to a folder beside it, so that a fresh run loses nothing; where it went.
+
+    Raises StorageError where something cannot be moved (on Windows: where a program has it open); then all stays here.
+    """
     held = [child for child in path.iterdir() if child.name != ".lock"]
     if not held:
         return None
     number = next(n for n in range(1, 10**6) if not path.with_name(f"{path.name}.old-{n}").exists())
     aside = path.with_name(f"{path.name}.old-{number}")
-    aside.mkdir()
+    with storage_errors(aside):
+        aside.mkdir()
     for child in held:
-        child.rename(aside / child.name)
+        try:
+            move(child, aside / child.name)
+        except OSError as error:
+            for moved in list(aside.iterdir()):
+                move(moved, path / moved.name)
+            aside.rmdir()
+            raise StorageError(
+                f"{child} cannot be set aside ({error.strerror}): close what has it open, such as TensorBoard, "
+                "and run the same command again; or name another --run"
+            ) from error
     return aside
 
 
