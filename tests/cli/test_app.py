@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 from PIL import Image
 
 import ganglion
+from ganglion.cli.app import any_character
 from tiny import TINY, as_options
 
 
@@ -23,8 +25,8 @@ def ganglion_command(cache: Path, tmp_path: Path):  # type: ignore[no-untyped-de
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "ganglion.cli.app", *words], cwd=tmp_path, timeout=120, capture_output=True, text=True,
-            env={**os.environ, "GANGLION_CACHE": str(cache), "COLUMNS": "120"},
+            [sys.executable, "-m", "ganglion.cli.app", *words], cwd=tmp_path, timeout=120, capture_output=True,
+            encoding="utf-8", env={**os.environ, "GANGLION_CACHE": str(cache), "COLUMNS": "120"},
         )  # fmt: skip
 
     return run
@@ -158,15 +160,72 @@ def test_the_version_is_printed(ganglion_command) -> None:  # type: ignore[no-un
     assert ganglion_command("--version").stdout.strip() == ganglion.__version__
 
 
-def test_a_reader_that_goes_away_is_no_error(cache: Path) -> None:
+BROKEN = """
+import errno, sys
+from ganglion.cli.app import main
+
+def write():
+    sys.stdout.write("kept in the buffer")
+    raise OSError(errno.EINVAL, "Invalid argument")  # what Windows says of a pipe that nobody reads
+
+main(write, windows=sys.argv[1] == "windows")
+"""
+
+
+def unread(*words: str) -> tuple[int, str]:
+    """Exit code and standard error of a Python process whose standard output nobody reads."""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        return process.wait(60), process.stderr.read().decode()
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    assert unread("-m", "ganglion.cli.app", "recipes", "dcgan") == (1, "")
+
+
+def test_a_reader_that_goes_away_on_windows_is_no_error_either() -> None:
+    assert unread("-c", BROKEN, "windows") == (1, "")
+
+
+def test_the_same_error_elsewhere_is_not_hidden() -> None:
+    code, said = unread("-c", BROKEN, "elsewhere")
+    assert code != 0
+    assert "OSError: [Errno 22] Invalid argument" in said
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_every_name_can_be_printed_into_a_pipe_whatever_the_systems_encoding(
+    tmp_path: Path, cache: Path, encoding: str
+) -> None:
+    photos(tmp_path / "photos")
     done = subprocess.run(
-        f"{sys.executable} -m ganglion.cli.app recipes dcgan | head -1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert "Traceback" not in done.stderr
+        [sys.executable, "-m", "ganglion.cli.app", "data", "photos"], cwd=tmp_path, timeout=120, capture_output=True,
+        env={**os.environ, "GANGLION_CACHE": str(cache), "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "dög 🐕: 6" in done.stdout.decode("utf-8")
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_keeps_its_encoding_and_shows_what_it_lacks_as_an_escape() -> None:
+    terminal = Terminal(io.BytesIO(), encoding="cp1252")
+    any_character(terminal)
+    terminal.write("dög 🐕")
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"d\xf6g \\U0001f415"  # type: ignore[attr-defined]
+
+
+def test_a_stream_that_has_no_encoding_is_left_alone() -> None:
+    any_character(io.StringIO())
+    any_character(None)
 
 
 def test_auto_says_why_it_chose_before_the_recipe_it_prints(ganglion_command) -> None:  # type: ignore[no-untyped-def]

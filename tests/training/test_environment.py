@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import torch
 
-from ganglion.training.environment import EXTRAS, PACKAGES, describe_environment, missing_extras
+from ganglion.training.environment import EXTRAS, PACKAGES, describe_environment, missing_extras, pasteable
 
 
 def test_the_description_survives_json_unchanged():
@@ -28,8 +28,10 @@ def test_the_device_is_named_where_one_is_given():
 
 
 def test_the_command_can_be_pasted_into_a_shell():
-    facts = describe_environment(command=["ganglion", "train", "my photos", "--set", "a=[1]"])
-    assert facts["command"] == "ganglion train 'my photos' --set 'a=[1]'"
+    words = ["ganglion", "train", "my photos", "--set", "a=[1]"]
+    assert pasteable(words, windows=False) == "ganglion train 'my photos' --set 'a=[1]'"
+    assert pasteable(words, windows=True) == 'ganglion train "my photos" --set a=[1]'
+    assert describe_environment(command=words)["command"] == pasteable(words)
 
 
 def test_threads_and_devices_are_those_of_this_process():

@@ -5,8 +5,11 @@ Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 training failed, 130 
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -32,7 +35,7 @@ from ganglion.cli import (
 )
 from ganglion.errors import GanglionError
 
-__all__ = ["app", "main"]
+__all__ = ["any_character", "app", "main"]
 
 app = typer.Typer(
     name="ganglion",
@@ -65,19 +68,37 @@ def ganglion(
     """Options before a command."""
 
 
-def main() -> None:
+def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> None:
     """The entry point: a person's mistake ends in one or two lines, never in a traceback."""
+    any_character(sys.stdout)
+    any_character(sys.stderr)
     try:
-        app()
+        run()
     except GanglionError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print_error("stopped at once; the last checkpoint is intact, and the same command goes on from it")
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away, as in `ganglion recipes | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not reader_left(error, windows):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still in the buffer
         sys.exit(1)
+
+
+def reader_left(error: OSError, windows: bool) -> bool:
+    """Whether the reader of our output went away, as in `ganglion recipes | head -1`; Windows says EINVAL for it."""
+    return error.errno == errno.EPIPE or (windows and error.errno == errno.EINVAL and error.filename is None)
+
+
+def any_character(stream: object) -> None:
+    """Makes every character printable: a pipe or a file is UTF-8, as recipes and JSON are; a terminal shows an escape.
+
+    Windows gives pipes and files the encoding of the country instead, which lacks most of what a file name may hold.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def print_error(text: str) -> None:

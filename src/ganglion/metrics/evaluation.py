@@ -113,21 +113,28 @@ def evaluate_sets(
     Without `unseen`, images of `real` that are marked as held out are the unseen ones. Raises DataError where the sets
     cannot be compared.
     """
-    started = time.monotonic()
     for images in (*fakes, *([unseen] if unseen else [])):
         comparable(real, images)
+    with tempfile.TemporaryDirectory(prefix="ganglion-", ignore_cleanup_errors=True) as passing:
+        return _evaluated(real, fakes, extractor, cache / "features", Path(passing), reporter, scores, unseen, notes)
+
+
+def _evaluated(
+    real: ImageSet, fakes: Sequence[ImageSet], extractor: Extractor, kept: Path, passing: Path, reporter: Reporter,
+    scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str],
+) -> Evaluation:  # fmt: skip
+    """The fakes' features are mapped from `passing` until this returns: Windows deletes no file that is mapped."""
+    started = time.monotonic()
     notebook = Notebook(list(notes))
-    kept = cache / "features"
-    with tempfile.TemporaryDirectory(prefix="ganglion-") as passing:
-        looks = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
-        beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(looks)
-        found: list[dict[str, Value]] = []
-        for seed, fake in enumerate(fakes):
-            seen = extract(fake, extractor, Path(passing), reporter.steps("Looking at samples"))
-            pair = Pair(looks, Look(fake, seen), beside, extractor, stream(seed, Purpose.EVALUATION), notebook.say)
-            found.append(_measure(pair, scores, notebook))
-        halves = _halves(pair)
-        floor = _measure(halves, scores, Notebook([])) if len(halves.fake.images) else {}  # one real has no halves
+    looks = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
+    beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(looks)
+    found: list[dict[str, Value]] = []
+    for seed, fake in enumerate(fakes):
+        seen = extract(fake, extractor, passing, reporter.steps("Looking at samples"))
+        pair = Pair(looks, Look(fake, seen), beside, extractor, stream(seed, Purpose.EVALUATION), notebook.say)
+        found.append(_measure(pair, scores, notebook))
+    halves = _halves(pair)
+    floor = _measure(halves, scores, Notebook([])) if len(halves.fake.images) else {}  # one real has no halves
     return Evaluation(
         facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, looks.seen.features.shape[1],
         len(fakes), (len(halves.real.images), len(halves.fake.images)),

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["describe_environment", "missing_extras"]
+__all__ = ["describe_environment", "missing_extras", "pasteable"]
 
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
 EXTRAS = {"hub": {"datasets": "data sets by name from the Hugging Face Hub"}}
@@ -34,9 +34,14 @@ def describe_environment(device: torch.device | None = None, command: Sequence[s
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "cuda_devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "mps": torch.backends.mps.is_available(),
-        "command": shlex.join(command),
+        "command": pasteable(command),
     }
     return facts | ({"device": str(device)} if device else {})
+
+
+def pasteable(command: Sequence[str], windows: bool = os.name == "nt") -> str:
+    """The words of a command as one line that this system's shell takes."""
+    return subprocess.list2cmdline(command) if windows else shlex.join(command)
 
 
 def missing_extras() -> dict[str, str]:
@@ -62,7 +67,8 @@ def _commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        found = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() or None
