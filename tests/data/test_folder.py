@@ -1,11 +1,16 @@
 import os
 import pickle
+import sys
 
 import pytest
 
 from ganglion.data.folder import FolderSource, walk
 from ganglion.data.scan import scan
 from ganglion.data.source import LARGEST_FILE_BYTES
+
+WINDOWS = sys.platform == "win32"
+ANY_BYTES = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes names that are no valid text")
+PIPES = pytest.mark.skipif(WINDOWS, reason="Windows has no pipes among files")
 
 
 def names(root):
@@ -37,7 +42,8 @@ def test_litter_is_not_listed(image_folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["ü.png", "猫/犬.png", "a b\tc.png", "new\nline.png", "🙂.png", "e\u0301.png", "-rf.png"]
+    "name",
+    ["ü.png", "猫/犬.png", "🙂.png", "e\u0301.png", "-rf.png", *([] if WINDOWS else ["a b\tc.png", "new\nline.png"])],
 )
 def test_a_name_of_any_unicode_is_listed_and_read(image_folder, cache, name):
     root = image_folder([name])
@@ -45,6 +51,7 @@ def test_a_name_of_any_unicode_is_listed_and_read(image_folder, cache, name):
     assert scan(FolderSource(root), cache).images == 1
 
 
+@ANY_BYTES
 def test_a_name_that_is_no_valid_text_is_listed_and_read(tmp_path, cache, noise, encode):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / os.fsdecode(b"caf\xe9.png")).write_bytes(encode(noise()))
@@ -80,9 +87,12 @@ def test_two_links_to_each_other_are_listed_as_unreachable(image_folder, cache):
 def test_a_dangling_link_is_listed_with_its_reason(image_folder, cache):
     root = image_folder(["a.png"])
     (root / "gone.png").symlink_to("nowhere.png")
-    assert scan(FolderSource(root), cache).bad == [("gone.png", "cannot be read: No such file or directory")]
+    ((name, reason),) = scan(FolderSource(root), cache).bad
+    assert name == "gone.png"
+    assert reason.startswith("cannot be read: ")
 
 
+@PIPES
 def test_a_pipe_is_passed_over_and_does_not_hang(image_folder, cache):
     root = image_folder(["a.png"])
     os.mkfifo(root / "pipe.png")
@@ -90,6 +100,7 @@ def test_a_pipe_is_passed_over_and_does_not_hang(image_folder, cache):
     assert (result.images, result.bad) == (1, [])
 
 
+@PIPES
 def test_a_link_to_a_pipe_does_not_hang(image_folder, tmp_path, cache):
     root = image_folder(["a.png"])
     os.mkfifo(tmp_path / "pipe")
@@ -121,6 +132,7 @@ def test_the_fingerprint_changes_with_every_change_of_the_contents(image_folder)
     assert seen[4] == seen[0]
 
 
+@pytest.mark.skipif(WINDOWS, reason="Windows keeps no time of the last change beside the one that anyone can set")
 def test_the_fingerprint_notices_other_bytes_of_the_same_length_and_time(image_folder):
     root = image_folder(["a.png"])
     before, status = FolderSource(root).fingerprint(), (root / "a.png").stat()

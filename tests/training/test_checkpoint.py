@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import resource
 import shutil
 from pathlib import Path
 
@@ -143,6 +142,7 @@ def test_what_a_killed_process_left_is_swept_away_and_never_taken_for_a_checkpoi
 
 def test_a_full_disk_is_said_and_the_last_checkpoint_stays_whole(tmp_path: Path) -> None:
     """A limit on file size stands in for a full disk: the kernel refuses the write in the same place."""
+    resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     both = trained()
     save_checkpoint(tmp_path, both, Position(10))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -149,7 +149,8 @@ def process_peak_bytes(
     except ImportError:
         return None
     unit = 1 if system == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    counts: Any = resource
+    return int(counts.getrusage(counts.RUSAGE_SELF).ru_maxrss) * unit
 
 
 class _MemoryCounters(ctypes.Structure):
