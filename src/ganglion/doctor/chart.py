@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chart", "longest_end"]
+__all__ = ["Chart", "longest_end", "median", "smoothed"]
 
 Column = NDArray[np.float64]
 
@@ -54,9 +54,9 @@ class Chart:
         """Whether at least so many records hold a number there."""
         return sum(_number(record.get(key)) == _number(record.get(key)) for record in self.records) >= records
 
-    def last(self, key: str) -> Any:
-        """The newest value of any kind; None where there is none."""
-        return next((record[key] for record in reversed(self.records) if record.get(key) is not None), None)
+    def last(self, key: str) -> float:
+        """The newest number; NaN where there is none."""
+        return next((value for value in self[key][::-1].tolist() if not math.isnan(value)), math.nan)
 
     @property
     def window(self) -> int:
@@ -68,20 +68,15 @@ class Chart:
 
     def recent(self, key: str) -> float:
         """Median over the window; NaN where nothing was measured in it."""
-        return _median(self[key][-self.window :])
+        return self.recent_of(self[key])
 
-    def before(self, key: str) -> float:
-        """Median over as many records before the window."""
-        return _median(self[key][-2 * self.window : -self.window])
+    def recent_of(self, values: Column) -> float:
+        """The same of numbers (T,) that were derived from several keys."""
+        return median(values[-self.window :])
 
     def early(self, key: str) -> float:
         """Median over the first records, the very first left out: networks have just begun to move."""
-        return _median(self[key][1 : 1 + self.window])
-
-    def best(self, key: str, smoothing: int = 3) -> tuple[float, int]:
-        """The smallest median of three neighbouring records, and its place; (NaN, -1) where nothing was measured."""
-        smooth = smoothed(self[key], smoothing)
-        return (math.nan, -1) if np.isnan(smooth).all() else (float(np.nanmin(smooth)), int(np.nanargmin(smooth)))
+        return median(self[key][1 : 1 + self.window])
 
     def lasts(self, state: NDArray[np.bool_]) -> int | None:
         """The place from which `state` (T,) has held to the end, one exception in five allowed; None if not long enough."""
@@ -111,7 +106,8 @@ def smoothed(values: Column, width: int) -> Column:
     return found
 
 
-def _median(values: Column) -> float:
+def median(values: Column) -> float:
+    """NaN left out; NaN where nothing is left."""
     there = values[~np.isnan(values)]
     return float(np.median(there)) if len(there) else math.nan
 
