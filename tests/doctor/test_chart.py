@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.doctor.chart import THINNED, WHOLE, Chart, longest_end, smoothed
+from ganglion.doctor.chart import Chart, longest_end, smoothed
 
 
 def chart(n: int, **columns: Callable[[int], Any]) -> Chart:
@@ -81,11 +81,3 @@ def test_from_where_a_state_holds_it_holds_for_most_of_the_way(values: list[bool
 
 def test_smoothing_is_the_median_of_neighbours() -> None:
     assert smoothed(np.array([1.0, 100.0, 2.0, 3.0]), 3).tolist() == [50.5, 2, 3, 2.5]
-
-
-def test_a_long_run_is_thinned_at_its_old_end_only() -> None:
-    found = chart(5000)
-    assert len(found) == WHOLE + THINNED
-    assert found.steps[-WHOLE:].tolist() == [10 * i for i in range(5000 - WHOLE, 5000)]
-    assert found.steps[0] == 0
-    assert (np.diff(found.steps) > 0).all()

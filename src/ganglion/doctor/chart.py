@@ -14,9 +14,6 @@ __all__ = ["Chart", "longest_end", "median", "smoothed"]
 
 Column = NDArray[np.float64]
 
-WHOLE = 160  # newest records that are looked at one by one
-THINNED = 160  # of those before, evenly chosen
-
 SUSTAINED_RECORDS = 5
 SUSTAINED_SHARE = 0.15
 SUSTAINED_KIMG = 1.0
@@ -28,7 +25,7 @@ class Chart:
     """Numbers of a run over time. A value that a record lacks is NaN."""
 
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
-        self.records = _thinned(records)
+        self.records = list(records)
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
         self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps * (BATCH / 1000)
         self._columns: dict[str, Column] = {}
@@ -116,11 +113,3 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     return float(value)
-
-
-def _thinned(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A long run's newest records, and an even choice of those before."""
-    if len(records) <= WHOLE + THINNED:
-        return list(records)
-    old = np.unique(np.linspace(0, len(records) - WHOLE - 1, THINNED).astype(int))
-    return [*(records[place] for place in old), *records[-WHOLE:]]
