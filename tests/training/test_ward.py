@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import random
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import pytest
 
 from ganglion.recipe.schema import Training
 from ganglion.training.players import Position
@@ -63,3 +67,43 @@ def test_a_run_is_done_when_a_third_of_it_brought_no_better_score(tmp_path: Path
     assert ward.reason_to_stop(done, replace(POSITION, lowest_kimg=None)) is None
     assert ward.reason_to_stop(done, replace(POSITION, images=15_000, lowest_kimg=1.0)) is None  # too early to say
     assert ward.reason_to_stop(PLAIN, replace(POSITION, lowest_kimg=1.0)) is None
+
+
+def stops(folder: Path, scores: Iterable[float], resumed: bool = False) -> list[bool]:
+    """Whether a run with `stop_when_done` would stop after each of its snapshots, one every 5 kimg."""
+    ward, _ = attended(folder, healthy())
+    position, found = Position(), []
+    for number, score in enumerate(scores, start=1):
+        position.step, position.images = 100 * number, 5000 * number
+        position.keep_best(score)
+        if resumed:  # as a checkpoint stores it
+            position = Position(**json.loads(json.dumps(asdict(position))))
+        found.append(ward.reason_to_stop(Training(kimg=1000, stop_when_done=True), position) is not None)
+    return found
+
+
+def plateau(seed: int) -> list[float]:
+    """Scores that fall for 10 snapshots and then only vary by their noise of 1 %, as of one generator."""
+    noise = random.Random(seed)
+    return [50 * max(1.0, 3 - 0.2 * i) * (1 + 0.01 * noise.uniform(-1, 1)) for i in range(60)]
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.029])
+def test_a_run_whose_score_falls_steadily_goes_on_though_each_gain_is_within_the_noise(
+    tmp_path: Path, gain: float
+) -> None:
+    assert not any(stops(tmp_path, [100 * (1 - gain) ** i for i in range(60)]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_whose_score_only_varies_by_its_noise_stops(tmp_path: Path, seed: int) -> None:
+    found = stops(tmp_path, plateau(seed))
+    assert not any(found[:10])
+    assert all(found[20:])
+
+
+@pytest.mark.parametrize("scores", [plateau(0), [100 * 0.98**i for i in range(30)] + [55.0] * 30])
+def test_a_resumed_run_stops_where_the_uninterrupted_one_does(tmp_path: Path, scores: list[float]) -> None:
+    once = stops(tmp_path, scores)
+    assert any(once)
+    assert stops(tmp_path, scores, resumed=True) == once

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Chart", "longest_end"]
+__all__ = ["Chart", "longest_end", "median", "smoothed"]
 
 Column = NDArray[np.float64]
-
-WHOLE = 160  # newest records that are looked at one by one
-THINNED = 160  # of those before, evenly chosen
 
 SUSTAINED_RECORDS = 5
 SUSTAINED_SHARE = 0.15
@@ -28,7 +25,7 @@ class Chart:
     """Numbers of a run over time. A value that a record lacks is NaN."""
 
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
-        self.records = _thinned(records)
+        self.records = list(records)
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
         self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps * (BATCH / 1000)
         self._columns: dict[str, Column] = {}
@@ -54,9 +51,9 @@ class Chart:
         """Whether at least so many records hold a number there."""
         return sum(_number(record.get(key)) == _number(record.get(key)) for record in self.records) >= records
 
-    def last(self, key: str) -> Any:
-        """The newest value of any kind; None where there is none."""
-        return next((record[key] for record in reversed(self.records) if record.get(key) is not None), None)
+    def last(self, key: str) -> float:
+        """The newest number; NaN where there is none."""
+        return next((value for value in self[key][::-1].tolist() if not math.isnan(value)), math.nan)
 
     @property
     def window(self) -> int:
@@ -68,20 +65,15 @@ class Chart:
 
     def recent(self, key: str) -> float:
         """Median over the window; NaN where nothing was measured in it."""
-        return _median(self[key][-self.window :])
+        return self.recent_of(self[key])
 
-    def before(self, key: str) -> float:
-        """Median over as many records before the window."""
-        return _median(self[key][-2 * self.window : -self.window])
+    def recent_of(self, values: Column) -> float:
+        """The same of numbers (T,) that were derived from several keys."""
+        return median(values[-self.window :])
 
     def early(self, key: str) -> float:
         """Median over the first records, the very first left out: networks have just begun to move."""
-        return _median(self[key][1 : 1 + self.window])
-
-    def best(self, key: str, smoothing: int = 3) -> tuple[float, int]:
-        """The smallest median of three neighbouring records, and its place; (NaN, -1) where nothing was measured."""
-        smooth = smoothed(self[key], smoothing)
-        return (math.nan, -1) if np.isnan(smooth).all() else (float(np.nanmin(smooth)), int(np.nanargmin(smooth)))
+        return median(self[key][1 : 1 + self.window])
 
     def lasts(self, state: NDArray[np.bool_]) -> int | None:
         """The place from which `state` (T,) has held to the end, one exception in five allowed; None if not long enough."""
@@ -111,7 +103,8 @@ def smoothed(values: Column, width: int) -> Column:
     return found
 
 
-def _median(values: Column) -> float:
+def median(values: Column) -> float:
+    """NaN left out; NaN where nothing is left."""
     there = values[~np.isnan(values)]
     return float(np.median(there)) if len(there) else math.nan
 
@@ -120,11 +113,3 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
     return float(value)
-
-
-def _thinned(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A long run's newest records, and an even choice of those before."""
-    if len(records) <= WHOLE + THINNED:
-        return list(records)
-    old = np.unique(np.linspace(0, len(records) - WHOLE - 1, THINNED).astype(int))
-    return [*(records[place] for place in old), *records[-WHOLE:]]

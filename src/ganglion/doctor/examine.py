@@ -10,9 +10,10 @@ from typing import Any
 from ganglion.doctor.chart import SUSTAINED_RECORDS, Chart
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.rule import Rule, limits_of
+from ganglion.doctor.thinned import Thinned
 from ganglion.doctor.verdict import Finding, State, Verdict
 
-__all__ = ["examine"]
+__all__ = ["conclude", "examine"]
 
 Table = Mapping[str, Mapping[str, Mapping[str, object]]]
 
@@ -30,9 +31,14 @@ NEEDED = {
 def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None) -> Verdict:
     """The verdict on a run's records, oldest first. `own_run`: remedies are options of `ganglion train`.
 
-    `table` replaces the thresholds, for calibration. Milliseconds, whatever the length of the run.
+    `table` replaces the thresholds, for calibration. Of a long run it looks at the records that `Thinned` keeps.
     """
-    chart = Chart([record for record in records if isinstance(record.get("step"), int)])
+    return conclude(Thinned(records), own_run, table)
+
+
+def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None) -> Verdict:
+    """The same from the records that were kept while a run went on. Milliseconds, whatever its length."""
+    chart = Chart(kept.records)
     if not len(chart):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
     found = [finding for rule in RULES.values() if (finding := _finding(rule, chart, table))]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ganglion.doctor.chart import THINNED, WHOLE
-from ganglion.doctor.examine import examine
+from ganglion.doctor.examine import conclude
+from ganglion.doctor.thinned import Thinned
 from ganglion.doctor.verdict import Finding, Verdict
 
 __all__ = ["Event", "Follower"]
@@ -31,19 +31,20 @@ class Event(NamedTuple):
 
 
 class Follower:
-    """Examines after each record. A finding that changes its severity is raised again."""
+    """Examines after each record, with the verdict that `examine` gives on all of them; memory and time stay the same
+    however long the run is. A finding that changes its severity is raised again.
+    """
 
     def __init__(self, records: Iterable[Mapping[str, Any]] = (), own_run: bool = True) -> None:
         self._own_run = own_run
-        self._records: list[Mapping[str, Any]] = list(records)
-        self.verdict = examine(self._records, own_run)
+        self._kept = Thinned(records)
+        self.verdict = conclude(self._kept, own_run)
 
     def take(self, record: Mapping[str, Any]) -> list[Event]:
         """What changes with this record."""
         before = {finding.code: finding for finding in self.verdict.findings}
-        self._records.append(record)
-        self._forget()
-        self.verdict = examine(self._records, self._own_run)
+        self._kept.add(record)
+        self.verdict = conclude(self._kept, self._own_run)
         now = {finding.code: finding for finding in self.verdict.findings}
         step = self.verdict.step
         raised = [
@@ -52,9 +53,3 @@ class Follower:
             if code not in before or before[code].severity != finding.severity
         ]
         return raised + [Event(False, step, finding) for code, finding in before.items() if code not in now]
-
-    def _forget(self) -> None:
-        """Of a long run every second of the older records goes, so that memory and time stay the same."""
-        if len(self._records) > 4 * (WHOLE + THINNED):
-            old, new = self._records[:-WHOLE], self._records[-WHOLE:]
-            self._records = old[::2] + new

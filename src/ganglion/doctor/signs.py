@@ -5,18 +5,31 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ganglion.doctor.chart import Chart, Column, smoothed
+from ganglion.doctor.chart import Chart, Column, median, smoothed
+from ganglion.doctor.verdict import Evidence
 
 __all__ = [
-    "at_full_rate", "distance", "gained", "growth", "lasting", "sameness", "scale_of_logits", "still_far", "swings",
-]  # fmt: skip
+    "at_full_rate",
+    "distance",
+    "evidence_of_far",
+    "evidence_of_nearest",
+    "gained",
+    "growth",
+    "nearest",
+    "sameness",
+    "scale_of_logits",
+    "still_far",
+    "swings",
+]
 
 
 def distance(chart: Chart) -> Column:
-    """Distance of the samples to the data, in units of that between two halves of the data; about 1 is as good as it gets."""
-    return np.asarray(chart["swd"] / chart["swd_floor"])
+    """Distance of the samples to the data, in units of that between two halves of the data; about 1 is as good as it gets.
+
+    NaN where the halves are equal, as those of a single image are.
+    """
+    return np.asarray(chart["swd"] / np.where(chart["swd_floor"] > 0, chart["swd_floor"], np.nan))
 
 
 def sameness(chart: Chart) -> Column:
@@ -27,34 +40,45 @@ def sameness(chart: Chart) -> Column:
 
 def gained(values: Column, window: int) -> float:
     """By which share the median of the last `window` is below that of as many before; NaN where there are too few."""
-    recent, before = values[-window:], values[-2 * window : -window]
-    if np.isnan(recent).all() or len(before) < window or np.isnan(before).all():
-        return float("nan")
-    return float(1 - np.nanmedian(recent) / max(float(np.nanmedian(before)), 1e-12))
+    before = median(values[-2 * window : -window]) if len(values) >= 2 * window else math.nan
+    return 1 - median(values[-window:]) / before if before > 0 else math.nan
+
+
+def nearest(chart: Chart) -> float:
+    """The smallest distance in the window; NaN where there is none."""
+    found = float(np.nanmin(distance(chart)[-chart.window :], initial=np.inf))
+    return found if found < np.inf else math.nan
+
+
+def pace_needed(now: float, poor: float, windows: float) -> float:
+    """The share by which a distance has to fall in each window, to come from `now` to `poor` in so many of them."""
+    return 1 - float((poor / now) ** (1 / windows))
 
 
 def still_far(chart: Chart, poor: float, windows: float) -> bool:
     """Whether samples are further from the data than `poor`, and at the pace of the last two windows (a seventh of the run
     each) would need more than `windows` of them to come that near.
     """
-    far = distance(chart)
-    won = gained(far, chart.window)
-    now = float(np.nanmin(far[-chart.window :], initial=np.inf))
-    if math.isnan(won) or not poor < now < np.inf:
-        return False
-    return won <= 0 or math.log(now / poor) / -math.log1p(-min(won, 0.999)) > windows
+    now, won = nearest(chart), gained(distance(chart), chart.window)
+    return now > poor and won < pace_needed(now, poor, windows)
+
+
+def evidence_of_far(chart: Chart, poor: float, windows: float) -> list[Evidence]:
+    """What `still_far` was concluded from."""
+    now, won = nearest(chart), gained(distance(chart), chart.window)
+    pace = Evidence.at_least("share by which it fell of late", won, pace_needed(now, poor, windows))
+    return [evidence_of_nearest(chart, poor), pace]
+
+
+def evidence_of_nearest(chart: Chart, poor: float) -> Evidence:
+    """That samples are further from the data than `poor`, at all records of late."""
+    return Evidence.at_most("smallest distance to the data of late, over its floor", nearest(chart), poor)
 
 
 def growth(values: Column) -> float:
     """The last value over the first; NaN where one of them is not there."""
     there = values[~np.isnan(values)]
     return float(there[-1] / there[0]) if len(there) > 1 and there[0] > 0 else float("nan")
-
-
-def lasting(chart: Chart, state: NDArray[np.bool_], times: float = 1.0) -> int | None:
-    """`chart.lasts`, for a state that has to hold for `times` the usual window."""
-    begin = chart.lasts(state)
-    return begin if begin is not None and len(state) - begin >= times * chart.window else None
 
 
 def scale_of_logits(chart: Chart) -> Column:

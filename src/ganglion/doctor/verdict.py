@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any, Literal, NamedTuple, Self
 
 __all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
 
@@ -16,14 +17,51 @@ WIDTH = 100
 
 
 class Evidence(NamedTuple):
-    """A number, and what it is in runs that are well."""
+    """A number that was ruled on and the bound that it broke, or a number without a bound that helps to understand it."""
 
     name: str
     value: float
     expected: str
+    """`low` and `high` in words; "any" where there is no bound."""
+    low: float | None = None
+    """The smallest value that is expected."""
+    high: float | None = None
+    """The largest."""
+
+    @classmethod
+    def at_most(cls, name: str, value: float, high: float) -> Self:
+        """A number that a finding was raised for because it is above `high`."""
+        high = _rounded(high, ROUND_FLOOR)
+        return cls(name, value, f"at most {high:g}", high=high)
+
+    @classmethod
+    def at_least(cls, name: str, value: float, low: float) -> Self:
+        """A number that a finding was raised for because it is below `low`."""
+        low = _rounded(low, ROUND_CEILING)
+        return cls(name, value, f"at least {low:g}", low=low)
+
+    @classmethod
+    def context(cls, name: str, value: float) -> Self:
+        """A number that decided nothing."""
+        return cls(name, value, "any")
+
+    @property
+    def fits(self) -> bool:
+        """Whether the value is as expected."""
+        return self._holds(self.value)
+
+    @property
+    def shown(self) -> str:
+        """The value in as few digits, from three on, as leave it on its side of the bound."""
+        texts = (number_text(self.value), *(f"{self.value:.{digits}g}" for digits in range(4, 18)))
+        return next(text for text in texts if self._holds(float(text.replace(",", ""))) == self.fits)
+
+    def _holds(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
     def __str__(self) -> str:
-        return f"{self.name} {number_text(self.value)} (expected {self.expected})"
+        bounded = self.low is not None or self.high is not None
+        return f"{self.name} {self.shown}" + (f" (expected {self.expected})" if bounded else "")
 
 
 class Remedy(NamedTuple):
@@ -117,3 +155,9 @@ def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[st
 def number_text(value: float) -> str:
     """Three digits, or thousands with commas."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _rounded(limit: float, direction: str) -> float:
+    """Four digits, so that the number and its text are equal; rounded away from the values that break the bound."""
+    exact = Decimal(repr(float(limit)))
+    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 3), direction))

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ganglion.doctor.verdict import number_text
 from ganglion.report.panels import Panel
 
 __all__ = ["for_script", "render"]
@@ -25,7 +24,6 @@ def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     place = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    place.filters["number"] = number_text
     drawn = [
         {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.spec} for panel in panels
     ]

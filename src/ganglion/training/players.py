@@ -64,8 +64,10 @@ class Position:
     best_step: int | None = None
     best_score: float | None = None
     """The smallest distance to the data so far."""
+    reference_score: float | None = None
+    """What later scores are compared with for progress; it changes only when one is lower by more than the noise."""
     lowest_kimg: float | None = None
-    """Thousands of images at which the score last fell clearly below all before."""
+    """Thousands of images at which the score last fell clearly below the reference."""
     stopped: str | None = None
     """Why the run has ended before its budget; None while it has not."""
 
@@ -73,10 +75,11 @@ class Position:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
 
         Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
+        Progress is counted against a reference that small gains leave where it is, so that they add up.
         """
         lowest = score if self.best_score is None else min(score, self.best_score)
-        if self.best_score is None or score * SCORE_NOISE < self.best_score:
-            self.lowest_kimg = self.images / 1000
+        if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
+            self.reference_score, self.lowest_kimg = score, self.images / 1000
         if score <= lowest * SCORE_NOISE:
             self.best_step = self.step
         self.best_score = lowest

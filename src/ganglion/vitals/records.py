@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-__all__ = ["Record", "read_lines", "read_records", "status_line"]
+__all__ = ["Record", "is_step", "parsed", "read_lines", "read_records", "status_line"]
 
 Record = dict[str, Any]
 """Numbers by name, and histograms as mappings. Always `step` and `kimg`; the others where they were measured."""
@@ -15,22 +15,31 @@ Record = dict[str, Any]
 
 def read_records(path: Path) -> list[Record]:
     """Every whole record in a `vitals.jsonl`; a last line that a kill cut off is left out."""
-    return [record for record in read_lines(path) if "step" in record]
+    return [record for record in read_lines(path) if is_step(record.get("step"))]
 
 
 def read_lines(path: Path) -> list[Record]:
     """Every line of a JSONL file that is a whole JSON object."""
     if not path.is_file():
         return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            tree = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(tree, dict):
-            found.append(tree)
-    return found
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [tree for line in lines if (tree := parsed(line)) is not None]
+
+
+def parsed(line: str) -> Record | None:
+    """The JSON object that a line is; None where it is none, is cut off, is nested beyond reason, or holds an integer of
+    thousands of digits.
+    """
+    try:
+        tree = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return tree if isinstance(tree, dict) else None
+
+
+def is_step(value: object) -> TypeGuard[int]:
+    """Whether a value counts steps: an integer of at most 63 bits, not negative, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def status_line(record: Mapping[str, Any], state: str | None = None) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,22 +12,10 @@ from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.rule import limits_of, thresholds
 from made_records import SICK, far, healthy, with_values
+from stored_records import ILL, WELL
 
-STORED = Path(__file__).parents[1] / "records"
 PAGES = Path(__file__).parents[3] / "docs" / "field-guide"
 SOURCES = Path(__file__).parents[3] / "src" / "ganglion" / "doctor" / "findings"
-
-
-def stored() -> dict[str, dict[str, Any]]:
-    return {
-        path.name.removesuffix(".json.gz"): json.loads(gzip.decompress(path.read_bytes()))
-        for path in sorted(STORED.glob("*.json.gz"))
-    }
-
-
-CASES = stored()
-WELL = {name: case for name, case in CASES.items() if not case["codes"]}
-ILL = {name: case for name, case in CASES.items() if case["codes"]}
 
 
 # Made up

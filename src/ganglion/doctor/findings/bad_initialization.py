@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import still_far
+from ganglion.doctor.signs import evidence_of_far, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    first = chart.records[0]
     if chart.steps[0] > 0 or len(chart) < 2 * chart.window or not still_far(chart, limits["poor"], limits["windows"]):
         return None
-    full, wild, faint = (float(first.get(key, float("nan"))) for key in ("saturation", "fine", "contrast"))
+    full, wild, faint = (float(chart[key][0]) for key in ("saturation", "fine", "contrast"))
+    since_then = evidence_of_far(chart, limits["poor"], limits["windows"])
     if full > limits["saturated"] and wild > limits["noise"]:
         return Suspicion(
             "failing",
             0,
             [
-                Evidence("saturated pixels in the first samples", full, f"below {limits['saturated']:g}"),
-                Evidence("fine detail in the first samples over that of reals", wild, f"below {limits['noise']:g}"),
+                Evidence.at_most("saturated pixels in the first samples", full, limits["saturated"]),
+                Evidence.at_most("fine detail in the first samples over that of reals", wild, limits["noise"]),
+                *since_then,
             ],
             f"First weights are too large: G's tanh begins at its ends. {RULE.why}",
         )
@@ -30,7 +31,8 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
             "failing",
             0,
             [
-                Evidence("contrast of the first samples over that of reals", faint, f"above {limits['faint']:g}"),
+                Evidence.at_least("contrast of the first samples over that of reals", faint, limits["faint"]),
+                *since_then,
             ],
             f"First weights are too small: signals fade from layer to layer. {RULE.why}",
         )

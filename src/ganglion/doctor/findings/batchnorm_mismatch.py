@@ -13,17 +13,9 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     since = chart.lasts(chart["train_eval"] > limits["apart"])
     if since is None:
         return None
-    return Suspicion(
-        "failing",
-        since,
-        [
-            Evidence(
-                "distance between train-mode and eval-mode samples of one latent",
-                chart.recent("train_eval"),
-                f"below {limits['apart']:g} of the reals' mean distance",
-            ),
-        ],
-    )
+    apart = chart.recent("train_eval")
+    name = "distance between train-mode and eval-mode samples of one latent, over the reals' mean distance"
+    return Suspicion("failing", since, [Evidence.at_most(name, apart, limits["apart"])])
 
 
 RULE = Rule(

@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import R1, SLOWER_G
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import still_far
+from ganglion.doctor.signs import evidence_of_far, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -26,8 +26,15 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
         "failing",
         since,
         [
-            Evidence("contrast of samples over that of reals", chart.recent("contrast"), "about 1"),
-            Evidence("diversity of samples over that of reals", chart.recent("diversity"), "about 1"),
+            Evidence.at_least("contrast of samples over that of reals", chart.recent("contrast"), limits["contrast"]),
+            Evidence.at_least(
+                "diversity of samples over that of reals", chart.recent("diversity"), limits["diversity"]
+            ),
+            *(
+                [Evidence.context("contrast of samples at its largest before", was)]
+                if faded
+                else evidence_of_far(chart, limits["poor"], limits["windows"])
+            ),
         ],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import still_far
+from ganglion.doctor.signs import evidence_of_far, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -14,24 +14,23 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     g, d = chart.recent("parameters_g"), chart.recent("parameters_d")
     if not g > 0 or not d > 0:
         return None
+    separation = chart["separation"]
+    losing = chart.lasts(separation > limits["sure"] if d > g else separation < limits["fooled"])
     ratio = max(g / d, d / g)
-    losing = (
-        chart.lasts(chart["separation"] > limits["sure"])
-        if d > g
-        else chart.lasts(chart["separation"] < limits["fooled"])
-    )
-    if ratio < limits["ratio"] or losing is None or not still_far(chart, limits["poor"], limits["windows"]):
+    if ratio <= limits["ratio"] or losing is None or not still_far(chart, limits["poor"], limits["windows"]):
         return None
+    told = chart.recent("separation")
     return Suspicion(
         "watch",
         losing,
         [
-            Evidence(
-                "weights of D over those of G" if d > g else "weights of G over those of D",
-                ratio,
-                f"below {limits['ratio']:g}",
+            Evidence.at_most(
+                "weights of D over those of G" if d > g else "weights of G over those of D", ratio, limits["ratio"]
             ),
-            Evidence("separation", chart.recent("separation"), "0.55 to 0.99, or samples that come nearer"),
+            Evidence.at_most("separation", told, limits["sure"])
+            if d > g
+            else Evidence.at_least("separation", told, limits["fooled"]),
+            *evidence_of_far(chart, limits["poor"], limits["windows"]),
         ],
     )
 

@@ -13,14 +13,9 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     since = chart.lasts(chart["clip_share"] > limits["share"])
     if since is None:
         return None
+    share = chart.recent("clip_share")
     return Suspicion(
-        "watch",
-        since,
-        [
-            Evidence(
-                "share of D's weights at the clip bound", chart.recent("clip_share"), f"below {limits['share']:g}"
-            ),
-        ],
+        "watch", since, [Evidence.at_most("share of D's weights at the clip bound", share, limits["share"])]
     )
 
 

@@ -18,9 +18,7 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     return Suspicion(
         "failing" if gap > limits["failing"] else "watch",
         since,
-        [
-            Evidence("chance that D prefers a training image to one it never saw", gap, f"0.4 to {limits['watch']:g}"),
-        ],
+        [Evidence.at_most("chance that D prefers a training image to one it never saw", gap, limits["watch"])],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import R1
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import still_far
+from ganglion.doctor.signs import evidence_of_far, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -22,13 +22,9 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
             "failing" if longer else "watch",
             since,
             [
-                Evidence("separation", chart.recent("separation"), "0.55 to 0.99, or samples that come nearer"),
-                Evidence(
-                    "distance to the data over its floor",
-                    chart.recent("swd") / chart.recent("swd_floor"),
-                    "about 1, or falling",
-                ),
-                Evidence("gradient at G's first layer", chart.recent("grad_g_first"), "any"),
+                Evidence.at_most("separation", chart.recent("separation"), limits["separation"]),
+                *evidence_of_far(chart, limits["poor"], limits["windows"]),
+                Evidence.context("gradient at G's first layer", chart.recent("grad_g_first")),
             ],
         )
     return by_beliefs(chart, limits)
@@ -39,15 +35,15 @@ def by_beliefs(chart: Chart, limits: Limits) -> Suspicion | None:
     if chart.has("d_real") and chart.has("d_fake"):
         since = chart.lasts((chart["d_real"] > limits["belief"]) & (chart["d_fake"] < 1 - limits["belief"]))
         seen = [
-            Evidence("D(real)", chart.recent("d_real"), "0.5 to 0.9"),
-            Evidence("D(fake)", chart.recent("d_fake"), "0.1 to 0.5"),
+            Evidence.at_most("D(real)", chart.recent("d_real"), limits["belief"]),
+            Evidence.at_least("D(fake)", chart.recent("d_fake"), 1 - limits["belief"]),
         ]
     else:
         positive = (chart["loss_d"] >= 0) & (chart["loss_d"] < limits["loss_d"]) & (chart["loss_g"] > limits["loss_g"])
         since = chart.lasts(positive)
         seen = [
-            Evidence("loss of D", chart.recent("loss_d"), f"above {limits['loss_d']:g} for a logistic loss"),
-            Evidence("loss of G", chart.recent("loss_g"), f"below {limits['loss_g']:g} for a logistic loss"),
+            Evidence.at_least("logistic loss of D", chart.recent("loss_d"), limits["loss_d"]),
+            Evidence.at_most("logistic loss of G", chart.recent("loss_g"), limits["loss_g"]),
         ]
     return None if since is None else Suspicion("watch", since, seen, inferred=True)
 

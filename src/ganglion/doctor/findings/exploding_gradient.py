@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import SLOWER_D
@@ -10,34 +10,37 @@ from ganglion.doctor.rule import Limits, Rule, Suspicion
 from ganglion.doctor.signs import growth, scale_of_logits
 from ganglion.doctor.verdict import Evidence, Remedy
 
-__all__ = ["RULE"]
+__all__ = ["PENALTIES", "RULE"]
+
+
+PENALTIES = {"loss_d_gradient", "loss_d_gradient_one_sided", "loss_d_r1", "loss_d_r2", "loss_d_dragan"}
+"""Where a record holds the penalties on D's gradient."""
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    grown = {who: chart.recent(f"grad_{who}") / max(chart.early(f"grad_{who}"), 1e-30) for who in "gd"}
     said = scale_of_logits(chart)
-    loud = (
-        bool(np.nanmedian(said[-chart.window :]) > limits["logit"])
-        if not np.isnan(said[-chart.window :]).all()
-        else False
-    )
-    penalty = (
-        max(chart.recent(key) for key in ("loss_d_gradient", "loss_d_r1"))
-        if chart.has("loss_d_gradient") or chart.has("loss_d_r1")
-        else 0.0
-    )
+    size, times = chart.recent_of(said), growth(said)
+    grown = {who: growth_since_early(chart, f"grad_{who}") for who in "gd"}
     wild = [who for who in "gd" if grown[who] > limits["growth"]]
     since = chart.lasts(said > limits["logit"])
-    if len(chart) < 2 * chart.window or since is None or not loud or not (wild or growth(said) > limits["growth"]):
+    if len(chart) < 2 * chart.window or since is None or not (wild or times > limits["growth"]):
         return None
-    seen = [Evidence("size of D's logits", chart.recent("logit_real"), f"below {limits['logit']:g}")]
+    seen = [Evidence.at_most("size of D's logits", size, limits["logit"])]
     seen += [
-        Evidence(f"gradient of {who.upper()} over what it was", grown[who], f"below {limits['growth']:g}")
-        for who in wild
+        Evidence.at_most(f"gradient of {who.upper()} over what it was", grown[who], limits["growth"]) for who in wild
     ]
-    if penalty > 0:
-        seen.append(Evidence("penalty on D's gradient", penalty, "a few at most"))
+    if times > limits["growth"]:
+        seen.append(Evidence.at_most("size of D's logits over what it was", times, limits["growth"]))
+    penalties = [size for key in PENALTIES if (size := chart.recent(key)) > 0]
+    if penalties:
+        seen.append(Evidence.context("penalty on D's gradient", max(penalties)))
     return Suspicion("failing", since, seen)
+
+
+def growth_since_early(chart: Chart, key: str) -> float:
+    """The median over the window over that of the first records; NaN where one of them was not measured or is 0."""
+    early = chart.early(key)
+    return chart.recent(key) / early if early > 0 else math.nan
 
 
 RULE = Rule(

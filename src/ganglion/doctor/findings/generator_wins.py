@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import sameness, still_far
+from ganglion.doctor.signs import evidence_of_far, sameness, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -14,27 +12,27 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     """Where D moves and all samples are one picture, D is fooled by that picture: this is mode-collapse."""
-    if chart.has("separation"):
-        since = chart.lasts(chart["separation"] < limits["separation"])
-        if since is None or not still_far(chart, limits["poor"], limits["windows"]):
-            return None
-        alike = float(np.nanmedian(sameness(chart)[-chart.window :])) < limits["sameness"]
-        if alike and chart.recent("update_d") > limits["update"]:
-            return None
-        longer = len(chart) - since >= 2 * chart.window
-        return Suspicion(
-            "failing" if longer else "watch",
-            since,
-            [
-                Evidence("separation", chart.recent("separation"), "0.55 to 0.99"),
-                Evidence(
-                    "distance to the data over its floor",
-                    chart.recent("swd") / chart.recent("swd_floor"),
-                    "about 1, or falling",
-                ),
-                Evidence("change of D's weights in a step, over their size", chart.recent("update_d"), "above 0.0001"),
-            ],
-        )
+    if not chart.has("separation"):
+        return by_losses(chart, limits)
+    since = chart.lasts(chart["separation"] < limits["separation"])
+    if since is None or not still_far(chart, limits["poor"], limits["windows"]):
+        return None
+    if chart.recent_of(sameness(chart)) < limits["sameness"] and chart.recent("update_d") > limits["update"]:
+        return None
+    longer = len(chart) - since >= 2 * chart.window
+    return Suspicion(
+        "failing" if longer else "watch",
+        since,
+        [
+            Evidence.at_least("separation", chart.recent("separation"), limits["separation"]),
+            *evidence_of_far(chart, limits["poor"], limits["windows"]),
+            Evidence.context("change of D's weights in a step, over their size", chart.recent("update_d")),
+        ],
+    )
+
+
+def by_losses(chart: Chart, limits: Limits) -> Suspicion | None:
+    """What losses can say of it, where there is no more."""
     since = chart.lasts(
         (chart["loss_g"] >= 0) & (chart["loss_g"] < limits["loss_g"]) & (chart["loss_d"] > limits["loss_d"])
     )
@@ -44,8 +42,8 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
         "watch",
         since,
         [
-            Evidence("loss of G", chart.recent("loss_g"), f"above {limits['loss_g']:g} for a logistic loss"),
-            Evidence("loss of D", chart.recent("loss_d"), f"below {limits['loss_d']:g} for a logistic loss"),
+            Evidence.at_least("logistic loss of G", chart.recent("loss_g"), limits["loss_g"]),
+            Evidence.at_most("logistic loss of D", chart.recent("loss_d"), limits["loss_d"]),
         ],
         inferred=True,
     )

@@ -17,14 +17,18 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     if third < limits["records"]:
         return None
     before, (now, crossings) = swings(values[third : 2 * third])[0], swings(values[2 * third :])
-    if now < limits["swing"] or now < limits["growth"] * before or crossings < limits["crossings"]:
+    if now <= limits["swing"] or now <= limits["growth"] * before or crossings < limits["crossings"]:
         return None
+    name = "swing of the distance about its trend, over its mean"
     return Suspicion(
         "failing",
         2 * third,
         [
-            Evidence("swing of the distance about its trend, over its mean", now, f"below {limits['swing']:g}"),
-            Evidence("the same in the third of the run before", before, "no smaller than now"),
+            Evidence.at_most(name, now, limits["swing"]),
+            Evidence.at_most(
+                f"the same against that in the third of the run before, {before:.3g}", now, limits["growth"] * before
+            ),
+            Evidence.at_most("times that it crossed its trend", crossings, limits["crossings"] - 1),
         ],
     )
 

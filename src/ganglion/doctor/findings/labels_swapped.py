@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
 from ganglion.doctor.verdict import Evidence, Remedy
@@ -13,15 +11,18 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     agree = chart["pull_g_fake"] * chart["pull_d_fake"]  # +1 where both push D's opinion of fakes the same way
-    since = chart.lasts(np.nan_to_num(agree, nan=-1.0) > limits["agreement"])
+    since = chart.lasts(agree > limits["agreement"])
     if since is None:
         return None
     return Suspicion(
         "failing",
         since,
         [
-            Evidence("pull of G's loss on D's opinion of fakes", chart.recent("pull_g_fake"), "the opposite of D's"),
-            Evidence("pull of D's loss on it", chart.recent("pull_d_fake"), "the opposite of G's"),
+            Evidence.at_most(
+                "product of both losses' pulls on D's opinion of fakes", chart.recent_of(agree), limits["agreement"]
+            ),
+            Evidence.context("pull of G's loss", chart.recent("pull_g_fake")),
+            Evidence.context("pull of D's loss", chart.recent("pull_d_fake")),
         ],
     )
 

@@ -14,16 +14,16 @@ __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    values, name, poor = (distance(chart), "distance to the data over its floor", limits["good"])
+    values, name, good = (distance(chart), "distance to the data over its floor", limits["good"])
     if np.isnan(values).all():
-        values, name, poor = chart["fid"], "FID", np.inf
+        values, name, good = chart["fid"], "FID", np.inf
     if np.isnan(values).all():
         return None
     best = smoothed(values, 3)
     place = int(np.nanargmin(best))
     lowest = float(best[place])
     since = chart.lasts(values > limits["worse"] * lowest)
-    if since is None or since <= place or lowest > poor:
+    if since is None or since <= place or lowest > good:
         return None
     step = int(chart.steps[place])
     why = f"Samples were best near step {step:,}: use the checkpoint nearest to it, and do not train on from here. {RULE.why}"
@@ -31,7 +31,8 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
         "failing",
         since,
         [
-            Evidence(name, float(np.nanmedian(values[-chart.window :])), f"about {lowest:.3g}, as near step {step:,}"),
+            Evidence.at_most(name, chart.recent_of(values), limits["worse"] * lowest),
+            Evidence.context(f"the same near step {step:,}", lowest),
         ],
         why,
     )

@@ -19,8 +19,8 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
         "failing",
         since,
         [
-            Evidence("response of samples to another latent", chart.recent("z_response"), "about 1"),
-            Evidence("diversity of samples", chart.recent("diversity"), "about 1"),
+            Evidence.at_least("response of samples to another latent", chart.recent("z_response"), limits["response"]),
+            Evidence.context("diversity of samples over that of reals", chart.recent("diversity")),
         ],
     )
 

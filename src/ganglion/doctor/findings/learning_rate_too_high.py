@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import SLOWER
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import distance, growth, still_far
+from ganglion.doctor.signs import evidence_of_nearest, growth, nearest, still_far
 from ganglion.doctor.verdict import Evidence, Remedy, Severity
 
 __all__ = ["RULE"]
@@ -17,24 +17,19 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     grown = {name: growth(chart[f"weight_{name}"]) for name in "gd"}
     moved = {name: float(np.nanmax(chart[f"update_{name}"], initial=0.0)) for name in "gd"}
     fast = [n for n in "gd" if grown[n] > limits["growth"] and moved[n] > limits["update"]]
-    if not fast or len(chart) < chart.window:
-        return None
-    far = distance(chart)
-    good = bool(np.nanmin(far[-chart.window :], initial=np.inf) < limits["poor"])
-    if good:
+    if not fast or len(chart) < chart.window or nearest(chart) <= limits["poor"]:
         return None
     seen = []
     for name in fast:
         who = name.upper()
         seen += [
-            Evidence(f"weights of {who} over what they were", grown[name], f"below {limits['growth']:g}"),
-            Evidence(
-                f"largest change of {who}'s weights in a step, over their size",
-                moved[name],
-                f"below {limits['update']:g}",
+            Evidence.at_most(f"weights of {who} over what they were", grown[name], limits["growth"]),
+            Evidence.at_most(
+                f"largest change of {who}'s weights in a step, over their size", moved[name], limits["update"]
             ),
         ]
-    since = next(int(i) for i in np.flatnonzero(np.nan_to_num(chart[f"update_{fast[0]}"]) > limits["update"]))
+    seen.append(evidence_of_nearest(chart, limits["poor"]))
+    since = next(int(i) for i in np.flatnonzero(chart[f"update_{fast[0]}"] > limits["update"]))
     severity: Severity = "failing" if still_far(chart, limits["poor"], limits["windows"]) else "watch"
     return Suspicion(severity, since, seen)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import at_full_rate, still_far
+from ganglion.doctor.signs import at_full_rate, evidence_of_far, still_far
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -21,16 +21,15 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
         "watch",
         since,
         [
-            Evidence(
-                "change of G's weights in a step, over their size",
-                chart.recent("update_g"),
-                f"above {limits['update']:g}",
+            *(
+                Evidence.at_least(
+                    f"change of {who.upper()}'s weights in a step, over their size",
+                    chart.recent(f"update_{who}"),
+                    limits["update"],
+                )
+                for who in "gd"
             ),
-            Evidence(
-                "change of D's weights in a step, over their size",
-                chart.recent("update_d"),
-                f"above {limits['update']:g}",
-            ),
+            *evidence_of_far(chart, limits["poor"], limits["windows"]),
         ],
     )
 

@@ -12,20 +12,6 @@ from ganglion.doctor.verdict import Evidence, Remedy
 __all__ = ["RULE"]
 
 
-def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    for key in ("loss_g", "loss_d"):
-        values = chart[key]
-        for constant, source in CLAMPS.items():
-            near = np.abs(values - constant) < limits["tolerance"] * constant
-            since = chart.lasts(near)
-            if since is not None and float(np.nanstd(values[since:])) < limits["tolerance"] * constant:
-                who = "G" if key == "loss_g" else "D"
-                return Suspicion(
-                    "failing", since, [Evidence(f"loss of {who}", chart.recent(key), f"not {constant:g}, {source}")]
-                )
-    return None
-
-
 CLAMPS = {
     100.0: "where BCELoss clamps its logarithm",
     16.118: "-ln 1e-7, Keras's epsilon",
@@ -34,6 +20,21 @@ CLAMPS = {
     23.026: "-ln 1e-10, a common epsilon",
     27.631: "-ln 1e-12, a common epsilon",
 }
+
+
+def look(chart: Chart, limits: Limits) -> Suspicion | None:
+    for who in "gd":
+        for constant, source in CLAMPS.items():
+            away = np.abs(chart[f"loss_{who}"] - constant) / constant
+            since = chart.lasts(away < limits["tolerance"])
+            if since is not None and float(np.nanstd(away[since:])) < limits["tolerance"]:
+                name = f"share by which it is away from {constant:g}, {source}"
+                seen = [
+                    Evidence.context(f"loss of {who.upper()}", chart.recent(f"loss_{who}")),
+                    Evidence.at_least(name, chart.recent_of(away), limits["tolerance"]),
+                ]
+                return Suspicion("failing", since, seen)
+    return None
 
 
 RULE = Rule(

@@ -17,12 +17,9 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     if since is None:
         return None
     near = chart.recent("nearest")
+    name = "chance that a sample lies nearer to training images than an unseen real one"
     return Suspicion(
-        "failing" if near > limits["failing"] else "watch",
-        since,
-        [
-            Evidence("chance that a sample lies nearer to training images than an unseen real one", near, "0 to 0.6"),
-        ],
+        "failing" if near > limits["failing"] else "watch", since, [Evidence.at_most(name, near, limits["watch"])]
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import PAIRS, STDDEV
 from ganglion.doctor.rule import Limits, Rule, Suspicion
@@ -14,20 +12,19 @@ __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    state = (sameness(chart) < limits["sameness"]) & (chart["contrast"] > limits["contrast"])
-    since = chart.lasts(state)
-    if since is None:
-        return None
-    far = float(np.nanmedian(distance(chart)[-chart.window :]))
-    if far < limits["poor"]:
+    alike = sameness(chart)
+    since = chart.lasts((alike < limits["sameness"]) & (chart["contrast"] > limits["contrast"]))
+    far = chart.recent_of(distance(chart))
+    if since is None or far <= limits["poor"]:
         return None
     return Suspicion(
         "failing",
         since,
         [
-            Evidence("diversity of samples over that of reals", chart.recent("diversity"), "about 1"),
-            Evidence("contrast of samples over that of reals", chart.recent("contrast"), "about 1"),
-            Evidence("distance to the data over its floor", far, "about 1"),
+            Evidence.at_least("diversity of samples over their contrast", chart.recent_of(alike), limits["sameness"]),
+            Evidence.at_most("distance to the data over its floor", far, limits["poor"]),
+            Evidence.context("diversity of samples over that of reals", chart.recent("diversity")),
+            Evidence.context("contrast of samples over that of reals", chart.recent("contrast")),
         ],
     )
 

@@ -7,32 +7,28 @@ import numpy as np
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import AVERAGE, SLOWER_G
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import distance
+from ganglion.doctor.signs import evidence_of_nearest, nearest
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    state = chart["fine"] > limits["fine"]
-    since = chart.lasts(state)
-    if since is None or len(chart) < 2 * chart.window:
+    since = chart.lasts(chart["fine"] > limits["fine"])
+    if since is None or len(chart) < 2 * chart.window or nearest(chart) <= limits["poor"]:
         return None
-    before = chart["fine"][: since + 1]
-    turned = bool(np.nanmin(before[1:], initial=np.inf) * limits["turned"] < chart.recent("fine"))
-    full = chart.recent("saturation") > limits["saturated"] + chart.recent("saturation_real")
-    if not (turned or full) or not bool(np.nanmin(distance(chart)[-chart.window :], initial=np.inf) > limits["poor"]):
-        return None
-    return Suspicion(
-        "failing",
-        since,
-        [
-            Evidence("fine detail of samples over that of reals", chart.recent("fine"), f"below {limits['fine']:g}"),
-            Evidence(
-                "distance to the data over its floor", float(np.nanmedian(distance(chart)[-chart.window :])), "about 1"
-            ),
-        ],
-    )
+    fine, least = chart.recent("fine"), float(np.nanmin(chart["fine"][1 : since + 1], initial=np.inf))
+    full = chart.recent("saturation") - chart.recent("saturation_real")
+    seen = []
+    if limits["turned"] * least < fine:
+        name = f"fine detail of samples over that of reals, after {least:.3g} at its least"
+        seen.append(Evidence.at_most(name, fine, max(limits["fine"], limits["turned"] * least)))
+    if full > limits["saturated"]:
+        seen += [
+            Evidence.at_most("fine detail of samples over that of reals", fine, limits["fine"]),
+            Evidence.at_most("share of saturated pixels beyond that of reals", full, limits["saturated"]),
+        ]
+    return Suspicion("failing", since, [*seen, evidence_of_nearest(chart, limits["poor"])]) if seen else None
 
 
 RULE = Rule(

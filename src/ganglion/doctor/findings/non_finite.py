@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import R1, SLOWER
 from ganglion.doctor.rule import Limits, Rule, Suspicion
 from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.vitals.records import is_step
 
 __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    since = next((i for i, record in enumerate(chart.records) if record.get("non_finite") is not None), None)
-    if since is None:
+    bad = [place for place, record in enumerate(chart.records) if record.get("non_finite") is not None]
+    if not bad:
         return None
-    bad = chart.records[since]["non_finite"]
-    step = int(bad.get("step", chart.steps[since]))
-    why = f"The first to go was the {bad.get('tensor', 'loss')}, at step {step:,}. {RULE.why}"
-    return Suspicion("failing", since, [Evidence("first step with a NaN or infinity", step, "none")], why)
+    first = chart.records[bad[0]]["non_finite"]
+    named = first if isinstance(first, Mapping) else {}
+    step = named["step"] if is_step(named.get("step")) else int(chart.steps[bad[0]])
+    why = f"The first to go was the {named.get('tensor', 'loss')}, at step {step:,}. {RULE.why}"
+    seen = [
+        Evidence.context("first step with a NaN or infinity", step),
+        Evidence.at_most("records with a NaN or infinity", len(bad), 0),
+    ]
+    return Suspicion("failing", bad[0], seen, why)
 
 
 RULE = Rule(

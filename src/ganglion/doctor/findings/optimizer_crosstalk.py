@@ -11,11 +11,11 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     shares = {
-        "weights of D moved by G's optimiser": chart.last("moves_d_with_g"),
-        "weights of G moved by D's optimiser": chart.last("moves_g_with_d"),
+        "share of D's weights that G's optimiser moves": chart.last("moves_d_with_g"),
+        "share of G's weights that D's optimiser moves": chart.last("moves_g_with_d"),
     }
     shared = [
-        Evidence(name, share, "0") for name, share in shares.items() if share is not None and share > limits["share"]
+        Evidence.at_most(name, share, limits["share"]) for name, share in shares.items() if share > limits["share"]
     ]
     return Suspicion("failing", 0, shared) if shared else None
 

@@ -17,14 +17,14 @@ def look(chart: Chart, limits: Limits) -> Suspicion | None:
     if half < limits["records"]:
         return None
     size, crossings = swings(values[half:])
-    if size < limits["swing"] or crossings < limits["crossings"]:
+    if size <= limits["swing"] or crossings < limits["crossings"]:
         return None
     return Suspicion(
         "watch",
         half,
         [
-            Evidence("swing of the distance about its trend, over its mean", size, f"below {limits['swing']:g}"),
-            Evidence("times that it crossed its trend", crossings, f"below {limits['crossings']:g} at that size"),
+            Evidence.at_most("swing of the distance about its trend, over its mean", size, limits["swing"]),
+            Evidence.at_most("times that it crossed its trend", crossings, limits["crossings"] - 1),
         ],
     )
 

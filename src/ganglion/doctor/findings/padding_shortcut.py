@@ -11,22 +11,19 @@ __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    seen = chart["separation_eval"]
+    seen, framed = chart["separation_eval"], chart["separation_framed"]
     varied = chart["diversity"] > limits["diversity"]
-    state = (seen > limits["sure"]) & (chart["separation_framed"] < limits["framed"]) & varied
-    since = chart.lasts(state)
+    since = chart.lasts((seen > limits["sure"]) & (framed < limits["framed"]) & varied)
     if since is None:
         return None
     return Suspicion(
         "failing",
         since,
         [
-            Evidence("separation", chart.recent("separation_eval"), "any"),
-            Evidence(
-                "separation when fakes are given the border of reals",
-                chart.recent("separation_framed"),
-                f"above {limits['framed']:g}",
+            Evidence.at_least(
+                "separation when fakes are given the border of reals", chart.recent_of(framed), limits["framed"]
             ),
+            Evidence.context("separation", chart.recent_of(seen)),
         ],
     )
 

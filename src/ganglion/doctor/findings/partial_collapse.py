@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import PAIRS, STDDEV
 from ganglion.doctor.rule import Limits, Rule, Suspicion
@@ -14,22 +12,25 @@ __all__ = ["RULE"]
 
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
-    alike = (sameness(chart) < limits["sameness"]) & (chart["contrast"] > limits["contrast"])
-    twins = (chart["duplicates"] > limits["duplicates"]) & (chart["contrast"] > limits["contrast"])
-    since = chart.lasts(alike | twins)
-    if since is None or (sameness(chart)[-chart.window :] < limits["full"]).mean() > 0.5:
+    alike, twins = sameness(chart), chart["duplicates"]
+    state = ((alike < limits["sameness"]) | (twins > limits["duplicates"])) & (chart["contrast"] > limits["contrast"])
+    since = chart.lasts(state)
+    if since is None or (alike[-chart.window :] < limits["full"]).mean() > 0.5:
         return None
+    either = [
+        Evidence.at_least("diversity of samples over their contrast", chart.recent_of(alike), limits["sameness"]),
+        Evidence.at_most("share of samples that have a twin", chart.recent_of(twins), limits["duplicates"]),
+    ]
+    decided = [one for one in either if not one.fits] or [
+        Evidence.at_most("share of the last records with one or the other", float(state[-chart.window :].mean()), 0.5)
+    ]
     return Suspicion(
         "watch",
         since,
         [
-            Evidence("diversity of samples over that of reals", chart.recent("diversity"), "about 1"),
-            Evidence(
-                "share of samples that have a twin", chart.recent("duplicates"), f"below {limits['duplicates']:g}"
-            ),
-            Evidence(
-                "distance to the data over its floor", float(np.nanmedian(distance(chart)[-chart.window :])), "about 1"
-            ),
+            *decided,
+            Evidence.context("diversity of samples over that of reals", chart.recent("diversity")),
+            Evidence.context("distance to the data over its floor", chart.recent_of(distance(chart))),
         ],
     )
 

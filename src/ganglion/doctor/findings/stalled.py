@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from ganglion.doctor.chart import Chart
+from ganglion.doctor.chart import Chart, median
 from ganglion.doctor.remedies import STOP
 from ganglion.doctor.rule import Limits, Rule, Suspicion
 from ganglion.doctor.signs import at_full_rate, distance
@@ -15,20 +15,19 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     far = distance(chart)
-    half = len(far) // 2
-    if half < limits["records"] or np.isnan(far[half:]).all() or np.isnan(far[:half]).all() or not at_full_rate(chart):
-        return None
     third = len(far) // 3
-    won = 1 - float(np.nanmedian(far[-third:])) / float(np.nanmedian(far[third : 2 * third]))
-    now = float(np.nanmedian(far[-third:]))
-    if now < limits["poor"] or won > limits["gain"]:
+    if len(far) // 2 < limits["records"] or not at_full_rate(chart):
+        return None
+    before, now = median(far[third : 2 * third]), median(far[-third:])
+    won = 1 - now / before if before > 0 else math.nan
+    if not (now > limits["poor"] and won < limits["gain"]):
         return None
     return Suspicion(
         "watch",
         len(far) - 2 * third,
         [
-            Evidence("distance to the data over its floor", now, f"below {limits['poor']:g}"),
-            Evidence("share by which it fell in the last third of the run", won, f"above {limits['gain']:g}"),
+            Evidence.at_most("distance to the data over its floor", now, limits["poor"]),
+            Evidence.at_least("share by which it fell in the last third of the run", won, limits["gain"]),
         ],
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.doctor.chart import Chart
 from ganglion.doctor.remedies import R1
 from ganglion.doctor.rule import Limits, Rule, Suspicion
-from ganglion.doctor.signs import distance
+from ganglion.doctor.signs import evidence_of_nearest, nearest
 from ganglion.doctor.verdict import Evidence, Remedy
 
 __all__ = ["RULE"]
@@ -15,26 +15,23 @@ __all__ = ["RULE"]
 
 def look(chart: Chart, limits: Limits) -> Suspicion | None:
     grad = chart["grad_g_first"] if chart.has("grad_g_first") else chart["grad_g"]
-    there = grad[~np.isnan(grad)]
-    if len(there) < 2 * chart.window:
+    if (~np.isnan(grad)).sum() < 2 * chart.window:
         return None
-    peak = float(np.max(there))
-    since = chart.lasts(np.nan_to_num(grad, nan=np.inf) < limits["share"] * peak)
-    far = distance(chart)[-chart.window :]
-    near = not np.isnan(far).all() and bool(np.nanmin(far) < limits["poor"])
-    moving = chart.recent("update_g") > limits["update"]
-    if since is None or near or moving:
+    peak = float(np.nanmax(grad))
+    since = chart.lasts(grad < limits["share"] * peak)
+    moved = chart.recent("update_g")
+    if since is None or nearest(chart) <= limits["poor"] or moved >= limits["update"]:
         return None
     return Suspicion(
         "failing",
         since,
         [
-            Evidence(
-                "gradient at G's first layer over its largest",
-                chart.recent("grad_g_first" if chart.has("grad_g_first") else "grad_g") / peak,
-                f"above {limits['share']:g}",
+            Evidence.at_least(
+                "gradient at G's first layer over its largest", chart.recent_of(grad) / peak, limits["share"]
             ),
-            Evidence("separation", chart.recent("separation"), "0.55 to 0.99"),
+            Evidence.at_least("change of G's weights in a step, over their size", moved, limits["update"]),
+            evidence_of_nearest(chart, limits["poor"]),
+            Evidence.context("separation", chart.recent("separation")),
         ],
     )
 
