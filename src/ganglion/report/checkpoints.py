@@ -14,7 +14,7 @@ from ganglion.metrics.extractors import Need, find_extractor
 from ganglion.metrics.scores import SCORES
 from ganglion.report.evaluate import find_real, find_samples
 from ganglion.report.figures import curve_figure, save_figure
-from ganglion.training.hardware import choose_device
+from ganglion.training.hardware import choose_device, reproducible
 from ganglion.training.run import Run
 from ganglion.training.screen import Screen
 
@@ -52,6 +52,7 @@ class Curve:
         return "\n".join(lines)
 
 
+@reproducible()
 def evaluate_checkpoints(
     run: str | Path,
     against: str | Path | None = None,

@@ -25,7 +25,7 @@ from ganglion.metrics.images import ImageSet, array_set, store_set
 from ganglion.metrics.neighbours import nearest
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
-from ganglion.training.hardware import choose_device
+from ganglion.training.hardware import choose_device, reproducible
 from ganglion.training.run import Run
 from ganglion.training.screen import Screen
 
@@ -48,6 +48,7 @@ class Samples:
     """Of the run; it says which images were kept from training."""
 
 
+@reproducible()
 def evaluate(
     samples: str | Path | NDArray[np.uint8],
     against: str | Path | None = None,
