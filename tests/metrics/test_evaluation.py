@@ -133,6 +133,8 @@ def test_scores_are_taken_in_the_tables_order_and_unknown_ones_are_refused() -> 
     assert set(SCORES) - set(DEFAULT_SCORES) == {"earth-mover", "inception-score"}
     with pytest.raises(DataError, match="there is no score 'fidd'.*did you mean 'fid'"):
         known_scores(["fidd"])
+    with pytest.raises(DataError, match="no score is asked for; there are fid, "):
+        known_scores([])
 
 
 def test_a_score_that_was_not_measured_cannot_be_read(tmp_path: Path) -> None:

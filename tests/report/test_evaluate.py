@@ -57,6 +57,34 @@ def test_fewer_are_drawn_from_what_is_there_and_more_cannot(tiny_run: ganglion.R
         evaluate(images, "digits", n=101, cache=cache, **QUICK)
 
 
+@pytest.mark.parametrize("name", ["n", "seeds"])
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_images_and_no_seeds_are_refused(tiny_run: ganglion.Run, cache: Path, name: str, count: int) -> None:
+    for samples in (tiny_run.path, np.zeros((30, 16, 16, 1), np.uint8)):
+        with pytest.raises(DataError, match=f"{name} is at least 1; got {count}"):
+            evaluate(samples, "digits", cache=cache, **QUICK, **{name: count})
+    if name == "n":
+        with pytest.raises(DataError, match=f"n is at least 1; got {count}"):
+            evaluate_checkpoints(tiny_run.path, n=count, cache=cache, **QUICK)
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros((0, 16, 16, 1), np.uint8), np.zeros((30, 16, 16), np.uint8), np.zeros((9, 16, 16, 1))]
+)
+def test_an_array_that_holds_no_images_is_refused_with_its_shape(samples: np.ndarray, cache: Path) -> None:
+    with pytest.raises(DataError, match=r"uint8 \(N, H, W, C\).*got (uint8|float64) \("):
+        evaluate(samples, "digits", cache=cache, **QUICK)
+
+
+def test_a_set_scored_with_several_seeds_has_no_spread_but_that_of_the_scores(cache: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (500, 16, 16, 1), np.uint8)
+    found = evaluate(samples, "digits", seeds=3, cache=cache, **{**QUICK, "metrics": ["fid", "swd"]})
+    fid, swd = found.scores
+    assert (found.seeds, fid.spread) == (3, 0)
+    assert swd.spread is not None
+    assert swd.spread > 0
+
+
 def test_seeds_draw_anew_from_a_run(tiny_run: ganglion.Run, cache: Path) -> None:
     found = evaluate(tiny_run.path, n=200, seeds=2, cache=cache, **{**QUICK, "metrics": ["kid"]})
     assert found.scores[0].spread is not None

@@ -98,6 +98,8 @@ def known_scores(names: Iterable[str] | None) -> tuple[str, ...]:
     if names is None:
         return DEFAULT_SCORES
     wanted = list(names)
+    if not wanted:
+        raise DataError(f"no score is asked for; there are {', '.join(SCORES)}")
     for name in wanted:
         if name not in SCORES:
             raise DataError(f"there is no score {name!r}; there are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")

@@ -73,6 +73,7 @@ def evaluate(
     names a picture to write: the samples that lie nearest to a training image, each above that image. `features` and
     `metrics`: docs/metrics.md. Raises DataError, RunError.
     """
+    at_least_one(n=n, seeds=seeds)
     folder = cache or cache_folder()
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
@@ -90,6 +91,13 @@ def evaluate(
     if neighbours is not None:
         save_image(neighbour_sheet(real, found.sets[0], extractor, folder), neighbours)
     return evaluate_sets(real, found.sets, extractor, folder, screen, wanted, unseen, notes)
+
+
+def at_least_one(**counts: int | None) -> None:
+    """Raises DataError for a count, by its name, that is below 1; None is left to be chosen."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise DataError(f"{name} is at least 1; got {count}")
 
 
 def find_samples(
