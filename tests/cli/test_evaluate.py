@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -69,3 +73,21 @@ def test_mistakes_are_told_in_a_line(cache: Path, words: tuple[str, ...], messag
     assert isinstance(done.exception, DataError)
     assert message in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+def test_a_torchvision_that_does_not_fit_this_torch_breaks_no_score(tmp_path: Path, cache: Path) -> None:
+    """One that was built for another torch fails while it is imported, with this error and not an ImportError."""
+    broken = tmp_path / "site" / "torchvision"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")\n')
+    np.save(tmp_path / "samples.npy", np.random.default_rng(0).integers(0, 256, (500, 8, 8, 1), np.uint8))
+    words = ["evaluate", str(tmp_path / "samples.npy"), "--against", "digits", "--features", "random", "--json"]
+    paths = os.pathsep.join([str(tmp_path / "site"), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", "from ganglion.cli.app import main; main()", *words], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": paths, "GANGLION_CACHE": str(cache)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    tree = json.loads(done.stdout)
+    assert {"fid", "ms-ssim", "swd", "nearer"} <= {score["name"] for score in tree["scores"]}
+    assert set(tree["left_out"]) == {"modes", "mode-divergence"}  # of these features, which know no classes

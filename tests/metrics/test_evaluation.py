@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ganglion.errors import DataError
 from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, known_scores
+from ganglion.metrics.extractor import Extractor, Seen
 from ganglion.metrics.images import ImageSet, array_set
 from ganglion.metrics.random_features import random_extractor
 from ganglion.metrics.scores import SCORES
@@ -131,8 +133,84 @@ def test_scores_are_taken_in_the_tables_order_and_unknown_ones_are_refused() -> 
     assert set(SCORES) - set(DEFAULT_SCORES) == {"earth-mover", "inception-score"}
     with pytest.raises(DataError, match="there is no score 'fidd'.*did you mean 'fid'"):
         known_scores(["fidd"])
+    with pytest.raises(DataError, match="no score is asked for; there are fid, "):
+        known_scores([])
 
 
-def test_a_score_that_was_not_measured_cannot_be_read() -> None:
-    with pytest.raises(StopIteration):
-        _ = Evaluation.__getitem__(type("E", (), {"scores": []})(), "fid")  # type: ignore[arg-type]
+def test_a_score_that_was_not_measured_cannot_be_read(tmp_path: Path) -> None:
+    found = score(blots(100, 0), [blots(60, 1)], tmp_path, ("fid", "kid"))
+    with pytest.raises(KeyError, match="fid was not measured: 60 images are too few"):
+        _ = found["fid"]
+    with pytest.raises(KeyError, match="swd was not measured: measured were kid"):
+        _ = found["swd"]
+
+
+# Features that were trained on real images
+
+
+def even(images: ImageSet) -> NDArray[np.bool_]:
+    """Those whose pixels have an even sum: half of them."""
+    return np.asarray(images.images).sum((1, 2, 3)) % 2 == 0
+
+
+def biased() -> Extractor:
+    """Random features, which betray whether an image is one that they were trained on."""
+    plain = random_extractor(1, torch.device("cpu"))
+
+    def look(images: torch.Tensor) -> Seen:
+        sums = images.add(1).mul(127.5).round().sum((1, 2, 3))
+        return Seen(plain.look(images).features + (sums % 2 == 0)[:, None], None)
+
+    return replace(plain, hash="biased", look=look, trained_on=even)
+
+
+def unseen_blots(n: int, seed: int) -> ImageSet:
+    """Images of which the features betray nothing: they were trained on none."""
+    images = blots(3 * n, seed)
+    return images.pick(np.flatnonzero(~even(images))[:n])
+
+
+def trained_score(real: ImageSet, fake: ImageSet, cache: Path, *scores: str) -> Evaluation:
+    return evaluate_sets(real, [fake], biased(), cache, Screen(quiet=True), scores)
+
+
+def test_samples_are_compared_with_real_images_that_the_features_were_not_trained_on(tmp_path: Path) -> None:
+    real, fake = blots(2400, 0), unseen_blots(500, 1)
+    found = trained_score(real, fake, tmp_path, "fid", "kid", "precision", "coverage")
+    reference = real.pick(np.flatnonzero(~even(real)))
+    plain = score(reference, [fake], tmp_path, ("fid", "kid", "precision", "coverage"))
+    assert [s.value for s in found.scores] == pytest.approx([s.value for s in plain.scores], rel=1e-4, abs=1e-6)
+    assert [s.floor for s in found.scores] == pytest.approx([s.floor for s in plain.scores], rel=1e-4, abs=1e-6)
+    assert found.floor_images == (len(reference) - 500, 500)
+
+
+def test_it_says_how_many_images_train_the_features_and_how_many_are_compared_with(tmp_path: Path) -> None:
+    real = blots(900, 0)
+    known = int(even(real).sum())
+    notes = trained_score(real, unseen_blots(100, 1), tmp_path, "kid").notes
+    assert any(f"trained on {known} of the real images" in note and f"other {900 - known}" in note for note in notes)
+    assert not any("trained on" in note for note in score(real, [blots(100, 1)], tmp_path).notes)
+
+
+def test_copies_are_sought_among_the_images_that_trained_the_features_too(tmp_path: Path) -> None:
+    real = blots(800, 0)
+    known = real.pick(np.flatnonzero(even(real))[:200])
+    copied = trained_score(real, known, tmp_path, "nearer", "near-copies")
+    assert (copied["nearer"], copied["near-copies"]) == (1, 1)
+    assert "for copies, 200 samples are held against 800 training images" in copied.notes
+    assert trained_score(real, unseen_blots(200, 1), tmp_path, "nearer")["nearer"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_the_features_know_is_no_unseen_image_and_what_was_kept_from_training_is_no_copy(tmp_path: Path) -> None:
+    real = replace(blots(800, 0), held_out=np.arange(800) % 4 == 0)
+    assert real.held_out is not None
+    strange = int((~even(real) & real.held_out).sum())
+    notes = trained_score(real, unseen_blots(200, 1), tmp_path, "nearer").notes
+    assert "for copies, 200 samples are held against 600 training images" in notes
+    assert f"for copies, the unseen images are {strange} of {real.name}, kept from training" in notes
+
+
+def test_features_that_were_trained_on_every_real_image_compare_nothing(tmp_path: Path) -> None:
+    real = blots(300, 0)
+    with pytest.raises(DataError, match="trained on all of blots 0"):
+        trained_score(real.pick(np.flatnonzero(even(real))), blots(100, 1), tmp_path, "kid")

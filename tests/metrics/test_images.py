@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ganglion.data.prepare import prepare
+from ganglion.errors import DataError
 from ganglion.metrics.images import array_set, store_set
 from ganglion.recipe.schema import Data
 from ganglion.training.screen import Screen
@@ -51,7 +52,7 @@ def test_how_images_were_made_to_fit_is_part_of_what_they_are(cache: Path):
     assert "16x16" in small.resize
 
 
-@pytest.mark.parametrize("bad", [PIXELS[0], PIXELS.astype(float), PIXELS[..., :2]])
+@pytest.mark.parametrize("bad", [PIXELS[0], PIXELS.astype(float), PIXELS[..., :2], PIXELS[:0]])
 def test_what_is_no_set_of_images_is_refused(bad):
-    with pytest.raises(ValueError, match=r"uint8 \(N, H, W, C\)"):
+    with pytest.raises(DataError, match=r"bad have to be uint8 \(N, H, W, C\)"):
         array_set("bad", bad)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from ganglion.data.prepare import prepare
+from ganglion.errors import DataError
 from ganglion.metrics.frechet import frechet_distance, moments
 from ganglion.metrics.images import ImageSet, store_set
-from ganglion.metrics.learned import FEATURES, learned_extractor, same_image_loss
+from ganglion.metrics.learned import FEATURES, for_features, learned_extractor, same_image_loss
 from ganglion.recipe.schema import Data
 from ganglion.training.screen import Screen
 
@@ -48,6 +50,38 @@ def test_equal_images_give_equal_networks_and_the_global_generator_is_left_alone
     torch.manual_seed(2)
     assert trained(digits, tmp_path / "b").hash == first.hash
     torch.random.set_rng_state(before)
+
+
+def test_about_a_third_trains_the_features_and_the_same_images_each_time(digits: ImageSet, tmp_path: Path) -> None:
+    known = trained(digits, tmp_path).trained_on
+    assert known is not None
+    assert known(digits).mean() == pytest.approx(1 / 3, abs=0.05)
+    assert np.array_equal(known(digits), known(digits))
+    some = np.arange(3, 900, 7)
+    assert np.array_equal(known(digits.pick(some)), known(digits)[some])
+
+
+def test_no_image_outside_its_part_moves_the_network(digits: ImageSet, tmp_path: Path) -> None:
+    known = for_features(digits)
+    images = np.array(digits.images)
+    images[~known] = images[~known][0]
+    changed = replace(digits, images=images, content="changed")
+    assert np.array_equal(for_features(changed), known)
+    assert trained(changed, tmp_path / "a").hash == trained(digits, tmp_path / "b").hash
+    images[known] = images[known][0]
+    assert trained(replace(changed, content="all"), tmp_path / "c").hash != trained(digits, tmp_path / "b").hash
+
+
+def test_an_image_that_is_there_twice_is_on_one_side_only(digits: ImageSet) -> None:
+    twice = digits.pick(np.repeat(np.arange(len(digits)), 2))
+    known = for_features(twice)
+    assert np.array_equal(known[::2], known[1::2])
+
+
+def test_too_few_images_to_be_parted_are_refused(digits: ImageSet, tmp_path: Path) -> None:
+    for few in (digits.pick(np.arange(20)), digits.pick(np.zeros(600, np.int64))):
+        with pytest.raises(DataError, match=r"of these .* at least 16 of each.*--features random or pixels"):
+            trained(few, tmp_path)
 
 
 def test_damaged_weights_are_trained_anew(digits: ImageSet, tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
-from ganglion.metrics.ms_ssim import levels_for, likeness
+from ganglion.metrics.ms_ssim import levels_for, likeness, multi_scale_similarity
 
 
 def pictures(n: int, side: int = 32, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -36,6 +39,40 @@ def test_at_one_scale_it_is_structural_similarity():
     a, b = (torch.from_numpy(images[i].transpose(2, 0, 1)[None] / 255).float() for i in (0, 1))
     expected = structural_similarity_index_measure(a, b, kernel_size=11, sigma=1.5, data_range=1.0).clamp_min(0)
     assert of(images) == pytest.approx(float(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("side", "channels"), [((8, 8), 1), ((24, 16), 3), ((32, 32), 1), ((64, 48), 3), ((180, 200), 1)]
+)
+@pytest.mark.parametrize("kind", ["blots", "noise"])
+def test_it_is_that_of_torchmetrics(side, channels, kind):
+    """In float64 as in theirs, so that no more than rounding differs."""
+    random = torch.Generator().manual_seed(0)
+    if kind == "noise":  # some factors are negative
+        a, b = (torch.rand(2, channels, *side, generator=random, dtype=torch.float64) for _ in range(2))
+    else:
+        blots = torch.from_numpy(pictures(4, max(side), channels)[:, : side[0], : side[1]] / 255)
+        a, b = blots.permute(0, 3, 1, 2).split(2)
+    size = 11 if min(side) >= 11 else 7
+    weights = torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333], dtype=torch.float64)[: levels_for(min(side), size)]
+    expected = multiscale_structural_similarity_index_measure(
+        a, b, kernel_size=size, sigma=1.5 * size / 11, data_range=1.0, betas=tuple((weights / weights.sum()).tolist()),
+        reduction="none", normalize="relu",
+    )  # fmt: skip
+    assert multi_scale_similarity(a, b).tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert 0.01 < float(expected.max()) < 0.999
+
+
+def test_between_two_flat_images_it_is_the_luminance_alone():
+    """(2 * 0.2 * 0.6 + 0.0001) / (0.04 + 0.36 + 0.0001), to the weight of the coarsest of two scales."""
+    a, b = (torch.full((1, 1, 22, 22), level, dtype=torch.float64) for level in (0.2, 0.6))
+    expected = (0.2401 / 0.4001) ** (0.2856 / (0.0448 + 0.2856))
+    assert float(multi_scale_similarity(a, b)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_images_smaller_than_the_window_are_refused():
+    with pytest.raises(ValueError, match="windows of 7x7 pixels; a side is 6"):
+        of(pictures(5, 6))
 
 
 def test_the_fewer_different_images_the_more_alike():

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import math
+import pickle
+import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ganglion.errors import DataError
@@ -19,29 +23,68 @@ transformers = pytest.importorskip("transformers", reason="the extra hf is not i
 class Corner(nn.Module):
     """Sees the mean of each channel, and keeps what it was shown."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("level", torch.zeros(1))
+
     def forward(self, images: Tensor) -> Tensor:
         self.shown = images
         return images.mean((2, 3))
 
 
 def timm_like(network: nn.Module) -> Any:
-    """A stand-in with the two functions of timm that are used: timm needs torchvision, which has no build for every torch."""
+    """A stand-in with the functions of timm that are used: timm needs torchvision, which has no build for every torch.
 
-    def create_model(name: str, pretrained: bool, num_classes: int) -> nn.Module:
-        if name == "none":
-            raise RuntimeError("Unknown model (none)\nand a long story")
-        assert (pretrained, num_classes) == (True, 0)
+    As timm does, it takes weights that are handed to it before any that it would look for; it refuses to look for some.
+    """
+
+    def create_model(
+        name: str, pretrained: bool, num_classes: int, pretrained_cfg_overlay: dict[str, Any]
+    ) -> nn.Module:
+        if name == "odd":
+            raise RuntimeError("no such layer\nand a long story")
+        assert (pretrained, num_classes, pretrained_cfg_overlay["source"]) == (True, 0, "")
+        network.load_state_dict(pretrained_cfg_overlay["state_dict"])
         return network
+
+    def get_pretrained_cfg(name: str) -> Any:
+        return None if name == "none" else SimpleNamespace(hf_hub_id=None if name == "old" else f"timm/{name}.a1")
 
     config = {"input_size": (3, 24, 24), "mean": (0.5, 0.4, 0.3), "std": (0.5, 0.25, 0.125)}
     return SimpleNamespace(
-        create_model=create_model, data=SimpleNamespace(resolve_model_data_config=lambda model: config)
-    )
+        create_model=create_model, get_pretrained_cfg=get_pretrained_cfg,
+        data=SimpleNamespace(resolve_model_data_config=lambda model: config),
+    )  # fmt: skip
 
 
-def test_timm_gets_images_as_its_network_was_trained() -> None:
+class Hub:
+    """A folder in the place of the hub; keeps what it was asked for."""
+
+    def __init__(self, folder: Path, file: str = "model.safetensors") -> None:
+        self.folder = folder
+        self.asked: list[tuple[str, str, str | None]] = []
+        save_file({"level": torch.full((1,), 7.0)}, folder / file)
+
+    def __call__(self, repository: str, file: str, revision: str | None = None) -> str:
+        self.asked.append((repository, file, revision))
+        if not (self.folder / file).is_file():
+            raise FileNotFoundError(f"404: {repository} has no {file}")
+        return str(self.folder / file)
+
+
+class Canary:
+    """Sings when it is unpickled."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.place,)
+
+
+def test_timm_gets_images_as_its_network_was_trained(tmp_path: Path) -> None:
     network = Corner()
-    extractor = timm_extractor("corner", CPU, lambda: timm_like(network))
+    extractor = timm_extractor("corner", CPU, lambda: timm_like(network), Hub(tmp_path))
     features = extractor.look(torch.full((2, 3, 32, 40), 0.5)).features
     assert network.shown.shape == (2, 3, 24, 24)
     assert features[0].tolist() == pytest.approx(
@@ -50,25 +93,81 @@ def test_timm_gets_images_as_its_network_was_trained() -> None:
     assert (extractor.name, extractor.comparable, extractor.about) == ("timm:corner", True, "timm's corner, at 24x24")
 
 
-def test_gray_images_become_colour_images_of_equal_channels() -> None:
+def test_gray_images_become_colour_images_of_equal_channels(tmp_path: Path) -> None:
     network = Corner()
-    timm_extractor("corner", CPU, lambda: timm_like(network)).look(torch.zeros(2, 1, 24, 24))
+    timm_extractor("corner", CPU, lambda: timm_like(network), Hub(tmp_path)).look(torch.zeros(2, 1, 24, 24))
     assert network.shown.shape == (2, 3, 24, 24)
 
 
-def missing() -> Any:
-    raise ImportError("no timm")
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("corner", ("timm/corner.a1", "model.safetensors", None)),
+        ("hf-hub:someone/corner", ("someone/corner", "model.safetensors", None)),
+        ("hf-hub:someone/corner@v2", ("someone/corner", "model.safetensors", "v2")),
+    ],
+)
+def test_the_weights_of_timm_come_from_the_hub_as_safetensors(
+    name: str, asked: tuple[Any, ...], tmp_path: Path
+) -> None:
+    network, hub = Corner(), Hub(tmp_path)
+    timm_extractor(name, CPU, lambda: timm_like(network), hub)
+    assert hub.asked == [asked]
+    assert network.level.tolist() == [7]
 
 
-def test_without_timm_it_says_what_to_install_and_what_works_without() -> None:
-    with pytest.raises(DataError, match=r"needs timm: pip install timm, or use learned or random"):
-        timm_extractor("resnet18", CPU, missing)
+def test_the_weights_of_timm_can_be_in_a_folder(tmp_path: Path) -> None:
+    network, hub = Corner(), Hub(tmp_path)
+    timm_extractor(f"local-dir:{tmp_path}", CPU, lambda: timm_like(network), hub)
+    assert (hub.asked, network.level.tolist()) == ([], [7])
 
 
-def test_a_network_that_cannot_be_had_is_said_in_one_line() -> None:
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "model.safetensors"])
+@pytest.mark.parametrize("source", ["hf-hub:someone/corner", "local-dir:"])
+def test_pickled_weights_of_timm_are_refused_whatever_they_are_called(source: str, file: str, tmp_path: Path) -> None:
+    hub = Hub(tmp_path, "other")
+    (tmp_path / file).write_bytes(pickle.dumps({"level": Canary(tmp_path / "sung")}))
+    name = f"{source}{tmp_path}" if source == "local-dir:" else source
+    with pytest.raises(DataError, match=r"cannot be had as safetensors"):
+        timm_extractor(name, CPU, lambda: timm_like(Corner()), hub)
+    assert not (tmp_path / "sung").exists()
+
+
+def missing(library: str) -> Any:
+    raise ModuleNotFoundError(f"No module named {library!r}", name=library)
+
+
+def broken() -> Any:
+    raise RuntimeError("operator torchvision::nms does not exist")
+
+
+def without_torchvision() -> Any:
+    raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
+
+
+@pytest.mark.parametrize(("extractor", "library"), [(timm_extractor, "timm"), (hf_extractor, "transformers")])
+def test_without_its_library_it_says_what_to_install_and_what_works_without(extractor: Any, library: str) -> None:
+    with pytest.raises(DataError, match=rf"needs {library}: pip install {library}, or use learned or random"):
+        extractor("resnet18", CPU, partial(missing, library))
+
+
+@pytest.mark.parametrize(("extractor", "library"), [(timm_extractor, "timm"), (hf_extractor, "transformers")])
+@pytest.mark.parametrize("failing", [broken, without_torchvision])
+def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str, failing: Any) -> None:
+    with pytest.raises(DataError, match=rf"{library} is installed and cannot be imported \(.*torchvision"):
+        extractor("resnet18", CPU, failing)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("odd", "no such layer"), ("none", "timm has no weights on the hub"), ("old", "timm has no weights on the hub")],
+)
+def test_a_network_that_cannot_be_had_is_said_in_one_line(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
-        timm_extractor("none", CPU, lambda: timm_like(Corner()))
-    assert str(raised.value) == "timm:none cannot be had (Unknown model (none)); offline there are learned and random"
+        timm_extractor(name, CPU, lambda: timm_like(Corner()), Hub(tmp_path))
+    assert str(raised.value).startswith(f"timm:{name} cannot be had as safetensors ({reason}")
+    assert str(raised.value).endswith("offline there are learned and random")
+    assert "\n" not in str(raised.value)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +202,32 @@ def test_a_transformer_is_read_from_a_folder_and_agrees_with_itself(small_vit: P
     assert torch.allclose(features, expected, atol=1e-5)
     assert math.isfinite(float(features.sum()))
     assert extractor.hash == hf_extractor(str(small_vit), CPU).hash
+
+
+def test_pickled_weights_of_a_transformer_are_refused(small_vit: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_vit, tmp_path, dirs_exist_ok=True)
+    weights = transformers.AutoModel.from_pretrained(small_vit).state_dict()
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    with pytest.raises(DataError, match=r"cannot be had as safetensors"):
+        hf_extractor(str(tmp_path), CPU)
+
+
+def test_code_of_a_hub_is_never_run_and_nobody_is_asked(small_vit: Path) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def recording(kind: Any) -> Any:
+        def from_pretrained(name: str, **settings: Any) -> Any:
+            asked.append(settings)
+            return kind.from_pretrained(name, **settings)
+
+        return SimpleNamespace(from_pretrained=from_pretrained)
+
+    library = SimpleNamespace(
+        AutoModel=recording(transformers.AutoModel), AutoImageProcessor=recording(transformers.AutoImageProcessor)
+    )
+    hf_extractor(str(small_vit), CPU, lambda: library)
+    assert [settings["trust_remote_code"] for settings in asked] == [False, False]
 
 
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:

@@ -118,6 +118,34 @@ def test_another_file_under_its_name_is_refused_and_can_be_used_by_its_own(tmp_p
         inception_extractor(tmp_path, CPU)
 
 
+def test_another_file_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening runs code."""
+    opened: list[object] = []
+    monkeypatch.setattr(torch.jit, "load", lambda file, **_: opened.append(file))
+    file = scripted(Plain(), tmp_path / "extractors" / INCEPTION_FILE)
+    with pytest.raises(DataError, match="is not inception"):
+        inception_extractor(tmp_path, CPU)
+    assert opened == []
+    torch.jit.load(str(file))
+    assert opened == [str(file)]
+
+
+def test_what_is_opened_is_what_was_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the file is another one by then."""
+    file = scripted(InceptionLike(), tmp_path / "extractors" / INCEPTION_FILE)
+    key = sha256(file)
+    load = torch.jit.load
+
+    def late(source: object, **settings: object) -> object:
+        scripted(Plain(), file)
+        return load(source, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.jit, "load", late)
+    found = inception_extractor(tmp_path, CPU, sha256=key)
+    assert sha256(file) != key
+    assert found.look(torch.ones(2, 3, 4, 4)).features[0].tolist() == [255, 255, 255]
+
+
 def test_any_scripted_network_can_be_used_and_feature_maps_are_averaged(tmp_path: Path) -> None:
     extractor = torchscript_extractor(scripted(Plain(), tmp_path / "net.pt"), CPU)
     images = torch.rand(3, 2, 8, 8)

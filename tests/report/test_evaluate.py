@@ -12,9 +12,15 @@ import ganglion
 from ganglion.data.batches import Batches
 from ganglion.data.prepare import prepare
 from ganglion.errors import DataError, DeviceError
+from ganglion.metrics.extractor import Extractor, Seen
+from ganglion.metrics.extractors import EXTRACTORS, Need
 from ganglion.metrics.pixels import pixel_extractor
+from ganglion.metrics.random_features import random_extractor
 from ganglion.recipe.schema import Data
+from ganglion.report.checkpoints import evaluate_checkpoints
 from ganglion.report.evaluate import evaluate, find_real, neighbour_sheet
+from ganglion.report.probe import probe_classes
+from ganglion.training.hardware import reproducible
 from ganglion.training.screen import Screen
 
 QUICK = {"features": "random", "metrics": ["fid", "kid"], "device": "cpu", "quiet": True}
@@ -49,6 +55,34 @@ def test_fewer_are_drawn_from_what_is_there_and_more_cannot(tiny_run: ganglion.R
     assert found.fake.images == 60
     with pytest.raises(DataError, match="has 100 images, fewer than the 101 asked for"):
         evaluate(images, "digits", n=101, cache=cache, **QUICK)
+
+
+@pytest.mark.parametrize("name", ["n", "seeds"])
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_images_and_no_seeds_are_refused(tiny_run: ganglion.Run, cache: Path, name: str, count: int) -> None:
+    for samples in (tiny_run.path, np.zeros((30, 16, 16, 1), np.uint8)):
+        with pytest.raises(DataError, match=f"{name} is at least 1; got {count}"):
+            evaluate(samples, "digits", cache=cache, **QUICK, **{name: count})
+    if name == "n":
+        with pytest.raises(DataError, match=f"n is at least 1; got {count}"):
+            evaluate_checkpoints(tiny_run.path, n=count, cache=cache, **QUICK)
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros((0, 16, 16, 1), np.uint8), np.zeros((30, 16, 16), np.uint8), np.zeros((9, 16, 16, 1))]
+)
+def test_an_array_that_holds_no_images_is_refused_with_its_shape(samples: np.ndarray, cache: Path) -> None:
+    with pytest.raises(DataError, match=r"uint8 \(N, H, W, C\).*got (uint8|float64) \("):
+        evaluate(samples, "digits", cache=cache, **QUICK)
+
+
+def test_a_set_scored_with_several_seeds_has_no_spread_but_that_of_the_scores(cache: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (500, 16, 16, 1), np.uint8)
+    found = evaluate(samples, "digits", seeds=3, cache=cache, **{**QUICK, "metrics": ["fid", "swd"]})
+    fid, swd = found.scores
+    assert (found.seeds, fid.spread) == (3, 0)
+    assert swd.spread is not None
+    assert swd.spread > 0
 
 
 def test_seeds_draw_anew_from_a_run(tiny_run: ganglion.Run, cache: Path) -> None:
@@ -152,6 +186,45 @@ def test_a_local_copy_that_has_moved_since_the_training_can_be_named(tmp_path: P
     assert len(find_real(data, None, tmp_path / "here", cache, Screen(quiet=True))[0]) == 1
     with pytest.raises(DataError, match="gone"):
         find_real(data, None, None, cache, Screen(quiet=True))
+
+
+def numerics() -> tuple[bool, ...]:
+    """cuDNN deterministic, cuDNN by stopwatch, cuDNN in TF32, matrix products in TF32."""
+    cudnn = torch.backends.cudnn
+    return cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+SCORED = {
+    "evaluate": lambda run, cache: evaluate(run, n=20, cache=cache, **QUICK),
+    "neighbours": lambda run, cache: evaluate(run, n=20, neighbours=cache / "near.png", cache=cache, **QUICK),
+    "checkpoints": lambda run, cache: evaluate_checkpoints(run, n=20, cache=cache, **QUICK),
+    "probe": lambda run, cache: probe_classes(run, ganglion.load(run), ("0", "1"), cache, quiet=True),
+}
+
+
+@pytest.mark.parametrize("asked", SCORED)
+def test_features_are_trained_and_computed_with_the_numerics_of_training(
+    asked: str, tiny_run: ganglion.Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+
+    def watching(need: Need, _: str) -> Extractor:
+        seen.add(numerics())  # a network may be trained here
+        plain, probabilities = random_extractor(1, need.device), torch.eye(10)
+
+        def look(images: torch.Tensor) -> Seen:
+            seen.add(numerics())
+            return Seen(plain.look(images).features, probabilities[torch.arange(len(images)) % 10])
+
+        return replace(plain, look=look, hash=f"watching {asked}", classes=need.real.classes)
+
+    monkeypatch.setitem(EXTRACTORS, "learned" if asked == "probe" else "random", watching)
+    outside = numerics()
+    SCORED[asked](tiny_run.path, cache)
+    (tiny_run.path / "evaluation.svg").unlink(missing_ok=True)
+    with reproducible():
+        assert seen == {numerics()} != {outside}
+    assert numerics() == outside
 
 
 def test_a_device_that_is_not_there_is_refused_before_anything_is_read(cache: Path) -> None:

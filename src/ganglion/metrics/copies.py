@@ -34,15 +34,16 @@ def copying(
     fake: NDArray[np.floating],
     unseen: NDArray[np.floating] | None,
     random: np.random.Generator,
+    candidates: int | None = None,
 ) -> Copying:
     """Of features (N, A), (M, A) and, of unseen real images, (L, A).
 
-    Where there are none, 2,000 training images stand for unseen ones, each against all the others; a data set with many
-    images twice over then seems to lie nearer to itself than it does.
+    Where there are none, 2,000 training images, of the first `candidates` or of all, stand for unseen ones, each against
+    all the others; a data set with many images twice over then seems to lie nearer to itself than it does.
     """
     found = nearest(fake, training)
     if unseen is None:
-        yardstick = nearest(training, training, random.permutation(len(training))[:STAND_INS])
+        yardstick = nearest(training, training, random.permutation(candidates or len(training))[:STAND_INS])
     else:
         yardstick = nearest(unseen, training)
     return Copying(

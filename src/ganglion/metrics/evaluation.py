@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ganglion.data.batches import FEWEST_HELD_OUT
 from ganglion.data.prepare import Reporter
 from ganglion.errors import DataError
 from ganglion.metrics.extractor import Extractor, extract
@@ -80,8 +82,12 @@ class Evaluation:
     seconds: float
 
     def __getitem__(self, name: str) -> float:
-        """The value of a score by its name."""
-        return next(result.value for result in self.scores if result.name == name)
+        """The value of a score by its name. Raises KeyError for one that was not measured, with the reason."""
+        for result in self.scores:
+            if result.name == name:
+                return result.value
+        reason = self.left_out.get(name, f"measured were {', '.join(result.name for result in self.scores)}")
+        raise KeyError(f"{name} was not measured: {reason}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,6 +98,8 @@ def known_scores(names: Iterable[str] | None) -> tuple[str, ...]:
     if names is None:
         return DEFAULT_SCORES
     wanted = list(names)
+    if not wanted:
+        raise DataError(f"no score is asked for; there are {', '.join(SCORES)}")
     for name in wanted:
         if name not in SCORES:
             raise DataError(f"there is no score {name!r}; there are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")
@@ -126,12 +134,14 @@ def _evaluated(
     """The fakes' features are mapped from `passing` until this returns: Windows deletes no file that is mapped."""
     started = time.monotonic()
     notebook = Notebook(list(notes))
-    looks = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
+    everything = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
+    looks, known = _parted(everything, notebook, extractor)
     beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(looks)
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
         seen = extract(fake, extractor, passing, reporter.steps("Looking at samples"))
-        pair = Pair(looks, Look(fake, seen), beside, extractor, stream(seed, Purpose.EVALUATION), notebook.say)
+        random = stream(seed, Purpose.EVALUATION)
+        pair = Pair(looks, Look(fake, seen), beside, extractor, random, notebook.say, known)
         found.append(_measure(pair, scores, notebook))
     halves = _halves(pair)
     floor = _measure(halves, scores, Notebook([])) if len(halves.fake.images) else {}  # one real has no halves
@@ -169,9 +179,29 @@ def comparable(real: ImageSet, other: ImageSet) -> None:
         )
 
 
+def _parted(real: Look, notebook: Notebook, extractor: Extractor) -> tuple[Look, NDArray[np.float32] | None]:
+    """The real images that samples are compared with, and features (K, A) of the generator's other training images.
+
+    Those are the ones that the extractor was trained on, too. Raises DataError where it was trained on all.
+    """
+    if extractor.trained_on is None:
+        return real, None
+    known = extractor.trained_on(real.images)  # (N,)
+    if known.all():
+        raise DataError(
+            f"features {extractor.name} were trained on all of {real.images.name}: nothing is left to compare"
+        )
+    notebook.say(
+        f"the features are trained on {known.sum():,} of the real images; samples, and the floor, are compared with the "
+        f"other {(~known).sum():,}"
+    )
+    held_out = real.images.held_out
+    return real.pick(np.flatnonzero(~known)), real.seen.features[known if held_out is None else known & ~held_out]
+
+
 def _held_out(real: Look) -> Look | None:
-    """The real images that the run did not train on, if any are known."""
-    if real.images.held_out is None:
+    """The real images that the run did not train on, if they are known and enough."""
+    if real.images.held_out is None or real.images.held_out.sum() < FEWEST_HELD_OUT:
         return None
     found = real.pick(np.flatnonzero(real.images.held_out))
     return Look(replace(found.images, name=f"{real.images.name}, kept from training"), found.seen)
@@ -194,7 +224,7 @@ def _halves(pair: Pair) -> Pair:
     count = min(len(pair.fake.images), len(chosen) // 2)
     return Pair(
         real.pick(chosen[count:]), real.pick(chosen[:count]), pair.unseen, pair.extractor,
-        stream(0, Purpose.EVALUATION, 2), lambda text: None,
+        stream(0, Purpose.EVALUATION, 2), lambda text: None, pair.known,
     )  # fmt: skip
 
 

@@ -50,6 +50,9 @@ class Extractor:
     classes: tuple[str, ...] = ()
     comparable: bool = False
     """Whether others use the same features, so that a score means something beside theirs."""
+    trained_on: Callable[[ImageSet], NDArray[np.bool_]] | None = None
+    """Which of these images (N,) its network was trained on; None where that is none of them by construction. Distances
+    to such images are not those to unseen ones, and are no reference for samples."""
 
 
 class Features(NamedTuple):

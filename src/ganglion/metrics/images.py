@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data.store import Store
+from ganglion.errors import DataError
 
 __all__ = ["ImageSet", "array_set", "store_set"]
 
@@ -59,10 +60,11 @@ def store_set(store: Store) -> ImageSet:
 
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
-    """Images (N, H, W, C) that no store holds. Raises ValueError for anything else."""
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3, 4):
-        raise ValueError(
-            f"images are uint8 (N, H, W, C) with 1, 3 or 4 channels; got {images.dtype} {tuple(images.shape)}"
+    """Images (N, H, W, C) that no store holds. Raises DataError for anything else."""
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3, 4) or not images.size:
+        raise DataError(
+            f"{name} have to be uint8 (N, H, W, C), at least one, with 1, 3 or 4 channels; got {images.dtype} "
+            f"{tuple(images.shape)}"
         )
     key = hashlib.sha256(str(images.shape).encode())
     for first in range(0, len(images), HASHED_AT_ONCE):

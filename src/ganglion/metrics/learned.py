@@ -1,8 +1,10 @@
-"""A feature network trained once on the user's own real images, in about two minutes on two cores.
+"""A feature network trained once on a third of the user's own real images, in about two minutes on two cores.
 
 What it learns: which two of many disturbed views show the same image (SimCLR, Chen et al. 2020, arXiv 2002.05709,
 equation 1), and where images have classes, which class it is. The views are moved and partly covered, never recoloured
-or blurred, so that the features keep what generators get wrong. C channels, N images, A features, K classes.
+or blurred, so that the features keep what generators get wrong. It spreads the images that it was trained on further apart
+than any others, so samples are compared with the two thirds of the real images that it was not trained on.
+C channels, N images, A features, K classes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -22,18 +25,21 @@ from ganglion.augment.diffaugment import cutout, translation
 from ganglion.data.atomic import write_atomically
 from ganglion.data.batches import order
 from ganglion.data.pixels import to_float
+from ganglion.errors import DataError
 from ganglion.metrics.extractor import Extractor, Seen, weights_hash
 from ganglion.metrics.images import ImageSet
 from ganglion.streams import Purpose, stream
 
-__all__ = ["FEATURES", "learned_extractor"]
+__all__ = ["FEATURES", "for_features", "learned_extractor"]
 
 FEATURES = 128
 LARGEST_SIDE = 64
 STEPS, BATCH = 700, 96
 TEMPERATURE = 0.2
 LEARNING_RATE = 2e-3
-VERSION = 2  # of all of the above: a change must not meet weights of before
+ONE_IN = 3  # images: half of the others, which the floor compares, then outnumber the features from 500 images on
+FEWEST = 16  # images to be trained on, and to be compared with
+VERSION = 3  # of all of the above: a change must not meet weights of before
 
 
 class Encoder(nn.Module):
@@ -66,12 +72,22 @@ def learned_extractor(
     progress: Callable[[int, int], None] = lambda done, total: None,
     steps: int = STEPS,
 ) -> Extractor:
-    """The network of these images: from `cache`, or trained now. Equal images give equal weights on the same machine."""
+    """The network of these images: from `cache`, or trained now. Equal images give equal weights on the same machine.
+
+    Raises DataError for images that are too few to be parted.
+    """
+    places = np.flatnonzero(for_features(real))
+    if min(len(places), len(real) - len(places)) < FEWEST:
+        raise DataError(
+            f"--features learned are trained on one part of the real images and compare with the other: of these "
+            f"{len(real):,} images those are {len(places):,} and {len(real) - len(places):,}, and it takes at least "
+            f"{FEWEST} of each; use --features random or pixels"
+        )
     network = Encoder(real.shape[2], len(real.classes)).to(device)
     key = hashlib.sha256(f"{real.content} {real.images.shape} {VERSION} {steps}".encode()).hexdigest()[:32]
     place = cache / "extractors" / f"learned-{key}.safetensors"
     if not _loaded(network, place):
-        _train(network, real, device, steps, progress)
+        _train(network, real, places, device, steps, progress)
         write_atomically(place, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
     network.eval().requires_grad_(False)
 
@@ -81,9 +97,24 @@ def learned_extractor(
 
     how = f"which of {len(real.classes)} classes, and which image, it sees" if real.classes else "which image it sees"
     return Extractor(
-        "learned", weights_hash(network.state_dict()), f"trained on the real images to tell {how}: for this data set only",
-        look, device, real.classes,
+        "learned", weights_hash(network.state_dict()),
+        f"trained on a third of the real images to tell {how}: for this data set only", look, device, real.classes,
+        trained_on=for_features,
     )  # fmt: skip
+
+
+def for_features(images: ImageSet) -> NDArray[np.bool_]:
+    """Which images (N,) the network is trained on: one in three, chosen by a hash of its pixels.
+
+    So equal images are on one side, however often they occur, and a part of a set is split as the whole is.
+    """
+    digests = (
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8, person=b"features").digest()
+        for image in np.asarray(images.images)
+    )
+    numbers = np.fromiter((int.from_bytes(digest, "big") for digest in digests), np.uint64, len(images))  # (N,)
+    chosen: NDArray[np.bool_] = numbers % ONE_IN == 0
+    return chosen
 
 
 def _loaded(network: Encoder, place: Path) -> bool:
@@ -96,15 +127,17 @@ def _loaded(network: Encoder, place: Path) -> bool:
 
 
 def _train(
-    network: Encoder, real: ImageSet, device: torch.device, steps: int, progress: Callable[[int, int], None]
-) -> None:
+    network: Encoder, real: ImageSet, places: NDArray[np.int64], device: torch.device, steps: int,
+    progress: Callable[[int, int], None],
+) -> None:  # fmt: skip
+    """On the images of `real` at these places."""
     _initialise(network)
     random = torch.Generator(device).manual_seed(0)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     network.train()
     for step in range(steps):
-        chosen = order(len(real), 0, step * BATCH, BATCH)
+        chosen = places[order(len(places), 0, step * BATCH, BATCH)]
         images = to_float(torch.from_numpy(real.images[chosen]).to(device))
         views = torch.cat([_view(images, random), _view(images, random)])  # (2N, C, H, W)
         _, projections, logits = network(views.contiguous())

@@ -1,17 +1,22 @@
-"""How alike the images of one set are among themselves: structural similarity of random pairs."""
+"""How alike the images of one set are among themselves: structural similarity of random pairs. In float64.
+
+N images, C channels, H height, W width.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
-from ganglion.data.pixels import to_float
-
-__all__ = ["levels_for", "likeness"]
+__all__ = ["levels_for", "likeness", "multi_scale_similarity"]
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, fine to coarse
 WINDOW, SMALL_WINDOW = 11, 7
+DEVIATION = 1.5  # of the window of 11 pixels; that of a smaller one in proportion
+C1, C2 = 0.01**2, 0.03**2  # for images in [0, 1]
 PAIRS = 1000
 CHUNK = 100
 
@@ -19,33 +24,86 @@ CHUNK = 100
 def likeness(images: NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
     """Mean multi-scale structural similarity of random pairs of images (N, H, W, C), in [0, 1]; 1 where all are one.
 
-    Odena et al. 2017, arXiv 1610.09585, section 4.2, on the measure of Wang et al. 2003. It says something only beside the
-    same number of the real images. Small images have fewer scales than the customary five: as many as an 11x11 window
-    leaves room for (7x7 below 11 pixels), with the weights of those scales. Raises ValueError for fewer than two images.
+    Odena et al. 2017, arXiv 1610.09585, section 4.2. It says something only beside the same number of the real images.
+    Raises ValueError for fewer than two images and for a side below 7.
     """
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # slow to import
-
     if len(images) < 2:
         raise ValueError("pairs need at least two images")
-    side = min(images.shape[1:3])
-    window = WINDOW if side >= WINDOW else SMALL_WINDOW
-    weights = WEIGHTS[: levels_for(side, window)]
-    betas = tuple(weight / sum(weights) for weight in weights)
     first = random.integers(0, len(images), pairs)
     second = (first + random.integers(1, len(images), pairs)) % len(images)  # never the same image
     found = []
     for begin in range(0, pairs, CHUNK):
         ours, theirs = (
-            to_float(torch.from_numpy(images[places[begin : begin + CHUNK]])).add(1).div(2).contiguous()
+            torch.from_numpy(images[places[begin : begin + CHUNK]]).permute(0, 3, 1, 2).double() / 255
             for places in (first, second)
-        )
-        found.append(
-            multiscale_structural_similarity_index_measure(
-                ours, theirs, kernel_size=window, sigma=1.5 * window / WINDOW, data_range=1.0, betas=betas,
-                reduction="none", normalize="relu",
-            )
-        )  # fmt: skip
-    return float(torch.cat([values.flatten() for values in found]).double().mean())
+        )  # (N, C, H, W)
+        found.append(multi_scale_similarity(ours, theirs))
+    return float(torch.cat(found).mean())
+
+
+def multi_scale_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Of images (N, C, H, W) in [0, 1], pair by pair, (N,) in [0, 1]; 1 for equal images.
+
+    Wang, Simoncelli and Bovik 2003, "Multiscale Structural Similarity for Image Quality Assessment", equation 7, where a
+    negative factor counts as 0. Small images have fewer scales than the customary five: as many as an 11x11 window leaves
+    room for (7x7 below 11 pixels), with the weights of those scales. The coarsest, where a window may be as large as the
+    image, is continued by reflection, as torchmetrics does it. Raises ValueError for a side below 7.
+    """
+    side = min(a.shape[2:])
+    if side < SMALL_WINDOW:
+        raise ValueError(f"structural similarity has windows of {SMALL_WINDOW}x{SMALL_WINDOW} pixels; a side is {side}")
+    size = WINDOW if side >= WINDOW else SMALL_WINDOW
+    window = gaussian_window(size)
+    weights = WEIGHTS[: levels_for(side, size)]
+    found = torch.ones(len(a), dtype=a.dtype, device=a.device)  # (N,)
+    for level, weight in enumerate(weights):
+        if level:
+            a, b = avg_pool2d(a, 2), avg_pool2d(b, 2)
+        last = level == len(weights) - 1
+        if last:
+            a, b = (pad(images, [size // 2] * 4, mode="reflect") for images in (a, b))
+        luminance, contrast = structure(a, b, window)
+        factor = luminance * contrast if last else contrast
+        found = found * factor.mean((1, 2, 3)).clamp_min(0) ** (weight / sum(weights))
+    return found
+
+
+def structure(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance, and contrast times structure, wherever the window fits, (N, C, H', W').
+
+    Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", equations 6 and 13, with
+    the weighted moments of equations 14 to 16 over n.
+    """
+    mean_a, mean_b = blurred(a, window), blurred(b, window)
+    variance_a, variance_b = (
+        (blurred(x * x, window) - mean * mean).clamp_min(0)  # rounding makes that of a flat area negative
+        for x, mean in ((a, mean_a), (b, mean_b))
+    )
+    covariance = blurred(a * b, window) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + C1) / (mean_a * mean_a + mean_b * mean_b + C1)
+    return luminance, (2 * covariance + C2) / (variance_a + variance_b + C2)
+
+
+def blurred(images: Tensor, window: Tensor) -> Tensor:
+    """Means over the window (K,) by (K,) wherever it fits, (N, C, H - K + 1, W - K + 1).
+
+    A sum of shifted images: in float64 that is eight times as fast as torch's convolution.
+    """
+    first, *others = window.tolist()
+    for dimension in (2, 3):
+        fitting = images.shape[dimension] - len(others)
+        means = images.narrow(dimension, 0, fitting) * first
+        for shift, weight in enumerate(others, start=1):
+            means.add_(images.narrow(dimension, shift, fitting), alpha=weight)
+        images = means
+    return images
+
+
+def gaussian_window(size: int) -> Tensor:
+    """A normal distribution over `size` pixels (K,), in float64; its sum is 1."""
+    away = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    weights = torch.exp(-0.5 * (away * WINDOW / (DEVIATION * size)) ** 2)
+    return weights / weights.sum()
 
 
 def levels_for(side: int, window: int = WINDOW) -> int:

@@ -65,6 +65,8 @@ class Pair:
     random: np.random.Generator
     say: Callable[[str], None]
     """For what the reader of a score has to know."""
+    known: NDArray[np.float32] | None = None
+    """Features (K, A) of the training images that the extractor was trained on: only copies are sought among them."""
 
 
 class Value(NamedTuple):
@@ -147,9 +149,10 @@ def _patches(pair: Pair) -> dict[str, Value]:
 
 
 def _likeness(pair: Pair) -> dict[str, Value]:
-    if len(pair.fake.images) < 2:
-        raise NotMeasurable("one image makes no pair")
-    return {"ms-ssim": Value(likeness(pair.fake.images.images, pair.random))}
+    try:
+        return {"ms-ssim": Value(likeness(pair.fake.images.images, pair.random))}
+    except ValueError as error:
+        raise NotMeasurable(str(error)) from None
 
 
 def _balance(pair: Pair) -> dict[str, Value]:
@@ -164,7 +167,10 @@ def _copies(pair: Pair) -> dict[str, Value]:
     held_out, training = pair.real.images.held_out, pair.real.seen.features
     if held_out is not None:
         training = training[~held_out]
-    if len(training) < 2:
+    candidates = len(training)
+    if pair.known is not None:
+        training = np.concatenate([training, pair.known])
+    if candidates < 2:
         raise NotMeasurable(f"{len(training)} training images are too few to have neighbours")
     fake = pair.fake.at_most(COPY_IMAGES, pair.random)
     unseen = None if pair.unseen is None else pair.unseen.at_most(COPY_IMAGES, pair.random)
@@ -173,7 +179,8 @@ def _copies(pair: Pair) -> dict[str, Value]:
         pair.say("no --held-out images: for copies, training images stand for unseen ones, each against all the others")
     else:
         pair.say(f"for copies, the unseen images are {len(unseen.images):,} of {unseen.images.name}")
-    found = copying(training, fake.seen.features, None if unseen is None else unseen.seen.features, pair.random)
+    yardstick = None if unseen is None else unseen.seen.features
+    found = copying(training, fake.seen.features, yardstick, pair.random, candidates)
     return {"nearer": Value(found.nearer), "near-copies": Value(found.near)}
 
 

@@ -7,6 +7,7 @@ The Inception's file is a direct translation of the TensorFlow graph of 2015 wit
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import urllib.error
 import urllib.request
@@ -43,12 +44,13 @@ def inception_extractor(
 ) -> Extractor:
     """The Inception network of FID, fetched once if it is not at hand. Raises DataError where there is no way to it."""
     place = inception_at_hand(cache) or _fetch(cache / "extractors" / INCEPTION_FILE, url, sha256)
-    network, key = _open(place, device)
+    content, key = _read(place)
     if key != sha256:
         raise DataError(
             f"{place} is not {INCEPTION_FILE}: its SHA-256 is {key[:12]}..., not {sha256[:12]}...; "
             f"delete it, or use it by name: --features torchscript:{place}"
         )
+    network = _open(place, content, device)
 
     def look(images: Tensor) -> Seen:
         levels = _in_colour(images).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
@@ -64,7 +66,8 @@ def torchscript_extractor(path: Path, device: torch.device) -> Extractor:
 
     Raises DataError where the file cannot be read.
     """
-    network, key = _open(path, device)
+    content, key = _read(path)
+    network = _open(path, content, device)
 
     def look(images: Tensor) -> Seen:
         try:
@@ -98,16 +101,24 @@ def _fetch(place: Path, url: str, sha256: str) -> Path:
     return place
 
 
-def _open(path: Path, device: torch.device) -> tuple[Any, str]:
+def _read(path: Path) -> tuple[bytes, str]:
+    """The content of the file and its SHA-256."""
     try:
-        key = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {OFFLINE}") from None
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _open(path: Path, content: bytes, device: torch.device) -> Any:
+    """The network in what was read from `path`. It runs the code in there."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the Inception of FID is published in no newer form
-            network: Any = cast(Any, torch.jit.load)(str(path), map_location=device)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a TorchScript file"
-        raise DataError(f"{path} cannot be read ({reason}); {OFFLINE}") from None
-    return network.eval(), key
+            network: Any = cast(Any, torch.jit.load)(io.BytesIO(content), map_location=device)
+    except (RuntimeError, ValueError):
+        raise DataError(f"{path} cannot be read (it is not a TorchScript file); {OFFLINE}") from None
+    return network.eval()
 
 
 def _in_colour(images: Tensor) -> Tensor:

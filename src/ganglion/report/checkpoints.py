@@ -12,9 +12,9 @@ from ganglion.errors import CheckpointError, DataError, RunError
 from ganglion.metrics.evaluation import evaluate_sets, known_scores
 from ganglion.metrics.extractors import Need, find_extractor
 from ganglion.metrics.scores import SCORES
-from ganglion.report.evaluate import find_real, find_samples
+from ganglion.report.evaluate import at_least_one, find_real, find_samples
 from ganglion.report.figures import curve_figure, save_figure
-from ganglion.training.hardware import choose_device
+from ganglion.training.hardware import choose_device, reproducible
 from ganglion.training.run import Run
 from ganglion.training.screen import Screen
 
@@ -52,6 +52,7 @@ class Curve:
         return "\n".join(lines)
 
 
+@reproducible()
 def evaluate_checkpoints(
     run: str | Path,
     against: str | Path | None = None,
@@ -65,6 +66,7 @@ def evaluate_checkpoints(
     quiet: bool = False,
 ) -> Curve:
     """Scores each checkpoint of `run` with the same latents, and draws RUN/evaluation.svg. Raises DataError, RunError."""
+    at_least_one(n=n)
     folder, chosen, screen = cache or cache_folder(), choose_device(device), Screen(quiet=quiet)
     place = Run(run)
     if not place.exists:
@@ -72,7 +74,7 @@ def evaluate_checkpoints(
     steps = place.steps_saved()
     if not steps:
         raise CheckpointError(f"there is no checkpoint in {place.path} yet")
-    wanted = known_scores(metrics or QUICK_SCORES)
+    wanted = known_scores(QUICK_SCORES if metrics is None else metrics)
     kimg = {record["step"]: record["kimg"] for record in place.records()}
     recipe = place.recipe
     real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)

@@ -25,7 +25,7 @@ from ganglion.metrics.images import ImageSet, array_set, store_set
 from ganglion.metrics.neighbours import nearest
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
-from ganglion.training.hardware import choose_device
+from ganglion.training.hardware import choose_device, reproducible
 from ganglion.training.run import Run
 from ganglion.training.screen import Screen
 
@@ -48,6 +48,7 @@ class Samples:
     """Of the run; it says which images were kept from training."""
 
 
+@reproducible()
 def evaluate(
     samples: str | Path | NDArray[np.uint8],
     against: str | Path | None = None,
@@ -72,6 +73,7 @@ def evaluate(
     names a picture to write: the samples that lie nearest to a training image, each above that image. `features` and
     `metrics`: docs/metrics.md. Raises DataError, RunError.
     """
+    at_least_one(n=n, seeds=seeds)
     folder = cache or cache_folder()
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
@@ -89,6 +91,13 @@ def evaluate(
     if neighbours is not None:
         save_image(neighbour_sheet(real, found.sets[0], extractor, folder), neighbours)
     return evaluate_sets(real, found.sets, extractor, folder, screen, wanted, unseen, notes)
+
+
+def at_least_one(**counts: int | None) -> None:
+    """Raises DataError for a count, by its name, that is below 1; None is left to be chosen."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise DataError(f"{name} is at least 1; got {count}")
 
 
 def find_samples(

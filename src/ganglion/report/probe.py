@@ -15,6 +15,7 @@ from ganglion.latent.model import Model
 from ganglion.metrics.extractors import Need, find_extractor
 from ganglion.recipe.explain import did_you_mean
 from ganglion.report.evaluate import find_real
+from ganglion.training.hardware import reproducible
 from ganglion.training.run import Run
 from ganglion.training.screen import Screen
 
@@ -24,6 +25,7 @@ SAMPLES = 4000
 SURE = 0.8  # probability above which a sample counts as of a class
 
 
+@reproducible()
 def probe_classes(
     run: Path, model: Model, names: tuple[str, str], cache: Path | None = None, quiet: bool = False
 ) -> Directions:
