@@ -199,7 +199,6 @@ def test_the_first_frame_of_a_gif_is_used_and_that_it_moves_is_noted(encode):
         (np.array([[[1, 2, 3]]], np.uint8), False, False),
         (np.array([[[1, 2, 3, 255]]], np.uint8), False, False),
         (np.array([[[1, 2, 3, 254]]], np.uint8), False, True),
-        (np.array([[[5, 254]]], np.uint8), True, True),
     ],
 )
 def test_gray_means_equal_channels_and_alpha_means_a_pixel_not_opaque(encode, page, gray, alpha):
@@ -262,7 +261,12 @@ def test_a_file_with_random_bytes_turned_is_read_or_unreadable_and_nothing_else(
             assert str(error)  # noqa: PT017 (both outcomes are right)
 
 
-@pytest.mark.parametrize("shape", [(4, 4, 5), (4,), (2, 2, 2, 2)])
+def test_gray_with_alpha_is_gray_and_has_alpha(encode):
+    facts = facts_of(encode(np.array([[[5, 254]]], np.uint8)))
+    assert (facts.mode, facts.gray, facts.alpha) == ("LA", True, True)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 65), (4, 4, 0), (0, 4, 3), (4,), (2, 2, 2, 2)])
 def test_an_array_that_is_no_picture_is_unreadable(shape):
     assert "pixels of shape" in reason(np.zeros(shape, np.uint8))
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data.store import Store
+from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = ["ImageSet", "array_set", "store_set"]
 
@@ -60,9 +61,9 @@ def store_set(store: Store) -> ImageSet:
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
     """Images (N, H, W, C) that no store holds. Raises ValueError for anything else."""
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3, 4):
+    if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= MOST_CHANNELS:
         raise ValueError(
-            f"images are uint8 (N, H, W, C) with 1, 3 or 4 channels; got {images.dtype} {tuple(images.shape)}"
+            f"images are uint8 (N, H, W, C) with 1 to {MOST_CHANNELS} channels; got {images.dtype} {tuple(images.shape)}"
         )
     key = hashlib.sha256(str(images.shape).encode())
     for first in range(0, len(images), HASHED_AT_ONCE):
