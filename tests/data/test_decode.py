@@ -332,3 +332,27 @@ def test_pillow_is_left_as_it_was_found():
     with quiet_pillow():
         assert Image.MAX_IMAGE_PIXELS is None
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("policy", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [2, 5, 13, 64])
+def test_each_channel_of_an_array_is_made_to_fit_as_a_gray_picture_is(noise, channels, policy):
+    page = noise(20, 30, channels)
+    found = fit(decode(page)[0], (16, 16), channels, policy)
+    alone = [fit(Image.fromarray(np.ascontiguousarray(page[..., c])), (16, 16), 1, policy) for c in range(channels)]
+    assert np.array_equal(found, np.concatenate(alone, 2))
+    assert facts_of(page).mode == f"{channels} channels"
+
+
+def test_three_channels_side_by_side_are_made_to_fit_as_pillow_does_it(noise):
+    deep = np.dstack([noise(20, 30), noise(20, 30, seed=1)])
+    for policy in ("crop", "pad", "stretch"):
+        found = fit(decode(deep)[0], (16, 16), 6, policy)
+        assert np.array_equal(found[..., :3], fit(Image.fromarray(noise(20, 30)), (16, 16), 3, policy))
+
+
+def test_an_array_of_another_number_of_channels_is_not_cut_to_fit(noise):
+    with pytest.raises(Unreadable, match="5 channels, not 3"):
+        fit(decode(noise(channels=5))[0], (8, 8), 3, "crop")
+    with pytest.raises(Unreadable, match="a picture with 5 channels is asked for; one that Pillow reads has 1, 3 or 4"):
+        fit(decode(noise())[0], (8, 8), 5, "crop")

@@ -57,7 +57,9 @@ def _parted(images: Any) -> tuple[Any, Any]:
 
 def _holds_many(images: Any) -> bool:
     array = as_array(images)
-    return isinstance(images, list) if array is None else array.ndim > 2
+    if array is not None:
+        return array.ndim > 2
+    return hasattr(images, "__len__") and not isinstance(images, str)  # a Pillow image has no length
 
 
 def _described(images: Any) -> str:
