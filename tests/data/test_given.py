@@ -64,7 +64,7 @@ def rows(hub_library):
 )
 def test_every_kind_of_images_has_a_source_and_words_for_the_recipe(images: Any, kind: type, words: str) -> None:
     assert not is_named(images)
-    assert name_of(images) == f"{words} given in Python"
+    assert name_of(images) == f"{words}, given in Python"
     assert isinstance(given_source(images), kind)
     assert given_source(images).description == name_of(images)
 
@@ -78,7 +78,7 @@ def test_names_and_paths_are_named() -> None:
 
 def test_a_pair_of_two_images_is_no_pair_of_images_and_labels() -> None:
     pair = (Image.fromarray(PIXELS[0]), Image.fromarray(PIXELS[1]))
-    assert name_of(pair) == "list (2 items) given in Python"
+    assert name_of(pair) == "list (2 items), given in Python"
     assert len(given_source(pair).entries()) == 2
 
 
@@ -177,7 +177,7 @@ def test_a_local_copy_goes_with_a_name_only(cache, reporter):
 def test_words_of_a_python_program_are_no_name(cache, reporter):
     name = str(name_of(PIXELS))
     with pytest.raises(
-        DataError, match=r"'array \(5, 16, 16, 3\) uint8 given in Python' .*call ganglion.train with the same"
+        DataError, match=r"'array \(5, 16, 16, 3\) uint8, given in Python' .*call ganglion.train with the same"
     ):
         find_source(name)
 
@@ -191,7 +191,8 @@ def test_a_run_finds_its_packed_images_again_without_their_source(image_folder, 
         settled = data.model_copy(update={"size": (16, 16), "channels": 3, "content": first.content})
         if images is None:
             (Path(str(data.source)) / "a.png").rename(Path(str(data.source)).parent / "gone.png")
-        assert prepare_again(settled, cache, reporter).path == first.path
+        found = prepare_again(settled, cache, reporter)
+        assert (found.path, found.facts["description"]) == (first.path, f"{data.source}, as it was packed")
         with pytest.raises(DataError):
             prepare_again(settled.model_copy(update={"content": "0" * 64}), cache, reporter)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from tiny import TINY
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (40, 16, 16, 3), np.uint8)
 DEEP = np.random.default_rng(4).integers(0, 256, (40, 13, 16, 16), np.uint8)  # channels first
-NAME = "array (40, 16, 16, 3) uint8 given in Python"
+NAME = "array (40, 16, 16, 3) uint8, given in Python"
 
 
 def tiny(images: Any, run: Path, cache: Path, **asked: Any) -> ganglion.Run:
@@ -108,7 +112,7 @@ def test_the_report_finds_the_packed_images_and_says_where_they_are_not_at_hand(
 def test_scores_of_the_run_find_the_packed_images_too(cache: Path, run: ganglion.Run) -> None:
     asked: dict[str, Any] = {"n": 40, "features": "pixels", "cache": cache, "quiet": True, "device": "cpu"}
     own = ganglion.evaluate(run.path, **asked)
-    assert own.real.name == NAME
+    assert own.real.name == f"{NAME}, as it was packed"
     named = ganglion.evaluate(run.path, IMAGES, **asked)
     assert named.scores == own.scores
 
@@ -138,12 +142,24 @@ def test_auto_settles_a_recipe_for_an_array(tmp_path: Path, cache: Path) -> None
     ("name", "folder"),
     [
         (NAME, "array-fast-16"),
-        ("FashionMNIST (60000 items) given in Python", "FashionMNIST-fast-16"),
-        ("datasets.Dataset (9 rows) given in Python", "datasets-fast-16"),
+        ("FashionMNIST (60000 items), given in Python", "FashionMNIST-fast-16"),
+        ("datasets.Dataset (9 rows), given in Python", "datasets-fast-16"),
     ],
 )
 def test_the_default_run_folder_is_named_by_the_kind_of_images(name: str, folder: str) -> None:
     assert default_run(resolve("fast", {"data.source": name, "data.size": 16})) == Path("runs") / folder
+
+
+def test_the_example_of_the_documentation_runs(tmp_path: Path, cache: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    promised = re.findall(r"^print\(.*?\)  # (.*)$", code, re.MULTILINE)
+    world = {**os.environ, "GANGLION_CACHE": str(cache), "PYTHONPATH": str(Path(ganglion.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=world, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == promised
+    assert len(promised) == 2
 
 
 # Many channels

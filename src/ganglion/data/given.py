@@ -18,7 +18,7 @@ __all__ = ["Images", "cannot_be_named", "given_source", "is_named", "name_of"]
 Images = str | Path | Items
 """A name or path; an array or tensor; a list of Pillow images; a data set of torch or of Hugging Face; or (images, labels)."""
 
-IN_PYTHON = " given in Python"
+IN_PYTHON = ", given in Python"
 
 
 def is_named(images: Images | None) -> TypeGuard[str | Path | None]:
@@ -63,7 +63,7 @@ def _holds_many(images: Any) -> bool:
 
 
 def _described(images: Any) -> str:
-    """`array (1000, 32, 32, 3) uint8 given in Python`. Raises DataError for what holds no images."""
+    """`array (1000, 32, 32, 3) uint8, given in Python`. Raises DataError for what holds no images."""
     held, labels = _parted(images)
     if labels is not None and _is_rows(held):
         raise DataError(

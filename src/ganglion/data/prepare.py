@@ -80,7 +80,7 @@ def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:
         kept = find_packed(data.content, Fit(data.size, data.channels, data.fit), cache)
         if kept is None:
             raise
-        return kept
+        return replace(kept, facts=kept.facts | {"description": f"{data.source}, as it was packed"})
 
 
 def _source(data: Data, images: Images | None) -> Source:
