@@ -193,9 +193,9 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "optimizer.generator.algorithm": (words_of("optimizer.generator", "algorithm"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Channels", "Conditioning", "Precision"}
-"""Conditioning says where a class enters, tests/networks/test_families.py; numbers of channels are no words;
-tests/training/test_hardware.py holds Precision to what settles it."""
+BUILDS_NOTHING = {"Conditioning", "Precision"}
+"""Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_hardware.py holds
+Precision to what settles it."""
 
 
 @pytest.mark.parametrize("choice", TABLES)

@@ -22,7 +22,7 @@ def change(strength: float, **of: object) -> Tensor:
     return (augment(x, torch.tensor(strength), dice()) - x).abs().mean((1, 2, 3))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 @pytest.mark.parametrize("size", [(16, 16), (16, 32)])
 def test_strength_0_changes_nothing_and_1_changes_every_image(channels: int, size: tuple[int, int]) -> None:
     assert float(change(0.0, channels=channels, size=size).max()) < 1e-5
@@ -61,6 +61,13 @@ def test_a_gray_image_changes_as_the_same_one_in_three_equal_channels() -> None:
     gray, strength = images(30, 1), torch.tensor(1.0)
     colored = augment(gray.expand(-1, 3, -1, -1), strength, dice())
     assert torch.allclose(augment(gray, strength, dice()).expand(-1, 3, -1, -1), colored, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [2, 5, 13])
+def test_each_of_many_channels_changes_as_a_gray_image_does(channels: int) -> None:
+    x, strength = images(30, channels), torch.tensor(1.0)
+    alone = torch.cat([augment(x[:, c : c + 1], strength, dice()) for c in range(channels)], 1)
+    assert torch.allclose(augment(x, strength, dice()), alone, atol=1e-5)
 
 
 def draw(n: int = 4, strength: float = 1.0) -> ada.Draw:

@@ -17,7 +17,7 @@ def dice(seed: int = 1) -> torch.Generator:
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 def test_shape_stays_and_equal_numbers_give_equal_images(step: str, channels: int) -> None:
     x = images(channels=channels)
     first, again, other = (STEPS[step](x, dice(seed)) for seed in (1, 1, 2))
@@ -53,6 +53,16 @@ def test_color_spreads_colours_from_their_gray_and_pixels_from_their_mean() -> N
     assert float(contrast.max()) == pytest.approx(1.5, abs=0.02)
     assert float((chroma / contrast).max()) == pytest.approx(2, abs=0.02)  # saturation in [0, 2)
     assert float((chroma / contrast).min()) == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("channels", [2, 5, 13])
+def test_of_many_channels_only_brightness_and_contrast_change_and_of_all_alike(channels: int) -> None:
+    x = images(50, channels, (4, 4))
+    out = color(x, dice())
+    scale = out.flatten(1).std(1) / x.flatten(1).std(1)
+    assert 0.5 <= float(scale.min()) < float(scale.max()) < 1.5
+    centred = [y - y.mean((1, 2, 3), keepdim=True) for y in (x, out)]
+    torch.testing.assert_close(centred[1], centred[0] * scale[:, None, None, None])
 
 
 def test_translation_moves_by_up_to_an_eighth_and_fills_with_black() -> None:

@@ -54,8 +54,8 @@ def test_alpha_in_most_images_has_four_channels(found, noise):
     assert choose_channels(found(noise(channels=4), noise(channels=4, seed=1), noise()))[0] == 4
 
 
-def test_gray_with_alpha_in_few_images_has_one_channel(found):
-    transparent = np.array([[[9, 0], [9, 255]]], np.uint8)
+def test_gray_with_alpha_in_few_images_has_one_channel(found, encode):
+    transparent = encode(np.array([[[9, 0], [9, 255]]], np.uint8))
     pages = [transparent, np.zeros((1, 2), np.uint8), np.ones((1, 2), np.uint8)]
     channels, why = choose_channels(found(*pages))
     assert channels == 1

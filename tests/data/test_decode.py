@@ -199,7 +199,6 @@ def test_the_first_frame_of_a_gif_is_used_and_that_it_moves_is_noted(encode):
         (np.array([[[1, 2, 3]]], np.uint8), False, False),
         (np.array([[[1, 2, 3, 255]]], np.uint8), False, False),
         (np.array([[[1, 2, 3, 254]]], np.uint8), False, True),
-        (np.array([[[5, 254]]], np.uint8), True, True),
     ],
 )
 def test_gray_means_equal_channels_and_alpha_means_a_pixel_not_opaque(encode, page, gray, alpha):
@@ -262,7 +261,12 @@ def test_a_file_with_random_bytes_turned_is_read_or_unreadable_and_nothing_else(
             assert str(error)  # noqa: PT017 (both outcomes are right)
 
 
-@pytest.mark.parametrize("shape", [(4, 4, 5), (4,), (2, 2, 2, 2)])
+def test_gray_with_alpha_is_gray_and_has_alpha(encode):
+    facts = facts_of(encode(np.array([[[5, 254]]], np.uint8)))
+    assert (facts.mode, facts.gray, facts.alpha) == ("LA", True, True)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 65), (4, 4, 0), (0, 4, 3), (4,), (2, 2, 2, 2)])
 def test_an_array_that_is_no_picture_is_unreadable(shape):
     assert "pixels of shape" in reason(np.zeros(shape, np.uint8))
 
@@ -328,3 +332,27 @@ def test_pillow_is_left_as_it_was_found():
     with quiet_pillow():
         assert Image.MAX_IMAGE_PIXELS is None
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("policy", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [2, 5, 13, 64])
+def test_each_channel_of_an_array_is_made_to_fit_as_a_gray_picture_is(noise, channels, policy):
+    page = noise(20, 30, channels)
+    found = fit(decode(page)[0], (16, 16), channels, policy)
+    alone = [fit(Image.fromarray(np.ascontiguousarray(page[..., c])), (16, 16), 1, policy) for c in range(channels)]
+    assert np.array_equal(found, np.concatenate(alone, 2))
+    assert facts_of(page).mode == f"{channels} channels"
+
+
+def test_three_channels_side_by_side_are_made_to_fit_as_pillow_does_it(noise):
+    deep = np.dstack([noise(20, 30), noise(20, 30, seed=1)])
+    for policy in ("crop", "pad", "stretch"):
+        found = fit(decode(deep)[0], (16, 16), 6, policy)
+        assert np.array_equal(found[..., :3], fit(Image.fromarray(noise(20, 30)), (16, 16), 3, policy))
+
+
+def test_an_array_of_another_number_of_channels_is_not_cut_to_fit(noise):
+    with pytest.raises(Unreadable, match="5 channels, not 3"):
+        fit(decode(noise(channels=5))[0], (8, 8), 3, "crop")
+    with pytest.raises(Unreadable, match="a picture with 5 channels is asked for; one that Pillow reads has 1, 3 or 4"):
+        fit(decode(noise())[0], (8, 8), 5, "crop")

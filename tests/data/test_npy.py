@@ -59,8 +59,12 @@ def test_the_description_says_how_floats_were_read(tmp_path: Path) -> None:
     [
         (PIXELS.astype(np.float32) * 2, "values from 0 to 510; floats are images in"),
         (PIXELS.astype(np.int64), "holds int64; images are uint8"),
-        (np.zeros((2, 3), np.uint8), "has 2 axes and no axis of channels"),
-        (np.zeros((2, 8, 8, 2), np.uint8), "has 4 axes and no axis of channels"),
+        (np.zeros((2, 8), np.uint8), "has 2 axes; images have 3"),
+        (
+            np.zeros((2, 8, 8, 8), np.uint8),
+            "whether the channels are the 8 of the last axis or come first cannot be told",
+        ),
+        (np.zeros((16, 16, 3), np.uint8), "which is one image, or images of 3 pixels' width"),
         (np.array(["a"], object), "is not a NumPy file of plain numbers"),
     ],
 )

@@ -56,6 +56,7 @@ def test_a_store_can_be_named_as_the_source(image_folder, cache, reporter):
     made = prepare(Data(source=str(image_folder(["a.png"]))), cache, reporter)
     opened = prepare(Data(source=str(made.path)), cache, reporter)
     assert np.array_equal(opened.images, made.images)
+    assert opened.facts["description"] == f"store {made.path}, packed from {made.facts['description']}"
 
 
 @pytest.mark.parametrize(

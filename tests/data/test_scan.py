@@ -185,3 +185,18 @@ def test_the_real_flowers_are_whole(real, cache):
     result = scan(ZipSource(real("flowers17-128.zip")), cache)
     assert (result.images, result.broken, result.median_size) == (1360, 0, (128, 128))
     assert (len(result.labels), result.modes) == (17, {"RGB": 1360})
+
+
+def test_a_known_scan_is_described_by_the_source_that_is_named_now(listed, cache, noise):
+    first, second = (listed({"a": noise()}) for _ in range(2))
+    second.description = "the same images elsewhere"
+    assert scan(first, cache).description == "images in memory"
+    assert scan(second, cache).description == "the same images elsewhere"
+    assert second.reads == 0
+
+
+def test_a_source_without_a_fingerprint_is_read_each_time_and_leaves_no_scan(listed, cache, noise):
+    source = listed({"a": noise()}, name=None)
+    assert scan(source, cache) == scan(source, cache)
+    assert source.reads == 2
+    assert not (cache / "scans").exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.sheet import columns_for, save_image, sheet
+from ganglion.data.sheet import columns_for, displayed, save_image, sheet
 from ganglion.errors import StorageError
 
 
@@ -51,3 +51,25 @@ def test_nothing_but_the_image_is_left_and_an_old_one_is_replaced(tmp_path, nois
 def test_a_place_that_cannot_be_written_is_a_storage_error(noise):
     with pytest.raises(StorageError, match="cannot be written"):
         save_image(noise(), Path("/sys/kernel/ganglion/a.png"))
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, [0]), (2, [0]), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (5, [0, 1, 2]), (64, [0, 1, 2])]
+)
+def test_images_of_any_number_of_channels_are_shown(tmp_path, noise, count, shown):
+    images = noise(6, 7, count).reshape(1, 6, 7, count)
+    assert np.array_equal(displayed(images), images[..., shown])
+    assert np.array_equal(displayed(displayed(images)), displayed(images))
+    assert np.array_equal(sheet(images, gap=0)[None], images[..., shown])
+    save_image(images[0], tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(np.asarray(image).reshape(6, 7, len(shown)), images[0][..., shown])
+
+
+def test_chosen_channels_are_shown_in_their_order(tmp_path, noise):
+    images = noise(6, 7, 13).reshape(1, 6, 7, 13)
+    assert np.array_equal(displayed(images, (12, 0, 3)), images[..., [12, 0, 3]])
+    assert np.array_equal(sheet(images, gap=0, channels=(12, 0, 3)), images[0][..., [12, 0, 3]])
+    save_image(images[0], tmp_path / "a.png", (3, 3, 1))
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(np.asarray(image), images[0][..., [3, 3, 1]])

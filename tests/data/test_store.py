@@ -78,6 +78,20 @@ def test_the_same_images_elsewhere_have_the_same_store(image_folder, tmp_path, c
     assert len([path for path in (cache / "stores").iterdir() if is_store(path)]) == 1
 
 
+def test_a_store_is_described_by_the_source_that_is_named_now(image_folder, tmp_path, cache):
+    """Also where the scan is known, and where the other place has broken files of its own."""
+    root = image_folder(["cat/1.png", "dog/2.png"])
+    shutil.copytree(root, tmp_path / "copy")  # with the times of the files: the same fingerprint, or nearly
+    (tmp_path / "copy" / "cat" / "broken.png").touch()
+    for folder, bad in ((root, []), (tmp_path / "copy", [["cat/broken.png", "empty file"]]), (root, [])):
+        source = FolderSource(folder)
+        facts = pack(source, scan(source, cache), RGB16, cache).facts
+        assert (facts["description"], facts["bad"]) == (f"folder {folder}", bad)
+    root.rename(tmp_path / "moved")
+    source = FolderSource(tmp_path / "moved")
+    assert pack(source, scan(source, cache), RGB16, cache).facts["description"] == f"folder {tmp_path / 'moved'}"
+
+
 @pytest.mark.parametrize("change", [{"size": (16, 24)}, {"size": (32, 32)}, {"channels": 1}, {"policy": "pad"}])
 def test_every_setting_that_changes_pixels_has_a_store_of_its_own(packed, noise, change):
     other = dataclasses.replace(RGB16, **change)

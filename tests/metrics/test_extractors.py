@@ -27,7 +27,9 @@ def test_without_an_inception_auto_learns_where_there_are_images_enough(tmp_path
     assert why in reason
 
 
-@pytest.mark.parametrize(("channels", "chosen"), [(1, "inception"), (3, "inception"), (4, "learned")])
+@pytest.mark.parametrize(
+    ("channels", "chosen"), [(1, "inception"), (2, "learned"), (3, "inception"), (4, "learned"), (13, "learned")]
+)
 def test_auto_takes_the_inception_that_is_at_hand_for_images_that_it_can_take(tmp_path, channels, chosen):
     (tmp_path / "extractors").mkdir()
     (tmp_path / "extractors" / INCEPTION_FILE).write_bytes(b"any")
@@ -45,13 +47,14 @@ def test_a_near_miss_is_told_what_was_meant(tmp_path):
         find_extractor("randon", need(tmp_path))
 
 
+@pytest.mark.parametrize("channels", [2, 4, 13])
 @pytest.mark.parametrize("name", ["inception", "timm:resnet18", "hf:some/model"])
-def test_networks_of_colour_images_refuse_four_channels(tmp_path, name):
-    with pytest.raises(DataError, match="1 or 3 channels, these have 4: use --features learned or random"):
-        find_extractor(name, need(tmp_path, channels=4))
+def test_networks_of_colour_images_refuse_all_but_gray_and_colour(tmp_path, name, channels):
+    with pytest.raises(DataError, match=f"1 or 3 channels, these have {channels}: use --features learned or random"):
+        find_extractor(name, need(tmp_path, channels=channels))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 @pytest.mark.parametrize("name", ["random", "pixels"])
 def test_what_needs_no_file_takes_any_channels_and_says_what_it_is(tmp_path, name, channels):
     extractor, reason = find_extractor(name, need(tmp_path, channels=channels))

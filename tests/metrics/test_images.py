@@ -52,7 +52,9 @@ def test_how_images_were_made_to_fit_is_part_of_what_they_are(cache: Path):
     assert "16x16" in small.resize
 
 
-@pytest.mark.parametrize("bad", [PIXELS[0], PIXELS.astype(float), PIXELS[..., :2], PIXELS[:0]])
+@pytest.mark.parametrize(
+    "bad", [PIXELS[0], PIXELS.astype(float), np.zeros((2, 8, 8, 65), np.uint8), PIXELS[:0]]
+)
 def test_what_is_no_set_of_images_is_refused(bad):
     with pytest.raises(DataError, match=r"bad have to be uint8 \(N, H, W, C\)"):
         array_set("bad", bad)

@@ -4,9 +4,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from ganglion.errors import RecipeError
 from ganglion.recipe.explain import parts_at
 from ganglion.recipe.resolve import resolve
-from ganglion.recipe.schema import Channels, Data, FitPolicy, Recipe, Training
+from ganglion.recipe.schema import Data, FitPolicy, Recipe, Training
 
 SCHEMA = Recipe.model_json_schema()
 
@@ -41,9 +42,10 @@ def test_the_json_schema_carries_a_description_for_every_value():
     assert len(list(described(SCHEMA))) > 30
 
 
-@pytest.mark.parametrize(("choice", "key"), [(FitPolicy, "fit"), (Channels, "channels")])
-def test_the_json_schema_lists_the_choices(choice, key):
-    assert str(list(get_args(choice)))[1:-1] in str(SCHEMA["$defs"]["Data"]["properties"][key])
+def test_the_json_schema_lists_the_choices_and_the_bounds():
+    properties = SCHEMA["$defs"]["Data"]["properties"]
+    assert str(list(get_args(FitPolicy)))[1:-1] in str(properties["fit"])
+    assert "'maximum': 64, 'minimum': 1" in str(properties["channels"])
 
 
 def test_a_recipe_is_frozen_at_every_depth():
@@ -83,3 +85,14 @@ def test_numbers_are_finite(value):
 @pytest.mark.parametrize("written", ["32", 32, yaml.safe_load("32")])
 def test_precision_32_may_be_written_as_a_number_or_a_word(written):
     assert Training(kimg=1, precision=written).precision == "32"
+
+
+def test_shown_channels_are_among_those_there_are():
+    assert Data(channels=6, shown_channels=(5, 0, 0)).shown_channels == (5, 0, 0)
+    assert Data(shown_channels=(63, 1, 2)).channels is None  # not known yet
+    with pytest.raises(
+        RecipeError, match="data: shown_channels names channel 4; there are 0 to 3: choose three of them"
+    ):
+        resolve("dcgan", {"data.channels": 4, "data.shown_channels": [0, 1, 4]})
+    with pytest.raises(RecipeError, match="channel -1"):
+        resolve("dcgan", {"data.shown_channels": [0, 1, -1]})

@@ -90,14 +90,14 @@ def test_what_comes_from_outside_is_escaped(digits_run: ganglion.Run, cache: Pat
 
 
 def test_a_run_whose_images_and_checkpoints_are_gone_still_has_a_report(
-    digits_run: ganglion.Run, cache: Path, tmp_path: Path
+    digits_run: ganglion.Run, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(digits_run.path, run)
     shutil.rmtree(run / "checkpoints")
     text = (run / "recipe.yaml").read_text(encoding="utf-8")
     (run / "recipe.yaml").write_text(text.replace("source: digits", "source: gone/away"), encoding="utf-8")
-    page = Page(write_report(run, None, cache, quiet=True).read_text(encoding="utf-8"))
+    page = Page(write_report(run, None, tmp_path / "empty", quiet=True).read_text(encoding="utf-8"))
     words = " ".join(page.words)
     assert "images are not at hand" in words
     assert "No pictures of latent space" in words

@@ -89,9 +89,10 @@ def _colors(draw: Draw) -> Tensor:
 
 
 def _recolor(images: Tensor, colors: Tensor) -> Tensor:
-    """Gray images take the map along the gray axis, where hue and saturation do nothing; alpha stays."""
+    """The fourth of 4 channels is alpha and stays. Hue and saturation are of 3 colours: all channels of other images, gray ones
+    among them, take the map along the gray axis, where these two do nothing."""
     matrix, offset = colors[..., :3], colors[..., 3]
-    if images.shape[1] == 1:
+    if images.shape[1] not in (3, 4):
         return images * matrix[:, :1].sum(2)[..., None, None] + offset[:, :1, None, None]
     pixels = torch.einsum("nij,njhw->nihw", matrix, images[:, :3]) + offset[..., None, None]
     return torch.cat([pixels, images[:, 3:]], 1) if images.shape[1] == 4 else pixels

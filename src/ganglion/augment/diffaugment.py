@@ -19,12 +19,18 @@ HOLE = 1 / 2  # of a side
 
 
 def color(images: Tensor, random: torch.Generator) -> Tensor:
-    """Brightness by up to 0.5, saturation by a factor in [0, 2), contrast by a factor in [0.5, 1.5). Alpha stays."""
-    pixels, alpha = images[:, :3], images[:, 3:]
+    """Brightness by up to 0.5, saturation by a factor in [0, 2), contrast by a factor in [0.5, 1.5).
+
+    The fourth of 4 channels is alpha and stays. Saturation is of 3 colours: of any other number of channels only brightness
+    and contrast change, of all of them alike.
+    """
+    in_colour = images.shape[1] in (3, 4)
+    pixels, alpha = (images[:, :3], images[:, 3:]) if in_colour else (images, images[:, :0])
     by, saturation, contrast = (_rand(images, random) for _ in range(3))  # (N, 1, 1, 1)
     pixels = pixels + (by - 0.5)
-    gray = pixels.mean(1, keepdim=True)
-    pixels = gray + (pixels - gray) * (2 * saturation)
+    if in_colour:
+        gray = pixels.mean(1, keepdim=True)
+        pixels = gray + (pixels - gray) * (2 * saturation)
     mean = pixels.mean((1, 2, 3), keepdim=True)
     pixels = mean + (pixels - mean) * (contrast + 0.5)
     return torch.cat([pixels, alpha], 1) if alpha.shape[1] else pixels

@@ -73,7 +73,8 @@ def complete(
     }
     if len(found) > 1:
         images["average"] = averaged(picture, found, hole)
-    save_image(side_by_side([one.cpu() for one in images.values()], list(images)), target)
+    drawn = side_by_side([one.cpu() for one in images.values()], list(images), channels=model.shown_channels)
+    save_image(drawn, target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
     errors = ", ".join(words)
     text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"

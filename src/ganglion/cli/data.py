@@ -25,7 +25,9 @@ def data(
     size: Annotated[
         str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
     ] = None,
-    channels: Annotated[int | None, typer.Option(help="1, 3 or 4. Left out: from the images.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="1, 3 or 4; of an array up to 64. Left out: from the images.")
+    ] = None,
     fit: Annotated[str | None, typer.Option(help="crop, pad or stretch.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     preview: Annotated[Path, typer.Option(help="Where the preview sheet is written.")] = Path("ganglion-preview.png"),

@@ -53,7 +53,8 @@ def directions(
     words = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
     images = [model.pixels(row, labels) for row in rows]
     picture = target.with_suffix(".png")
-    save_image(labelled_rows(list(zip(words, images, strict=True)), max(1, 48 // images[0].shape[1])), picture)
+    times = max(1, 48 // images[0].shape[1])
+    save_image(labelled_rows(list(zip(words, images, strict=True)), times, channels=model.shown_channels), picture)
     save_directions(found, target)
     strengths = ", ".join(f"{strength:.3g}" for strength in found.strengths.tolist())
     typer.echo(f"{len(found)} directions ({found.method}), strengths {strengths}: {target}, {picture}")

@@ -29,7 +29,7 @@ def interpolate(
     """Draw the way from latent to latent: spherical under a normal prior, straight under a uniform one."""
     import torch
 
-    from ganglion.data.sheet import save_image, sheet
+    from ganglion.data.sheet import displayed, save_image, sheet
     from ganglion.latent.film import FILMS, enlarged, write_film
     from ganglion.latent.model import load
     from ganglion.latent.paths import path_through
@@ -45,7 +45,7 @@ def interpolate(
     images = model.pixels(way, class_of(model, label))
     target = out or run / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
-        write_film((enlarged(image) for image in images), target, fps)
+        write_film((enlarged(displayed(image, model.shown_channels)) for image in images), target, fps)
     else:
-        save_image(sheet(images, columns=frames), target)
+        save_image(sheet(images, columns=frames, channels=model.shown_channels), target)
     typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")

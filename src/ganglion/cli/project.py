@@ -34,7 +34,7 @@ def project(
 
     from ganglion.data.atomic import write_atomically
     from ganglion.data.pixels import to_uint8
-    from ganglion.data.sheet import save_image
+    from ganglion.data.sheet import displayed, save_image
     from ganglion.latent.film import FILMS, enlarged, write_film
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.pictures import picture_from_file, side_by_side
@@ -53,13 +53,14 @@ def project(
     )
     target = out or run / "latent" / f"projection-{image.stem}.png"
     words = ("picture", f"found, error {found.error:.3f}")
-    save_image(side_by_side([picture, found.image.cpu()], words), target)
+    save_image(side_by_side([picture, found.image.cpu()], words, channels=model.shown_channels), target)
     latent = target.with_suffix(".npy")
     held = io.BytesIO()
     np.save(held, found.z.cpu().numpy())
     write_atomically(latent, held.getvalue())
     if film is not None:
-        write_film((enlarged(to_uint8(frame[None])[0].cpu().numpy()) for frame in found.trace), film, 15)
+        frames = (to_uint8(frame[None])[0].cpu().numpy() for frame in found.trace)
+        write_film((enlarged(displayed(frame, model.shown_channels)) for frame in frames), film, 15)
     facts = {
         "error": found.error,
         "usual": found.usual,

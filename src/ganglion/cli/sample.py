@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ganglion.data.sheet import Shown
+
 __all__ = ["sample"]
 
 
@@ -43,18 +45,18 @@ def sample(
     name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"
-    _write(model.sample(n, seed, label, truncation), target)
+    _write(model.sample(n, seed, label, truncation), target, model.shown_channels)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
 
 
-def _write(images: NDArray[np.uint8], target: Path) -> None:
+def _write(images: NDArray[np.uint8], target: Path, channels: Shown) -> None:
     import numpy as np
 
     from ganglion.data.atomic import storage_errors
     from ganglion.data.sheet import save_image, sheet
 
     if target.suffix.lower() == ".png":
-        save_image(sheet(images), target)
+        save_image(sheet(images, channels=channels), target)
     elif target.suffix.lower() == ".npy":
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,4 +65,4 @@ def _write(images: NDArray[np.uint8], target: Path) -> None:
         raise typer.BadParameter(f"--out is FILE.png, FILE.npy or a folder; got {target}")
     else:
         for i, image in enumerate(images):
-            save_image(image, target / f"{i:06d}.png")
+            save_image(image, target / f"{i:06d}.png", channels)

@@ -103,9 +103,15 @@ def _write(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, 
     if target.suffix.lower() in FILMS:
         back_and_forth = [*range(grid.shape[1]), *range(grid.shape[1] - 2, 0, -1)]
         write_film(
-            (labelled_rows([(n, grid[d, t : t + 1]) for d, n in enumerate(names)], times) for t in back_and_forth),
+            (
+                labelled_rows(
+                    [(n, grid[d, t : t + 1]) for d, n in enumerate(names)], times, channels=model.shown_channels
+                )
+                for t in back_and_forth
+            ),
             target,
             8,
         )
     else:
-        save_image(np.asarray(labelled_rows(list(zip(names, grid, strict=True)), times)), target)
+        rows_drawn = labelled_rows(list(zip(names, grid, strict=True)), times, channels=model.shown_channels)
+        save_image(np.asarray(rows_drawn), target)

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganglion.data.source import Payload
-from ganglion.recipe.schema import Channels, FitPolicy
+from ganglion.recipe.schema import MOST_CHANNELS, Channels, FitPolicy
 from ganglion.recipe.size import Size
 
-__all__ = ["Facts", "Unreadable", "decode", "facts_of", "fit", "quiet_pillow"]
+__all__ = ["Facts", "Picture", "Unreadable", "decode", "facts_of", "fit", "mode_channels", "pixels_of", "quiet_pillow"]
+
+Picture = Image.Image | NDArray[np.uint8]
+"""Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) of as many channels as Pillow has no mode for."""
 
 LARGEST_PIXELS = 2**27
 """About 134 million, twelve thousand by eleven: what claims more is a decompression bomb, or of no use here."""
@@ -36,6 +39,7 @@ class Facts:
     height: int
     width: int
     mode: str
+    """Pillow's word, or `13 channels` where it has none."""
     gray: bool
     alpha: bool
     animated: bool
@@ -55,20 +59,35 @@ def quiet_pillow() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def decode(payload: Payload, at_least: int | None = None) -> tuple[Image.Image, Facts]:
-    """An upright picture in mode L, LA, RGB or RGBA, with what it was. Raises Unreadable.
+def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, Facts]:
+    """An upright picture, with what it was. Raises Unreadable.
 
     `at_least` allows a JPEG to be decoded at a half, quarter or eighth of its size while both sides stay that long:
     most of the cost of a photograph is saved, and every byte of it is still read.
     """
     if isinstance(payload, np.ndarray):
-        image = _from_pixels(payload)
-        return image, Facts(image.height, image.width, image.mode, *_gray_and_alpha(image), False, False)
+        return _from_pixels(payload)
     if not payload:
         raise Unreadable("empty file")
+    with _words_for_faults(), Image.open(io.BytesIO(payload)) as opened:
+        return _read(opened, at_least)
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """An opened picture, which is left as it is, as the array that stands for it: (H, W), (H, W, 3) or (H, W, 4).
+
+    Raises Unreadable.
+    """
+    with _words_for_faults():
+        upright, _ = _read(image, None)
+        return np.asarray(upright.convert("RGBA") if upright.mode == "LA" else upright)
+
+
+@contextmanager
+def _words_for_faults() -> Iterator[None]:
+    """Whatever Pillow raises, as Unreadable."""
     try:
-        with Image.open(io.BytesIO(payload)) as opened:
-            return _read(opened, at_least)
+        yield
     except UnidentifiedImageError:
         raise Unreadable("not an image") from None
     except Unreadable:
@@ -86,13 +105,35 @@ def facts_of(payload: Payload) -> Facts:
     return decode(payload, at_least=32)[1]
 
 
-def fit(image: Image.Image, size: Size, channels: Channels, policy: FitPolicy) -> NDArray[np.uint8]:
-    """The picture as uint8 (H, W, C) of exactly `size`. Alpha that has no channel to go to is laid over white."""
+def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> NDArray[np.uint8]:
+    """The picture as uint8 (H, W, C) of exactly `size`. Alpha that has no channel to go to is laid over white.
+
+    Of an array each channel is made to fit by itself. Raises Unreadable where it has another number of them, or where a
+    number is asked for that no picture has.
+    """
+    if isinstance(image, np.ndarray):
+        if image.shape[2] != channels:
+            raise Unreadable(f"{image.shape[2]} channels, not {channels}")
+        planes = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(channels)]
+        return np.concatenate([fit(plane, size, 1, policy) for plane in planes], 2)
+    if channels not in MODE_FOR:
+        raise Unreadable(f"a picture with {channels} channels is asked for; one that Pillow reads has 1, 3 or 4")
     image = _to_mode(image, channels)
     height, width = size
     if image.size != (width, height):
         image = _FIT[policy](image, (width, height))
     return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def channels_mode(channels: int) -> str:
+    """The mode of an array that Pillow has no word for."""
+    return f"{channels} channels"
+
+
+def mode_channels(mode: str) -> int | None:
+    """How many channels an array of this mode has; None for Pillow's own modes."""
+    count, _, word = mode.partition(" ")
+    return int(count) if word == "channels" else None
 
 
 def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Facts]:
@@ -146,11 +187,15 @@ def _from_deep(values: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
 
 
-def _from_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
+def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, Facts]:
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    if flat.ndim not in (2, 3) or (flat.ndim == 3 and flat.shape[2] not in (2, 3, 4)):
+    if flat.ndim not in (2, 3) or (flat.ndim == 3 and not 1 < flat.shape[2] <= MOST_CHANNELS) or 0 in flat.shape:
         raise Unreadable(f"pixels of shape {pixels.shape}")
-    return Image.fromarray(np.ascontiguousarray(flat))
+    height, width = flat.shape[:2]
+    if flat.ndim == 3 and flat.shape[2] not in MODE_FOR:
+        return flat, Facts(height, width, channels_mode(flat.shape[2]), False, False, False, False)
+    image = Image.fromarray(np.ascontiguousarray(flat))
+    return image, Facts(height, width, image.mode, *_gray_and_alpha(image), False, False)
 
 
 def _gray_and_alpha(image: Image.Image) -> tuple[bool, bool]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ganglion.data.archive import ZipSource
 from ganglion.data.arrays import DigitsSource, IdxSource, find_idx_images, is_idx_name
 from ganglion.data.folder import FolderSource
+from ganglion.data.given import cannot_be_named
 from ganglion.data.hub import NAMED, HubSource, parse_hub_name
 from ganglion.data.npy import NpySource
 from ganglion.data.source import Source
@@ -19,15 +20,24 @@ __all__ = ["find_source"]
 NAMES = ("digits", *NAMED)
 
 
-def find_source(name: str, data_dir: str | Path | None = None) -> Source:
-    """The source that `name` means. `data_dir` is a local copy of a named data set. Raises DataError."""
+def find_source(name: str, data_dir: str | Path | None = None, channels: int | None = None) -> Source:
+    """The source that `name` means. Raises DataError.
+
+    `data_dir` is a local copy of a named data set; `channels` are as many as the recipe asks for, which tells how an unclear
+    array is read.
+    """
     path = Path(name)
     if data_dir is not None:
         return _local_copy(name, Path(data_dir))
     if name == "digits":
         return DigitsSource()
     if _exists(path):
-        return _at_path(path)
+        return _at_path(path, channels)
+    if cannot_be_named(name):
+        raise DataError(
+            f"{name!r} is what a Python program gave, and cannot be read again by that name: call ganglion.train with the same "
+            "images, or name a file or folder that holds them"
+        )
     if hub := parse_hub_name(name):
         return HubSource(*hub)
     raise DataError(
@@ -43,14 +53,14 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _at_path(path: Path) -> Source:
+def _at_path(path: Path, channels: int | None = None) -> Source:
     if path.is_dir():
         images = find_idx_images(path)
         return IdxSource(images) if images else FolderSource(path)
     if is_idx_name(path.name):
         return IdxSource(path)
     if path.suffix.lower() == ".npy":
-        return NpySource(path)
+        return NpySource(path, channels)
     if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         return ZipSource(path)
     raise DataError(f"{path} is neither a folder, a zip, an IDX nor an NPY file; unpack it into a folder of images")

@@ -1,4 +1,4 @@
-"""Data sets by name from the Hugging Face Hub, or a local copy of what the Hub would send. Needs the extra `hub`."""
+"""Data sets by name from the Hugging Face Hub, local copies of them, and ones loaded in Python. Needs the extra `hub`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ganglion.data.source import Entry
+from ganglion.data.source import Entry, InThisProcess
 from ganglion.errors import DataError
 
-__all__ = ["NAMED", "HubSource", "parse_hub_name"]
+__all__ = ["NAMED", "HubSource", "RowsSource", "parse_hub_name"]
 
 NAMED = {
     "mnist": "ylecun/mnist",
@@ -43,33 +43,66 @@ class HubSource:
         return f"Hugging Face data set {self.origin}"
 
     def fingerprint(self) -> str:
-        return f"hub {_load(self.origin)._fingerprint} {self._image_column()}"
+        rows = _load(self.origin)
+        return f"hub {rows._fingerprint} {_image_column(rows, self.column, self.description)}"
 
     def entries(self) -> list[Entry]:
-        rows = _load(self.origin)
-        column = next((name for name, kind in rows.features.items() if type(kind).__name__ == "ClassLabel"), None)
-        if column is None:
-            return [Entry(f"row {i}", i) for i in range(len(rows))]
-        names = rows.features[column].names
-        return [Entry(f"row {i}", i, None if k is None or k < 0 else names[k]) for i, k in enumerate(rows[column])]
+        return _entries(_load(self.origin))
 
     def read(self, entry: Entry) -> bytes:
-        cell = _load(self.origin)[int(entry.locator)][self._image_column()]
-        if cell is None:
-            raise ValueError("the row has no image")
-        return bytes(cell["bytes"]) if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+        rows = _load(self.origin)
+        return _encoded(rows, entry, _image_column(rows, self.column, self.description))
 
-    def _image_column(self) -> str:
-        features = _load(self.origin).features
-        images = [str(name) for name, kind in features.items() if type(kind).__name__ == "Image"]
-        if self.column is None and len(images) == 1:
-            return images[0]
-        if self.column in images:
-            return str(self.column)
-        asked = f"column {self.column!r} holds no images" if self.column else "no single column of images"
-        raise DataError(
-            f"{self.description}: {asked}; columns of images: {', '.join(images) or 'none'} (of {', '.join(features)})"
-        )
+
+class RowsSource(InThisProcess):
+    """A `datasets.Dataset` that was made or loaded in Python."""
+
+    def __init__(self, rows: Any, description: str) -> None:
+        self._rows, self.description = _left_encoded(rows.with_format(None)), description
+        self._column = _image_column(self._rows, None, description, ": keep one of them with select_columns")
+
+    def fingerprint(self) -> str:
+        return f"hub {self._rows._fingerprint} {self._column}"
+
+    def entries(self) -> list[Entry]:
+        return _entries(self._rows)
+
+    def read(self, entry: Entry) -> bytes:
+        return _encoded(self._rows, entry, self._column)
+
+
+def _entries(rows: Any) -> list[Entry]:
+    column = next((name for name, kind in rows.features.items() if type(kind).__name__ == "ClassLabel"), None)
+    if column is None:
+        return [Entry(f"row {i}", i) for i in range(len(rows))]
+    names = rows.features[column].names
+    return [Entry(f"row {i}", i, None if k is None or k < 0 else names[k]) for i, k in enumerate(rows[column])]
+
+
+def _encoded(rows: Any, entry: Entry, column: str) -> bytes:
+    cell = rows[int(entry.locator)][column]
+    if cell is None:
+        raise ValueError("the row has no image")
+    return bytes(cell["bytes"]) if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+
+
+def _image_column(rows: Any, chosen: str | None, description: str, remedy: str = "") -> str:
+    images = [str(name) for name, kind in rows.features.items() if type(kind).__name__ == "Image"]
+    if chosen is None and len(images) == 1:
+        return images[0]
+    if chosen in images:
+        return str(chosen)
+    asked = f"column {chosen!r} holds no images" if chosen else "no single column of images"
+    there = f"columns of images: {', '.join(images) or 'none'} (of {', '.join(rows.features)})"
+    raise DataError(f"{description}: {asked}; {there}{remedy if images else ''}")
+
+
+def _left_encoded(rows: Any) -> Any:
+    """The same rows, whose images are read as the bytes of their files."""
+    for name, kind in rows.features.items():
+        if type(kind).__name__ == "Image":
+            rows = rows.cast_column(name, type(kind)(decode=False))
+    return rows
 
 
 @lru_cache(maxsize=2)
@@ -89,7 +122,4 @@ def _load(origin: str) -> Any:
             "where there is no network, name a local copy with --data-dir"
         ) from None
     rows = splits["train"] if "train" in splits else next(iter(splits.values()))
-    for name, kind in rows.features.items():
-        if type(kind).__name__ == "Image":
-            rows = rows.cast_column(name, datasets.Image(decode=False))
-    return rows
+    return _left_encoded(rows)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from platformdirs import user_cache_path
 
-from ganglion.data.choose import choose_channels, choose_size
+from ganglion.data.choose import check_channels, choose_channels, choose_size
 from ganglion.data.find import find_source
+from ganglion.data.given import Images, given_source, is_named
 from ganglion.data.scan import Scan, scan
 from ganglion.data.source import Source
-from ganglion.data.store import Fit, Store, is_store, open_store, pack
+from ganglion.data.store import Fit, Store, find_packed, is_store, open_store, pack
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Data
 
-__all__ = ["Plan", "Reporter", "cache_folder", "plan", "prepare"]
+__all__ = ["Plan", "Reporter", "cache_folder", "plan", "prepare", "prepare_again"]
 
 
 class Reporter(Protocol):
@@ -44,9 +45,12 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(chosen) if chosen else user_cache_path("ganglion")
 
 
-def plan(data: Data, cache: Path, reporter: Reporter) -> Plan:
-    """Scans the source and settles size and channels. Raises DataError."""
-    source = find_source(_named(data), data.data_dir)
+def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Plan:
+    """Scans the source and settles size and channels. Raises DataError.
+
+    `images` are those themselves where a Python program holds them; a name stands in `data`.
+    """
+    source = _source(data, images)
     found = scan(source, cache, reporter.steps("Scanning images"))
     reasons = {}
     size, channels = data.size, data.channels
@@ -54,16 +58,39 @@ def plan(data: Data, cache: Path, reporter: Reporter) -> Plan:
         size, reasons["size"] = choose_size(found)
     if channels is None:
         channels, reasons["channels"] = choose_channels(found)
+    check_channels(found, channels)
     return Plan(source, found, Fit(size, channels, data.fit), reasons)
 
 
-def prepare(data: Data, cache: Path, reporter: Reporter) -> Store:
-    """The store that `data` describes. Raises DataError."""
-    path = Path(_named(data))
-    if is_store(path):
+def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
+    """The store that `data` describes, or of `images` as `data` has them. Raises DataError."""
+    if is_named(images) and is_store(path := Path(_named(data))):
         return _checked(open_store(path), data)
-    settled = plan(data, cache, reporter)
+    settled = plan(data, cache, reporter, images)
     return pack(settled.source, settled.scan, settled.fit, cache, reporter.steps("Packing images"))
+
+
+def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:
+    """The images of a run; where their source is gone, or was given in Python, as they were packed for it. Raises DataError."""
+    try:
+        return prepare(data, cache, reporter)
+    except DataError:
+        if data.content is None or data.size is None or data.channels is None:
+            raise
+        kept = find_packed(data.content, Fit(data.size, data.channels, data.fit), cache)
+        if kept is None:
+            raise
+        return replace(kept, facts=kept.facts | {"description": f"{data.source}, as it was packed"})
+
+
+def _source(data: Data, images: Images | None) -> Source:
+    if is_named(images):
+        return find_source(_named(data), data.data_dir, data.channels)
+    if data.data_dir is not None:
+        raise DataError(
+            f"data_dir goes with a named data set; it is {data.data_dir}, and the images are given: leave it out"
+        )
+    return given_source(images, data.channels)
 
 
 def _named(data: Data) -> str:
@@ -79,4 +106,5 @@ def _checked(store: Store, data: Data) -> Store:
             raise DataError(
                 f"the store {store.path} holds images of {key} {held}, not {asked}: name the source it was made from"
             )
-    return store
+    told = f"store {store.path}, packed from {store.facts['description']}"
+    return replace(store, facts=store.facts | {"description": told})

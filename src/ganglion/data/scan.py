@@ -9,13 +9,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganglion.data.atomic import write_atomically
 from ganglion.data.decode import Facts, Unreadable, facts_of, quiet_pillow
-from ganglion.data.source import Entry, Source
+from ganglion.data.source import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 
@@ -89,12 +89,9 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     Raises DataError where nothing can be used, or more than half of what claims to be an image is broken.
     """
     fingerprint = source.fingerprint()
-    kept = cache / "scans" / f"{hashlib.sha256(printable(f'{FORMAT} {fingerprint}').encode()).hexdigest()[:32]}.json"
-    try:
-        result = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        result = _scan_afresh(source, fingerprint, progress)
-        write_atomically(kept, json.dumps(result.to_json()).encode())
+    result = (
+        _scan_afresh(source, "", progress) if fingerprint is None else _scan_once(source, fingerprint, cache, progress)
+    )
     _check_usable(result)
     return result
 
@@ -109,11 +106,23 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable[[int, int], None]) -> Scan:
+    """The scan that is kept under this fingerprint, made now where there is none; described as `source` is named now."""
+    kept = cache / "scans" / f"{hashlib.sha256(printable(f'{FORMAT} {fingerprint}').encode()).hexdigest()[:32]}.json"
+    try:
+        known = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        return replace(known, description=source.description)
+    except (OSError, ValueError, KeyError, TypeError):
+        result = _scan_afresh(source, fingerprint, progress)
+        write_atomically(kept, json.dumps(result.to_json()).encode())
+        return result
+
+
 def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> Scan:
     entries = source.entries()
     tally = _Tally()
     progress(0, len(entries))
-    for findings in map_chunks(read_chunk, source, entries):
+    for findings in map_chunks(read_chunk, source, entries, processes_for(source)):
         for finding in findings:
             tally.add(finding)
         progress(tally.seen, len(entries))

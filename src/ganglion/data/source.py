@@ -1,6 +1,7 @@
 """What a source of images is. A source lists entries and reads one at a time; it decodes nothing and decides nothing.
 
-A source is small and can be pickled: workers get it along with their share of the entries.
+A source is small and can be pickled: workers get it along with their share of the entries. One that holds the images
+themselves says so, and no worker gets it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entry", "Payload", "Source", "looks_like_image", "natural_label"]
+__all__ = ["Entry", "InThisProcess", "Payload", "Source", "looks_like_image", "natural_label", "processes_for"]
 
 Payload = bytes | NDArray[np.uint8]
 """An encoded file, or pixels (H, W) or (H, W, C) that were never encoded."""
@@ -60,14 +61,23 @@ class Source(Protocol):
     def description(self) -> str:
         """A few words for messages: `folder photos/`, `zip cifar.zip`."""
 
-    def fingerprint(self) -> str:
-        """Changes whenever the contents may have changed; found without reading them."""
+    def fingerprint(self) -> str | None:
+        """Changes whenever the contents may have changed; None where that is not known before all of them are read."""
 
     def entries(self) -> Sequence[Entry]:
         """Every candidate, in an order that depends on the contents alone."""
 
     def read(self, entry: Entry) -> Payload:
         """The image as stored. Raises OSError or ValueError where it cannot be read."""
+
+
+class InThisProcess:
+    """A source whose images lie in this process's memory: they are read here, since each worker would get a copy of all."""
+
+
+def processes_for(source: Source) -> int | None:
+    """In how many processes a source is read; None: as many as there are cores."""
+    return 1 if isinstance(source, InThisProcess) else None
 
 
 def looks_like_image(name: str) -> bool:

@@ -15,7 +15,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,16 @@ from numpy.typing import NDArray
 from ganglion.data.atomic import move, storage_errors, sync_file, sync_folder, write_synced
 from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
 from ganglion.data.scan import Scan, printable
-from ganglion.data.source import Entry, Source
+from ganglion.data.source import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Channels, FitPolicy
 from ganglion.recipe.size import Size
 
-__all__ = ["Fit", "Store", "is_store", "open_store", "pack"]
+__all__ = ["Fit", "Store", "find_packed", "is_store", "open_store", "pack"]
 
 FORMAT = 1
+LOST = "(it could be read when it was scanned)"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Store:
     fit: Fit
     content: str
     facts: dict[str, Any]
-    """The scan that it was made from, as JSON."""
+    """The scan of the source that was named for it, as JSON."""
 
 
 def is_store(path: Path) -> bool:
@@ -93,17 +94,34 @@ def pack(
 
     Two processes that want the same store: the second waits, then opens what the first made.
     """
-    key = hashlib.sha256(json.dumps([FORMAT, scan.content, asdict(settings)]).encode()).hexdigest()[:32]
-    place = cache / "stores" / key
+    place = _place(scan.content, settings, cache)
     if is_store(place):
-        return open_store(place)
+        return _described(open_store(place), scan)
     with storage_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock")):
             if not is_store(place):
                 shutil.rmtree(place, ignore_errors=True)  # what a hand left of a store
                 _build(source, scan, settings, place, progress)
-    return open_store(place)
+    return _described(open_store(place), scan)
+
+
+def find_packed(content: str, settings: Fit, cache: Path) -> Store | None:
+    """The store of images with this hash, which needs no source; None where there is none. Raises DataError."""
+    place = _place(content, settings, cache)
+    return open_store(place) if is_store(place) else None
+
+
+def _place(content: str, settings: Fit, cache: Path) -> Path:
+    key = hashlib.sha256(json.dumps([FORMAT, content, asdict(settings)]).encode()).hexdigest()[:32]
+    return cache / "stores" / key
+
+
+def _described(store: Store, scan: Scan) -> Store:
+    """The store may have been packed from another place with the same images: what is told is of the source named now."""
+    lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
+    told = json.loads(json.dumps(scan.to_json())) | {"images": store.facts["images"]}
+    return replace(store, facts=told | {"bad": told["bad"] + lost})
 
 
 def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
@@ -145,7 +163,7 @@ def _write_images(
     packed = done = 0
     with path.open("wb+") as file:
         _write_header(file, (len(entries), *settings.size, settings.channels))
-        for pixels, failures in map_chunks(partial(pack_chunk, settings), source, entries):
+        for pixels, failures in map_chunks(partial(pack_chunk, settings), source, entries, processes_for(source)):
             file.write(pixels.data)
             lost |= {done + i: reason for i, reason in failures.items()}
             packed += len(pixels)
@@ -178,5 +196,5 @@ def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple
                 pixels[kept] = fit(image, settings.size, settings.channels, settings.policy)
                 kept += 1
             except (Unreadable, OSError, ValueError) as error:
-                lost[i] = f"{error} (it could be read when it was scanned)"
+                lost[i] = f"{error} {LOST}"
     return pixels[:kept], lost

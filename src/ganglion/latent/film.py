@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganglion.data.atomic import move, storage_errors
+from ganglion.data.sheet import displayed
 from ganglion.errors import DataError
 
 __all__ = ["FILMS", "enlarged", "write_film"]
@@ -85,6 +86,7 @@ class _Counter:
 
 def _colour(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB; alpha is laid over white."""
+    frame = displayed(frame)
     if frame.shape[2] == 1:
         return frame.repeat(3, 2)
     if frame.shape[2] == 4:

@@ -53,6 +53,11 @@ class Model:
         return self._recipe
 
     @property
+    def shown_channels(self) -> tuple[int, int, int] | None:
+        """Which channels its pictures show as red, green and blue; None: the usual ones."""
+        return None if self._recipe is None else self._recipe.data.shown_channels
+
+    @property
     def checkpoint(self) -> Path:
         """Of a run of ours. Raises AttributeError for another's generator."""
         if self._checkpoint is None:

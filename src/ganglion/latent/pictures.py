@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ganglion.data.decode import Facts, Unreadable, decode, fit, quiet_pillow
+from ganglion.data.decode import Facts, Picture, Unreadable, decode, fit, quiet_pillow
 from ganglion.data.pixels import to_float, to_uint8
+from ganglion.data.sheet import Shown, flat_picture
 from ganglion.errors import DataError
 from ganglion.latent.complete import Mask
 from ganglion.recipe.schema import FitPolicy, Recipe
@@ -27,7 +28,10 @@ def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
     size, channels = recipe.data.size, recipe.data.channels
     if size is None or channels is None:
         raise DataError("the run's recipe does not say the size of its images")
-    return _float(fit(_read(path, 2 * max(size))[0], size, channels, recipe.data.fit))
+    try:
+        return _float(fit(_read(path, 2 * max(size))[0], size, channels, recipe.data.fit))
+    except Unreadable as error:
+        raise DataError(f"{path} cannot be made an image of the run, which has {channels} channels: {error}") from None
 
 
 def mask_from_file(
@@ -54,7 +58,7 @@ def mask_from_file(
 
 
 def labelled_rows(
-    rows: Sequence[tuple[str, NDArray[np.uint8]]], times: int = 1, first_column: int = 120
+    rows: Sequence[tuple[str, NDArray[np.uint8]]], times: int = 1, first_column: int = 120, channels: Shown = None
 ) -> NDArray[np.uint8]:
     """Rows of equally many images (T, H, W, C) with a word before each, as one picture (H, W, 3)."""
     count, h, w = len(rows[0][1]), rows[0][1].shape[1] * times, rows[0][1].shape[2] * times
@@ -64,13 +68,14 @@ def labelled_rows(
         top = GAP + y * (h + GAP)
         draw.text((4, top + h // 2 - LINE // 2), words, fill="black")
         for x, image in enumerate(images):
-            flat = image[..., 0] if image.shape[2] == 1 else image
-            shown = Image.fromarray(flat).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+            shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
             page.paste(shown, (first_column + x * (w + GAP), top))
     return np.asarray(page)
 
 
-def side_by_side(images: Sequence[Tensor], words: Sequence[str], least_side: int = 128) -> NDArray[np.uint8]:
+def side_by_side(
+    images: Sequence[Tensor], words: Sequence[str], least_side: int = 128, channels: Shown = None
+) -> NDArray[np.uint8]:
     """Images (C, H, W) in [-1, 1] in a row, a word above each, as one picture (H, W, 3)."""
     pixels = to_uint8(torch.stack(list(images))).cpu().numpy()
     times = max(1, round(least_side / min(pixels.shape[1:3])))
@@ -78,14 +83,15 @@ def side_by_side(images: Sequence[Tensor], words: Sequence[str], least_side: int
     page = Image.new("RGB", (len(pixels) * (w + GAP) + GAP, h + LINE + 2 * GAP), "white")
     draw = ImageDraw.Draw(page)
     for x, (image, word) in enumerate(zip(pixels, words, strict=True)):
-        flat = image[..., 0] if image.shape[2] == 1 else image
         left = GAP + x * (w + GAP)
         draw.text((left, 1), word, fill="black")
-        page.paste(Image.fromarray(flat).convert("RGB").resize((w, h), Image.Resampling.NEAREST), (left, LINE + GAP))
+        page.paste(
+            flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST), (left, LINE + GAP)
+        )
     return np.asarray(page)
 
 
-def _read(path: Path, at_least: int) -> tuple[Image.Image, Facts]:
+def _read(path: Path, at_least: int) -> tuple[Picture, Facts]:
     try:
         with quiet_pillow():
             return decode(path.read_bytes(), at_least=at_least)

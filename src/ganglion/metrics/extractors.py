@@ -22,6 +22,7 @@ __all__ = ["EXTRACTORS", "Need", "choose_extractor", "find_extractor"]
 
 FEWEST_TO_LEARN = 500
 COLOUR_NETWORKS = ("inception", "timm", "hf")
+SEEN_BY_THEM = (1, 3)  # channels
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,17 @@ def find_extractor(name: str, need: Need) -> tuple[Extractor, str]:
         raise DataError(
             f"there are no features {name!r}; there are auto, {', '.join(known)}{did_you_mean(name, known)}"
         )
-    if kind in COLOUR_NETWORKS and need.real.shape[2] == 4:
-        raise DataError(f"{kind} takes images of 1 or 3 channels, these have 4: use --features learned or random")
+    channels = need.real.shape[2]
+    if kind in COLOUR_NETWORKS and channels not in SEEN_BY_THEM:
+        raise DataError(
+            f"{kind} takes images of 1 or 3 channels, these have {channels}: use --features learned or random"
+        )
     return EXTRACTORS[kind](need, rest), reason
 
 
 def choose_extractor(need: Need) -> tuple[str, str]:
     """The best extractor that is at hand, and why."""
-    if need.real.shape[2] < 4 and inception_at_hand(need.cache):
+    if need.real.shape[2] in SEEN_BY_THEM and inception_at_hand(need.cache):
         return "inception", "FID's own network is at hand"
     if len(need.real) >= FEWEST_TO_LEARN:
         return "learned", "FID's Inception is not at hand, and there are images enough to train on"

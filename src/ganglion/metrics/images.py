@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ganglion.data.store import Store
 from ganglion.errors import DataError
+from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = ["ImageSet", "array_set", "store_set"]
 
@@ -61,9 +62,9 @@ def store_set(store: Store) -> ImageSet:
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
     """Images (N, H, W, C) that no store holds. Raises DataError for anything else."""
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3, 4) or not images.size:
+    if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= MOST_CHANNELS or not images.size:
         raise DataError(
-            f"{name} have to be uint8 (N, H, W, C), at least one, with 1, 3 or 4 channels; got {images.dtype} "
+            f"{name} have to be uint8 (N, H, W, C), at least one, with 1 to {MOST_CHANNELS} channels; got {images.dtype} "
             f"{tuple(images.shape)}"
         )
     key = hashlib.sha256(str(images.shape).encode())

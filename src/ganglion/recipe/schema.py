@@ -18,6 +18,7 @@ from ganglion.recipe.part import Part
 from ganglion.recipe.size import Size, check_reachable, parse_size
 
 __all__ = [
+    "MOST_CHANNELS",
     "Channels",
     "Data",
     "Ema",
@@ -31,7 +32,9 @@ __all__ = [
     "Training",
 ]
 
-Channels = Literal[1, 3, 4]
+MOST_CHANNELS = 64
+
+Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
 FitPolicy = Literal["crop", "pad", "stretch"]
 
@@ -50,7 +53,10 @@ class Data(Part):
     size: Annotated[Size, BeforeValidator(parse_size), AfterValidator(check_reachable)] | None = None
     """Height and width in pixels, written 64 or 96x64. None: chosen from the images."""
     channels: Channels | None = None
-    """1 gray, 3 RGB, 4 RGB with alpha. None: chosen from the images."""
+    """1 gray, 3 RGB, 4 RGB with alpha; an array may have any number up to 64. None: chosen from the images."""
+    shown_channels: tuple[int, int, int] | None = None
+    """Which channels, counted from 0, are shown as red, green and blue on sheets. None: images of 1, 3 or 4 channels as they
+    are, of 2 the first as gray, of more the first three."""
     fit: FitPolicy = "crop"
     """How an image of another shape is made to fit: crop its centre, pad its short side with black, or stretch it."""
     held_out: int | None = Field(None, ge=0)
@@ -62,6 +68,13 @@ class Data(Part):
     """Names of the classes, filled in when the images have been read and conditional is set."""
     content: str | None = None
     """Hash of the images and labels, filled in when they have been read; another hash is another run."""
+
+    @model_validator(mode="after")
+    def _shown_are_there(self) -> Self:
+        last = (self.channels or MOST_CHANNELS) - 1
+        if wrong := [shown for shown in self.shown_channels or () if not 0 <= shown <= last]:
+            raise ValueError(f"shown_channels names channel {wrong[0]}; there are 0 to {last}: choose three of them")
+        return self
 
 
 class Latent(Part):

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganglion.data.sheet import flat_picture
+
 __all__ = ["Level", "Snapshot", "chosen_steps", "snapshots", "uri", "uris"]
 
 
@@ -40,7 +42,7 @@ class Snapshot:
 
 def uri(pixels: Pixels, level: Level = FINE) -> str:
     """uint8 (H, W, C) as a data URI, transparent where it has an alpha channel."""
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    picture = flat_picture(pixels)
     if picture.width > level.widest:
         size = level.widest, round(picture.height * level.widest / picture.width)
         picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.choose import choose_channels
-from ganglion.data.prepare import Reporter, cache_folder, plan, prepare
+from ganglion.data.given import Images, cannot_be_named, is_named, name_of
+from ganglion.data.prepare import Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.scan import Scan
-from ganglion.data.sheet import save_image, sheet
+from ganglion.data.sheet import Shown, save_image, sheet
 from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, load
@@ -51,9 +52,9 @@ class Samples:
 @reproducible()
 def evaluate(
     samples: str | Path | NDArray[np.uint8],
-    against: str | Path | None = None,
+    against: Images | None = None,
     *,
-    held_out: str | Path | None = None,
+    held_out: Images | None = None,
     n: int | None = None,
     features: str = "auto",
     metrics: Iterable[str] | None = None,
@@ -69,9 +70,10 @@ def evaluate(
 
     `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run `against` may be left out:
     then it is what the run was trained on. `n` samples are drawn for each of `seeds` seeds (10,000). `held_out` are real
-    images that the generator was not trained on; left out, those that the run itself kept from training. `neighbours`
-    names a picture to write: the samples that lie nearest to a training image, each above that image. `features` and
-    `metrics`: docs/metrics.md. Raises DataError, RunError.
+    images that the generator was not trained on; left out, those that the run itself kept from training. Both are what
+    `ganglion.train` takes as its source, so images in memory too. `neighbours` names a picture to write: the samples that
+    lie nearest to a training image, each above that image. `features` and `metrics`: docs/metrics.md. Raises DataError,
+    RunError.
     """
     at_least_one(n=n, seeds=seeds)
     folder = cache or cache_folder()
@@ -89,7 +91,8 @@ def evaluate(
     if metrics is None and found.wasserstein:
         wanted = (*wanted, "earth-mover")
     if neighbours is not None:
-        save_image(neighbour_sheet(real, found.sets[0], extractor, folder), neighbours)
+        page = neighbour_sheet(real, found.sets[0], extractor, folder, found.data.shown_channels)
+        save_image(page, neighbours)
     return evaluate_sets(real, found.sets, extractor, folder, screen, wanted, unseen, notes)
 
 
@@ -143,7 +146,7 @@ def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
 
 
 def find_real(
-    data: Data, against: str | Path | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
+    data: Data, against: Images | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
     seed: int | None = None,
 ) -> tuple[ImageSet, list[str]]:  # fmt: skip
     """The real images, made to fit the samples, and what was done to them in words. Raises DataError.
@@ -153,14 +156,17 @@ def find_real(
     own = against is None
     if own and not data.source:
         raise DataError("--against SOURCE is missing: which real images are the samples to be measured against?")
-    source = data.source if own else str(against)
-    given = None if data_dir is None else str(data_dir)
-    changes = {"source": source, "data_dir": given or (data.data_dir if own else None)}
+    source = data.source if own else str(name_of(against))
+    copy = None if data_dir is None else str(data_dir)
+    changes = {"source": source, "data_dir": copy or (data.data_dir if own else None)}
     wanted = data.model_copy(update=changes)
     notes: list[str] = []
-    if not is_store(Path(str(source))):
-        notes = what_is_done(plan(wanted, cache, reporter).scan, wanted)
-    store = prepare(wanted, cache, reporter)
+    if own and cannot_be_named(str(source)):
+        store = prepare_again(wanted, cache, reporter)
+    else:
+        if not is_named(against) or not is_store(Path(str(source))):
+            notes = what_is_done(plan(wanted, cache, reporter, against).scan, wanted)
+        store = prepare(wanted, cache, reporter, against)
     if own and data.content not in (None, store.content):
         notes.append("the real images are not those of the training any more: they have changed since")
     return replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes
@@ -196,7 +202,9 @@ def what_is_done(scan: Scan, wanted: Data) -> list[str]:
     return notes
 
 
-def neighbour_sheet(real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path) -> NDArray[np.uint8]:
+def neighbour_sheet(
+    real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path, channels: Shown = None
+) -> NDArray[np.uint8]:
     """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C)."""
     ours, theirs = (extract(images, extractor, cache / "features").features for images in (fake, real))
     trained = np.arange(len(real)) if real.held_out is None else np.flatnonzero(~real.held_out)
@@ -207,4 +215,4 @@ def neighbour_sheet(real: ImageSet, fake: ImageSet, extractor: Extractor, cache:
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
         rows += [fake.images[chosen], real.images[trained[found.place[chosen]]]]
-    return sheet(np.concatenate(rows), columns)
+    return sheet(np.concatenate(rows), columns, channels=channels)

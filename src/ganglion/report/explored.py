@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganglion.data.sheet import columns_for, sheet
+from ganglion.data.sheet import Shown, columns_for, sheet
 from ganglion.errors import DataError
 from ganglion.latent.directions import factorised
 from ganglion.latent.model import Model
@@ -50,7 +50,7 @@ def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
     times = _times(samples)
     found = [
         Picture("samples", "Random samples", f"Nothing picked out. ganglion sample {run} --n {SAMPLES}",
-                sheet(samples.repeat(times, 1).repeat(times, 2), 2 * columns_for(SAMPLES))),
+                sheet(samples.repeat(times, 1).repeat(times, 2), 2 * columns_for(SAMPLES), channels=model.shown_channels)),
         _walks(model, z, run),
         _interpolation(model, seed, run),
     ]  # fmt: skip
@@ -59,14 +59,14 @@ def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
     return found
 
 
-def nearest_rows(samples: Pixels, real: Pixels) -> Pixels:
+def nearest_rows(samples: Pixels, real: Pixels, channels: Shown = None) -> Pixels:
     """Each sample, and the real images (N, H, W, C) that lie nearest to it by pixels, as rows of one picture (H, W, 3)."""
     places = _nearest_places(samples, real, min(NEAREST, len(real)))
     rows = [
         (f"sample {i}", np.concatenate([sample[None], real[chosen]]))
         for i, (sample, chosen) in enumerate(zip(samples, places, strict=True))
     ]
-    return labelled_rows(rows, _times(samples), ROW_LABEL)
+    return labelled_rows(rows, _times(samples), ROW_LABEL, channels)
 
 
 def _nearest_places(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ def _interpolation(model: Model, seed: int, run: str) -> Picture:
 def _rows(model: Model, rows: Tensor, names: list[str]) -> Pixels:
     label = model.labels(1)
     images = [model.pixels(row, label) for row in rows]
-    return labelled_rows(list(zip(names, images, strict=True)), _times(images[0]), ROW_LABEL)
+    return labelled_rows(list(zip(names, images, strict=True)), _times(images[0]), ROW_LABEL, model.shown_channels)
 
 
 def _times(images: Pixels) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ganglion.data.atomic import write_atomically
-from ganglion.data.prepare import cache_folder, prepare
+from ganglion.data.given import cannot_be_named
+from ganglion.data.prepare import cache_folder, prepare_again
 from ganglion.data.sheet import sheet
 from ganglion.data.store import Store
 from ganglion.doctor.diagnose import diagnose
@@ -96,7 +97,7 @@ def pictures_of_run(run: Run, cache: Path, screen: Screen) -> Gallery:
         about = (
             f"By pixels, among {len(searched):,} of {len(store.images):,} images. A sample that equals one is a copy."
         )
-        pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched)
+        pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched, model.shown_channels)
         gallery.pictures.append(Picture("nearest", "Samples and the real images nearest to them", about, pixels))
     return gallery
 
@@ -112,14 +113,14 @@ def best_step(run: Run) -> int | None:
 def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> Store | None:
     """The images of a run where they can still be found, and the facts on them."""
     try:
-        store = prepare(recipe.data, cache, screen)
+        store = prepare_again(recipe.data, cache, screen)
     except DataError as error:
         gallery.notes.append(f"The run's images are not at hand, so none are shown: {error}.")
         return None
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run was made; those of today are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
-    (gallery.real,) = uris([sheet(store.images[chosen])], PICTURES // 8)
+    (gallery.real,) = uris([sheet(store.images[chosen], channels=recipe.data.shown_channels)], PICTURES // 8)
     gallery.data_facts = _data_facts(store, recipe)
     return store
 
@@ -195,6 +196,8 @@ def _differences(recipe: Recipe) -> list[tuple[str, str, str]]:
 
 def _command(run: Run, recipe: Recipe, environment: dict[str, Any]) -> str:
     again = f"ganglion train {recipe.data.source} --recipe {run.recipe_path} --run runs/again"
+    if cannot_be_named(str(recipe.data.source)):
+        again = f"ganglion.train(images, recipe={str(run.recipe_path)!r}, run='runs/again')  # {recipe.data.source}"
     return "\n".join([f"was: {environment['command']}", again] if environment.get("command") else [again])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganglion.data.given import Images, name_of
 from ganglion.data.prepare import Reporter, prepare
 from ganglion.data.store import Store
 from ganglion.recipe.auto import Facts, choose
@@ -18,11 +19,12 @@ AUTO = "auto"
 
 
 def settle(
-    source: str | Path | None, asked: Request, cache: Path, device: str, reporter: Reporter
+    source: Images | None, asked: Request, cache: Path, device: str, reporter: Reporter
 ) -> tuple[Recipe, Store, list[str]]:
     """The recipe that these words mean, the packed images, and the reasons for what `auto` chose. Raises as `prepare`."""
-    wanted = requested_recipe(source, **asked)
-    store = prepare(wanted.data, cache, reporter)
+    name = name_of(source)
+    wanted = requested_recipe(name, **asked)
+    store = prepare(wanted.data, cache, reporter, source)
     if asked.get("recipe", AUTO) != AUTO:
         return wanted, store, []
     classes = len(store.classes) if (store.labels >= 0).all() else 0
@@ -34,4 +36,4 @@ def settle(
     theirs = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
     chosen = {key: value for key, value in choice.overrides.items() if key not in theirs}
     rest: Request = {**asked, "recipe": choice.recipe, "set": chosen | given}
-    return requested_recipe(source, **rest), store, choice.reasons
+    return requested_recipe(name, **rest), store, choice.reasons

@@ -20,6 +20,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from ganglion.data.batches import Batches, held_out_count
+from ganglion.data.given import Images, name_of
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
@@ -94,7 +95,7 @@ class Check:
 
 
 def check(
-    source: str | Path | None = None,
+    source: Images | None = None,
     *,
     device: str = "auto",
     cache: str | Path | None = None,
@@ -105,7 +106,7 @@ def check(
 ) -> Check:
     """Looks before training. Keywords are those of `ganglion.train`; `seconds` are trained. Raises as it does."""
     screen = Screen(quiet=quiet)
-    requested_recipe(source, **asked)
+    requested_recipe(name_of(source), **asked)
     place = choose_device(device)
     wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
     recipe = update(

@@ -50,7 +50,8 @@ class Snapshots:
             ("fixed", self.run.fixed_samples, self.fixed_z),
             ("fresh", self.run.fresh_samples, fresh_z),
         ):
-            page = sheet(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
+            images = to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy()
+            page = sheet(images, channels=self.recipe.data.shown_channels)
             save_image(page, folder / f"{step:08d}.png")
             self.vitals.picture(f"samples/{kind}", page, step)
 

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 
 from ganglion.data.atomic import full_disk_said_once, storage_errors
 from ganglion.data.batches import Batches, held_out_count
+from ganglion.data.given import Images, cannot_be_named, name_of
 from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
@@ -48,11 +49,12 @@ __all__ = ["classes_of", "train"]
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
+SHOWN_KEYS = {"data.shown_channels"}
 STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
 
 
 def train(
-    source: str | Path | None = None,
+    source: Images | None = None,
     *,
     run: str | Path | None = None,
     device: str = "auto",
@@ -65,6 +67,8 @@ def train(
 ) -> Run:
     """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
 
+    `source` is a path or a data set's name; an array or tensor of images; a list of Pillow images; a data set of torch or of
+    Hugging Face; or (images, labels). docs/data.md tells more.
     Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"),
     one of `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
     "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh`
@@ -75,12 +79,16 @@ def train(
     SIGTERM.
     """
     screen = Screen(quiet=quiet)
-    wanted = requested_recipe(source, **asked)  # what is wrong in it is said before images or device are touched
+    wanted = requested_recipe(
+        name_of(source), **asked
+    )  # what is wrong in it is said before images or device are touched
     if devices < 1 or wanted.training.batch % devices:
         raise RunError(
             f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
         )
     place = choose_device(device, devices)
+    if run is not None and wanted.data.source is None:
+        _refuse_unnamed(Run(run))
     wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
     for reason in reasons:
         screen.say(f"auto: {reason}")
@@ -107,9 +115,24 @@ def train(
     return Run(folder)
 
 
+def _refuse_unnamed(run: Run) -> None:
+    """Nobody said which images the run is to go on with. Raises DataError where there is such a run."""
+    if not run.exists:
+        return
+    before = str(run.recipe.data.source)
+    if cannot_be_named(before):
+        raise DataError(
+            f"{run.path} was trained on {before}, which no command line can name: call ganglion.train with the same images and "
+            f"run={str(run.path)!r}, or name a file or folder that holds them"
+        )
+    raise DataError(f"no source of images was named; {run.path} was trained on {before}: name it again")
+
+
 def default_run(recipe: Recipe) -> Path:
     """`runs/SOURCE-RECIPE-SIZE`, so that the same command finds its run again."""
-    source = Path(str(recipe.data.source).replace(":", "-")).name.split(".")[0] or "images"
+    name = str(recipe.data.source)
+    name = name.partition(" ")[0] if cannot_be_named(name) else name
+    source = Path(name.replace(":", "-")).name.split(".")[0] or "images"
     size = size_text(recipe.data.size) if recipe.data.size else "auto"
     return Path("runs") / f"{source}-{recipe.name}-{size}"
 
@@ -132,7 +155,7 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     changed = difference(before, settled)
-    may_change = STOP_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    may_change = STOP_KEYS | SHOWN_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
             f"{run.path} was made with another recipe:\n"

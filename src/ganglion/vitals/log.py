@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from ganglion.data.atomic import storage_errors, write_atomically
+from ganglion.data.sheet import displayed
 from ganglion.vitals.records import Record, read_lines
 
 __all__ = ["Lines", "VitalsLog"]
@@ -77,7 +78,7 @@ class VitalsLog:
 
     def picture(self, name: str, pixels_hwc: NDArray[Any], step: int) -> None:
         """A picture for TensorBoard, uint8 (H, W, C)."""
-        self._board.add_image(name, pixels_hwc, step, dataformats="HWC")
+        self._board.add_image(name, displayed(pixels_hwc), step, dataformats="HWC")
 
     def close(self) -> None:
         self._lines.close()

@@ -319,7 +319,7 @@ class Outbox:
         self._vitals.write(record)
         for event in events:
             self._findings.write(event.to_json())
-        if pictures is not None and pictures.shape[1] in (1, 3, 4):
+        if pictures is not None:
             save_image(sheet(to_uint8(pictures).cpu().numpy()), self._samples / f"{record['step']:08d}.png")
 
     def close(self) -> None:
