@@ -50,7 +50,8 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
     """
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.training.seed % 2**63)  # spectral norm's first vectors come from PyTorch's generator
+        # spectral norm's first vectors come from here; torch.manual_seed would seed the generators of all devices as well
+        torch.default_generator.manual_seed(recipe.training.seed)
         family = DISCRIMINATORS[recipe.discriminator.family]
         network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
         _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
