@@ -111,14 +111,9 @@ def test_directions_of_another_generator_and_no_run_are_told(refused, conditiona
 
 
 def test_the_ranking_is_of_the_class_that_is_asked_for(command, cache, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    steep = {
-        "data.conditional": True,
-        "init.scheme": "kaiming",
-        "generator.norm": "none",
-    }  # a class tells from the start
-    run = ganglion.train(
-        "digits", recipe="dcgan", size=16, steps=2, run=tmp_path / "run", device="cpu", set=TINY | steep, cache=cache, quiet=True
-    )  # fmt: skip
+    steep = {"data.conditional": True, "init.scheme": "kaiming", "generator.norm": "none"}  # classes differ at once
+    settings = {"recipe": "dcgan", "size": 16, "steps": 2, "device": "cpu", "set": TINY | steep}
+    run = ganglion.train("digits", run=tmp_path / "run", cache=cache, quiet=True, **settings)
     ranked, model = {}, ganglion.load(run)
     for label in ("3", "8"):
         words = ("walk", run.path, "--rank", "--label", label, "--out", tmp_path / "x.png", "--steps", "2")
