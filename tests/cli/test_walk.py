@@ -9,6 +9,8 @@ from PIL import Image
 
 import ganglion
 from ganglion.latent.directions import Directions, save_directions
+from ganglion.latent.walk import influence
+from tiny import TINY
 
 WORDS, SIDE, GAP = 120, 48, 2  # pixels of a sheet: the words' column, an image of 16x16 thrice as large, between images
 
@@ -106,3 +108,16 @@ def test_directions_of_another_generator_and_no_run_are_told(refused, conditiona
     said = refused("walk", conditional_run, "--directions", tmp_path / "d.safetensors")
     assert "directions of 16 dimensions; this generator's z has 8" in said
     assert "nowhere is not a run" in refused("walk", "nowhere")
+
+
+def test_the_ranking_is_of_the_class_that_is_asked_for(command, cache, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    steep = {"data.conditional": True, "init.scheme": "kaiming", "generator.norm": "none"}  # classes differ at once
+    settings = {"recipe": "dcgan", "size": 16, "steps": 2, "device": "cpu", "set": TINY | steep}
+    run = ganglion.train("digits", run=tmp_path / "run", cache=cache, quiet=True, **settings)
+    ranked, model = {}, ganglion.load(run)
+    for label in ("3", "8"):
+        words = ("walk", run.path, "--rank", "--label", label, "--out", tmp_path / "x.png", "--steps", "2")
+        ranked[label] = dict(line.split() for line in command(*words).out.splitlines())
+        measured = influence(model, labels=model.labels(1, label=label))
+        assert ranked[label] == {str(dim): f"{value:.4f}" for dim, value in enumerate(measured)}
+    assert ranked["3"] != ranked["8"]

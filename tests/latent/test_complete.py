@@ -3,12 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import ganglion
 from ganglion.errors import DataError
 from ganglion.latent.complete import Completion, averaged, blended, complete, importance, mask_of
-from ganglion.latent.model import discriminator_of
+from ganglion.latent.model import discriminator_of, model_of
 from ganglion.latent.project import Settings
+from ganglion.networks.build import build_discriminator
+from ganglion.networks.discriminator import Discriminator
+from ganglion.recipe.resolve import resolve
 
 QUICK = Settings(starts=4, steps=80)
 
@@ -104,3 +108,27 @@ def test_the_average_is_the_middle_of_the_proposals_and_leaves_known_pixels() ->
     assert torch.allclose(averaged(picture, found, mask), picture, atol=1e-6)
     known = torch.from_numpy(~mask)
     assert torch.equal(averaged(ramp, found, mask)[:, known], ramp[:, known])
+
+
+def test_the_prior_of_a_conditional_d_is_that_of_the_class() -> None:
+    """The generator here makes the same of every class: what differs is what D takes for real."""
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 256), nn.Tanh(), nn.Unflatten(1, (1, 16, 16)))
+    forward = generator.forward
+    generator.forward = lambda z, labels=None: forward(z)  # type: ignore[method-assign]
+    discriminator = conditional_discriminator()
+    model, mask = model_of(generator, dim=4), mask_of("left-half", 16, 16)
+    found = [
+        complete(model, torch.zeros(1, 16, 16), mask, discriminator, 1, Settings(2, 5), labels=torch.tensor([label]))[
+            0
+        ].z
+        for label in (0, 1, 0)
+    ]
+    assert torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], found[1])
+
+
+def conditional_discriminator() -> Discriminator:
+    changes = {"data.size": 16, "data.channels": 1, "discriminator.width": 4, "discriminator.norm": "none"}
+    classes = {"data.conditional": True, "data.classes": ["a", "b"], "init.scheme": "kaiming"}
+    return build_discriminator(resolve("dcgan", changes | classes)).requires_grad_(False)

@@ -9,7 +9,16 @@ from torch import nn
 
 import ganglion
 from ganglion.latent.model import discriminator_of, model_of
-from ganglion.latent.project import Settings, project
+from ganglion.latent.project import Settings, feature_distance, project
+from ganglion.networks.build import build_discriminator
+from ganglion.networks.discriminator import Discriminator
+from ganglion.recipe.resolve import resolve
+
+IMPROVED = {
+    "data.size": 16, "data.channels": 1, "generator.width": 4, "discriminator.width": 4, "latent.dim": 6,
+    "discriminator.norm": "virtual-batch",
+}  # fmt: skip
+CLASSES = {"data.conditional": True, "data.classes": ["a", "b", "c"], "data.class_counts": [3, 2, 1]}
 
 QUICK = Settings(starts=6, steps=120)
 FOUND = 0.1
@@ -86,3 +95,41 @@ def test_the_weights_of_anothers_network_get_no_gradients() -> None:
     model = model_of(network, dim=4)
     project(model, model.generate(model.latents(1, seed=3))[0].detach(), None, Settings(2, 10))
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def improved(**more: object) -> Discriminator:
+    """Virtual batch normalisation, with reals that are not black to measure against."""
+    network = build_discriminator(resolve("improved", IMPROVED | more)).eval().requires_grad_(False)
+    network.reference = images(64, seed=9)
+    return network
+
+
+def images(n: int, seed: int) -> torch.Tensor:
+    return torch.rand(n, 1, 16, 16, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@pytest.mark.parametrize("more", [{}, CLASSES], ids=["unconditional", "conditional"])
+def test_under_virtual_batch_norm_features_are_compared_as_d_computes_them(more: dict[str, object]) -> None:
+    discriminator, target, others = improved(**more), images(1, seed=1), images(5, seed=2)
+    found = feature_distance(discriminator, target)(others)
+    by_hand = []
+    for layer, shape in enumerate(((4, 8, 8), (8, 4, 4))):  # (C, H, W)
+        labels = torch.zeros(6, dtype=torch.int64) if more else None
+        maps = discriminator.trace(torch.cat([target, others]), labels, layer)[1].view(6, *shape)
+        unit = maps / maps.norm(dim=1, keepdim=True)
+        by_hand.append((unit[1:] - unit[:1]).square().sum(1).mean((1, 2)))
+    assert torch.allclose(found, torch.stack(by_hand).mean(0), atol=1e-5)
+
+
+def test_under_virtual_batch_norm_a_start_is_judged_whatever_the_other_starts_are() -> None:
+    distance, starts = feature_distance(improved(), images(1, seed=1)), images(5, seed=2)
+    assert torch.allclose(distance(starts), torch.cat([distance(start[None]) for start in starts]), atol=1e-5)
+    assert float(distance(images(1, seed=1))) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_conditional_d_lends_its_features_too() -> None:
+    """The class of an image enters D in its head, after all features."""
+    torch.manual_seed(0)
+    model = model_of(nn.Sequential(nn.Linear(4, 256), nn.Tanh(), nn.Unflatten(1, (1, 16, 16))), dim=4)
+    plain, helped = (project(model, images(1, seed=1)[0], d, Settings(2, 5)) for d in (None, improved(**CLASSES)))
+    assert not torch.equal(plain.z, helped.z)

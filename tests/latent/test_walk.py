@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 
 import ganglion
-from ganglion.latent.model import model_of
+from ganglion.latent.model import Model, model_of
 from ganglion.latent.walk import influence, walk_along, walk_dimensions
+from ganglion.recipe.schema import Latent
 
 Z = torch.randn(6, generator=torch.Generator().manual_seed(0))
 
@@ -37,6 +40,20 @@ def test_influence_is_the_size_of_the_change_by_dimension() -> None:
     weights = torch.tensor([0.0, 0.5, 1.0, 2.0])
     model = model_of(lambda z: (z * weights).view(-1, 1, 2, 2), dim=4)
     assert influence(model, bases=3).tolist() == pytest.approx([0, 0.25, 0.5, 1.0], rel=1e-4)
+
+
+def test_influence_is_that_of_the_class_that_is_asked_for() -> None:
+    """Each class moves by its own dimension."""
+
+    def draw(z: torch.Tensor, labels: torch.Tensor | None) -> Iterator[torch.Tensor]:
+        assert labels is not None
+        yield (z * torch.eye(2)[labels]).view(-1, 2, 1, 1)
+
+    cpu = torch.device("cpu")
+    model = Model(Latent(dim=2), draw, cpu, classes=("a", "b"), class_counts=(1, 1))
+    assert influence(model, bases=3, labels=torch.tensor([0])).argmax() == 0
+    assert influence(model, bases=3, labels=torch.tensor([1])).argmax() == 1
+    assert (influence(model, bases=16) > 0).all()
 
 
 def test_a_walk_through_a_trained_generator_is_smooth(digits_run: ganglion.Run) -> None:

@@ -45,6 +45,29 @@ def test_building_leaves_torchs_own_random_numbers_alone(build):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("build", BUILDERS)
+def test_building_seeds_no_generator_of_any_device(build, monkeypatch):
+    seeded = []
+    for place in (torch.cuda, torch.mps, torch.xpu):
+        for name in ("manual_seed", "manual_seed_all", "seed", "seed_all"):
+            monkeypatch.setattr(
+                place, name, lambda *_, said=f"{place.__name__}.{name}": seeded.append(said), raising=False
+            )
+    torch.manual_seed(0)
+    assert seeded  # what a seed for all devices would show
+    seeded.clear()
+    build(recipe(discriminator__spectral=True))
+    assert seeded == []
+
+
+def test_spectral_norms_first_vectors_are_those_of_the_seed():
+    """The sums were taken on another day: the vectors come from PyTorch's own generator, seeded with the recipe's seed."""
+    first, again = (build_discriminator(recipe(discriminator__spectral=True)) for _ in range(2))
+    assert equal(first, again)
+    vectors = [buffer for name, buffer in first.named_buffers() if name.endswith("_u")]
+    assert [float(vector.sum()) for vector in vectors] == pytest.approx([0.7018, -0.4222, -1.0], abs=1e-4)
+
+
 def test_each_network_has_its_own_width():
     narrow, wide = recipe(), recipe(generator__width=6)
     assert build_generator(narrow).blocks[-1].convolution.in_channels == 4

@@ -32,7 +32,7 @@ def recipe(family: str, size: str = "16", channels: int = 3, conditioning: str =
         "data.size": size, "data.channels": channels, "latent.dim": 6, "init.scheme": "kaiming",
     }  # fmt: skip
     if conditioning != "none":
-        changes |= {"data.conditional": True, "data.classes": ["a", "b", "c"]}
+        changes |= {"data.conditional": True, "data.classes": ["a", "b", "c"], "data.class_counts": [5, 5, 5]}
         changes |= {"generator.conditioning": conditioning} if family != "r3gan" else {}
     return resolve("dcgan", changes | {key.replace("__", "."): value for key, value in more.items()})
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ganglion.networks.latents import PRIORS, draw_latents
+from ganglion.networks.latents import PRIORS, draw_labels, draw_latents
 from ganglion.recipe.schema import Latent
 from ganglion.streams import Purpose, stream
 
@@ -56,3 +56,31 @@ def test_sphere_latents_favour_no_direction():
 def test_coordinates_are_uncorrelated(prior):
     correlation = np.corrcoef(draw(prior, 10_000, 5).numpy().T)
     assert np.abs(correlation - np.eye(5)).max() < 5 / np.sqrt(10_000)  # five standard errors
+
+
+def labels(counts: tuple[int, ...], n: int, seed: int = 0) -> torch.Tensor | None:
+    return draw_labels(counts, n, stream(seed, Purpose.LABEL))
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (7, 7, 7), (900, 100), (5, 0, 1, 0)])
+def test_the_first_k_of_n_labels_are_the_same_k_whatever_n_is(counts):
+    many = labels(counts, 65)
+    assert (many.dtype, many.device.type) == (torch.int64, "cpu")
+    assert all(torch.equal(labels(counts, k), many[:k]) for k in (1, 2, 3, 16, 64))
+
+
+@pytest.mark.parametrize("counts", [(900, 100), (5, 0, 1, 0), (0, 3), (50, 50, 50), (1, 999)])
+def test_labels_are_as_frequent_as_in_the_data(counts):
+    drawn = torch.bincount(labels(counts, 20_000), minlength=len(counts)).numpy() / 20_000
+    shares = np.array(counts) / sum(counts)
+    assert np.abs(drawn - shares).max() < 5 * 0.5 / np.sqrt(20_000)  # five standard errors
+    assert (drawn[shares == 0] == 0).all()
+
+
+def test_labels_of_equally_frequent_classes_are_the_parts_of_the_unit_interval():
+    places = stream(3, Purpose.LABEL).random(1000)
+    assert labels((179,) * 10, 1000, seed=3).tolist() == (places * 10).astype(int).tolist()
+
+
+def test_without_classes_there_are_no_labels():
+    assert labels((), 5) is None

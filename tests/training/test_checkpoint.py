@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,73 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path, "best").name == "00000010"
     assert find_checkpoint(tmp_path, "latest").name == "00000040"
     assert find_checkpoint(tmp_path, "30").name == "00000030"
+
+
+def life(folder: Path, steps: list[int], damaged: list[int], best: int, keep: int) -> list[int]:
+    """Saves these steps, damages some, resumes, trains five steps more, is interrupted; what is left to read.
+
+    From step `best` on it is the best one; before, each is better than the one before it.
+    """
+    both = trained()
+    for step in steps:
+        save_checkpoint(folder, both, Position(step, best_step=min(step, best), best_score=1.0))
+    for step in damaged:
+        spoil(folder / f"{step:08d}" / "ema.safetensors", "flip")
+    position = restore(folder, both, lambda _: None)
+    assert position is not None
+    save_checkpoint(folder, both, replace(position, step=position.step + 5))
+    prune(folder, keep)
+    return [step for step in steps_saved(folder) if readable(folder / f"{step:08d}")]
+
+
+def readable(checkpoint: Path) -> bool:
+    try:
+        load_generator(checkpoint, players().ema)
+    except CheckpointError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("steps", "damaged", "best", "keep", "left"),
+    [
+        ([10, 20], [20], 20, 1, [10, 15]),  # the newest is damaged, and was the best: that is 10 again
+        ([10, 20], [20], 10, 1, [10, 15]),
+        ([5, 10, 20], [5, 20], 5, 1, [15]),  # the best is damaged
+        ([10, 20, 30], [20, 30], 10, 2, [10, 15]),
+        ([5, 10, 20], [20], 20, 2, [10, 15]),
+        ([5, 10, 20], [20], 5, 1, [5, 15]),
+        ([5, 10, 20], [10], 5, 2, [5, 20, 25]),
+    ],
+)
+def test_what_an_interrupted_run_has_saved_is_kept_beside_a_damaged_later_one(
+    tmp_path: Path, steps: list[int], damaged: list[int], best: int, keep: int, left: list[int]
+) -> None:
+    assert life(tmp_path, steps, damaged, best, keep) == left
+    found = restore(tmp_path, players(), lambda _: None)
+    assert found is not None
+    assert found.step == left[-1]
+    assert find_checkpoint(tmp_path, "latest").name == f"{left[-1]:08d}"
+    assert find_checkpoint(tmp_path, "best").name == f"{found.best_step:08d}"
+
+
+def test_nothing_is_deleted_before_a_newer_one_is_known_to_be_whole(tmp_path: Path) -> None:
+    both = trained()
+    for step in (10, 20, 30):
+        save_checkpoint(tmp_path, both, Position(step))
+    for step, file in ((30, "state.json"), (20, "optimizers.safetensors")):
+        spoil(tmp_path / f"{step:08d}" / file, "flip")  # a disk that loses what was just written
+    prune(tmp_path, keep=1)
+    assert steps_saved(tmp_path) == [10, 20, 30]
+    assert restore(tmp_path, players(), lambda _: None) == Position(10)
+
+
+def test_where_all_are_damaged_none_is_deleted(tmp_path: Path) -> None:
+    for step in (10, 20):
+        save_checkpoint(tmp_path, trained(), Position(step))
+        spoil(tmp_path / f"{step:08d}" / "ema.safetensors", "cut")
+    prune(tmp_path, keep=1)
+    assert steps_saved(tmp_path) == [10, 20]
 
 
 def test_an_unknown_checkpoint_is_answered_with_those_there_are(tmp_path: Path) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import ganglion
+from ganglion.data.batches import Batches
+from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
+from ganglion.networks.build import build_generator
+from ganglion.recipe.schema import Recipe
+from ganglion.training.checkup import Checkup
+from ganglion.training.screen import Screen
+from ganglion.training.snapshot import Snapshots
 from ganglion.training.train import train
 from tiny import TINY
 
 
-def folder_of(path: Path, classes: dict[str, int], count: int = 8) -> Path:
-    """Flat pictures: each class has its shade."""
+def folder_of(path: Path, classes: dict[str, int], count: int | dict[str, int] = 8) -> Path:
+    """Flat pictures: each class has its shade, and `count` of them, or its own."""
     random = np.random.default_rng(0)
     for name, shade in classes.items():
         (path / name).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
+        for i in range(count if isinstance(count, int) else count[name]):
             pixels = np.clip(shade + random.integers(-9, 9, (16, 16)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(path / name / f"{i}.png")
     return path
@@ -56,6 +66,61 @@ def test_without_a_label_classes_are_drawn_and_the_first_samples_do_not_depend_o
 
 def test_the_recipe_remembers_the_classes(run: ganglion.Run) -> None:
     assert run.recipe.data.classes == ("dark", "light")
+    assert run.recipe.data.class_counts == (8, 8)
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    """Nine dark pictures to a light one, and 20 of the 400 kept from training."""
+    folder = tmp_path_factory.mktemp("uneven")
+    source = folder_of(folder / "images", {"dark": 40, "light": 215}, {"dark": 360, "light": 40})
+    return train(
+        source, recipe="improved", size=16, steps=1, run=folder / "run", cache=cache, quiet=True, device="cpu",
+        precision="32", set={**TINY, "data.conditional": True},
+    )  # fmt: skip
+
+
+def share_of_light(labels: torch.Tensor | None) -> float:
+    assert labels is not None
+    return float(labels.double().mean())
+
+
+def test_the_recipe_counts_the_training_images_of_each_class(uneven: ganglion.Run, cache: Path) -> None:
+    recipe = uneven.recipe
+    batches = batches_of(recipe, cache)
+    seen = batches.pick(batches.seen).labels
+    assert seen is not None
+    assert len(seen) == 380
+    assert recipe.data.class_counts == tuple(torch.bincount(seen).tolist())
+
+
+def batches_of(recipe: Recipe, cache: Path) -> Batches:
+    store = prepare(recipe.data, cache, Screen(quiet=True))
+    return Batches(store, recipe.training.seed, torch.device("cpu"), True, recipe.data.held_out or 0)
+
+
+def test_classes_are_drawn_as_often_as_training_saw_them(uneven: ganglion.Run, cache: Path) -> None:
+    recipe, model = uneven.recipe, ganglion.load(uneven)
+    batches, cpu = batches_of(recipe, cache), torch.device("cpu")
+    assert recipe.data.class_counts is not None
+    light = recipe.data.class_counts[1] / 380
+    checkup = Checkup(recipe, batches, cpu, nullcontext)
+    snapshots = Snapshots(uneven, recipe, batches, SimpleNamespace(picture=None), cpu)  # type: ignore[arg-type]
+    drawn = {
+        "samples": model.labels(5000, seed=3), "scores": snapshots.scored_labels, "checks": checkup.labels,
+        "reference": build_generator(recipe).reference_labels,
+    }  # fmt: skip
+    for what, labels in drawn.items():
+        assert labels is not None
+        assert share_of_light(labels) == pytest.approx(light, abs=4 * (0.09 / len(labels)) ** 0.5), what
+    assert share_of_light(snapshots.sheet_labels) == 0.5  # for a person, as many of each
+
+
+def test_samples_without_a_label_are_of_the_classes_that_are_drawn(uneven: ganglion.Run) -> None:
+    """They are what `ganglion evaluate` measures."""
+    model = ganglion.load(uneven)
+    labels = model.labels(64, seed=1)
+    assert np.array_equal(model.sample(64, seed=1), model.pixels(model.latents(64, seed=1), labels))
 
 
 def test_an_unconditional_model_knows_no_class(tiny_run: ganglion.Run) -> None:

@@ -224,6 +224,54 @@ def test_a_player_with_too_large_a_lead_waits_and_the_other_learns(separation: f
     assert equal(before["d"], weights(players.discriminator)) == (moved != "d")
 
 
+WAITS = [False, True, False, False, True, True, True, False, False, True, False, False]
+"""The steps at which D sits out."""
+
+
+def penalised(settings: Recipe, players: Players, position: Position | None = None) -> list[bool]:
+    """For each update that D makes, whether its loss held the penalty, which looks at D once more; D waits as WAITS says."""
+    looks, found, first = [0], [], position.step if position else 0
+    waits = iter(WAITS[first:])
+    players.memory.waiting = lambda balance: (next(waits), False)  # type: ignore[method-assign]
+
+    def judged() -> None:
+        looks[0] += 1
+
+    def updated() -> None:
+        found.append(looks[0] > 2)
+        looks[0] = 0
+
+    players.discriminator.blocks[0].register_forward_hook(lambda *_: judged())
+    at_each_step(players.optimizer_d, updated)
+    at_each_step(players.optimizer_g, lambda: looks.__setitem__(0, 0))
+    run(settings, players, position)
+    return found
+
+
+@pytest.mark.parametrize("d_steps", [1, 2])
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_a_lazy_penalty_is_in_every_so_many_of_the_updates_that_d_makes(d_steps: int, every: int) -> None:
+    settings = stalling(d_steps, every)
+    found = penalised(settings, players_for(settings))
+    assert len(found) == d_steps * WAITS.count(False)
+    assert found == [number % every == 0 for number in range(len(found))]
+
+
+def stalling(d_steps: int, every: int) -> Recipe:
+    lazy = [{"kind": "r1", "every": every}]
+    return recipe(balance__stall=0.9, balance__d_steps=d_steps, objective__penalties=lazy, training__steps=len(WAITS))
+
+
+@pytest.mark.parametrize("stop", [2, 5, 9])
+def test_a_resumed_run_knows_which_update_of_d_comes_next(stop: int, tmp_path: Path) -> None:
+    settings = stalling(d_steps=1, every=3)
+    first, second = players_for(settings), players_for(settings)
+    found = penalised(resolve(settings, {"training.steps": stop}), first)
+    save_checkpoint(tmp_path, first, Position(stop, 8 * stop))
+    found += penalised(settings, second, restore(tmp_path, second, lambda _: None))
+    assert found == [number % 3 == 0 for number in range(WAITS.count(False))]
+
+
 def test_historical_averaging_is_in_both_losses_and_holds_both_players(tmp_path: Path) -> None:
     """So strong that it outweighs all else, it keeps weights near their first values."""
     far = {}

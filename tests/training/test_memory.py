@@ -52,6 +52,15 @@ def test_the_player_whose_lead_is_too_large_waits(
     assert found.waiting(Balance(stall=stall)) == waiting
 
 
+@pytest.mark.parametrize(("stall", "number"), [(None, 11), (0.9, 7)])
+def test_only_the_updates_that_d_makes_are_numbered(stall: float | None, number: int) -> None:
+    settings = recipe(balance__stall=stall, balance__d_steps=2)
+    found = memory(settings)
+    if stall is not None:
+        found.left_out += 4
+    assert found.update_of_d(settings.balance, step=5, turn=1) == number
+
+
 def test_the_strength_moves_under_ada_alone() -> None:
     sure = torch.tensor([1.0, -1.0, 1.0, 1.0])
     for kind, expected in (("ada", 0.002), ("diffaugment", 0.0), ("none", 0.0)):
@@ -89,4 +98,4 @@ def test_all_of_it_comes_back_from_a_checkpoint() -> None:
     found.observe(torch.tensor([1.0, 2.0, 0.9, 1.0]), settings, 1000)
     other.load_state_dict(found.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), other.state_dict().values(), strict=True))
-    assert {"means", "updates", "strength"} < set(found.state_dict())
+    assert {"means", "updates", "left_out", "strength"} < set(found.state_dict())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganglion.vitals.examination import Judged, Shown, Step, Yardstick, examine, looks_of
+from ganglion.vitals.examination import Judged, Shown, Step, Yardstick, examine, in_batches_of, looks_of
 
 
 def squares(n: int, seed: int, low: int = 2, high: int = 9) -> Tensor:
@@ -72,6 +72,30 @@ def test_a_d_that_knows_training_images_by_heart_prefers_them() -> None:
     assert seen(unseen, Yardstick(Shown(REALS), Shown(unseen)), judge=brightness)["held_out"] == 0.5
     spread = Yardstick(Shown(REALS), Shown(unseen + 0.05))
     assert seen(unseen, spread, judge=by_heart)["held_out"] == 1
+
+
+@pytest.mark.parametrize(("reals", "unseen"), [(64, 20), (64, 16), (40, 64), (64, 63)])
+def test_a_d_that_compares_a_batch_is_shown_as_many_of_either_kind(reals: int, unseen: int) -> None:
+    """As under minibatch discrimination: what it says of an image rises with the number of others."""
+
+    def crowd(shown: Shown) -> Judged:
+        return Judged(len(shown.images) + brightness(shown).logits, None)
+
+    yardstick = Yardstick(Shown(REALS[:reals]), Shown(squares(unseen, 3)))
+    found = seen(squares(64, 1), yardstick, judge=crowd, separated=1.0)
+    assert found["held_out"] == found["separation_eval"] == found["separation_framed"] == 0.5
+
+
+def test_in_smaller_batches_every_image_keeps_its_own_logit_and_label() -> None:
+    labels = torch.arange(50)
+
+    def of_label(shown: Shown) -> Judged:
+        assert shown.labels is not None
+        return Judged(shown.images[:, 0, 0, 0] + shown.labels, None)
+
+    images = torch.arange(50.0)[:, None, None, None].expand(50, 1, 2, 2)
+    for few in (1, 16, 20, 25, 49, 50):
+        assert in_batches_of(few, of_label, Shown(images, labels)).tolist() == (2 * labels).tolist()
 
 
 def test_a_shortcut_through_the_border_is_lost_with_the_border() -> None:

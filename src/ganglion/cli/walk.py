@@ -62,7 +62,7 @@ def walk(
         rows = walk_along(z, directions.vectors, low, high, steps)
         names = [f"{directions.method} {i}" for i in range(len(directions))]
     else:
-        chosen = _dimensions(model, wanted, rank, seed)
+        chosen = _dimensions(model, wanted, rank, seed, labels)
         rows = walk_dimensions(z, chosen, low, high, steps)
         names = [f"dim {dim}" for dim in chosen]
     target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
@@ -70,7 +70,7 @@ def walk(
     typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
 
 
-def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int) -> list[int]:
+def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int, labels: Tensor | None) -> list[int]:
     """Those that are wanted, or those that change the image most; with `rank` all are printed, strongest first."""
     from ganglion.latent.walk import influence
     from ganglion.training.screen import Screen
@@ -82,7 +82,7 @@ def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int) -
         )
     if wanted is not None and not rank:
         return wanted
-    ranked = influence(model, seed, progress=Screen().steps("Measuring dimensions"))
+    ranked = influence(model, seed, labels=labels, progress=Screen().steps("Measuring dimensions"))
     order: list[int] = ranked.argsort()[::-1].tolist()
     if rank:
         typer.echo("\n".join(f"{dim:5}  {ranked[dim]:.4f}" for dim in order))

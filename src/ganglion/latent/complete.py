@@ -56,7 +56,8 @@ def complete(
 ) -> list[Completion]:
     """Ways to fill the hole in `picture` (C, H, W) in [-1, 1], the one that fits the known pixels best first.
 
-    Each begins at other latents. `discriminator` gives the prior loss. Raises ValueError for a mask of another shape.
+    Each begins at other latents. `discriminator` gives the prior loss, `labels` (1,) is the class for a conditional model.
+    Raises ValueError for a mask of another shape.
     """
     if mask.shape != tuple(picture.shape[1:]):
         raise ValueError(f"the mask is {mask.shape}, the picture {tuple(picture.shape[1:])}")
@@ -69,9 +70,10 @@ def complete(
 
     def loss(images: Tensor) -> Tensor:
         context = (weights * (images - target).abs()).sum((1, 2, 3)) / (weights.sum() * target.shape[1])
-        if discriminator is None or discriminator.classes:
+        if discriminator is None:
             return context
-        return context + PRIOR * softplus(-discriminator(images).float())
+        each = None if labels is None else labels.expand(len(images))
+        return context + PRIOR * softplus(-discriminator(images, each).float())
 
     found = []
     done = 0

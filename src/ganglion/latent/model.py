@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
-from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.networks.sampling import CHUNK, generate_chunks
@@ -36,6 +36,7 @@ class Model:
         device: torch.device,
         network: nn.Module | None = None,
         classes: tuple[str, ...] = (),
+        class_counts: tuple[int, ...] = (),
         recipe: Recipe | None = None,
         checkpoint: Path | None = None,
     ) -> None:
@@ -43,7 +44,7 @@ class Model:
         """Prior and dimensions of z; where it draws; names of the classes that can be asked for."""
         self.network = network
         """The generator itself, in eval mode; None where only a function is known."""
-        self._recipe, self._checkpoint, self._draw = recipe, checkpoint, draw
+        self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
 
     @property
     def recipe(self) -> Recipe:
@@ -82,13 +83,14 @@ class Model:
         return truncation * draw_latents(self.latent, n, stream(seed, Purpose.SAMPLE)).to(self.device)
 
     def labels(self, n: int, seed: int = 0, label: str | int | None = None) -> Tensor | None:
-        """n classes as int64 (n,): all of them `label` (a name or a number), or evenly drawn; None where there are none.
+        """n classes as int64 (n,): all of them `label` (a name or a number), or drawn; None where there are none.
 
-        Raises ValueError for a class that the model does not know.
+        Drawn ones are as frequent as among the training images, so that samples compare with these. Raises ValueError for a
+        class that the model does not know.
         """
         if label is not None:
             return torch.full((n,), self._class(label), device=self.device)
-        drawn = draw_labels(len(self.classes), n, stream(seed, Purpose.LABEL))
+        drawn = draw_labels(self._class_counts, n, stream(seed, Purpose.LABEL))
         return None if drawn is None else drawn.to(self.device)
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -144,6 +146,7 @@ def load(run: str | Path | Run, checkpoint: str | int = "best", device: str | to
         torch.device(device),
         network,
         classes,
+        class_counts(recipe),
         recipe,
         found,
     )

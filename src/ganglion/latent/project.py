@@ -17,7 +17,7 @@ from ganglion.latent.model import Model
 from ganglion.networks.discriminator import Discriminator
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DEFAULT", "Projection", "Settings", "nearest_start", "project", "search"]
+__all__ = ["DEFAULT", "Projection", "Settings", "feature_distance", "nearest_start", "project", "search"]
 
 CANDIDATES = 512  # random latents of which the nearest ones are the starts
 FEATURE_WEIGHT = 0.1
@@ -72,7 +72,7 @@ def project(
     by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for a picture of another shape.
     """
     target = picture.to(model.device).float()[None]
-    features = _features(discriminator, target)
+    features = None if discriminator is None else feature_distance(discriminator, target)
 
     def loss(images: Tensor) -> Tensor:
         found = (images - target).square().mean((1, 2, 3))
@@ -182,20 +182,14 @@ def _off_the_prior(z: Tensor, model: Model) -> Tensor:
     return off.square()
 
 
-def _features(discriminator: Discriminator | None, target: Tensor) -> Loss | None:
-    """Mean over D's blocks of the squared difference of unit feature vectors at each place, as LPIPS does it.
+def feature_distance(discriminator: Discriminator, target: Tensor) -> Loss:
+    """Mean over D's blocks of the squared difference to `target` (1, C, H, W) of unit feature vectors at each place.
 
-    Zhang et al. 2018, arXiv 1801.03924, equation 1, without learned weights.
+    As LPIPS: Zhang et al. 2018, arXiv 1801.03924, equation 1, without learned weights.
     """
-    if discriminator is None or discriminator.classes:
-        return None
 
     def layers(images: Tensor) -> list[Tensor]:
-        x, found = images, []
-        for block in discriminator.blocks:
-            x = block(x)
-            found.append(torch.nn.functional.normalize(x, dim=1))
-        return found
+        return [torch.nn.functional.normalize(maps, dim=1) for maps in discriminator.features(images)]
 
     with torch.no_grad():
         wanted = layers(target)

@@ -40,13 +40,20 @@ def walk_along(z: Tensor, directions: Tensor, low: float, high: float, steps: in
 
 
 def influence(
-    model: Model, seed: int = 0, bases: int = 8, progress: Callable[[int, int], None] = lambda done, total: None
+    model: Model,
+    seed: int = 0,
+    bases: int = 8,
+    labels: Tensor | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float64]:
     """How much each dimension changes the image: (Z,), root mean square of the change over a step of half a standard
     deviation each way, mean over `bases` latents, in units of pixels on [-1, 1].
+
+    `labels` (1,) is the class for a conditional model; without it the classes are drawn.
     """
     deviation = {"normal": 1.0, "sphere": 1.0, "uniform": 1 / 3**0.5}[model.latent.prior]
-    z, labels = model.latents(bases, seed), model.labels(bases, seed)
+    z = model.latents(bases, seed)
+    labels = model.labels(bases, seed) if labels is None else labels
     found = np.zeros(model.latent.dim)
     for dim in range(model.latent.dim):
         moved = [z.clone() for _ in range(2)]

@@ -18,7 +18,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "build_discriminator", "build_generator", "class_count"]
+__all__ = ["DISCRIMINATORS", "GENERATORS", "build_discriminator", "build_generator", "class_count", "class_counts"]
 
 GENERATORS: dict[str, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
 DISCRIMINATORS: dict[str, Any] = {
@@ -38,7 +38,7 @@ def build_generator(recipe: Recipe) -> Generator:
     if network.needs_reference:
         device, seed = next(network.parameters()).device, recipe.training.seed
         network.reference = draw_latents(recipe.latent, REFERENCE, stream(seed, Purpose.REFERENCE)).to(device)
-        labels = draw_labels(class_count(recipe), REFERENCE, stream(seed, Purpose.REFERENCE, 2))
+        labels = draw_labels(class_counts(recipe), REFERENCE, stream(seed, Purpose.REFERENCE, 2))
         network.reference_labels = None if labels is None else labels.to(device)
     return network
 
@@ -50,7 +50,8 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
     """
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.training.seed % 2**63)  # spectral norm's first vectors come from PyTorch's generator
+        # spectral norm's first vectors come from here; torch.manual_seed would seed the generators of all devices as well
+        torch.default_generator.manual_seed(recipe.training.seed)
         family = DISCRIMINATORS[recipe.discriminator.family]
         network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
         _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
@@ -69,6 +70,15 @@ def class_count(recipe: Recipe) -> int:
     if not recipe.data.classes:
         raise ValueError("data.classes is settled before conditional networks are built")
     return len(recipe.data.classes)
+
+
+def class_counts(recipe: Recipe) -> tuple[int, ...]:
+    """Training images of each class, by which labels are drawn; empty for an unconditional recipe."""
+    if not recipe.data.conditional:
+        return ()
+    if not recipe.data.class_counts:
+        raise ValueError("data.class_counts is settled before labels are drawn")
+    return recipe.data.class_counts
 
 
 def _image(recipe: Recipe) -> tuple[int, Chain]:

@@ -5,7 +5,7 @@ N images, C channels, H height, W width, A features of an image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -76,12 +76,19 @@ class Discriminator(nn.Module):
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the discriminator has classes")
         wanted = range(len(self.blocks))[layer]
-        x = images if self.reference is None else torch.cat([self.reference, images])
-        features = x
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            features = x if number == wanted else features
-        if self.reference is not None:
-            x, features = x[len(self.reference) :], features[len(self.reference) :]
-        logits: Tensor = self.head(x, labels)
+        last = features = images
+        for number, last in enumerate(self.features(images)):
+            features = last if number == wanted else features
+        logits: Tensor = self.head(last, labels)
         return logits, features.flatten(1)
+
+    def features(self, images: Tensor) -> Iterator[Tensor]:
+        """What each block makes of the images (N, C, H, W), one block after another, without the reference batch.
+
+        The class of an image is not asked for: it enters in the head.
+        """
+        first = 0 if self.reference is None else len(self.reference)
+        x = images if self.reference is None else torch.cat([self.reference, images])  # (R+N, C, H, W)
+        for block in self.blocks:
+            x = block(x)
+            yield x[first:] if first else x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -43,6 +43,12 @@ def draw_latents(settings: Latent, n: int, random: np.random.Generator) -> Tenso
     return torch.from_numpy(PRIORS[settings.prior](n, settings.dim, random))
 
 
-def draw_labels(classes: int, n: int, random: np.random.Generator) -> Tensor | None:
-    """n labels as int64 (n,) on the CPU, each class equally likely; None without classes. The first k of n as above."""
-    return torch.from_numpy((random.random(n) * classes).astype(np.int64)) if classes else None
+def draw_labels(counts: Sequence[int], n: int, random: np.random.Generator) -> Tensor | None:
+    """n labels as int64 (n,) on the CPU, each class as likely as its count of training images says; None without classes.
+
+    Generated images compare with the data only where their classes are as frequent. The first k of n as above.
+    """
+    if not counts:
+        return None
+    ends = np.cumsum(np.asarray(counts, np.int64))
+    return torch.from_numpy(np.searchsorted(ends, random.random(n) * ends[-1], side="right").astype(np.int64))

@@ -66,6 +66,8 @@ class Data(Part):
     """Whether both networks are told the class of each image; every image needs one."""
     classes: tuple[str, ...] | None = None
     """Names of the classes, filled in when the images have been read and conditional is set."""
+    class_counts: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Training images of each class, filled in with classes: as often is a class drawn where none is asked for."""
     content: str | None = None
     """Hash of the images and labels, filled in when they have been read; another hash is another run."""
 

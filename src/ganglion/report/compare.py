@@ -29,7 +29,7 @@ Row = tuple[str, list[str]]
 """A name, and a value for each run."""
 
 LONGEST = 60  # characters of a value
-NOT_COMPARED = {"data.classes"}
+NOT_COMPARED = {"data.classes", "data.class_counts"}
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _nearest_places(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int
 
 
 def _walks(model: Model, z: Tensor, run: str) -> Picture:
-    dims = influence(model, bases=BASES).argsort()[::-1][:ROWS].tolist()
+    dims = influence(model, bases=BASES, labels=model.labels(1)).argsort()[::-1][:ROWS].tolist()
     low, high = RANGES[model.latent.prior]
     rows = walk_dimensions(z, dims, low, high, COLUMNS)
     about = (

@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ganglion.data.batches import Batches, held_out_count
+from ganglion.data.batches import Batches
 from ganglion.data.given import Images, name_of
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
@@ -35,12 +35,12 @@ from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
-from ganglion.training.hardware import choose_device, choose_precision, kept_memory, peak_memory_gb, reproducible
+from ganglion.training.hardware import choose_device, kept_memory, peak_memory_gb, reproducible
 from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import train_loop
-from ganglion.training.players import Players, Position, build_players
+from ganglion.training.players import Players, Position
 from ganglion.training.screen import Screen
-from ganglion.training.train import classes_of
+from ganglion.training.train import filled_in, first_players
 from ganglion.vitals.images import mean_distance, nearest_distances, saturation, small
 from ganglion.vitals.signal import LayerSignal, signals
 
@@ -109,11 +109,7 @@ def check(
     requested_recipe(name_of(source), **asked)
     place = choose_device(device)
     wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
-    recipe = update(
-        wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__classes=classes_of(wanted, store),
-        data__held_out=held_out_count(len(store.images)) if wanted.data.held_out is None else wanted.data.held_out,
-        training__precision=choose_precision(wanted.training.precision, place),
-    )  # fmt: skip
+    recipe = filled_in(wanted, store, place)
     for reason in reasons:
         screen.say(f"auto: {reason}")
     remarks = [*of_images(store), *of_balance(*cost_of(recipe))]
@@ -206,9 +202,7 @@ def at_the_start(
     recipe: Recipe, batches: Batches, device: torch.device
 ) -> tuple[list[LayerSignal], list[LayerSignal], Tensor]:
     """Signals of both networks for the first batch, and G's first images (N, C, H, W)."""
-    players = build_players(recipe, device)
-    if players.discriminator.needs_reference:
-        players.discriminator.reference = batches.take(0, 64).images
+    players = first_players(recipe, batches)
     generator, discriminator = players.generator.train(), players.discriminator.train()
     n = recipe.training.batch
     real, labels = batches.take(0, n)
@@ -259,9 +253,7 @@ def _speed(
     fabric = Fabric(
         accelerator=device.type, devices=1, precision="bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
     )
-    players = build_players(recipe, device)
-    if players.discriminator.needs_reference:
-        players.discriminator.reference = batches.take(0, 64).images
+    players = first_players(recipe, batches)
     position, began, failed = Position(), clock(), ""
     try:
         _train(fabric, update(recipe, training__steps=1, training__minutes=None, training__kimg=None), batches, players)

@@ -40,7 +40,7 @@ FORMAT = 1
 
 
 def save_checkpoint(folder: Path, players: Players, position: Position) -> None:
-    """Writes `folder`/STEP and points `latest` (and `best`, where it is) at it. Raises StorageError.
+    """Writes `folder`/STEP, points `latest` at it and `best` at the position's best step. Raises StorageError.
 
     At no moment is there a half-written checkpoint under a step's name.
     """
@@ -56,14 +56,19 @@ def save_checkpoint(folder: Path, players: Players, position: Position) -> None:
             shutil.rmtree(writing, ignore_errors=True)
         sync_folder(folder)
     write_atomically(folder / "latest", f"{name}\n".encode())
-    if position.best_step == position.step:
-        write_atomically(folder / "best", f"{name}\n".encode())
+    if position.best_step not in (None, _pointer(folder, "best")):  # an older one, where a damaged best was left behind
+        write_atomically(folder / "best", f"{position.best_step:08d}\n".encode())
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Deletes all but the `keep` newest checkpoints and the best one, and what a killed process left half-written."""
-    best = _pointer(folder, "best")
-    for step in steps_saved(folder)[:-keep]:
+    """Deletes all but the `keep` newest checkpoints and the best one, and what a killed process left half-written.
+
+    The newest one that counts is read and whole: damaged ones after it stay, and there is always one to go on from.
+    """
+    best, steps = _pointer(folder, "best"), steps_saved(folder)
+    while steps and not _is_whole(folder / f"{steps[-1]:08d}"):
+        steps.pop()
+    for step in steps[:-keep]:
         if step != best:
             shutil.rmtree(folder / f"{step:08d}", ignore_errors=True)
     for leftover in folder.glob(".writing-*"):
@@ -151,15 +156,34 @@ def _read_state(checkpoint: Path) -> dict[str, Any]:
     return dict(state)
 
 
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether `restore` could read it: every file is there and has its hash."""
+    try:
+        state = _read_state(checkpoint)
+        for name in state["sha256"]:
+            _content(checkpoint, name, state)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _tensors(checkpoint: Path, name: str, state: dict[str, Any]) -> dict[str, Tensor]:
+    content = _content(checkpoint, name, state)
+    try:
+        return dict(load(content))
+    except (ValueError, KeyError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {checkpoint} is damaged ({name}.safetensors: {error})") from None
+
+
+def _content(checkpoint: Path, name: str, state: dict[str, Any]) -> bytes:
     file = checkpoint / f"{name}.safetensors"
     try:
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != state["sha256"][name]:
             raise ValueError("its hash is wrong")
-        return dict(load(content))
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"checkpoint {checkpoint} is damaged ({file.name}: {error})") from None
+    return content
 
 
 def _self_hash(state: dict[str, Any]) -> str:

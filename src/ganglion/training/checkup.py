@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganglion.data.batches import Batches
-from ganglion.networks.build import class_count
+from ganglion.networks.build import class_counts
 from ganglion.networks.discriminator import Discriminator
 from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.recipe.schema import Recipe
@@ -57,7 +57,7 @@ class Checkup:
             seed,
         )
         self.z = draw_latents(recipe.latent, EXAMINED, stream(seed, Purpose.EXAMINED, 1)).to(device)
-        labels = draw_labels(class_count(recipe), EXAMINED, stream(seed, Purpose.EXAMINED, 2))
+        labels = draw_labels(class_counts(recipe), EXAMINED, stream(seed, Purpose.EXAMINED, 2))
         self.labels = None if labels is None else labels.to(device)
 
     def at_the_start(self, players: Players) -> Record:

@@ -105,12 +105,14 @@ def train_loop(
             memory.observe(_shared(fabric, observation(real_logits, fake_logits)), recipe, batch)
             scene = Scene(partial(discriminator, labels=labels), seen_real, seen_fake, real_logits, fake_logits,
                           memory.mean("mean_real"), memory.mean("mean_fake"), random)  # fmt: skip
-            parts = discriminator_loss(objective, scene, position.step * balance.d_steps + turn)
+            parts = discriminator_loss(objective, scene, memory.update_of_d(balance, position.step, turn))
             parts |= memory.pull(objective.history, "discriminator", discriminator)
             loss_d = total(parts)
             gauges.judged(real_logits, fake_logits)
             gauges.losses("d", parts, loss_d)
-            if not d_waits:
+            if d_waits:
+                memory.left_out += 1
+            else:
                 _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, gauges.d)
                 clip_weights(discriminator, objective.clip)
             position.images += batch

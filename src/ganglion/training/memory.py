@@ -27,16 +27,21 @@ def observation(real: Tensor, fake: Tensor) -> Tensor:
 
 
 class Memory(nn.Module):
-    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly. Only `waiting` ever waits for the device."""
+    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly.
+
+    Only `waiting` and `update_of_d` wait for the device, and only where the recipe stalls.
+    """
 
     means: Tensor
     updates: Tensor
+    left_out: Tensor
     strength: Tensor
 
     def __init__(self, recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(len(HORIZON)))
         self.register_buffer("updates", torch.zeros(()))
+        self.register_buffer("left_out", torch.zeros((), dtype=torch.int64))  # D's updates, since it waited
         self.register_buffer("horizon", torch.tensor([float(steps) for steps in HORIZON.values()]), persistent=False)
         self.register_buffer("strength", torch.zeros(()))
         self.history = nn.ModuleDict()
@@ -65,6 +70,10 @@ class Memory(nn.Module):
             return False, False
         lead = float(self.mean("separation"))
         return lead > balance.stall, lead < 1 - balance.stall
+
+    def update_of_d(self, balance: Balance, step: int, turn: int) -> int:
+        """Number, from 0, of the next update that D makes; those it left out do not count. Lazy penalties go by it."""
+        return step * balance.d_steps + turn - (0 if balance.stall is None else int(self.left_out))
 
     def pull(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
         """Historical averaging as a term of a player's loss; no term where the recipe has none."""

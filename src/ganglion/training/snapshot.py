@@ -12,7 +12,7 @@ from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.data.sheet import save_image, sheet
 from ganglion.metrics.cheap_score import SCORED_IMAGES, CheapScore
-from ganglion.networks.build import class_count
+from ganglion.networks.build import class_count, class_counts
 from ganglion.networks.latents import draw_labels, draw_latents
 from ganglion.networks.sampling import CHUNK, generate, generate_chunks
 from ganglion.recipe.schema import Recipe
@@ -33,9 +33,9 @@ class Snapshots:
         seed = recipe.training.seed
         self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
         self.scored_z = self._latents(SCORED_IMAGES, Purpose.SCORE)
-        classes = class_count(recipe)
-        self.sheet_labels = self._sorted_labels(classes)
-        self.scored_labels = self._on_device(draw_labels(classes, SCORED_IMAGES, stream(seed, Purpose.LABEL)))
+        self.sheet_labels = self._sorted_labels(class_count(recipe))
+        labels = draw_labels(class_counts(recipe), SCORED_IMAGES, stream(seed, Purpose.LABEL))
+        self.scored_labels = self._on_device(labels)
         self.score = CheapScore(_some_reals(batches, seed))
 
     def take(self, ema: nn.Module, step: int) -> float:

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from ganglion.data.atomic import full_disk_said_once, storage_errors
-from ganglion.data.batches import Batches, held_out_count
+from ganglion.data.batches import Batches, held_out, held_out_count
 from ganglion.data.given import Images, cannot_be_named, name_of
 from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
@@ -44,7 +44,7 @@ from ganglion.training.snapshot import Snapshots
 from ganglion.training.ward import Ward
 from ganglion.vitals.log import VitalsLog
 
-__all__ = ["classes_of", "train"]
+__all__ = ["classes_of", "filled_in", "first_players", "train"]
 
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
@@ -92,11 +92,7 @@ def train(
     wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
     for reason in reasons:
         screen.say(f"auto: {reason}")
-    precision = choose_precision(wanted.training.precision, place)
-    settled = update(
-        wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        data__classes=classes_of(wanted, store), data__held_out=_held_out(wanted, store), training__precision=precision,
-    )  # fmt: skip
+    settled = filled_in(wanted, store, place)
     folder = Path(run) if run else default_run(settled)
     with locked(folder):
         if fresh and (aside := set_aside(folder)):
@@ -185,6 +181,18 @@ def _process(fabric: Fabric, job: Job) -> bool:
             torch.distributed.destroy_process_group()
 
 
+def filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
+    """The recipe with all that its images and the device decide. Raises DataError where the images do not suffice."""
+    classes, kept = classes_of(wanted, store), _held_out(wanted, store)
+    seen, _ = held_out(len(store.images), wanted.training.seed, kept)
+    counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
+    return update(
+        wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
+        data__classes=classes, data__class_counts=counts, data__held_out=kept,
+        training__precision=choose_precision(wanted.training.precision, device),
+    )  # fmt: skip
+
+
 def classes_of(recipe: Recipe, store: Store) -> list[str] | None:
     """The classes that a conditional recipe is told apart. Raises DataError where the images cannot give them."""
     if not recipe.data.conditional:
@@ -219,12 +227,10 @@ def _work(fabric: Fabric, job: Job) -> bool:
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
     with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
-        players = build_players(recipe, fabric.device)
         batches = Batches(
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out or 0
         )
-        if players.discriminator.needs_reference:
-            players.discriminator.reference = _reference(batches)
+        players = first_players(recipe, batches)
         position = restore(run.checkpoints, players, screen.say) or Position()
         _introduce(job, fabric, screen)
         if position.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
@@ -276,10 +282,13 @@ def _conclude(run: Run, position: Position, verdict: Verdict, screen: Screen) ->
     screen.say(verdict.text())
 
 
-def _reference(batches: Batches) -> torch.Tensor:
-    """The real images against which virtual batch normalisation measures all others."""
-    chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
-    return batches.pick(batches.seen[chosen]).images
+def first_players(recipe: Recipe, batches: Batches) -> Players:
+    """The players before the first step; with virtual batch normalisation D measures images against real ones."""
+    players = build_players(recipe, batches.device)
+    if players.discriminator.needs_reference:
+        chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
+        players.discriminator.reference = batches.pick(batches.seen[chosen]).images
+    return players
 
 
 def _ways_on(recipe: Recipe, position: Position) -> str:

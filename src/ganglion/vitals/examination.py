@@ -18,7 +18,7 @@ from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
 from ganglion.vitals import images as looks
 from ganglion.vitals.separation import separation
 
-__all__ = ["EXAMINED", "Judged", "Shown", "Step", "Yardstick", "examine", "looks_of"]
+__all__ = ["EXAMINED", "Judged", "Shown", "Step", "Yardstick", "examine", "in_batches_of", "looks_of"]
 
 EXAMINED = 64
 """Images of each kind."""
@@ -151,20 +151,41 @@ def _of_step(yardstick: Yardstick, step: Step) -> dict[str, Any]:
 def _of_judgement(
     yardstick: Yardstick, samples: Shown, judge: Callable[[Shown], Judged], separated: float | None
 ) -> dict[str, Any]:
-    real, fake = judge(yardstick.reals), judge(samples)
+    real, fake = judge(yardstick.reals), judge(samples)  # features of single images, whatever the batch
     found: dict[str, Any] = {}
     if real.features is not None and fake.features is not None:
         spread = looks.mean_distance(real.features.float())
         found["diversity_seen"] = float(looks.mean_distance(fake.features.float()) / spread)
     if yardstick.held_out is not None:
-        found["held_out"] = float(separation(real.logits.float(), judge(yardstick.held_out).logits.float()))
+        few = min(len(yardstick.reals.images), len(yardstick.held_out.images))
+        known = in_batches_of(few, judge, yardstick.reals, real)
+        found["held_out"] = float(separation(known, in_batches_of(few, judge, yardstick.held_out)))
     if separated is not None and separated > SHORTCUT:
         n = min(len(samples.images), len(yardstick.reals.images))
         borrowed = looks.with_border_of(samples.images[:n], yardstick.reals.images[:n])
-        framed = judge(Shown(borrowed, None if samples.labels is None else samples.labels[:n]))
-        found["separation_eval"] = float(separation(real.logits.float(), fake.logits.float()))
-        found["separation_framed"] = float(separation(real.logits.float(), framed.logits.float()))
+        framed = Shown(borrowed, None if samples.labels is None else samples.labels[:n])
+        known = in_batches_of(n, judge, yardstick.reals, real)
+        found["separation_eval"] = float(separation(known, in_batches_of(n, judge, samples, fake)))
+        found["separation_framed"] = float(separation(known, in_batches_of(n, judge, framed)))
     return found
+
+
+def in_batches_of(few: int, judge: Callable[[Shown], Judged], shown: Shown, whole: Judged | None = None) -> Tensor:
+    """D's logits (N,) on `shown`, `few` images at a time, N at most; `whole` is what it said of all at once, if it was asked.
+
+    D may compare the images of a batch (minibatch discrimination), so what is set against each other comes in batches of one
+    size. The last batch goes back to images that were shown before, to be as large as the others.
+    """
+    n, done = len(shown.images), 0
+    if whole is not None and few == n:
+        return whole.logits.float()
+    logits = []
+    for first in (*range(0, n - few, few), n - few):
+        part = slice(first, first + few)
+        judged = judge(Shown(shown.images[part], None if shown.labels is None else shown.labels[part]))
+        logits.append(judged.logits.float()[done - first :])
+        done = first + few
+    return torch.cat(logits)
 
 
 def _coarse(images: Tensor) -> Tensor:
