@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import av
@@ -56,3 +57,13 @@ def test_small_images_are_enlarged_pixel_by_pixel() -> None:
     assert large.shape == (64, 64, 3)
     assert np.array_equal(large[::4, ::4], image)
     assert enlarged(np.zeros((300, 400, 3), np.uint8)).shape == (300, 400, 3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file names")
+@pytest.mark.parametrize("name", ["a:b.mp4", "x:y/z.mp4"])
+def test_a_name_with_a_colon_is_a_file_and_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert write_film([np.zeros((32, 32, 3), np.uint8)] * 3, Path(name)) == 3
+    assert (tmp_path / name).is_file()

@@ -50,7 +50,7 @@ def _write_mp4(frames: Frames, path: Path, fps: float) -> int:
     import av
 
     count = 0
-    with av.open(str(path), "w") as container:
+    with av.open(str(path.absolute()), "w") as container:
         stream = container.add_stream("libx264", rate=round(fps), options={"crf": "18"})
         stream.pix_fmt = "yuv420p"
         for frame in map(_colour, frames):

@@ -38,7 +38,7 @@ class Lines:
         self.path = path
         kept = [line for line in read_lines(path) if resumed_step and line.get("step", 0) <= resumed_step]
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, line: Mapping[str, Any]) -> None:
         """On disk when this returns. Raises StorageError."""
