@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ganglion.doctor.diagnose import diagnose
 from ganglion.report.bands import BANDS, bands_of_runs
-from ganglion.training.run import Run
+from ganglion.runs.folder import Run
 from ganglion.vitals.records import Record
 
 

@@ -1,6 +1,6 @@
 """Which cheap score ranks checkpoints as the full one does? For runs whose checkpoints were all kept.
 
-    ganglion train SOURCE --set training.keep=1000 --set training.snapshot_kimg=20 --run a
+    ganglion train SOURCE --set training.keep_checkpoints=1000 --set training.snapshot_kimg=20 --run a
     python benchmarks/cheap_scores.py a b c d --out ranks.jsonl
 
 The full score is the Fréchet distance of 5,000 samples under the learned features. Printed for each candidate: Spearman's
@@ -23,15 +23,13 @@ from scipy.stats import spearmanr
 import ganglion
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
-from ganglion.metrics.extractor import Extractor, extract
-from ganglion.metrics.extractors import Need, find_extractor
-from ganglion.metrics.frechet import frechet_distance, moments
-from ganglion.metrics.images import ImageSet, array_set
-from ganglion.metrics.kernel import kernel_distance
+from ganglion.evaluation.evaluate import find_real
+from ganglion.metrics.distances import frechet_distance, kernel_distance, moments
+from ganglion.metrics.extractors import ExtractorContext, find_extractor
+from ganglion.metrics.features import Extractor, ImageSet, array_set, extract
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
-from ganglion.report.evaluate import find_real
-from ganglion.training.run import Run
-from ganglion.training.screen import Screen
+from ganglion.platform.screen import Screen
+from ganglion.runs.folder import Run
 
 SAMPLES, CHECKPOINTS = 5000, 10
 CPU = torch.device("cpu")
@@ -58,7 +56,7 @@ def main() -> None:
 
 def examine(run: Path) -> dict:
     real, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
-    need = Need(real, cache_folder(), CPU)
+    need = ExtractorContext(real, cache_folder(), CPU)
     learned, untrained, pixels = (find_extractor(name, need)[0] for name in ("learned", "random", "pixels"))
     reals = real.pick(np.sort(np.random.default_rng(0).permutation(len(real))[:2000]))
     candidates: dict[str, tuple[int, Candidate]] = {
@@ -108,7 +106,7 @@ def seen(fakes: ImageSet, extractor: Extractor) -> Features:
     chunks = (fakes.images[first : first + 250] for first in range(0, len(fakes), 250))
     with torch.no_grad():
         return np.concatenate(
-            [extractor.look(to_float(torch.from_numpy(chunk)).contiguous()).features.numpy() for chunk in chunks]
+            [extractor.embed(to_float(torch.from_numpy(chunk)).contiguous()).features.numpy() for chunk in chunks]
         )
 
 

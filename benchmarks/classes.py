@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import ganglion
-from ganglion.data.sheet import save_image, sheet
+from ganglion.pictures.sheets import save_image, sheet
 from judge import digits, know_reals, look, score, trained_judge
 from recipes import SIZES, train
 

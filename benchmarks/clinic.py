@@ -32,8 +32,8 @@ from torch.nn.functional import pad
 import ganglion
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.doctor.examine import examine
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.training.screen import Screen
 from ganglion.vitals.records import read_records
 
 SMALL = "--size 16 --batch 32 --set generator.width=16 --set discriminator.width=16 --set training.tick_kimg=0.5"
@@ -182,7 +182,7 @@ SICK = [
     Case("vanishing-generator-gradient", ("vanishing-generator-gradient",), f"--recipe dcgan {QUICK} "
          "--set objective.adversarial=minimax --set discriminator.norm=none --set optimizer.discriminator.lr=0.002",
          about="the saturating loss against a strong D"),
-    Case("exploding-gradient", ("exploding-gradient",), f"--recipe wgan {QUICK} --set objective.clip=null "
+    Case("exploding-gradient", ("exploding-gradient",), f"--recipe wgan {QUICK} --set objective.weight_clip=null "
          "--set discriminator.norm=none --set generator.norm=none --set init.scheme=kaiming "
          "--set optimizer.discriminator.lr=0.002",
          about="a critic that nothing keeps Lipschitz"),
@@ -198,7 +198,7 @@ SICK = [
     Case("noise-collapse", ("learning-rate-too-high", "noise-collapse"), f"--recipe dcgan {QUICK} --set generator.norm=none "
          "--set init.scheme=kaiming --set optimizer.generator.lr=0.05",
          about="G's rate is 250 times the usual, without batch norm"),
-    Case("blank-collapse", ("blank-collapse",), f"--recipe dcgan {LONG} --set optimizer.generator.algorithm=adamw "
+    Case("blank-collapse", ("blank-collapse",), f"--recipe dcgan {LONG} --set optimizer.generator.kind=adamw "
          "--set optimizer.generator.weight_decay=30", about="weight decay that outweighs learning"),
     Case("oscillation", ("oscillation",), f"--recipe dcgan {QUICK} --set generator.norm=none --set init.scheme=kaiming "
          "--set optimizer.generator.lr=0.02 --set optimizer.discriminator.lr=0.02", about="large rates for both"),
@@ -219,16 +219,16 @@ SICK = [
     Case("capacity-imbalance", ("capacity-imbalance",), f"--recipe dcgan {QUICK} --set generator.width=2 "
          "--set discriminator.width=64 --set discriminator.norm=none", about="D has a hundred times the weights of G"),
     Case("discriminator-overfitting", ("discriminator-overfitting",), f"--recipe dcgan {LONG} --kimg 50 "
-         "--set discriminator.width=64 --set data.held_out=64", about="160 images, no augmentation", images=160),
+         "--set discriminator.width=64 --set data.held_out_images=64", about="160 images, no augmentation", images=160),
     Case("memorization", ("memorization", "discriminator-overfitting"), f"--recipe dcgan {LONG} --set generator.width=48 "
-         "--set data.held_out=40", about="eight images to learn from", images=48),
-    Case("clip-saturation", ("clip-saturation",), f"--recipe wgan {QUICK} --set objective.clip=0.001 "
+         "--set data.held_out_images=40", about="eight images to learn from", images=48),
+    Case("clip-saturation", ("clip-saturation",), f"--recipe wgan {QUICK} --set objective.weight_clip=0.001 "
          "--set optimizer.discriminator.lr=0.002", about="a narrow clip and a fast critic"),
     Case("learning-rate-too-high", ("learning-rate-too-high",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=0.2 "
          "--set optimizer.discriminator.lr=0.2", about="a thousand times the usual rates"),
     Case("learning-rate-too-low", ("learning-rate-too-low",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=1e-7 "
          "--set optimizer.discriminator.lr=1e-7", about="a two-thousandth of the usual rates"),
-    Case("stalled", ("stalled", "discriminator-wins"), f"--recipe dcgan {LONG} --set objective.history=1000",
+    Case("stalled", ("stalled", "discriminator-wins"), f"--recipe dcgan {LONG} --set objective.historical_averaging_weight=1000",
          about="historical averaging so strong that nobody can leave the past"),
     Case("optimizer-crosstalk", ("optimizer-crosstalk",), loop=of(Fault(one_optimizer=True)),
          about="G's optimiser was given the weights of both networks"),

@@ -29,8 +29,8 @@ from ganglion.errors import DataError
 from ganglion.latent.complete import Mask, averaged, complete, mask_of
 from ganglion.latent.model import Model, discriminator_of
 from ganglion.latent.project import Settings
-from ganglion.networks.discriminator import Discriminator
-from ganglion.training.screen import Screen
+from ganglion.networks.base import Discriminator
+from ganglion.platform.screen import Screen
 
 AT_ONCE = 4096  # training images in memory as floats
 
@@ -41,7 +41,7 @@ def images_of(model: Model, source: str, data_dir: Path | None, n: int, cache: P
     """The images (N, H, W, C) that training saw, and n that it did not. Raises DataError where there are not so many."""
     recipe, screen = model.recipe, Screen()
     own = prepare(recipe.data, cache, screen)
-    seen, unseen = held_out(len(own.images), recipe.training.seed, recipe.data.held_out or 0)
+    seen, unseen = held_out(len(own.images), recipe.training.seed, recipe.data.held_out_images or 0)
     place = {"source": source, "data_dir": None if data_dir is None else str(data_dir)}
     other = prepare(recipe.data.model_copy(update=place), cache, screen)
     pool = own.images[unseen] if other.content == own.content else other.images

@@ -21,11 +21,10 @@ from PIL import Image, ImageFilter
 
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets
-from ganglion.metrics.extractor import Extractor
-from ganglion.metrics.extractors import Need, find_extractor
-from ganglion.metrics.images import ImageSet, array_set, store_set
+from ganglion.metrics.extractors import ExtractorContext, find_extractor
+from ganglion.metrics.features import Extractor, ImageSet, array_set, store_set
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.training.screen import Screen
 
 Pixels = NDArray[np.uint8]
 
@@ -98,7 +97,7 @@ def main() -> None:
     spoilt = faults(held, training)
     pages, results = [], {}
     for name in asked.features:
-        need = Need(everything, cache_folder(), torch.device("cpu"), screen.steps("Training features"))
+        need = ExtractorContext(everything, cache_folder(), torch.device("cpu"), screen.steps("Training features"))
         extractor, _ = find_extractor(name, need)
 
         def scored(fake: ImageSet, extractor: Extractor = extractor) -> Evaluation:

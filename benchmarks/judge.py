@@ -21,10 +21,10 @@ from torch.nn.functional import cross_entropy
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.data.store import Store
-from ganglion.metrics.frechet import Moments, frechet_distance, moments
+from ganglion.metrics.distances import Moments, frechet_distance, moments
+from ganglion.platform.devices import choose_precision
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.training.hardware import choose_precision
-from ganglion.training.screen import Screen
 
 EPOCHS, BATCH = 3, 128
 PRESENT = 0.01  # share of the samples above which a class counts as found

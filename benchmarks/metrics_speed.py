@@ -23,12 +23,12 @@ import scipy.linalg
 import torch
 
 from ganglion.data.prepare import cache_folder, prepare
+from ganglion.metrics.distances import Moments, frechet_distance, moments
 from ganglion.metrics.evaluation import DEFAULT_SCORES, evaluate_sets
-from ganglion.metrics.extractors import Need, find_extractor
-from ganglion.metrics.frechet import Moments, frechet_distance, moments
-from ganglion.metrics.images import ImageSet, store_set
+from ganglion.metrics.extractors import ExtractorContext, find_extractor
+from ganglion.metrics.features import ImageSet, store_set
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.training.screen import Screen
 
 CPU = torch.device("cpu")
 
@@ -41,7 +41,7 @@ def scores(source: str, features: str, n: int, names: tuple[str, ...]) -> dict[s
     real, fake = (part(everything, order[first : first + count]) for first in (0, count))
     if n > count:  # all images, as the reals of a large data set and as many samples
         real, fake = everything, part(everything, order)
-    extractor, _ = find_extractor(features, Need(everything, cache_folder(), CPU))
+    extractor, _ = find_extractor(features, ExtractorContext(everything, cache_folder(), CPU))
     with tempfile.TemporaryDirectory() as empty:
         began = time.perf_counter()
         found = evaluate_sets(real, [fake], extractor, Path(empty), Screen(quiet=True), names)

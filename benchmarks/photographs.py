@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ganglion
-from ganglion.data.sheet import save_image, sheet
+from ganglion.pictures.sheets import save_image, sheet
 from recipes import SIZES, train
 
 SCORES = ("fid", "kid", "precision", "recall")

@@ -32,8 +32,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.networks.cost import cost_of
+from ganglion.networks.build import build_discriminator, build_generator, cost_of
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ganglion
-from ganglion.data.sheet import save_image, sheet
+from ganglion.pictures.sheets import save_image, sheet
 from judge import Judge, digits, look, trained_judge
 from recipes import train
 

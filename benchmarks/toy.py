@@ -16,16 +16,15 @@ from dataclasses import dataclass
 import torch
 from lightning_fabric import Fabric
 
-from ganglion.data.plane import PLANES, Found, Plane, PlaneBatches
 from ganglion.networks.initialise import initialise
-from ganglion.networks.latents import draw_latents
-from ganglion.networks.mlp import PlaneGenerator, plane_discriminator
+from ganglion.networks.sampling import draw_latents
+from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
-from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import train_loop
-from ganglion.training.players import Position, assemble
+from ganglion.training.players import TrainingProgress, assemble
+from gaussian_mixtures import PLANES, Found, Plane, PlaneBatches, PlaneGenerator, plane_discriminator
 
 WIDTH, LATENT, BATCH, JUDGED = 128, 2, 256, 10_000
 
@@ -53,9 +52,9 @@ PAIRINGS = [
     Pairing("least-squares", {"objective.adversarial": "least-squares"}),
     Pairing("hinge", {"objective.adversarial": "hinge"}),
     Pairing("hinge + r1", {"objective.adversarial": "hinge", **_penalty("r1", 0.01)}),
-    Pairing("wasserstein + clip", {**CRITIC, "objective.clip": 0.05}),
-    Pairing("wasserstein + gradient", {**CRITIC, **_penalty("gradient", 1.0)}),
-    Pairing("wasserstein + gradient-one-sided", {**CRITIC, **_penalty("gradient-one-sided", 1.0)}),
+    Pairing("wasserstein + clip", {**CRITIC, "objective.weight_clip": 0.05}),
+    Pairing("wasserstein + gradient", {**CRITIC, **_penalty("wgan-gp", 1.0)}),
+    Pairing("wasserstein + gradient-one-sided", {**CRITIC, **_penalty("wgan-lp", 1.0)}),
     Pairing("relativistic", {"objective.adversarial": "relativistic"}),
     Pairing(
         "relativistic + r1 + r2",
@@ -86,7 +85,7 @@ def train(plane: Plane, recipe: Recipe) -> Found:
     initialise(discriminator, recipe.init, stream(seed, Purpose.INIT_DISCRIMINATOR))
     players = assemble(recipe, generator, discriminator)
     fabric = Fabric(accelerator="cpu", devices=1)
-    train_loop(fabric, recipe, PlaneBatches(plane, seed), players, Position(), None, Interrupt())
+    train_loop(fabric, recipe, PlaneBatches(plane, seed), players, TrainingProgress(), None, Interrupt())
     with torch.no_grad():
         samples = players.ema(draw_latents(recipe.latent, JUDGED, stream(seed, Purpose.SAMPLE)))
     return plane.judge(samples.numpy())

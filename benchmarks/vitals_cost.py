@@ -27,16 +27,15 @@ from torch import nn
 import ganglion
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
-from ganglion.training.checkup import Checkup
+from ganglion.runs.journal import LiveDiagnosis, VitalsLog
+from ganglion.training.outputs import Probe
 from ganglion.training.train import train
-from ganglion.training.ward import Ward
-from ganglion.vitals.gauges import Gauges
-from ganglion.vitals.log import VitalsLog
-from ganglion.vitals.player import Player
+from ganglion.vitals.gradients import Player
+from ganglion.vitals.step_stats import StepStats
 
 TIMED: dict[type, tuple[str, ...]] = {
-    Gauges: ("begin", "judged", "losses", "read"), Player: ("after_backward", "after_step"), Checkup: ("__call__",),
-    Ward: ("take",), VitalsLog: ("write",),
+    StepStats: ("begin", "judged", "losses", "read"), Player: ("after_backward", "after_step"), Probe: ("__call__",),
+    LiveDiagnosis: ("take",), VitalsLog: ("write",),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
 

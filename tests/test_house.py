@@ -17,11 +17,19 @@ import pytest
 
 import ganglion
 from ganglion import errors
-from ganglion.augment import diffaugment, present
+from ganglion.augment import diffaugment
+from ganglion.augment import pipeline as present
 from ganglion.data import decode
-from ganglion.networks import build, initialise, latents, layers, minibatch, norms
+from ganglion.networks import build, initialise, layers
+from ganglion.networks import layers as minibatch
+from ganglion.networks import layers as norms
+from ganglion.networks import sampling as latents
 from ganglion.objectives import adversarial, penalties
-from ganglion.recipe import augment, families, objective, optimizers, schema
+from ganglion.recipe import networks as families
+from ganglion.recipe import parts as augment
+from ganglion.recipe import parts as objective
+from ganglion.recipe import parts as optimizers
+from ganglion.recipe import schema
 from ganglion.recipe.explain import parts_at
 from ganglion.training import budget, players
 
@@ -190,7 +198,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
     "generator.family": (words_of("generator", "family"), build.GENERATORS),
     "discriminator.family": (words_of("discriminator", "family"), build.DISCRIMINATORS),
-    "optimizer.generator.algorithm": (words_of("optimizer.generator", "algorithm"), players.OPTIMIZERS),
+    "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
 BUILDS_NOTHING = {"Conditioning", "Precision"}

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganglion.api import train
     from ganglion.doctor.diagnose import diagnose
     from ganglion.doctor.verdict import Finding, Verdict
     from ganglion.errors import (
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
         StorageError,
         TrainingFailed,
     )
+    from ganglion.evaluation.evaluate import evaluate
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.recipe.schema import Recipe
     from ganglion.report.compare import Comparison, compare
-    from ganglion.report.evaluate import evaluate
     from ganglion.report.report import write_report
     from ganglion.report.timeline import write_timeline
-    from ganglion.report.trained import train
-    from ganglion.training.run import Run
+    from ganglion.runs.folder import Run
     from ganglion.watching.monitor import Monitor, watch
 
 __all__ = [
@@ -70,14 +70,14 @@ _HOMES = {
     "Model": "latent.model",
     "Monitor": "watching.monitor",
     "Recipe": "recipe.schema",
-    "Run": "training.run",
+    "Run": "runs.folder",
     "Verdict": "doctor.verdict",
     "compare": "report.compare",
     "diagnose": "doctor.diagnose",
-    "evaluate": "report.evaluate",
+    "evaluate": "evaluation.evaluate",
     "load": "latent.model",
     "model_of": "latent.model",
-    "train": "report.trained",
+    "train": "api",
     "watch": "watching.monitor",
     "write_report": "report.report",
     "write_timeline": "report.timeline",

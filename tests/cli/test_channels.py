@@ -33,7 +33,7 @@ def picture(path: Path) -> np.ndarray:
 
 
 def test_samples_are_whole_in_a_numpy_file_and_shown_in_a_picture(command, run, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from ganglion.data.sheet import sheet
+    from ganglion.pictures.sheets import sheet
 
     for name in ("x.npy", "x.png"):
         assert command("sample", run, "--n", "4", "--out", tmp_path / name).code == 0

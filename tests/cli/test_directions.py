@@ -11,10 +11,9 @@ import ganglion
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import prepare
 from ganglion.latent.directions import METHODS, load_directions
-from ganglion.metrics.extractor import Extractor, Seen
-from ganglion.metrics.extractors import EXTRACTORS, Need
-from ganglion.metrics.images import store_set
-from ganglion.training.screen import Screen
+from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext
+from ganglion.metrics.features import Extractor, Seen, store_set
+from ganglion.platform.screen import Screen
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -38,7 +37,7 @@ def test_left_out_they_lie_in_the_run_folder_where_a_walk_finds_them(command, ow
     assert command("walk", own_run, "--directions", kept).out.startswith("2 rows of 9, from -3 to 3")
 
 
-def nearest_mean(need: Need, _: str = "") -> Extractor:
+def nearest_mean(need: ExtractorContext, _: str = "") -> Extractor:
     """A classifier that needs no training: of which class's mean image is this most likely?"""
     assert need.real.labels is not None
     images, labels = to_float(torch.from_numpy(np.array(need.real.images))), torch.from_numpy(need.real.labels)
@@ -59,7 +58,7 @@ def test_a_probe_finds_the_one_direction_between_two_classes(command, digits_run
     assert done.out.startswith(f"1 directions (probe), strengths {float(found.strengths[0]):.3g}: {out}")
     assert float(found.strengths[0]) > 0.8
     real = store_set(prepare(digits_run.recipe.data, cache, Screen(quiet=True)))
-    look = nearest_mean(Need(real, cache, model.device)).look
+    look = nearest_mean(ExtractorContext(real, cache, model.device)).look
     z = model.latents(200, seed=4)
     toward, away = (look(model.generate(z + far * found.vectors[0])).probabilities[:, 0].mean() for far in (2, -2))
     assert toward > away + 0.1

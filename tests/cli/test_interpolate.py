@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import ganglion
-from ganglion.latent.film import FILMS
+from ganglion.pictures.films import FILMS
 
 
 def frames_of(path: Path) -> tuple[int, tuple[int, int]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.source import Entry, looks_like_image
+from ganglion.data.sources import Entry, looks_like_image
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.decode import Unreadable, decode, facts_of, fit, quiet_pillow
+from ganglion.data.decode import Unreadable, decode, fit, image_facts, quiet_pillow
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 ORIENTATION = 0x0112
@@ -18,7 +18,7 @@ def pixels_of(payload, channels=3):
 
 def reason(payload):
     with quiet_pillow(), pytest.raises(Unreadable) as caught:
-        facts_of(payload)
+        image_facts(payload)
     return str(caught.value)
 
 
@@ -74,7 +74,7 @@ def test_a_jpeg_gives_back_about_the_same_pixels(encode):
 def test_black_and_white_becomes_0_and_255(noise, encode, kind):
     bits = noise(6, 9, 1) > 127
     payload = encode(Image.fromarray(bits), kind)
-    assert facts_of(payload).mode == "1"
+    assert image_facts(payload).mode == "1"
     assert np.array_equal(pixels_of(payload, 1)[..., 0], bits * np.uint8(255))
 
 
@@ -85,7 +85,7 @@ def test_gray_stays_the_same_gray(noise, encode):
 def test_gray_with_alpha_is_laid_over_white(encode):
     page = np.array([[[0, 255], [0, 0], [100, 255], [0, 128]]], np.uint8)
     payload = encode(Image.fromarray(page))
-    assert facts_of(payload).mode == "LA"
+    assert image_facts(payload).mode == "LA"
     assert pixels_of(payload, 1)[0, :, 0].tolist() == [0, 255, 100, 127]
 
 
@@ -104,7 +104,7 @@ def test_a_palette_is_looked_up(encode, kind):
 def test_a_transparent_entry_of_a_palette_becomes_alpha(encode):
     image = Image.fromarray(corners()).convert("P", palette=Image.Palette.ADAPTIVE)
     payload = encode(image, "PNG", transparency=image.getpixel((0, 0)))
-    assert facts_of(payload).alpha
+    assert image_facts(payload).alpha
     assert pixels_of(payload, 4)[0, 0, 3] == 0
     assert pixels_of(payload, 3)[0, 0].tolist() == [255, 255, 255]
     assert np.array_equal(pixels_of(payload, 3)[4:], corners()[4:])
@@ -122,7 +122,7 @@ def test_cmyk_becomes_rgb(encode):
     page = np.zeros((1, 2, 4), np.uint8)
     page[0, 1] = 255, 0, 0, 0  # full cyan
     payload = encode(Image.frombytes("CMYK", (2, 1), page.tobytes()), "TIFF")
-    assert facts_of(payload).mode == "CMYK"
+    assert image_facts(payload).mode == "CMYK"
     assert pixels_of(payload).tolist() == [[[255, 255, 255], [0, 255, 255]]]
 
 
@@ -132,7 +132,7 @@ LEVELS_16 = np.array([[0, 255, 256, 257 * 100, 32768, 65535]], np.uint16)
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_gray_is_scaled_and_not_cut_off(encode, kind):
     payload = encode(LEVELS_16, kind)
-    assert facts_of(payload).mode.startswith("I")
+    assert image_facts(payload).mode.startswith("I")
     assert pixels_of(payload, 1)[0, :, 0].tolist() == [0, 1, 1, 100, 128, 255]
 
 
@@ -168,7 +168,7 @@ def test_the_pixels_are_turned_upright(encode, kind, orientation):
 def test_a_jpeg_is_turned_upright_and_its_facts_are_of_the_upright_picture(encode, orientation):
     payload = with_orientation(encode, corners(), orientation, "JPEG", quality=95, subsampling=0)
     wanted = UPRIGHT[orientation](corners())
-    found, facts = pixels_of(payload), facts_of(payload)
+    found, facts = pixels_of(payload), image_facts(payload)
     assert found.shape == wanted.shape == (facts.height, facts.width, 3)
     assert np.abs(found.astype(int) - wanted).max() < 40
     assert facts.turned == (orientation != 1)
@@ -185,9 +185,9 @@ def test_a_jpeg_decoded_small_is_still_turned_and_measured_whole(encode):
 def test_the_first_frame_of_a_gif_is_used_and_that_it_moves_is_noted(encode):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     payload = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert facts_of(payload).animated
+    assert image_facts(payload).animated
     assert pixels_of(payload)[0, 0].tolist() == [255, 0, 0]
-    assert not facts_of(encode(frames[0], "GIF")).animated
+    assert not image_facts(encode(frames[0], "GIF")).animated
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_first_frame_of_a_gif_is_used_and_that_it_moves_is_noted(encode):
 )
 def test_gray_means_equal_channels_and_alpha_means_a_pixel_not_opaque(encode, page, gray, alpha):
     for payload in (encode(page), page):
-        facts = facts_of(payload)
+        facts = image_facts(payload)
         assert (facts.gray, facts.alpha) == (gray, alpha)
 
 
@@ -256,13 +256,13 @@ def test_a_file_with_random_bytes_turned_is_read_or_unreadable_and_nothing_else(
     payload[random.integers(0, len(payload), 8)] = random.integers(0, 256, 8)
     with quiet_pillow():
         try:
-            assert facts_of(payload.tobytes()).height > 0
+            assert image_facts(payload.tobytes()).height > 0
         except Unreadable as error:
             assert str(error)  # noqa: PT017 (both outcomes are right)
 
 
 def test_gray_with_alpha_is_gray_and_has_alpha(encode):
-    facts = facts_of(encode(np.array([[[5, 254]]], np.uint8)))
+    facts = image_facts(encode(np.array([[[5, 254]]], np.uint8)))
     assert (facts.mode, facts.gray, facts.alpha) == ("LA", True, True)
 
 
@@ -341,7 +341,7 @@ def test_each_channel_of_an_array_is_made_to_fit_as_a_gray_picture_is(noise, cha
     found = fit(decode(page)[0], (16, 16), channels, policy)
     alone = [fit(Image.fromarray(np.ascontiguousarray(page[..., c])), (16, 16), 1, policy) for c in range(channels)]
     assert np.array_equal(found, np.concatenate(alone, 2))
-    assert facts_of(page).mode == f"{channels} channels"
+    assert image_facts(page).mode == f"{channels} channels"
 
 
 def test_three_channels_side_by_side_are_made_to_fit_as_pillow_does_it(noise):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ganglion.data.plane import PLANES, PlaneBatches
+from gaussian_mixtures import PLANES, PlaneBatches
 
 
 @pytest.mark.parametrize(("name", "modes"), [("ring8", 8), ("grid25", 25)])

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.archive import ZipSource
-from ganglion.data.folder import FolderSource
 from ganglion.data.scan import Scan, printable, scan
+from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError
 
 

@@ -8,9 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ganglion.data.folder import FolderSource
 from ganglion.data.scan import scan
-from ganglion.data.source import Entry
+from ganglion.data.sources import Entry, FolderSource
 from ganglion.data.store import Fit, is_store, open_store, pack
 from ganglion.errors import DataError
 
@@ -173,7 +172,7 @@ def test_a_builder_that_dies_midway_leaves_nothing_and_the_next_succeeds(listed,
 BUILD = """
 import sys
 from pathlib import Path
-from ganglion.data.folder import FolderSource
+from ganglion.data.sources import FolderSource
 from ganglion.data.scan import scan
 from ganglion.data.store import Fit, pack
 source, cache = FolderSource(Path(sys.argv[1])), Path(sys.argv[2])

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import time
+import weakref
+from typing import Any
 
 import pytest
 
-from ganglion.doctor.examine import examine
+from ganglion.doctor.examine import IncrementalDiagnosis, examine
 from ganglion.doctor.findings import RULES
-from made_records import SICK, STUCK, healthy, with_values
+from ganglion.doctor.history import THINNED, WHOLE
+from made_records import FLOOR, SICK, STUCK, healthy, with_values
 
 
 def test_nothing_seen_is_unknown() -> None:
@@ -93,3 +98,108 @@ def test_of_many_bad_numbers_the_first_is_named() -> None:
     finding = examine(spoilt).findings[0]
     assert finding.code == "non-finite"
     assert finding.evidence[0].value == finding.since_step == records[30]["step"]
+
+
+def test_a_finding_is_raised_once_and_cleared_when_it_is_over() -> None:
+    ill = with_values(healthy(100), {"train_eval": 0.9}, first=30)
+    well_again = [record if i < 45 else healthy(100)[i] for i, record in enumerate(ill)]
+    follower = IncrementalDiagnosis()
+    events = [event for record in well_again for event in follower.take(record)]
+    assert [(event.raised, event.finding.code) for event in events] == [
+        (True, "batchnorm-mismatch"),
+        (False, "batchnorm-mismatch"),
+    ]
+    raised, cleared = events
+    assert 30 * 50 < raised.step < 45 * 50 <= cleared.step
+    assert "failing: batchnorm-mismatch" in raised.text()
+    assert cleared.text() == f"cleared at step {cleared.step:,}: batchnorm-mismatch"
+
+
+def test_a_severity_that_changes_is_told() -> None:
+    rising = with_values(healthy(100), {"held_out": lambda done: 0.8 + 0.2 * done})
+    follower = IncrementalDiagnosis()
+    events = [event for record in rising for event in follower.take(record)]
+    assert [(e.raised, e.finding.severity) for e in events if e.finding.code == "discriminator-overfitting"] == [
+        (True, "watch"), (True, "failing"),
+    ]  # fmt: skip
+
+
+def test_an_event_is_a_line_of_json() -> None:
+    follower = IncrementalDiagnosis()
+    events = [event for record in SICK["mode-collapse"] for event in follower.take(record)]
+    line = json.loads(json.dumps(events[0].to_json(), allow_nan=False))
+    assert line["event"] == "raised"
+    assert line["code"]
+    assert {"step", "severity", "since_step", "evidence", "why", "remedy"} <= line.keys()
+
+
+def test_a_follower_that_begins_in_the_midst_knows_what_was_before() -> None:
+    records = SICK["mode-collapse"]
+    follower = IncrementalDiagnosis(records[:-1])
+    assert follower.verdict == examine(records[:-1])
+    follower.take(records[-1])
+    assert follower.verdict == examine(records)
+
+
+FAULTS: dict[str, Any] = {
+    "swd": lambda done: FLOOR * (6 if done > 0.6 else 1.2), "nearest": lambda done: 0.7 + 0.3 * done,
+    "logit_real": lambda done: 10 * math.exp(12 * done), "grad_d": lambda done: 5 * math.exp(10 * done), "update_g": 0.2,
+    "weight_g": lambda done: 10 * math.exp(4 * done), "held_out": lambda done: 0.6 + 0.4 * done,
+}  # fmt: skip
+RAISED = {"late-collapse", "exploding-gradient", "learning-rate-too-high", "discriminator-overfitting"}
+
+
+def noisy(values: dict[str, Any], n: int = 2000) -> list[dict[str, Any]]:
+    dice = random.Random(0)
+    return [
+        {
+            key: value * math.exp(0.01 * dice.gauss(0, 1)) if isinstance(value, float) and key != "kimg" else value
+            for key, value in record.items()
+        }
+        for record in with_values(healthy(n), values)
+    ]
+
+
+def test_a_run_is_judged_while_it_goes_on_as_it_is_afterwards() -> None:
+    """To the last digit of the evidence."""
+    records = noisy(FAULTS)
+    follower = IncrementalDiagnosis()
+    for n, record in enumerate(records, start=1):
+        follower.take(record)
+        if n % 97 == 0 or n > 1980:
+            assert follower.verdict == examine(records[:n]), n
+    assert {finding.code for finding in follower.verdict.findings} >= RAISED
+
+
+@pytest.mark.parametrize("begin", [319, 640])
+def test_a_resumed_run_is_judged_as_one_that_went_through(begin: int) -> None:
+    records = noisy(FAULTS, 700)
+    follower = IncrementalDiagnosis(records[:begin])
+    for record in records[begin:]:
+        follower.take(record)
+    assert follower.verdict == examine(records)
+
+
+def test_a_bad_number_is_not_forgotten_however_long_the_run_goes_on() -> None:
+    records = healthy(2000)
+    records[77] = records[77] | {"non_finite": {"step": 3845, "tensor": "loss of the generator"}}
+    follower = IncrementalDiagnosis(records[:1990])
+    for record in records[1990:]:
+        assert follower.take(record) == []
+    finding = follower.verdict.findings[0]
+    assert (finding.code, finding.evidence[0].value) == ("non-finite", 3845)
+
+
+class Held(dict[str, Any]):
+    """A record of which one can tell whether it still exists."""
+
+
+def test_memory_does_not_grow_with_the_run() -> None:
+    follower, born = IncrementalDiagnosis(), []
+    for i in range(1000):
+        record = Held(step=i, kimg=i / 10, separation=0.9)
+        born.append(weakref.ref(record))
+        follower.take(record)
+    del record
+    assert sum(one() is not None for one in born) <= WHOLE + THINNED
+    assert follower.verdict.step == 999

@@ -10,8 +10,8 @@ from ganglion.errors import DataError
 from ganglion.latent.complete import Completion, averaged, blended, complete, importance, mask_of
 from ganglion.latent.model import discriminator_of, model_of
 from ganglion.latent.project import Settings
+from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator
-from ganglion.networks.discriminator import Discriminator
 from ganglion.recipe.resolve import resolve
 
 QUICK = Settings(starts=4, steps=80)

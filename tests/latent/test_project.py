@@ -10,8 +10,8 @@ from torch import nn
 import ganglion
 from ganglion.latent.model import discriminator_of, model_of
 from ganglion.latent.project import Settings, feature_distance, project
+from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator
-from ganglion.networks.discriminator import Discriminator
 from ganglion.recipe.resolve import resolve
 
 IMPROVED = {

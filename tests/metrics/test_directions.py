@@ -23,11 +23,9 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.neighbors import KNeighborsClassifier
 
 from ganglion.data.pixels import to_float
-from ganglion.metrics.extractor import Extractor, Features
-from ganglion.metrics.images import array_set
-from ganglion.metrics.pixels import pixel_extractor
-from ganglion.metrics.random_features import random_extractor
-from ganglion.metrics.scores import MEASURES, SCORES, Look, Pair
+from ganglion.metrics.features import Extractor, Features, array_set
+from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, Pair
+from ganglion.metrics.untrained import pixel_extractor, random_extractor
 
 CPU = torch.device("cpu")
 SIDE, COUNT, PATCHED = 16, 500, 150
@@ -66,13 +64,13 @@ class Bench:
     labels: NDArray[np.int64] | None
     """(N,) of `fresh`."""
     extractor: Extractor
-    known: dict[str, Look] = field(default_factory=dict)
+    known: dict[str, ExtractedSet] = field(default_factory=dict)
 
-    def look(self, images: Pixels) -> Look:
+    def look(self, images: Pixels) -> ExtractedSet:
         found = array_set("some", images)
         if found.content not in self.known:
-            seen = self.extractor.look(to_float(torch.from_numpy(images)).contiguous())
-            self.known[found.content] = Look(found, Features(seen.features.numpy(), None))
+            seen = self.extractor.embed(to_float(torch.from_numpy(images)).contiguous())
+            self.known[found.content] = ExtractedSet(found, Features(seen.features.numpy(), None))
         return self.known[found.content]
 
     def scores(self, measure: str, fake: Pixels, unseen: bool = True) -> dict[str, float]:
@@ -191,11 +189,11 @@ def test_classes_that_are_lost_are_counted() -> None:
     base = bench("digits")
     pixels, labels = digits()
     judge = KNeighborsClassifier(1).fit(pixels.reshape(len(pixels), -1), labels)
-    knowing = Extractor("judge", "0", "", base.extractor.look, CPU, tuple("0123456789"))
+    knowing = Extractor("judge", "0", "", base.extractor.embed, CPU, tuple("0123456789"))
 
-    def told(images: Pixels) -> Look:
+    def told(images: Pixels) -> ExtractedSet:
         probabilities = judge.predict_proba(images.reshape(len(images), -1)).astype(np.float32)
-        return Look(array_set("some", images), Features(probabilities, probabilities))
+        return ExtractedSet(array_set("some", images), Features(probabilities, probabilities))
 
     found = []
     for lost in (0, 1, 3, 7):

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from ganglion.errors import DataError
 from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, known_scores
-from ganglion.metrics.extractor import Extractor, Seen
-from ganglion.metrics.images import ImageSet, array_set
-from ganglion.metrics.random_features import random_extractor
+from ganglion.metrics.features import Extractor, ExtractorOutput, ImageSet, array_set
 from ganglion.metrics.scores import SCORES
-from ganglion.training.screen import Screen
+from ganglion.metrics.untrained import random_extractor
+from ganglion.platform.screen import Screen
 
 
 def blots(n: int, seed: int, low: float = 0.25, high: float = 0.75) -> ImageSet:
@@ -157,9 +156,9 @@ def biased() -> Extractor:
     """Random features, which betray whether an image is one that they were trained on."""
     plain = random_extractor(1, torch.device("cpu"))
 
-    def look(images: torch.Tensor) -> Seen:
+    def embed(images: torch.Tensor) -> ExtractorOutput:
         sums = images.add(1).mul(127.5).round().sum((1, 2, 3))
-        return Seen(plain.look(images).features + (sums % 2 == 0)[:, None], None)
+        return ExtractorOutput(plain.look(images).features + (sums % 2 == 0)[:, None], None)
 
     return replace(plain, hash="biased", look=look, trained_on=even)
 

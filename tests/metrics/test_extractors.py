@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from ganglion.errors import DataError
-from ganglion.metrics.extractors import EXTRACTORS, Need, choose_extractor, find_extractor
-from ganglion.metrics.images import array_set
-from ganglion.metrics.torchscript import INCEPTION_FILE
+from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext, choose_extractor, find_extractor
+from ganglion.metrics.features import array_set
+from ganglion.metrics.pretrained import INCEPTION_FILE
 
 CPU = torch.device("cpu")
 
 
-def need(cache: Path, n: int = 600, channels: int = 1) -> Need:
-    return Need(array_set("some", np.zeros((n, 16, 16, channels), np.uint8)), cache, CPU)
+def need(cache: Path, n: int = 600, channels: int = 1) -> ExtractorContext:
+    return ExtractorContext(array_set("some", np.zeros((n, 16, 16, channels), np.uint8)), cache, CPU)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_networks_of_colour_images_refuse_all_but_gray_and_colour(tmp_path, name
 @pytest.mark.parametrize("name", ["random", "pixels"])
 def test_what_needs_no_file_takes_any_channels_and_says_what_it_is(tmp_path, name, channels):
     extractor, reason = find_extractor(name, need(tmp_path, channels=channels))
-    features = extractor.look(torch.zeros(5, channels, 16, 24)).features
+    features = extractor.embed(torch.zeros(5, channels, 16, 24)).features
     assert (extractor.name, reason, len(features), features.ndim) == (name, "", 5, 2)
     assert len(extractor.about) > 20
     assert not extractor.comparable

@@ -11,11 +11,11 @@ from torch.nn.functional import cross_entropy, normalize
 
 from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
-from ganglion.metrics.frechet import frechet_distance, moments
-from ganglion.metrics.images import ImageSet, store_set
+from ganglion.metrics.distances import frechet_distance, moments
+from ganglion.metrics.features import ImageSet, store_set
 from ganglion.metrics.learned import FEATURES, for_features, learned_extractor, same_image_loss
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.training.screen import Screen
 
 CPU = torch.device("cpu")
 
@@ -113,14 +113,14 @@ def test_after_training_classes_are_told_apart_and_noise_is_further_the_more_the
 ) -> None:
     extractor = trained(digits, tmp_path, 150)
     assert digits.labels is not None
-    probabilities = extractor.look(floats(digits.images)).probabilities
+    probabilities = extractor.embed(floats(digits.images)).probabilities
     assert probabilities is not None
     assert float((probabilities.argmax(1).numpy() == digits.labels).mean()) > 0.9
     random = np.random.default_rng(0)
-    real = moments(extractor.look(floats(digits.images[:900])).features.numpy())
+    real = moments(extractor.embed(floats(digits.images[:900])).features.numpy())
     held = digits.images[900:]
     spoilt = [np.clip(held + random.normal(0, s, held.shape), 0, 255) for s in (0, 25, 50, 100)]
-    distances = [frechet_distance(real, moments(extractor.look(floats(x)).features.numpy())) for x in spoilt]
+    distances = [frechet_distance(real, moments(extractor.embed(floats(x)).features.numpy())) for x in spoilt]
     assert all(b > 1.2 * a for a, b in pairwise(distances))
 
 

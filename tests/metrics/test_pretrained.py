@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import math
 import pickle
 import shutil
+import threading
+import warnings
+from collections.abc import Iterator
 from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +19,168 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ganglion.errors import DataError
-from ganglion.metrics.pretrained import hf_extractor, timm_extractor
+from ganglion.metrics.pretrained import (
+    INCEPTION_FILE,
+    hf_extractor,
+    inception_at_hand,
+    inception_extractor,
+    timm_extractor,
+    torchscript_extractor,
+)
 
 CPU = torch.device("cpu")
+
+
+class InceptionLike(nn.Module):
+    """Has the two ways in which the file of the StyleGAN line is called."""
+
+    def forward(self, images: Tensor, return_features: bool = False, no_output_bias: bool = False) -> Tensor:
+        assert images.dtype == torch.uint8
+        assert images.shape[1] == 3
+        means = images.float().mean((2, 3))
+        if return_features:
+            return means
+        return torch.softmax(means + (0.0 if no_output_bias else 100.0), 1)
+
+
+class Plain(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, :, ::2, ::2]
+
+
+class Wrong(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.sum()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...
+
+
+def scripted(network: nn.Module, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(network).save(str(path))
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server on this machine, and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}", folder
+        http.shutdown()
+        thread.join()
+
+
+def test_the_inception_is_fetched_once_checked_and_kept(server: tuple[str, Path], tmp_path: Path) -> None:
+    address, folder = server
+    file = scripted(InceptionLike(), folder / INCEPTION_FILE)
+    url, key = f"{address}/{INCEPTION_FILE}", sha256(file)
+    first = inception_extractor(tmp_path / "cache", CPU, url, key)
+    file.unlink()
+    again = inception_extractor(tmp_path / "cache", CPU, url, key)
+    assert first.hash == again.hash == key
+    assert inception_at_hand(tmp_path / "cache", {}) == tmp_path / "cache" / "extractors" / INCEPTION_FILE
+    images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
+    seen = first.look(images)
+    assert seen.features[0].tolist() == [0, 128, 255]
+    assert seen.probabilities is not None
+    assert seen.probabilities.shape == (2, 3)
+    assert first.look(torch.zeros(2, 1, 4, 4)).features[0].tolist() == [128, 128, 128]
+
+
+def test_what_is_not_the_file_that_was_promised_is_not_kept(server: tuple[str, Path], tmp_path: Path) -> None:
+    address, folder = server
+    (folder / INCEPTION_FILE).write_bytes(b"something else")
+    with pytest.raises(DataError, match="it was not kept; offline there are --features learned"):
+        inception_extractor(tmp_path / "cache", CPU, f"{address}/{INCEPTION_FILE}", "00" * 32)
+    assert inception_at_hand(tmp_path / "cache", {}) is None
+
+
+def test_without_a_network_it_names_the_file_its_place_and_the_offline_choices(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        inception_extractor(tmp_path, CPU, "http://127.0.0.1:9/x")
+    for part in (INCEPTION_FILE, str(tmp_path / "extractors"), "GANGLION_INCEPTION=FILE", "learned, random, pixels"):
+        assert part in str(raised.value)
+
+
+def test_a_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
+    file = scripted(InceptionLike(), tmp_path / "mine.pt")
+    assert inception_at_hand(tmp_path, {"GANGLION_INCEPTION": str(file)}) == file
+    assert inception_at_hand(tmp_path, {"GANGLION_INCEPTION": str(tmp_path / "none.pt")}) is None
+
+
+def test_another_file_under_its_name_is_refused_and_can_be_used_by_its_own(tmp_path: Path) -> None:
+    scripted(Plain(), tmp_path / "extractors" / INCEPTION_FILE)
+    with pytest.raises(DataError, match=r"is not inception.*--features torchscript:"):
+        inception_extractor(tmp_path, CPU)
+
+
+def test_another_file_is_not_even_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening runs code."""
+    opened: list[object] = []
+    monkeypatch.setattr(torch.jit, "load", lambda file, **_: opened.append(file))
+    file = scripted(Plain(), tmp_path / "extractors" / INCEPTION_FILE)
+    with pytest.raises(DataError, match="is not inception"):
+        inception_extractor(tmp_path, CPU)
+    assert opened == []
+    torch.jit.load(str(file))
+    assert opened == [str(file)]
+
+
+def test_what_is_opened_is_what_was_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the file is another one by then."""
+    file = scripted(InceptionLike(), tmp_path / "extractors" / INCEPTION_FILE)
+    key = sha256(file)
+    load = torch.jit.load
+
+    def late(source: object, **settings: object) -> object:
+        scripted(Plain(), file)
+        return load(source, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.jit, "load", late)
+    found = inception_extractor(tmp_path, CPU, sha256=key)
+    assert sha256(file) != key
+    assert found.look(torch.ones(2, 3, 4, 4)).features[0].tolist() == [255, 255, 255]
+
+
+def test_any_scripted_network_can_be_used_and_feature_maps_are_averaged(tmp_path: Path) -> None:
+    extractor = torchscript_extractor(scripted(Plain(), tmp_path / "net.pt"), CPU)
+    images = torch.rand(3, 2, 8, 8)
+    assert torch.allclose(extractor.embed(images).features, images[:, :, ::2, ::2].mean((2, 3)))
+    assert extractor.hash == sha256(tmp_path / "net.pt")
+
+
+def test_a_network_that_returns_no_features_is_told_what_it_must_return(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must return a tensor \(N, A\) or \(N, A, H, W\)"):
+        torchscript_extractor(scripted(Wrong(), tmp_path / "net.pt"), CPU).look(torch.rand(3, 2, 8, 8))
+
+
+def test_a_network_for_other_images_says_which_it_was_shown(tmp_path: Path) -> None:
+    extractor = torchscript_extractor(scripted(nn.Conv2d(3, 4, 3), tmp_path / "net.pt"), CPU)
+    with pytest.raises(DataError, match=r"cannot take images \(2, 1, 8, 8\)"):
+        extractor.embed(torch.rand(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK not torchscript"])
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "net.pt").write_bytes(content)
+    with pytest.raises(DataError, match=r"net.pt cannot be read \(.*\); offline there are"):
+        torchscript_extractor(tmp_path / "net.pt", CPU)
+
+
+CPU_PRETRAINED = torch.device("cpu")
 transformers = pytest.importorskip("transformers", reason="the extra hf is not installed")
 
 
@@ -84,8 +248,8 @@ class Canary:
 
 def test_timm_gets_images_as_its_network_was_trained(tmp_path: Path) -> None:
     network = Corner()
-    extractor = timm_extractor("corner", CPU, lambda: timm_like(network), Hub(tmp_path))
-    features = extractor.look(torch.full((2, 3, 32, 40), 0.5)).features
+    extractor = timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network), Hub(tmp_path))
+    features = extractor.embed(torch.full((2, 3, 32, 40), 0.5)).features
     assert network.shown.shape == (2, 3, 24, 24)
     assert features[0].tolist() == pytest.approx(
         [(0.75 - 0.5) / 0.5, (0.75 - 0.4) / 0.25, (0.75 - 0.3) / 0.125], abs=1e-4
@@ -95,7 +259,7 @@ def test_timm_gets_images_as_its_network_was_trained(tmp_path: Path) -> None:
 
 def test_gray_images_become_colour_images_of_equal_channels(tmp_path: Path) -> None:
     network = Corner()
-    timm_extractor("corner", CPU, lambda: timm_like(network), Hub(tmp_path)).look(torch.zeros(2, 1, 24, 24))
+    timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network), Hub(tmp_path)).look(torch.zeros(2, 1, 24, 24))
     assert network.shown.shape == (2, 3, 24, 24)
 
 
@@ -111,14 +275,14 @@ def test_the_weights_of_timm_come_from_the_hub_as_safetensors(
     name: str, asked: tuple[Any, ...], tmp_path: Path
 ) -> None:
     network, hub = Corner(), Hub(tmp_path)
-    timm_extractor(name, CPU, lambda: timm_like(network), hub)
+    timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(network), hub)
     assert hub.asked == [asked]
     assert network.level.tolist() == [7]
 
 
 def test_the_weights_of_timm_can_be_in_a_folder(tmp_path: Path) -> None:
     network, hub = Corner(), Hub(tmp_path)
-    timm_extractor(f"local-dir:{tmp_path}", CPU, lambda: timm_like(network), hub)
+    timm_extractor(f"local-dir:{tmp_path}", CPU_PRETRAINED, lambda: timm_like(network), hub)
     assert (hub.asked, network.level.tolist()) == ([], [7])
 
 
@@ -129,7 +293,7 @@ def test_pickled_weights_of_timm_are_refused_whatever_they_are_called(source: st
     (tmp_path / file).write_bytes(pickle.dumps({"level": Canary(tmp_path / "sung")}))
     name = f"{source}{tmp_path}" if source == "local-dir:" else source
     with pytest.raises(DataError, match=r"cannot be had as safetensors"):
-        timm_extractor(name, CPU, lambda: timm_like(Corner()), hub)
+        timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(Corner()), hub)
     assert not (tmp_path / "sung").exists()
 
 
@@ -148,14 +312,14 @@ def without_torchvision() -> Any:
 @pytest.mark.parametrize(("extractor", "library"), [(timm_extractor, "timm"), (hf_extractor, "transformers")])
 def test_without_its_library_it_says_what_to_install_and_what_works_without(extractor: Any, library: str) -> None:
     with pytest.raises(DataError, match=rf"needs {library}: pip install {library}, or use learned or random"):
-        extractor("resnet18", CPU, partial(missing, library))
+        extractor("resnet18", CPU_PRETRAINED, partial(missing, library))
 
 
 @pytest.mark.parametrize(("extractor", "library"), [(timm_extractor, "timm"), (hf_extractor, "transformers")])
 @pytest.mark.parametrize("failing", [broken, without_torchvision])
 def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str, failing: Any) -> None:
     with pytest.raises(DataError, match=rf"{library} is installed and cannot be imported \(.*torchvision"):
-        extractor("resnet18", CPU, failing)
+        extractor("resnet18", CPU_PRETRAINED, failing)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +328,7 @@ def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str
 )
 def test_a_network_that_cannot_be_had_is_said_in_one_line(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
-        timm_extractor(name, CPU, lambda: timm_like(Corner()), Hub(tmp_path))
+        timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(Corner()), Hub(tmp_path))
     assert str(raised.value).startswith(f"timm:{name} cannot be had as safetensors ({reason}")
     assert str(raised.value).endswith("offline there are learned and random")
     assert "\n" not in str(raised.value)
@@ -193,15 +357,15 @@ def small_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_transformer_is_read_from_a_folder_and_agrees_with_itself(small_vit: Path) -> None:
-    extractor = hf_extractor(str(small_vit), CPU)
+    extractor = hf_extractor(str(small_vit), CPU_PRETRAINED)
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    features = extractor.look(images).features
+    features = extractor.embed(images).features
     model = transformers.AutoModel.from_pretrained(small_vit).eval()
     with torch.no_grad():
         expected = model(pixel_values=((images + 1) / 2 - 0.5) / 0.25).pooler_output
     assert torch.allclose(features, expected, atol=1e-5)
     assert math.isfinite(float(features.sum()))
-    assert extractor.hash == hf_extractor(str(small_vit), CPU).hash
+    assert extractor.hash == hf_extractor(str(small_vit), CPU_PRETRAINED).hash
 
 
 def test_pickled_weights_of_a_transformer_are_refused(small_vit: Path, tmp_path: Path) -> None:
@@ -210,7 +374,7 @@ def test_pickled_weights_of_a_transformer_are_refused(small_vit: Path, tmp_path:
     (tmp_path / "model.safetensors").unlink()
     torch.save(weights, tmp_path / "pytorch_model.bin")
     with pytest.raises(DataError, match=r"cannot be had as safetensors"):
-        hf_extractor(str(tmp_path), CPU)
+        hf_extractor(str(tmp_path), CPU_PRETRAINED)
 
 
 def test_code_of_a_hub_is_never_run_and_nobody_is_asked(small_vit: Path) -> None:
@@ -226,10 +390,10 @@ def test_code_of_a_hub_is_never_run_and_nobody_is_asked(small_vit: Path) -> None
     library = SimpleNamespace(
         AutoModel=recording(transformers.AutoModel), AutoImageProcessor=recording(transformers.AutoImageProcessor)
     )
-    hf_extractor(str(small_vit), CPU, lambda: library)
+    hf_extractor(str(small_vit), CPU_PRETRAINED, lambda: library)
     assert [settings["trust_remote_code"] for settings in asked] == [False, False]
 
 
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be had .*; offline there are learned and random"):
-        hf_extractor(str(tmp_path), CPU)
+        hf_extractor(str(tmp_path), CPU_PRETRAINED)

@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from ganglion.metrics.extractor import Extractor, Features, Seen
-from ganglion.metrics.frechet import frechet_distance, moments
-from ganglion.metrics.images import ImageSet, array_set
-from ganglion.metrics.scores import MEASURES, SCORES, Look, NotMeasurable, Pair
+from ganglion.metrics.distances import frechet_distance, moments
+from ganglion.metrics.features import Extractor, ExtractorOutput, Features, ImageSet, array_set
+from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurable, Pair
 
-EXTRACTOR = Extractor("test", "0", "", lambda images: Seen(images.flatten(1), None), torch.device("cpu"))
+EXTRACTOR = Extractor("test", "0", "", lambda images: ExtractorOutput(images.flatten(1), None), torch.device("cpu"))
 
 
-def look(n: int, seed: int, shift: float = 0.0, classes: int = 0, width: int = 4) -> Look:
+def look(n: int, seed: int, shift: float = 0.0, classes: int = 0, width: int = 4) -> ExtractedSet:
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (n, 16, 16, 1), np.uint8)
     features = random.normal(shift, 1, (n, width)).astype(np.float32)
     probabilities = np.eye(classes, dtype=np.float32)[random.integers(0, classes, n)] if classes else None
-    return Look(array_set(f"set {seed}", images), Features(features, probabilities))
+    return ExtractedSet(array_set(f"set {seed}", images), Features(features, probabilities))
 
 
 class Notes:
@@ -27,7 +26,13 @@ class Notes:
         self.said: list[str] = []
 
 
-def pair(real: Look, fake: Look, unseen: Look | None = None, notes: Notes | None = None, **changes: object) -> Pair:
+def pair(
+    real: ExtractedSet,
+    fake: ExtractedSet,
+    unseen: ExtractedSet | None = None,
+    notes: Notes | None = None,
+    **changes: object,
+) -> Pair:
     extractor = Extractor(**{**EXTRACTOR.__dict__, **changes})
     say = notes.said.append if notes else lambda text: None
     return Pair(real, fake, unseen, extractor, np.random.default_rng(0), say)
@@ -113,7 +118,7 @@ def test_the_inception_score_is_for_inception_alone():
 def test_no_critic_is_built_for_a_size_that_no_network_has():
     odd = ImageSet("odd", np.zeros((30, 17, 16, 1), np.uint8), "x")
     with pytest.raises(NotMeasurable, match="cannot be reached"):
-        MEASURES["critic"](pair(Look(odd, look(30, 0).seen), look(30, 1)))
+        MEASURES["critic"](pair(ExtractedSet(odd, look(30, 0).seen), look(30, 1)))
 
 
 def test_a_part_of_a_look_keeps_images_and_features_together():

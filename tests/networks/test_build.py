@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from ganglion.networks import dcgan
-from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.build import Cost, build_discriminator, build_generator, cost_of
+from ganglion.networks.initialise import SCHEMES
 from ganglion.recipe.resolve import resolve, update
 from ganglion.recipe.schema import Recipe
 
@@ -56,13 +57,13 @@ def test_building_seeds_no_generator_of_any_device(build, monkeypatch):
     torch.manual_seed(0)
     assert seeded  # what a seed for all devices would show
     seeded.clear()
-    build(recipe(discriminator__spectral=True))
+    build(recipe(discriminator__spectral_norm=True))
     assert seeded == []
 
 
 def test_spectral_norms_first_vectors_are_those_of_the_seed():
     """The sums were taken on another day: the vectors come from PyTorch's own generator, seeded with the recipe's seed."""
-    first, again = (build_discriminator(recipe(discriminator__spectral=True)) for _ in range(2))
+    first, again = (build_discriminator(recipe(discriminator__spectral_norm=True)) for _ in range(2))
     assert equal(first, again)
     vectors = [buffer for name, buffer in first.named_buffers() if name.endswith("_u")]
     assert [float(vector.sum()) for vector in vectors] == pytest.approx([0.7018, -0.4222, -1.0], abs=1e-4)
@@ -98,3 +99,36 @@ def test_gs_images_are_channels_last_and_fit_d_without_a_copy():
 def test_a_recipe_whose_images_are_not_settled_is_refused(build, unsettled):
     with pytest.raises(ValueError, match="settled before networks are built"):
         build(update(recipe(), **unsettled))
+
+
+PAPER = {"data.size": 64, "data.channels": 3, "latent.dim": 100, "generator.width": 64, "discriminator.width": 64}
+
+
+def test_the_cost_of_g_is_that_of_a_hand_computation():
+    linear = 100 * 512 * 4 * 4
+    # a transposed convolution multiplies each of its input's pixels with each of its weights
+    convolved = sum(h * h * i * o * 16 for h, i, o in [(4, 512, 256), (8, 256, 128), (16, 128, 64), (32, 64, 3)])
+    assert cost_of(resolve("dcgan", PAPER))[0] == Cost(3_576_707, 2 * (linear + convolved))
+
+
+def test_the_cost_of_d_is_that_of_a_hand_computation():
+    linear = 512 * 4 * 4
+    # a convolution multiplies each of its weights once for each of its output's pixels
+    convolved = sum(h * h * i * o * 16 for h, i, o in [(32, 3, 64), (16, 64, 128), (8, 128, 256), (4, 256, 512)])
+    assert cost_of(resolve("dcgan", PAPER))[1] == Cost(2_765_633, 2 * (linear + convolved))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("norm", ["batch", "instance", "layer", "none"])
+def test_the_cost_does_not_depend_on_the_first_weights(scheme, norm):
+    small = {"data.size": 16, "data.channels": 1, "generator.norm": norm, "discriminator.norm": norm}
+    assert cost_of(resolve("dcgan", small | {"init.scheme": scheme})) == cost_of(resolve("dcgan", small))
+
+
+def test_a_network_of_billions_of_weights_is_costed_without_making_them():
+    huge = PAPER | {"data.size": 1024, "generator.width": 1024, "discriminator.width": 1024}
+    assert cost_of(resolve("dcgan", huge))[0].parameters > 10**9  # 4 GB and more, had they been made
+
+
+def test_a_cost_reads_in_millions():
+    assert str(Cost(3_576_707, 856_881_664)) == "3.58 M parameters, 856.9 MFLOP an image"

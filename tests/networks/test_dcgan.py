@@ -3,9 +3,8 @@ import torch
 from torch import nn
 
 from ganglion.networks import dcgan
-from ganglion.networks.layers import ACTIVATIONS
-from ganglion.networks.norms import NORMS
-from ganglion.recipe.families import DcganDiscriminator, DcganGenerator
+from ganglion.networks.layers import ACTIVATIONS, NORMS
+from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator
 from ganglion.recipe.size import chain_to
 
 SIZES = [(16, 16), (28, 28), (32, 32), (48, 48), (64, 64), (96, 64), (64, 96), (128, 128)]

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.networks.cost import cost_of
-from ganglion.networks.norms import REFERENCE
+from ganglion.networks.build import build_discriminator, build_generator, cost_of
+from ganglion.networks.layers import REFERENCE
 from ganglion.networks.sampling import generate
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
@@ -162,7 +161,7 @@ def test_a_recipe_knows_how_many_blocks_its_d_has(family: str, size: str) -> Non
 
 @pytest.mark.parametrize("family", ["dcgan", "resnet"])
 def test_spectral_normalisation_brings_every_layers_largest_singular_value_to_1(family: str) -> None:
-    settings = recipe(family, discriminator__spectral=True, discriminator__norm="none", conditioning="embedding")
+    settings = recipe(family, discriminator__spectral_norm=True, discriminator__norm="none", conditioning="embedding")
     d = build_discriminator(settings)
     for _ in range(30):
         d(some(2, 3, 16, 16), torch.tensor([0, 1]))
@@ -174,7 +173,7 @@ def test_spectral_normalisation_brings_every_layers_largest_singular_value_to_1(
 
 
 def test_spectral_normalisation_is_reproducible_and_its_cost_can_be_counted() -> None:
-    settings = recipe("resnet", discriminator__spectral=True, discriminator__norm="none")
+    settings = recipe("resnet", discriminator__spectral_norm=True, discriminator__norm="none")
     first, again = (build_discriminator(settings).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     plain = recipe("resnet", discriminator__norm="none")

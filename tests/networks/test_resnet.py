@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from ganglion.networks.resnet import Down, Up
-from ganglion.recipe.families import ResnetDiscriminator, ResnetGenerator
+from ganglion.recipe.networks import ResnetDiscriminator, ResnetGenerator
 
 
 def some(*shape: int) -> Tensor:

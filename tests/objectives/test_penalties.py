@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganglion.objectives.penalties import PENALTIES, Scene, clip_weights, due, penalty_of
-from ganglion.recipe.objective import Penalty
+from ganglion.objectives.penalties import PENALTIES, PenaltyInputs, clip_weights, due, penalty_of
+from ganglion.recipe.parts import Penalty
 
 ON_GRADIENT = [kind for kind in PENALTIES if kind != "lecam"]
 
@@ -19,9 +19,11 @@ def images(seed: int, n: int = 5) -> Tensor:
 REAL, FAKE = images(0), images(1)
 
 
-def scene(judge: Callable[[Tensor], Tensor], real: Tensor = REAL, fake: Tensor = FAKE, **more: Tensor) -> Scene:
+def inputs(
+    judge: Callable[[Tensor], Tensor], real: Tensor = REAL, fake: Tensor = FAKE, **more: Tensor
+) -> PenaltyInputs:
     means = {"mean_real": torch.tensor(0.0), "mean_fake": torch.tensor(0.0)} | more
-    return Scene(judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3), **means)
+    return PenaltyInputs(judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3), **means)
 
 
 class Quadratic(nn.Module):
@@ -50,19 +52,19 @@ class Linear(nn.Module):
 def test_r1_and_r2_are_half_the_squared_gradient_where_they_look() -> None:
     for kind, where in (("r1", REAL), ("r2", FAKE)):
         expected = 9 * where.square().flatten(1).sum(1).mean() / 2  # |a x|^2 / 2 with a = 3
-        torch.testing.assert_close(PENALTIES[kind](scene(Quadratic(3.0))), expected)
+        torch.testing.assert_close(PENALTIES[kind](inputs(Quadratic(3.0))), expected)
 
 
 @pytest.mark.parametrize(("length", "two_sided", "one_sided"), [(3.0, 4.0, 4.0), (1.0, 0.0, 0.0), (0.25, 0.5625, 0.0)])
 def test_on_a_linear_d_the_length_of_its_weight_counts(length: float, two_sided: float, one_sided: float) -> None:
-    towards_1 = (("gradient", two_sided), ("dragan", two_sided), ("gradient-one-sided", one_sided))
+    towards_1 = (("wgan-gp", two_sided), ("dragan", two_sided), ("wgan-lp", one_sided))
     towards_0 = (("r1", length**2 / 2), ("r2", length**2 / 2))
     for kind, expected in towards_1 + towards_0:
-        assert PENALTIES[kind](scene(Linear(length))).item() == pytest.approx(expected, abs=1e-12)
+        assert PENALTIES[kind](inputs(Linear(length))).item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_lecam_draws_logits_towards_the_other_sides_running_mean() -> None:
-    judged = scene(Linear(1.0), mean_real=torch.tensor(2.0), mean_fake=torch.tensor(-1.0))
+    judged = inputs(Linear(1.0), mean_real=torch.tensor(2.0), mean_fake=torch.tensor(-1.0))
     real, fake = judged.real_logits.detach().numpy(), judged.fake_logits.detach().numpy()
     assert PENALTIES["lecam"](judged).item() == pytest.approx(((real + 1) ** 2).mean() + ((fake - 2) ** 2).mean())
 
@@ -77,7 +79,7 @@ def test_it_agrees_with_finite_differences_on_a_network(kind: str) -> None:
         seen.append(x.detach())
         return network(x)
 
-    found = PENALTIES[kind](scene(judge))
+    found = PENALTIES[kind](inputs(judge))
     where, step, squared = seen[-1], 1e-6, torch.zeros(5, dtype=torch.float64)
     with torch.no_grad():
         for i in range(24):
@@ -86,7 +88,7 @@ def test_it_agrees_with_finite_differences_on_a_network(kind: str) -> None:
             nudge = nudge.view(1, 2, 3, 4)
             squared += ((network(where + nudge) - network(where - nudge)) / (2 * step)).square()
     beyond = squared.sqrt() - 1
-    one_sided = beyond.clamp_min(0) if kind == "gradient-one-sided" else beyond
+    one_sided = beyond.clamp_min(0) if kind == "wgan-lp" else beyond
     expected = squared.mean() / 2 if kind in ("r1", "r2") else one_sided.square().mean()
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
 
@@ -96,7 +98,7 @@ def test_its_gradient_for_ds_weights_passes_gradcheck(kind: str) -> None:
     weight = torch.randn(24, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64) / 3
 
     def penalty(w: Tensor) -> Tensor:
-        return PENALTIES[kind](scene(lambda x: torch.sin(x.flatten(1) @ w).sum(1), REAL[:2], FAKE[:2]))
+        return PENALTIES[kind](inputs(lambda x: torch.sin(x.flatten(1) @ w).sum(1), REAL[:2], FAKE[:2]))
 
     assert torch.autograd.gradcheck(penalty, (weight.requires_grad_(),))
 
@@ -104,7 +106,7 @@ def test_its_gradient_for_ds_weights_passes_gradcheck(kind: str) -> None:
 @pytest.mark.parametrize("kind", ON_GRADIENT)
 def test_a_d_that_is_flat_everywhere_gets_no_gradient_that_is_not_a_number(kind: str) -> None:
     flat = Quadratic(0.0)
-    PENALTIES[kind](scene(flat)).backward()
+    PENALTIES[kind](inputs(flat)).backward()
     assert flat.a.grad is not None
     assert flat.a.grad.isfinite()
 
@@ -117,11 +119,11 @@ def seen_by(kind: str, real: Tensor, fake: Tensor) -> Tensor:
         seen.append(x.detach())
         return Quadratic(1.0)(x)
 
-    PENALTIES[kind](scene(judge, real, fake))
+    PENALTIES[kind](inputs(judge, real, fake))
     return seen[-1]
 
 
-@pytest.mark.parametrize("kind", ["gradient", "gradient-one-sided"])
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan-lp"])
 def test_interpolates_lie_between_each_real_and_its_fake_anywhere_on_the_line(kind: str) -> None:
     real, fake = torch.zeros(400, 1, 2, 2, dtype=torch.float64), torch.ones(400, 1, 2, 2, dtype=torch.float64)
     shares = seen_by(kind, real, fake).flatten(1)
@@ -145,16 +147,16 @@ def test_dragan_does_not_look_at_the_fakes() -> None:
 def test_no_gradient_flows_back_into_the_images() -> None:
     fake = FAKE.clone().requires_grad_()
     for kind in ON_GRADIENT:
-        value = penalty_of(Penalty(kind=kind), scene(Quadratic(3.0), REAL, fake)._replace(fake=fake))
+        value = penalty_of(Penalty(kind=kind), inputs(Quadratic(3.0), REAL, fake)._replace(fake=fake))
         assert torch.autograd.grad(value, fake, allow_unused=True) == (None,)
 
 
 @pytest.mark.parametrize("every", [1, 4])
 def test_a_lazy_penalty_pulls_as_hard_on_average_as_one_at_every_update(every: int) -> None:
-    lazy = Penalty(kind="r1", weight=0.7, every=every)
-    values = [sum(penalty_of(p, scene(Quadratic(3.0))).item() for p in due((lazy,), update)) for update in range(8)]
+    lazy = Penalty(kind="r1", weight=0.7, interval_updates=every)
+    values = [sum(penalty_of(p, inputs(Quadratic(3.0))).item() for p in due((lazy,), update)) for update in range(8)]
     assert sum(v > 0 for v in values) == 8 // every
-    assert sum(values) / 8 == pytest.approx(0.7 * PENALTIES["r1"](scene(Quadratic(3.0))).item())
+    assert sum(values) / 8 == pytest.approx(0.7 * PENALTIES["r1"](inputs(Quadratic(3.0))).item())
 
 
 @pytest.mark.parametrize("kind", PENALTIES)
@@ -167,9 +169,9 @@ def test_it_is_computed_in_float32_inside_bf16_autocast(kind: str) -> None:
         kinds.append(logits.dtype)
         return logits
 
-    plain = penalty_of(Penalty(kind=kind), scene(judge, REAL.float(), FAKE.float()))
+    plain = penalty_of(Penalty(kind=kind), inputs(judge, REAL.float(), FAKE.float()))
     with torch.autocast("cpu", torch.bfloat16):
-        wide = scene(judge, REAL.float(), FAKE.float())
+        wide = inputs(judge, REAL.float(), FAKE.float())
         kinds.clear()
         inside = penalty_of(Penalty(kind=kind), wide)
     assert inside.dtype == torch.float32

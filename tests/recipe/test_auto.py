@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from ganglion.recipe.auto import FEW, Facts, choose
+from ganglion.recipe.auto import FEW, DataFacts, choose
 from ganglion.recipe.resolve import resolve
 
-FACTS = Facts(images=60_000, size=(32, 32), channels=1, classes=10, device="cpu")
+FACTS = DataFacts(images=60_000, size=(32, 32), channels=1, classes=10, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ganglion.recipe.resolve import flatten, preset_names, preset_text, resolve
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-ON_GRADIENT = ["r1", "r2", "gradient", "gradient-one-sided", "dragan"]
+ON_GRADIENT = ["r1", "r2", "wgan-gp", "wgan-lp", "dragan"]
 
 
 def penalty(kind: str) -> dict[str, object]:
@@ -34,7 +34,10 @@ def test_a_penalty_on_ds_logits_goes_with_batch_norm() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective.clip": 0.01, "discriminator.spectral": True}, "objective.clip bounds .*discriminator.spectral"),
+        (
+            {"objective.weight_clip": 0.01, "discriminator.spectral_norm": True},
+            "objective.weight_clip bounds .*discriminator.spectral_norm",
+        ),
         ({"objective.real_label": 0.9, "objective.adversarial": "hinge"}, "the loss hinge has no labels"),
         ({"objective.adversarial_weight": 0}, "nothing would teach G"),
         (
@@ -61,7 +64,7 @@ def test_parts_that_cannot_work_together_are_refused_with_the_reason(changes: di
 
 def test_each_of_them_is_fine_without_the_other() -> None:
     for changes in (
-        {"objective.clip": 0.01}, {"discriminator.spectral": True}, {"objective.real_label": 0.9},
+        {"objective.weight_clip": 0.01}, {"discriminator.spectral_norm": True}, {"objective.real_label": 0.9},
         {"objective.adversarial_weight": 0, "objective.feature_matching.weight": 1},
         {"data.conditional": True, "generator.norm": "virtual-batch"},
         {"augment.kind": "ada", "objective.adversarial": "hinge"}, {"augment.kind": "ada"},
@@ -80,7 +83,7 @@ def test_another_family_keeps_the_values_that_it_knows_and_drops_the_others() ->
     recipe = resolve("dcgan", {"generator.family": "resnet", "generator.width": 24})
     assert recipe.generator.family == "resnet"
     assert (recipe.generator.width, recipe.generator.norm) == (24, "batch")  # type: ignore[union-attr]
-    rmsprop = resolve("dcgan", {"optimizer.discriminator.algorithm": "rmsprop"}).optimizer.discriminator
+    rmsprop = resolve("dcgan", {"optimizer.discriminator.kind": "rmsprop"}).optimizer.discriminator
     assert (rmsprop.algorithm, rmsprop.lr) == ("rmsprop", 2e-4)
 
 
@@ -113,7 +116,7 @@ def test_a_file_may_leave_out_which_part_it_means(tmp_path) -> None:  # type: ig
     file = tmp_path / "mine.yaml"
     file.write_text("generator: {width: 5}\noptimizer: {generator: {lr: 0.001}}\ntraining: {steps: 3}\n")
     recipe = resolve(file)
-    assert (recipe.generator.family, recipe.generator.width, recipe.optimizer.generator.algorithm) == (
+    assert (recipe.generator.family, recipe.generator.width, recipe.optimizer.generator.kind) == (
         "dcgan",
         5,
         "adam",
@@ -158,14 +161,14 @@ def test_the_presets_are_those_that_the_documentation_lists() -> None:
 
 def test_the_papers_numbers_stand_in_their_recipes() -> None:
     wgan, gp, improved, fm = (resolve(name) for name in ("wgan", "wgan-gp", "improved", "dcgan-fm"))
-    assert (wgan.objective.clip, wgan.balance.d_steps, wgan.optimizer.generator.lr) == (0.01, 5, 5e-5)
-    assert wgan.optimizer.generator.algorithm == wgan.optimizer.discriminator.algorithm == "rmsprop"
-    assert [(p.kind, p.weight) for p in gp.objective.penalties] == [("gradient", 10)]
+    assert (wgan.objective.weight_clip, wgan.balance.d_steps, wgan.optimizer.generator.lr) == (0.01, 5, 5e-5)
+    assert wgan.optimizer.generator.kind == wgan.optimizer.discriminator.kind == "rmsprop"
+    assert [(p.kind, p.weight) for p in gp.objective.penalties] == [("wgan-gp", 10)]
     assert (gp.balance.d_steps, gp.optimizer.generator.beta1, gp.optimizer.generator.beta2) == (5, 0.0, 0.9)  # type: ignore[union-attr]
     five = (
         improved.objective.real_label,
         improved.objective.feature_matching.weight > 0,
-        improved.objective.history > 0,
+        improved.objective.historical_averaging_weight > 0,
     )
     assert five == (0.9, True, True)
     assert (improved.generator.norm, improved.discriminator.minibatch) == ("virtual-batch", "discrimination")  # type: ignore[union-attr]

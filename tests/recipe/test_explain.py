@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ganglion.recipe.explain import did_you_mean, explain, known_keys
-from ganglion.recipe.objective import AdversarialName
+from ganglion.recipe.parts import AdversarialName
 from ganglion.recipe.schema import Recipe
 
 

@@ -11,7 +11,7 @@ import vl_convert
 
 from ganglion.report.bands import Band
 from ganglion.report.charts import POINTS, Frame, fan_column, fans, lines, spans_chart, thinned
-from ganglion.report.history import Span
+from ganglion.runs.history import Span
 
 FRAME = Frame(100.0, [Span("stalled", "watch", 20.0, 60.0), Span("mode-collapse", "failing", 40.0, None)])
 TABLE = [{"kimg": float(kimg), "D": 1.0 + kimg, "G": 0.0 if kimg == 50 else 2.0 * kimg + 1} for kimg in range(101)]

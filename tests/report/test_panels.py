@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import vl_convert
 
-from ganglion.report.history import History, Span, history_of
-from ganglion.report.panels import PLANS, compared_panels, panels_of, quantiles
+from ganglion.report.panels import PANEL_SPECS, compared_panels, panels_of, quantiles
+from ganglion.runs.history import RunHistory, Span, run_history
 from made_records import healthy
 
 
 def test_every_chart_of_a_real_run_can_be_drawn(digits_run):
-    panels = panels_of(history_of(digits_run))
+    panels = panels_of(run_history(digits_run))
     names = [panel.name for panel in panels]
     assert len(names) == len(set(names))
     assert {"loss", "logits", "separation", "diversity", "distance", "first-gradient-g", "layers-update-d"} <= set(
@@ -21,26 +21,26 @@ def test_every_chart_of_a_real_run_can_be_drawn(digits_run):
 
 
 def test_only_what_was_measured_has_a_chart():
-    names = [panel.name for panel in panels_of(History(healthy(), []))]
+    names = [panel.name for panel in panels_of(RunHistory(healthy(), []))]
     assert "speed" not in names
     assert "earth-mover" not in names
     assert {"loss", "separation", "held-out"} <= set(names)
 
 
 def test_findings_come_first_where_there_are_any():
-    panels = panels_of(History(healthy(), [Span("stalled", "watch", 1.0, None)]))
+    panels = panels_of(RunHistory(healthy(), [Span("stalled", "watch", 1.0, None)]))
     assert panels[0].name == "findings"
 
 
 def test_losses_by_part_are_shown_where_there_is_more_than_one_part():
     parts = [record | {"loss_d_adversarial": 1.0, "loss_g_adversarial": 1.0} for record in healthy()]
-    assert "loss-parts" not in [panel.name for panel in panels_of(History(parts, []))]
+    assert "loss-parts" not in [panel.name for panel in panels_of(RunHistory(parts, []))]
     more = [record | {"loss_d_r1": 0.1} for record in parts]
-    assert "loss-parts" in [panel.name for panel in panels_of(History(more, []))]
+    assert "loss-parts" in [panel.name for panel in panels_of(RunHistory(more, []))]
 
 
 def test_no_number_is_drawn_in_two_charts():
-    keys = [key for plan in PLANS for key in plan.series.values()]
+    keys = [key for plan in PANEL_SPECS for key in plan.series.values()]
     assert len(keys) == len(set(keys))
 
 
@@ -53,7 +53,7 @@ def test_points_of_a_histogram_are_those_of_what_was_counted():
 
 def test_runs_are_compared_by_what_any_of_them_measured():
     with_speed = [record | {"images_per_sec": 100.0} for record in healthy(20)]
-    panels = {p.name: p for p in compared_panels({"a.1": History(healthy(40), []), "b": History(with_speed, [])})}
+    panels = {p.name: p for p in compared_panels({"a.1": RunHistory(healthy(40), []), "b": RunHistory(with_speed, [])})}
     assert {"swd", "separation", "images-per-sec"} <= set(panels)
     for panel in panels.values():
         assert vl_convert.vegalite_to_svg(panel.chart.properties(width=300).to_dict()).count("line mark") >= 1

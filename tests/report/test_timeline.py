@@ -10,7 +10,7 @@ from PIL import Image
 import ganglion
 from ganglion.errors import DataError, RunError
 from ganglion.report.timeline import HOLD, LEAST_SIDE, write_timeline
-from ganglion.training.run import Run
+from ganglion.runs.folder import Run
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.recipe.optimizers import Optimizers
+from ganglion.recipe.parts import Optimizers
 from ganglion.recipe.resolve import resolve
 from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
 

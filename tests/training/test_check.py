@@ -10,13 +10,13 @@ import torch
 from ganglion.data.batches import Batches
 from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
-from ganglion.networks.cost import Cost
-from ganglion.networks.norms import REFERENCE
-from ganglion.recipe.request import requested_recipe
+from ganglion.networks.build import Cost
+from ganglion.networks.layers import REFERENCE
+from ganglion.platform.screen import Screen
+from ganglion.recipe.resolve import requested_recipe
 from ganglion.training.check import Check, check, of_balance, of_first_weights
-from ganglion.training.screen import Screen
 from ganglion.training.train import filled_in, first_players
-from ganglion.vitals.signal import LayerSignal
+from ganglion.vitals.gradients import LayerSignal
 from tiny import TINY
 
 
@@ -109,17 +109,17 @@ def test_every_kind_of_recipe_can_be_checked(recipe: str, cache: Path) -> None:
 
 
 def test_it_refuses_what_training_would_refuse(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(DataError, match="data.held_out is 400, and there are 400 images"):
-        looked(saved(tmp_path, NOISE), cache, set={"data.held_out": 400})
+    with pytest.raises(DataError, match="data.held_out_images is 400, and there are 400 images"):
+        looked(saved(tmp_path, NOISE), cache, set={"data.held_out_images": 400})
 
 
 def test_d_measures_against_images_that_it_trains_on(cache: Path) -> None:
     """One way for `check` and `train`: the reference batch, which holds no image that is kept from training."""
-    norm = {"discriminator.norm": "virtual-batch", "data.held_out": 1700}
+    norm = {"discriminator.norm": "virtual-batch", "data.held_out_images": 1700}
     wanted = requested_recipe("digits", recipe="improved", size=16, set={**TINY, **norm})
     store = prepare(wanted.data, cache, Screen(quiet=True))
     recipe = filled_in(wanted, store, torch.device("cpu"))
-    batches = Batches(store, 0, torch.device("cpu"), False, recipe.data.held_out or 0)
+    batches = Batches(store, 0, torch.device("cpu"), False, recipe.data.held_out_images or 0)
     reference = first_players(recipe, batches).discriminator.reference
     assert reference is not None
     assert len(reference) == REFERENCE

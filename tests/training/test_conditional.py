@@ -16,10 +16,9 @@ from ganglion.data.batches import Batches
 from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
 from ganglion.networks.build import build_generator
+from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
-from ganglion.training.checkup import Checkup
-from ganglion.training.screen import Screen
-from ganglion.training.snapshot import Snapshots
+from ganglion.training.outputs import Probe, Snapshots
 from ganglion.training.train import train
 from tiny import TINY
 
@@ -96,7 +95,7 @@ def test_the_recipe_counts_the_training_images_of_each_class(uneven: ganglion.Ru
 
 def batches_of(recipe: Recipe, cache: Path) -> Batches:
     store = prepare(recipe.data, cache, Screen(quiet=True))
-    return Batches(store, recipe.training.seed, torch.device("cpu"), True, recipe.data.held_out or 0)
+    return Batches(store, recipe.training.seed, torch.device("cpu"), True, recipe.data.held_out_images or 0)
 
 
 def test_classes_are_drawn_as_often_as_training_saw_them(uneven: ganglion.Run, cache: Path) -> None:
@@ -104,7 +103,7 @@ def test_classes_are_drawn_as_often_as_training_saw_them(uneven: ganglion.Run, c
     batches, cpu = batches_of(recipe, cache), torch.device("cpu")
     assert recipe.data.class_counts is not None
     light = recipe.data.class_counts[1] / 380
-    checkup = Checkup(recipe, batches, cpu, nullcontext)
+    checkup = Probe(recipe, batches, cpu, nullcontext)
     snapshots = Snapshots(uneven, recipe, batches, SimpleNamespace(picture=None), cpu)  # type: ignore[arg-type]
     drawn = {
         "samples": model.labels(5000, seed=3), "scores": snapshots.scored_labels, "checks": checkup.labels,

@@ -166,7 +166,7 @@ def test_the_example_of_the_documentation_runs(tmp_path: Path, cache: Path) -> N
 
 
 def test_many_channels_are_learnt_sampled_and_saved_whole(tmp_path: Path, deep_run: ganglion.Run) -> None:
-    from ganglion.cli.sample import _write
+    from ganglion.cli.draw import _write_samples as _write
 
     model = ganglion.load(deep_run)
     images = model.sample(64, seed=0)
@@ -179,7 +179,7 @@ def test_many_channels_are_learnt_sampled_and_saved_whole(tmp_path: Path, deep_r
 
 
 def test_every_sheet_shows_the_chosen_channels(deep_run: ganglion.Run) -> None:
-    from ganglion.data.sheet import sheet
+    from ganglion.pictures.sheets import sheet
 
     images = ganglion.load(deep_run, checkpoint="latest").sample(64, seed=0)
     with Image.open(deep_run.fixed_samples / "00000010.png") as picture:

@@ -14,18 +14,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ganglion.data.batches import Batch
-from ganglion.data.plane import PLANES, PlaneBatches
 from ganglion.networks.initialise import initialise
-from ganglion.networks.mlp import PlaneGenerator, plane_discriminator
 from ganglion.objectives.adversarial import ADVERSARIAL
+from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import restore, save_checkpoint
 from ganglion.streams import Purpose, stream
-from ganglion.training.checkpoint import restore, save_checkpoint
-from ganglion.training.checkup import LastStep
-from ganglion.training.interrupt import Interrupt
-from ganglion.training.loop import Desk, train_loop
-from ganglion.training.players import Players, Position, assemble, build_players
+from ganglion.training.loop import RunOutputs, train_loop
+from ganglion.training.outputs import LastStep
+from ganglion.training.players import Players, TrainingProgress, assemble, build_players
+from gaussian_mixtures import PLANES, PlaneBatches, PlaneGenerator, plane_discriminator
 
 
 def recipe(**changes: object) -> Recipe:
@@ -57,9 +56,9 @@ class Recorded(PlaneBatches):
 
 
 def run(
-    settings: Recipe, players: Players | None = None, position: Position | None = None
-) -> tuple[Players, Position, Recorded]:
-    players, position, batches = players or players_for(settings), position or Position(), Recorded()
+    settings: Recipe, players: Players | None = None, position: TrainingProgress | None = None
+) -> tuple[Players, TrainingProgress, Recorded]:
+    players, position, batches = players or players_for(settings), position or TrainingProgress(), Recorded()
     train_loop(Fabric(accelerator="cpu", devices=1), settings, batches, players, position, None, Interrupt())
     return players, position, batches
 
@@ -135,7 +134,7 @@ def test_a_penalty_looks_at_images_as_d_saw_them(penalty: str, place: int) -> No
 
 
 def test_a_lazy_penalty_is_computed_at_every_so_many_updates_of_d_and_not_of_g() -> None:
-    lazy = [{"kind": "r1", "every": 2}]
+    lazy = [{"kind": "r1", "interval_updates": 2}]
     seen = inputs_of_d(recipe(balance__d_steps=3, training__steps=4, objective__penalties=lazy))
     assert len(seen) == 12 * 2 + 12 // 2 + 4
 
@@ -176,7 +175,7 @@ def test_both_players_rates_follow_schedule_and_warm_up() -> None:
 
 
 def test_what_is_pulled_towards_is_the_mean_of_a_players_weights_over_all_steps() -> None:
-    settings = recipe(objective__history=0.1, balance__d_steps=2)
+    settings = recipe(objective__historical_averaging_weight=0.1, balance__d_steps=2)
     players = players_for(settings)
     seen = {name: [weights(players.networks()[name])] for name in ("generator", "discriminator")}
     for name in seen:
@@ -202,7 +201,7 @@ def weights_of_gradients(network: nn.Module) -> list[Tensor]:
 
 
 def test_clipped_weights_are_within_the_bound_after_every_step_of_d() -> None:
-    settings = recipe(objective__adversarial="wasserstein", objective__clip=0.03, balance__d_steps=2)
+    settings = recipe(objective__adversarial="wasserstein", objective__weight_clip=0.03, balance__d_steps=2)
     players, largest = players_for(settings), []
     at_each_step(
         players.optimizer_g, lambda: largest.append(max(float(w.abs().max()) for w in weights(players.discriminator)))
@@ -214,7 +213,7 @@ def test_clipped_weights_are_within_the_bound_after_every_step_of_d() -> None:
 
 @pytest.mark.parametrize(("separation", "moved"), [(0.99, "g"), (0.01, "d")])
 def test_a_player_with_too_large_a_lead_waits_and_the_other_learns(separation: float, moved: str) -> None:
-    settings = recipe(balance__stall=0.9, training__steps=1)
+    settings = recipe(balance__pause_above_auc=0.9, training__steps=1)
     players = players_for(settings)
     players.memory.updates += 1000
     players.memory.means[2] = separation
@@ -228,7 +227,7 @@ WAITS = [False, True, False, False, True, True, True, False, False, True, False,
 """The steps at which D sits out."""
 
 
-def penalised(settings: Recipe, players: Players, position: Position | None = None) -> list[bool]:
+def penalised(settings: Recipe, players: Players, position: TrainingProgress | None = None) -> list[bool]:
     """For each update that D makes, whether its loss held the penalty, which looks at D once more; D waits as WAITS says."""
     looks, found, first = [0], [], position.step if position else 0
     waits = iter(WAITS[first:])
@@ -258,8 +257,10 @@ def test_a_lazy_penalty_is_in_every_so_many_of_the_updates_that_d_makes(d_steps:
 
 
 def stalling(d_steps: int, every: int) -> Recipe:
-    lazy = [{"kind": "r1", "every": every}]
-    return recipe(balance__stall=0.9, balance__d_steps=d_steps, objective__penalties=lazy, training__steps=len(WAITS))
+    lazy = [{"kind": "r1", "interval_updates": every}]
+    return recipe(
+        balance__pause_above_auc=0.9, balance__d_steps=d_steps, objective__penalties=lazy, training__steps=len(WAITS)
+    )
 
 
 @pytest.mark.parametrize("stop", [2, 5, 9])
@@ -267,7 +268,7 @@ def test_a_resumed_run_knows_which_update_of_d_comes_next(stop: int, tmp_path: P
     settings = stalling(d_steps=1, every=3)
     first, second = players_for(settings), players_for(settings)
     found = penalised(resolve(settings, {"training.steps": stop}), first)
-    save_checkpoint(tmp_path, first, Position(stop, 8 * stop))
+    save_checkpoint(tmp_path, first, TrainingProgress(stop, 8 * stop))
     found += penalised(settings, second, restore(tmp_path, second, lambda _: None))
     assert found == [number % 3 == 0 for number in range(WAITS.count(False))]
 
@@ -276,7 +277,7 @@ def test_historical_averaging_is_in_both_losses_and_holds_both_players(tmp_path:
     """So strong that it outweighs all else, it keeps weights near their first values."""
     far = {}
     for weight in (0.0, 1e4):
-        settings = recipe(objective__history=weight, training__steps=20)
+        settings = recipe(objective__historical_averaging_weight=weight, training__steps=20)
         players = players_for(settings)
         first = {name: weights(network) for name, network in players.networks().items()}
         (record,) = records_of(settings, tmp_path, players)
@@ -308,9 +309,11 @@ def test_g_learns_through_the_augmentation_that_d_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("adversarial", ADVERSARIAL)
-@pytest.mark.parametrize("penalty", ["r1", "r2", "gradient", "gradient-one-sided", "dragan", "lecam"])
+@pytest.mark.parametrize("penalty", ["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam"])
 def test_every_loss_trains_with_every_penalty(adversarial: str, penalty: str) -> None:
-    settings = recipe(objective__adversarial=adversarial, objective__penalties=[{"kind": penalty, "every": 2}])
+    settings = recipe(
+        objective__adversarial=adversarial, objective__penalties=[{"kind": penalty, "interval_updates": 2}]
+    )
     players, _, _ = run(settings)
     assert all(w.isfinite().all() for w in weights(players.generator) + weights(players.discriminator))
 
@@ -327,8 +330,8 @@ def test_a_run_that_was_saved_and_restored_ends_with_the_same_bits(algorithm: st
     """With all that is remembered from step to step: running means, history, a lead that may stall."""
     settings = recipe(
         optimizer__generator={"algorithm": algorithm, "lr": 1e-3}, optimizer__discriminator={"algorithm": algorithm},
-        objective__history=0.1, objective__penalties=[{"kind": "lecam", "weight": 0.1}], balance__d_steps=2,
-        balance__stall=0.95, objective__instance_noise={"std": 0.1, "decay_kimg": 1},
+        objective__historical_averaging_weight=0.1, objective__penalties=[{"kind": "lecam", "weight": 0.1}], balance__d_steps=2,
+        balance__pause_above_auc=0.95, objective__instance_noise={"std": 0.1, "decay_kimg": 1},
         training__steps=8,
     )  # fmt: skip
     whole, _, _ = run(settings)
@@ -348,7 +351,7 @@ class Ear:
 
     def __init__(self, folder: Path) -> None:
         self.records: list[dict[str, Any]] = []
-        self.desk = Desk(
+        self.desk = RunOutputs(
             SimpleNamespace(checkpoints=folder), SimpleNamespace(write=self.records.append),
             SimpleNamespace(take=lambda record: None, reason_to_stop=lambda training, position: None, state="healthy"),
             self.examine, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
@@ -363,7 +366,7 @@ def records_of(
 ) -> list[dict[str, Any]]:
     ear = Ear(folder)
     fabric, batches = Fabric(accelerator="cpu", devices=1), batches or PlaneBatches(PLANES["ring8"], 0)
-    train_loop(fabric, settings, batches, players or players_for(settings), Position(), ear.desk, Interrupt())
+    train_loop(fabric, settings, batches, players or players_for(settings), TrainingProgress(), ear.desk, Interrupt())
     return ear.records
 
 
@@ -371,10 +374,10 @@ def test_a_record_has_what_its_recipe_has_and_no_more(tmp_path: Path) -> None:
     (plain,) = records_of(recipe(), tmp_path)
     assert {"loss_d", "loss_g", "separation", "logit_real", "lr_g"} <= plain.keys()
     assert not {"earth_mover", "augment_strength", "loss_d_r1"} & plain.keys()
-    critic = recipe(objective__adversarial="wasserstein", objective__penalties=[{"kind": "gradient", "weight": 10}])
+    critic = recipe(objective__adversarial="wasserstein", objective__penalties=[{"kind": "wgan-gp", "weight": 10}])
     (record,) = records_of(critic, tmp_path)
     assert record["earth_mover"] == pytest.approx(record["logit_real"] - record["logit_fake"])
-    assert record["loss_d"] == pytest.approx(record["loss_d_adversarial"] + record["loss_d_gradient"], rel=1e-5)
+    assert record["loss_d"] == pytest.approx(record["loss_d_adversarial"] + record["loss_d_wgan_gp"], rel=1e-5)
     assert math.isfinite(record["separation"])
 
 
@@ -417,7 +420,7 @@ def test_what_is_examined_of_a_step_is_before_augmentation_which_leaves_the_rang
 
 
 def test_the_parts_of_a_loss_with_a_lazy_penalty_are_those_of_all_steps(tmp_path: Path) -> None:
-    settings = recipe(objective__penalties=[{"kind": "r1", "every": 2}])
+    settings = recipe(objective__penalties=[{"kind": "r1", "interval_updates": 2}])
     (record,) = records_of(settings, tmp_path)
     expected = record["loss_d_adversarial"] + record["loss_d_r1"] / 2  # computed, doubled, at every second update
     assert record["loss_d"] == pytest.approx(expected, rel=1e-5)

@@ -36,9 +36,9 @@ main()
 STEPS = 25
 
 WHAT_IS_REMEMBERED = {
-    "augment.kind": "ada", "objective.history": 0.01, "objective.penalties": '[{"kind": "lecam", "weight": 0.1, "every": 2}]',
+    "augment.kind": "ada", "objective.historical_averaging_weight": 0.01, "objective.penalties": '[{"kind": "lecam", "weight": 0.1, "interval_updates": 2}]',
     "generator.norm": "virtual-batch", "discriminator.minibatch": "stddev", "objective.instance_noise.std": 0.1,
-    "balance.stall": 0.95, "balance.g_steps": 2,
+    "balance.pause_above_auc": 0.95, "balance.g_steps": 2,
 }  # fmt: skip
 """Everything that a step hands to later ones beside weights and optimisers."""
 MODES = {"32": {}, "bf16": WHAT_IS_REMEMBERED}

@@ -12,7 +12,7 @@ from PIL import Image
 
 import ganglion
 from ganglion.errors import DataError, DeviceError, RecipeError, RunError, TrainingFailed
-from ganglion.training.checkpoint import find_checkpoint
+from ganglion.runs.checkpoints import find_checkpoint
 from ganglion.training.train import default_run, train
 from tiny import TINY
 
@@ -98,7 +98,7 @@ def test_drawing_samples_does_not_change_what_is_learnt(tmp_path: Path, cache: P
 
 
 def test_the_fixed_sheet_is_what_the_loaded_model_samples(tiny_run: ganglion.Run) -> None:
-    from ganglion.data.sheet import sheet
+    from ganglion.pictures.sheets import sheet
 
     drawn = picture(tiny_run.fixed_samples / "00000030.png")
     model = ganglion.load(tiny_run, checkpoint=30)

@@ -136,7 +136,7 @@ def test_an_error_inside_ends_the_watching_is_told_once_and_not_the_training(whe
         elif where == "forward of D":
             monitor._calls = type("Full", (list,), {"append": broken})()
         elif where == "step":
-            monitor._gauges.g.after_backward = broken  # type: ignore[method-assign]
+            monitor._stats.g.after_backward = broken  # type: ignore[method-assign]
         else:
             monitor._examiner.examine = broken  # type: ignore[method-assign]
         monitors.append(monitor)

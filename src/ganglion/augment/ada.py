@@ -14,6 +14,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 __all__ = ["augment", "next_strength"]
 
+
 SCALE_LOG2 = 0.2  # standard deviation of the scalings' base-2 logarithms, appendix B
 SHIFT = 0.125  # of a side: of the translation by whole pixels the furthest, of the other the standard deviation
 BRIGHTNESS, CONTRAST_LOG2, SATURATION_LOG2 = 0.2, 0.5, 1.0

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganglion.recipe.augment import DiffAugmentStep
+from ganglion.recipe.parts import DiffAugmentStep
 
 __all__ = ["STEPS", "color", "cutout", "translation"]
+
 
 SHIFT = 1 / 8  # of a side, the furthest
 HOLE = 1 / 2  # of a side

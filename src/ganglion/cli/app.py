@@ -16,26 +16,55 @@ from typing import Annotated
 import typer
 
 from ganglion.cli import (
-    check,
-    compare,
-    complete,
     data,
-    diagnose,
-    directions,
-    env,
-    evaluate,
-    interpolate,
-    project,
-    recipes,
-    report,
-    sample,
-    timeline,
     train,
-    walk,
+)
+from ganglion.cli import (
+    data as env,
+)
+from ganglion.cli import (
+    data as recipes,
+)
+from ganglion.cli import (
+    draw as interpolate,
+)
+from ganglion.cli import (
+    draw as sample,
+)
+from ganglion.cli import (
+    draw as walk,
+)
+from ganglion.cli import (
+    edit as complete,
+)
+from ganglion.cli import (
+    edit as directions,
+)
+from ganglion.cli import (
+    edit as project,
+)
+from ganglion.cli import (
+    results as compare,
+)
+from ganglion.cli import (
+    results as diagnose,
+)
+from ganglion.cli import (
+    results as evaluate,
+)
+from ganglion.cli import (
+    results as report,
+)
+from ganglion.cli import (
+    results as timeline,
+)
+from ganglion.cli import (
+    train as check,
 )
 from ganglion.errors import GanglionError
 
 __all__ = ["any_character", "app", "main"]
+
 
 app = typer.Typer(
     name="ganglion",

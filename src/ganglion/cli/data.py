@@ -1,4 +1,4 @@
-"""`ganglion data`: what is there, what is broken, what would be done to it."""
+"""`ganglion data`, `ganglion recipes`, `ganglion env`: what is there: images, recipes, this machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ganglion.data.prepare import Plan
+    from ganglion.data.prepare import DataPlan
     from ganglion.data.store import Store
-    from ganglion.recipe.augment import Augment
+    from ganglion.recipe.parts import Augment
 
-__all__ = ["data"]
+__all__ = ["data", "env", "recipes"]
+
 
 PREVIEW_IMAGES = 64
 AUGMENTED_ROWS = 8
@@ -41,9 +42,9 @@ def data(
 ) -> None:
     """Scan the images of SOURCE; list what is broken; show what training would see."""
     from ganglion.data.prepare import cache_folder, plan, prepare
-    from ganglion.data.sheet import save_image, sheet
-    from ganglion.recipe.request import requested_recipe
-    from ganglion.training.screen import Screen
+    from ganglion.pictures.sheets import save_image, sheet
+    from ganglion.platform.screen import Screen
+    from ganglion.recipe.resolve import requested_recipe
 
     overrides = {key: value for key, value in {"data.channels": channels, "data.fit": fit}.items() if value is not None}
     if augment is not None:
@@ -69,9 +70,9 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     """Eight images, each with seven augmented copies beside it."""
     import torch
 
-    from ganglion.augment.variants import variants
+    from ganglion.augment.pipeline import variants
     from ganglion.data.pixels import to_float, to_uint8
-    from ganglion.data.sheet import save_image, sheet
+    from ganglion.pictures.sheets import save_image, sheet
 
     step = max(1, len(store.images) // AUGMENTED_ROWS)
     images = to_float(torch.from_numpy(store.images[::step][:AUGMENTED_ROWS].copy()))
@@ -80,7 +81,7 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     return path
 
 
-def _facts(settled: Plan) -> dict[str, Any]:
+def _facts(settled: DataPlan) -> dict[str, Any]:
     done = {"size": list(settled.fit.size), "channels": settled.fit.channels, "fit": settled.fit.policy}
     return settled.scan.to_json() | {"chosen": done, "reasons": settled.reasons}
 
@@ -120,3 +121,67 @@ def _skipped(bad: list[tuple[str, str]]) -> list[str]:
         return ["Skipped files: none"]
     rest = [f"  ... and {len(bad) - LISTED:,} more; --json lists all"] if len(bad) > LISTED else []
     return [f"Skipped files: {len(bad):,}", *(f"  {path}: {reason}" for path, reason in bad[:LISTED]), *rest]
+
+
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="The recipe to print, with its comments.", show_default=False)
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the recipes that come with Ganglion, or print one."""
+    from ganglion.recipe.resolve import preset_names, preset_text, resolve
+    from ganglion.recipe.schema import Recipe
+
+    if schema:
+        typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
+    elif name and as_json:
+        typer.echo(resolve(name).model_dump_json(indent=1))
+    elif name:
+        typer.echo(preset_text(name), nl=False)
+    elif as_json:
+        typer.echo(json.dumps({preset: _summary(preset_text(preset)) for preset in preset_names()}, indent=1))
+    else:
+        for preset in preset_names():
+            typer.echo(f"{preset:12} {_summary(preset_text(preset))}")
+
+
+def _summary(text: str) -> str:
+    """The first sentence or two of a preset's opening comment."""
+    comment = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line.removeprefix("#").strip())
+    return " ".join(comment)
+
+
+def env(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Print versions, device, threads and what is missing."""
+    from ganglion.data.prepare import cache_folder
+    from ganglion.platform.devices import choose_device, choose_precision
+    from ganglion.platform.environment import describe_environment, missing_extras
+
+    device = choose_device("auto")
+    facts = describe_environment(device) | {
+        "precision": choose_precision("auto", device),
+        "cache": str(cache_folder()),
+        "missing": missing_extras(),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return
+    packages = facts.pop("packages")
+    missing = facts.pop("missing")
+    for name, value in {**facts, **packages}.items():
+        typer.echo(f"{name:18} {_shown(value)}")
+    typer.echo(f"{'missing':18} {'; '.join(f'{name} ({purpose})' for name, purpose in missing.items()) or 'nothing'}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not found" if value is None else str(value)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "Device", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
 
+
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

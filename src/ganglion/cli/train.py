@@ -1,16 +1,19 @@
-"""`ganglion train`: everything from images to a generator. The work is done by `ganglion.train`."""
+"""`ganglion train` and `ganglion check`: everything from images to a generator, and a look before it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from ganglion.recipe.request import Request
+    from ganglion.recipe.resolve import Request
+    from ganglion.training.check import Check
+    from ganglion.vitals.gradients import LayerSignal
 
-__all__ = ["train"]
+__all__ = ["check", "train"]
 
 
 def train(
@@ -55,14 +58,14 @@ def train(
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
     }  # fmt: skip
-    from ganglion.recipe.request import requested_recipe
+    from ganglion.recipe.resolve import requested_recipe
 
     requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
     if dry_run:
         _print_recipe(source, asked, device)
         return
 
-    from ganglion.report.trained import leave_report
+    from ganglion.api import leave_report
     from ganglion.training.train import train as start
 
     at_end = (lambda run: None) if no_report else leave_report
@@ -71,17 +74,64 @@ def train(
 
 def _print_recipe(source: str | None, asked: Request, device: str) -> None:
     """The resolved recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
-    from ganglion.recipe.request import requested_recipe
-    from ganglion.recipe.resolve import recipe_text
+    from ganglion.recipe.resolve import recipe_text, requested_recipe
 
     wanted = requested_recipe(source, **asked)
     if asked["recipe"] == "auto" and source is not None:
         from ganglion.data.prepare import cache_folder
-        from ganglion.training.auto import settle
-        from ganglion.training.hardware import choose_device
-        from ganglion.training.screen import Screen
+        from ganglion.platform.devices import choose_device
+        from ganglion.platform.screen import Screen
+        from ganglion.training.prepare import resolve_auto
 
-        wanted, _, reasons = settle(source, asked, cache_folder(), choose_device(device).type, Screen())
+        wanted, _, reasons = resolve_auto(source, asked, cache_folder(), choose_device(device).type, Screen())
         for reason in reasons:
             typer.echo(f"# auto: {reason}")
     typer.echo(recipe_text(wanted), nl=False)
+
+
+def check(
+    source: Annotated[str, typer.Argument(help="The images, as for ganglion train.")],
+    recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
+    size: Annotated[str | None, typer.Option(help="64, or 96x64 for height x width.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at images, first weights and speed before training: would this fail, and how long will it take?"""
+    from ganglion.training.check import check as look
+
+    found = look(
+        source, recipe=recipe, size=size, kimg=kimg, minutes=minutes, batch=batch, device=device, precision=precision,
+        data_dir=data_dir, set=set_ or [],
+    )  # fmt: skip
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
+
+
+def _page(found: Check) -> str:
+    marks = {"fine": "ok", "watch": "watch", "failing": "FAILING"}
+    return "\n".join([
+        f"Recipe {found.recipe}, {found.images:,} images: {found.state}",
+        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in found.remarks),
+        "At the first step, size of the output and of the gradient of each layer:",
+        *_layers("G", found.signals_g),
+        *_layers("D", found.signals_d),
+        f"Speed: {found.images_per_sec:,.0f} images/s here, so {found.kimg:,.0f} kimg in {_time(found.minutes)}; "
+        f"memory {'unknown here' if found.memory_gb is None else f'{found.memory_gb:.1f} GiB so far'}",
+    ])  # fmt: skip
+
+
+def _layers(network: str, layers: list[LayerSignal]) -> list[str]:
+    return [f"  {network} {layer.name:32}{layer.output:10.3g}{layer.gradient:12.3g}" for layer in layers]
+
+
+def _time(minutes: float) -> str:
+    if minutes < 90:
+        return f"{minutes:.1f} minutes"
+    return f"{minutes / 60:.1f} hours" if minutes < 60 * 48 else f"{minutes / 1440:.1f} days"

@@ -16,6 +16,7 @@ from ganglion.streams import Purpose, stream
 
 __all__ = ["Batch", "Batches", "held_out", "held_out_count", "order"]
 
+
 FEWEST_HELD_OUT, MOST_HELD_OUT, SHARE_HELD_OUT = 16, 500, 20
 
 DEVICE_SHARE = 0.4  # of the free device memory that a store may fill

@@ -12,11 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganglion.data.source import Payload
+from ganglion.data.sources import Payload
 from ganglion.recipe.schema import MOST_CHANNELS, Channels, FitPolicy
 from ganglion.recipe.size import Size
 
-__all__ = ["Facts", "Picture", "Unreadable", "decode", "facts_of", "fit", "mode_channels", "pixels_of", "quiet_pillow"]
+__all__ = [
+    "ImageFacts",
+    "Picture",
+    "Unreadable",
+    "decode",
+    "fit",
+    "image_facts",
+    "mode_channels",
+    "pixels_of",
+    "quiet_pillow",
+]
+
 
 Picture = Image.Image | NDArray[np.uint8]
 """Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) of as many channels as Pillow has no mode for."""
@@ -33,7 +44,7 @@ class Unreadable(Exception):  # noqa: N818 (a verdict on one file, never shown a
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ImageFacts:
     """What one image is, before anything is done to it."""
 
     height: int
@@ -59,7 +70,7 @@ def quiet_pillow() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, Facts]:
+def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, ImageFacts]:
     """An upright picture, with what it was. Raises Unreadable.
 
     `at_least` allows a JPEG to be decoded at a half, quarter or eighth of its size while both sides stay that long:
@@ -100,7 +111,7 @@ def _words_for_faults() -> Iterator[None]:
         raise Unreadable(f"damaged: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
 
 
-def facts_of(payload: Payload) -> Facts:
+def image_facts(payload: Payload) -> ImageFacts:
     """What the image is; reads all of it, so that what is cut off is noticed. Raises Unreadable."""
     return decode(payload, at_least=32)[1]
 
@@ -136,7 +147,7 @@ def mode_channels(mode: str) -> int | None:
     return int(count) if word == "channels" else None
 
 
-def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Facts]:
+def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, ImageFacts]:
     if opened.format in {"EPS", "WMF"}:  # Pillow would hand them to Ghostscript or Windows to be run
         raise Unreadable("a drawing, which is a programme and is never run")
     width, height = opened.size
@@ -155,7 +166,7 @@ def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Facts
             height, width = width, height
         opened = upright
     image = _normalise(opened)
-    return image, Facts(height, width, mode, *_gray_and_alpha(image), animated, turned)
+    return image, ImageFacts(height, width, mode, *_gray_and_alpha(image), animated, turned)
 
 
 def _normalise(image: Image.Image) -> Image.Image:
@@ -187,15 +198,15 @@ def _from_deep(values: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
 
 
-def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, Facts]:
+def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:
     flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     if flat.ndim not in (2, 3) or (flat.ndim == 3 and not 1 < flat.shape[2] <= MOST_CHANNELS) or 0 in flat.shape:
         raise Unreadable(f"pixels of shape {pixels.shape}")
     height, width = flat.shape[:2]
     if flat.ndim == 3 and flat.shape[2] not in MODE_FOR:
-        return flat, Facts(height, width, channels_mode(flat.shape[2]), False, False, False, False)
+        return flat, ImageFacts(height, width, channels_mode(flat.shape[2]), False, False, False, False)
     image = Image.fromarray(np.ascontiguousarray(flat))
-    return image, Facts(height, width, image.mode, *_gray_and_alpha(image), False, False)
+    return image, ImageFacts(height, width, image.mode, *_gray_and_alpha(image), False, False)
 
 
 def _gray_and_alpha(image: Image.Image) -> tuple[bool, bool]:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ganglion.data.hub import RowsSource
-from ganglion.data.memory import ArraySource, Items, ItemsSource, as_array
-from ganglion.data.source import Source
+from ganglion.data.find import RowsSource
+from ganglion.data.in_memory import ArraySource, Items, ItemsSource, as_array
+from ganglion.data.sources import Source
 from ganglion.errors import DataError
 
 __all__ = ["Images", "cannot_be_named", "given_source", "is_named", "name_of"]
+
 
 Images = str | Path | Items
 """A name or path; an array or tensor; a list of Pillow images; a data set of torch or of Hugging Face; or (images, labels)."""

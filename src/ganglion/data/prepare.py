@@ -1,7 +1,8 @@
-"""The way from a recipe's `data` part to a store: find, scan, choose what was left open, pack."""
+"""The way from a recipe's `data` part to a store: find, scan, choose size and channels where they were left open, pack."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,16 +11,81 @@ from typing import Protocol
 
 from platformdirs import user_cache_path
 
-from ganglion.data.choose import check_channels, choose_channels, choose_size
+from ganglion.data.decode import MODE_FOR, mode_channels
 from ganglion.data.find import find_source
 from ganglion.data.given import Images, given_source, is_named
-from ganglion.data.scan import Scan, scan
-from ganglion.data.source import Source
+from ganglion.data.scan import Scan, printable, scan
+from ganglion.data.sources import Source
 from ganglion.data.store import Fit, Store, find_packed, is_store, open_store, pack
 from ganglion.errors import DataError
-from ganglion.recipe.schema import Data
+from ganglion.recipe.schema import Channels, Data
+from ganglion.recipe.size import Size, nearest_sizes, size_text
 
-__all__ = ["Plan", "Reporter", "cache_folder", "plan", "prepare", "prepare_again"]
+__all__ = [
+    "DataPlan",
+    "Reporter",
+    "cache_folder",
+    "check_channels",
+    "choose_channels",
+    "choose_size",
+    "plan",
+    "prepare",
+    "prepare_again",
+]
+
+
+LARGEST_SHORT_SIDE = 64
+NEARLY_SQUARE = 1.3
+
+
+def choose_channels(scan: Scan) -> tuple[Channels, str]:
+    """The channels, and the reason in a few words. Raises DataError where arrays of several numbers of them are mixed."""
+    if (count := _array_channels(scan)) is not None:
+        return count, "every image has as many"
+    if 2 * scan.alpha > scan.images:
+        return 4, f"{scan.alpha} of {scan.images} images have transparent pixels"
+    laid_over_white = f"; transparent pixels of {scan.alpha} images are laid over white" if scan.alpha else ""
+    if scan.gray == scan.images:
+        return 1, f"every image is gray{laid_over_white}"
+    return 3, f"{scan.images - scan.gray} of {scan.images} images are in colour{laid_over_white}"
+
+
+def check_channels(scan: Scan, channels: Channels) -> None:
+    """Raises DataError where the images cannot be made to have so many channels."""
+    there = _array_channels(scan)
+    if there is not None and there != channels:
+        raise DataError(
+            f"{printable(scan.description)} has images of {there} channels, and data.channels is {channels}: leave it out, or "
+            "choose among the channels yourself, such as images[..., [3, 2, 1]]"
+        )
+    if there is None and channels not in MODE_FOR:
+        raise DataError(
+            f"{printable(scan.description)} has images that are gray, RGB or RGB with alpha, and data.channels is {channels}: "
+            "set it to 1, 3 or 4, or leave it out"
+        )
+
+
+def _array_channels(scan: Scan) -> int | None:
+    """How many channels every image has, where Pillow knows no such images; None for those that it does."""
+    counts = {mode_channels(mode) for mode in scan.modes}
+    if len(counts) > 1:
+        raise DataError(
+            f"{printable(scan.description)} mixes images of different channels ("
+            + ", ".join(f"{count:,} of {mode}" for mode, count in scan.modes.items())
+            + "): all have to have as many"
+        )
+    return next(iter(counts), None)
+
+
+def choose_size(scan: Scan) -> tuple[Size, str]:
+    """The size, and the reason in a few words: the median's shape, short side at most 64, reachable by doublings."""
+    height, width = scan.median_size
+    if max(height, width) < NEARLY_SQUARE * min(height, width):
+        height = width = min(height, width)
+    scale = min(1.0, LARGEST_SHORT_SIDE / min(height, width))
+    wanted = math.floor(height * scale), math.floor(width * scale)
+    size = nearest_sizes(wanted)[0]
+    return size, f"the median image is {size_text(scan.median_size)}; --size chooses another"
 
 
 class Reporter(Protocol):
@@ -29,7 +95,7 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class DataPlan:
     """What is there, and what would be done to it."""
 
     source: Source
@@ -45,7 +111,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(chosen) if chosen else user_cache_path("ganglion")
 
 
-def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Plan:
+def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> DataPlan:
     """Scans the source and settles size and channels. Raises DataError.
 
     `images` are those themselves where a Python program holds them; a name stands in `data`.
@@ -59,7 +125,7 @@ def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = No
     if channels is None:
         channels, reasons["channels"] = choose_channels(found)
     check_channels(found, channels)
-    return Plan(source, found, Fit(size, channels, data.fit), reasons)
+    return DataPlan(source, found, Fit(size, channels, data.fit), reasons)
 
 
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganglion.data.atomic import write_atomically
-from ganglion.data.decode import Facts, Unreadable, facts_of, quiet_pillow
-from ganglion.data.source import Entry, Source, processes_for
+from ganglion.data.decode import ImageFacts, Unreadable, image_facts, quiet_pillow
+from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
+from ganglion.platform.files import write_atomically
 
 __all__ = ["Scan", "printable", "scan"]
+
 
 FORMAT = 1
 LISTED_DUPLICATES = 1000
@@ -74,11 +75,11 @@ class Scan:
         return cls(**{**tree, **pairs, **sizes})
 
 
-class Finding(NamedTuple):
+class ScannedEntry(NamedTuple):
     """One entry, read: its facts and digest, or the reason why it is skipped."""
 
     entry: Entry
-    facts: Facts | None
+    facts: ImageFacts | None
     digest: bytes
     reason: str
 
@@ -96,7 +97,7 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     return result
 
 
-def read_chunk(source: Source, entries: Sequence[Entry]) -> list[Finding]:
+def read_chunk(source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
     with quiet_pillow():
         return [_read_one(source, entry) for entry in entries]
 
@@ -129,18 +130,18 @@ def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int]
     return tally.result(source.description, fingerprint)
 
 
-def _read_one(source: Source, entry: Entry) -> Finding:
+def _read_one(source: Source, entry: Entry) -> ScannedEntry:
     try:
         payload = source.read(entry)
-        facts = facts_of(payload)
+        facts = image_facts(payload)
     except Unreadable as error:
-        return Finding(entry, None, b"", str(error))
+        return ScannedEntry(entry, None, b"", str(error))
     except OSError as error:
-        return Finding(entry, None, b"", f"cannot be read: {error.strerror or error}")
+        return ScannedEntry(entry, None, b"", f"cannot be read: {error.strerror or error}")
     except ValueError as error:
-        return Finding(entry, None, b"", str(error))
+        return ScannedEntry(entry, None, b"", str(error))
     raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
-    return Finding(entry, facts, hashlib.blake2b(raw, digest_size=16).digest(), "")
+    return ScannedEntry(entry, facts, hashlib.blake2b(raw, digest_size=16).digest(), "")
 
 
 class _Tally:
@@ -156,7 +157,7 @@ class _Tally:
         self.first_with: dict[bytes, str] = {}
         self.content = hashlib.sha256()
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: ScannedEntry) -> None:
         self.seen += 1
         entry, facts = finding.entry, finding.facts
         if facts is None:

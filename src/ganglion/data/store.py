@@ -24,16 +24,17 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ganglion.data.atomic import move, storage_errors, sync_file, sync_folder, write_synced
 from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
 from ganglion.data.scan import Scan, printable
-from ganglion.data.source import Entry, Source, processes_for
+from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
+from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
 from ganglion.recipe.schema import Channels, FitPolicy
 from ganglion.recipe.size import Size
 
 __all__ = ["Fit", "Store", "find_packed", "is_store", "open_store", "pack"]
+
 
 FORMAT = 1
 LOST = "(it could be read when it was scanned)"

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-from ganglion.data.source import Entry, Source
+from ganglion.data.sources import Entry, Source
 
 __all__ = ["map_chunks"]
+
 
 T = TypeVar("T")
 

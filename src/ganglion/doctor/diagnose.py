@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ganglion.doctor.examine import examine
-from ganglion.doctor.readers.console import read_console
-from ganglion.doctor.readers.lines import read_lines
+from ganglion.doctor.readers.formats import event_folders, read_console, read_events, read_lines, read_table
 from ganglion.doctor.readers.names import ALIASES, PROGRESS
-from ganglion.doctor.readers.table import read_table
-from ganglion.doctor.readers.tensorboard import event_folders, read_events
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError
 
 __all__ = ["diagnose", "read_log"]
+
 
 LARGEST_LOG_BYTES = 2**30
 TELLING = {"separation", "swd", "diversity", "non_finite"} | ALIASES.keys() - PROGRESS

@@ -1,19 +1,19 @@
-"""`examine(records)`: from numbers to a verdict. A pure function: the same records give the same verdict."""
+"""`examine(records)`: from numbers to a verdict, a pure function; and the same record by record while a run goes on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from ganglion.doctor.chart import SUSTAINED_RECORDS, Chart
 from ganglion.doctor.findings import RULES
-from ganglion.doctor.rule import Rule, limits_of
-from ganglion.doctor.thinned import Thinned
+from ganglion.doctor.history import SUSTAINED_RECORDS, History, Thinned
+from ganglion.doctor.rule import Rule, thresholds_of
 from ganglion.doctor.verdict import Finding, State, Verdict
 
-__all__ = ["conclude", "examine"]
+__all__ = ["FindingEvent", "IncrementalDiagnosis", "conclude", "examine"]
+
 
 Table = Mapping[str, Mapping[str, Mapping[str, object]]]
 
@@ -38,25 +38,25 @@ def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: T
 
 def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None) -> Verdict:
     """The same from the records that were kept while a run went on. Milliseconds, whatever its length."""
-    chart = Chart(kept.records)
-    if not len(chart):
+    history = History(kept.records)
+    if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
-    found = [finding for rule in RULES.values() if (finding := _finding(rule, chart, table))]
-    unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not chart.has(key, 1)]
-    if len(chart) < SUSTAINED_RECORDS:
-        unseen.append(f"anything that takes time: there are {len(chart)} records, {SUSTAINED_RECORDS} are needed")
-    elif chart.kimg[-1] < LEAST_KIMG:
-        unseen.append(f"anything that takes time: D was shown {1000 * chart.kimg[-1]:,.0f} images")
-    return Verdict(_state(found, bool(unseen)), _ordered(found), int(chart.steps[-1]), unseen, own_run)
+    found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table))]
+    unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not history.has(key, 1)]
+    if len(history) < SUSTAINED_RECORDS:
+        unseen.append(f"anything that takes time: there are {len(history)} records, {SUSTAINED_RECORDS} are needed")
+    elif history.kimg[-1] < LEAST_KIMG:
+        unseen.append(f"anything that takes time: D was shown {1000 * history.kimg[-1]:,.0f} images")
+    return Verdict(_state(found, bool(unseen)), _ordered(found), int(history.steps[-1]), unseen, own_run)
 
 
-def _finding(rule: Rule, chart: Chart, table: Table | None) -> Finding | None:
-    seen = rule.look(chart, limits_of(rule.code, table))
+def _finding(rule: Rule, history: History, table: Table | None) -> Finding | None:
+    seen = rule.look(history, thresholds_of(rule.code, table))
     if seen is None:
         return None
     measured = [evidence for evidence in seen.evidence if math.isfinite(evidence.value)]
     return Finding(
-        rule.code, seen.severity, int(chart.steps[max(0, seen.since)]), measured, seen.why or rule.why,
+        rule.code, seen.severity, int(history.steps[max(0, seen.since)]), measured, seen.why or rule.why,
         list(rule.remedies), seen.inferred,
     )  # fmt: skip
 
@@ -81,3 +81,46 @@ def _ordered(found: list[Finding]) -> list[Finding]:
     }
     named = [replace(finding, because_of=causes[finding.code]) for finding in found]
     return sorted(named, key=lambda f: (f.because_of is not None, f.severity != "failing", codes.index(f.code)))
+
+
+class FindingEvent(NamedTuple):
+    """A line of `findings.jsonl`."""
+
+    raised: bool
+    step: int
+    finding: Finding
+
+    def text(self, own_run: bool = True) -> str:
+        """For a terminal."""
+        if self.raised:
+            return self.finding.paragraph(own_run)
+        return f"cleared at step {self.step:,}: {self.finding.code}"
+
+    def to_json(self) -> dict[str, Any]:
+        verdict = Verdict("watch", [self.finding]).to_json()
+        return {"event": "raised" if self.raised else "cleared", "step": self.step, **verdict["findings"][0]}
+
+
+class IncrementalDiagnosis:
+    """Examines after each record, with the verdict that `examine` gives on all of them; memory and time stay the same
+    however long the run is. A finding that changes its severity is raised again.
+    """
+
+    def __init__(self, records: Iterable[Mapping[str, Any]] = (), own_run: bool = True) -> None:
+        self._own_run = own_run
+        self._kept = Thinned(records)
+        self.verdict = conclude(self._kept, own_run)
+
+    def take(self, record: Mapping[str, Any]) -> list[FindingEvent]:
+        """What changes with this record."""
+        before = {finding.code: finding for finding in self.verdict.findings}
+        self._kept.add(record)
+        self.verdict = conclude(self._kept, self._own_run)
+        now = {finding.code: finding for finding in self.verdict.findings}
+        step = self.verdict.step
+        raised = [
+            FindingEvent(True, step, finding)
+            for code, finding in now.items()
+            if code not in before or before[code].severity != finding.severity
+        ]
+        return raised + [FindingEvent(False, step, finding) for code, finding in before.items() if code not in now]

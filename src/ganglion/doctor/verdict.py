@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 __all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
 
+
 Severity = Literal["watch", "failing"]
 
 State = Literal["healthy", "watch", "failing", "unknown"]

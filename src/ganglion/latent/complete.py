@@ -22,9 +22,10 @@ from torch.nn.functional import softplus
 from ganglion.errors import DataError
 from ganglion.latent.model import Model
 from ganglion.latent.project import DEFAULT, Settings, nearest_start, search
-from ganglion.networks.discriminator import Discriminator
+from ganglion.networks.base import Discriminator
 
 __all__ = ["Completion", "Mask", "averaged", "blended", "complete", "importance", "mask_of"]
+
 
 NEIGHBOURHOOD = 7  # pixels a side, the paper's window
 EVERYWHERE = 1.0  # weight of any known pixel, beside that of its missing neighbours; 0.1 gave 6 % more error on MNIST

@@ -15,11 +15,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
-from ganglion.data.atomic import write_atomically
 from ganglion.errors import DataError
 from ganglion.latent.model import Model
+from ganglion.platform.files import write_atomically
 
 __all__ = ["METHODS", "Directions", "between_classes", "factorised", "load_directions", "principal", "save_directions"]
+
 
 SAMPLES = 4096  # latents from which principal components are taken
 WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
+from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
-from ganglion.networks.discriminator import Discriminator
-from ganglion.networks.latents import draw_labels, draw_latents
-from ganglion.networks.sampling import CHUNK, generate_chunks
+from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
 from ganglion.recipe.schema import Latent, Prior, Recipe
+from ganglion.runs.checkpoints import load_discriminator, load_generator
+from ganglion.runs.folder import Run
 from ganglion.streams import Purpose, stream
-from ganglion.training.checkpoint import load_discriminator, load_generator
-from ganglion.training.run import Run
 
 __all__ = ["Model", "discriminator_of", "load", "model_of"]
+
 
 Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
 """z (N, Z) and labels (N,) to float images (n, C, H, W) in [-1, 1], chunk by chunk."""

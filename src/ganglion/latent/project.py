@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.latent.model import Model
-from ganglion.networks.discriminator import Discriminator
+from ganglion.networks.base import Discriminator
 from ganglion.streams import Purpose, stream
 
 __all__ = ["DEFAULT", "Projection", "Settings", "feature_distance", "nearest_start", "project", "search"]
+
 
 CANDIDATES = 512  # random latents of which the nearest ones are the starts
 FEATURE_WEIGHT = 0.1

@@ -24,6 +24,7 @@ from ganglion.recipe.size import size_text
 
 __all__ = ["EarthMover", "earth_mover", "fresh_critic"]
 
+
 STEPS, BATCH = 400, 64
 PENALTY = 10.0
 WIDTH = 24

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from ganglion.data.batches import FEWEST_HELD_OUT
 from ganglion.data.prepare import Reporter
 from ganglion.errors import DataError
-from ganglion.metrics.extractor import Extractor, extract
-from ganglion.metrics.images import ImageSet
-from ganglion.metrics.scores import MEASURES, SCORES, Look, NotMeasurable, Pair, Value
+from ganglion.metrics.features import Extractor, ImageSet, extract
+from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurable, Pair, Value
 from ganglion.recipe.explain import did_you_mean
 from ganglion.streams import Purpose, stream
 
 __all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "known_scores"]
+
 
 DEFAULT_SCORES = tuple(name for name in SCORES if name not in ("earth-mover", "inception-score"))
 
@@ -133,20 +133,20 @@ def _evaluated(
 ) -> Evaluation:  # fmt: skip
     """The fakes' features are mapped from `passing` until this returns: Windows deletes no file that is mapped."""
     started = time.monotonic()
-    notebook = Notebook(list(notes))
-    everything = Look(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
-    looks, known = _parted(everything, notebook, extractor)
-    beside = Look(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(looks)
+    notebook = Notes(list(notes))
+    everything = ExtractedSet(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
+    reals, known = _parted(everything, notebook, extractor)
+    beside = ExtractedSet(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(reals)
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
         seen = extract(fake, extractor, passing, reporter.steps("Looking at samples"))
         random = stream(seed, Purpose.EVALUATION)
-        pair = Pair(looks, Look(fake, seen), beside, extractor, random, notebook.say, known)
+        pair = Pair(reals, ExtractedSet(fake, seen), beside, extractor, random, notebook.say, known)
         found.append(_measure(pair, scores, notebook))
     halves = _halves(pair)
-    floor = _measure(halves, scores, Notebook([])) if len(halves.fake.images) else {}  # one real has no halves
+    floor = _measure(halves, scores, Notes([])) if len(halves.fake.images) else {}  # one real has no halves
     return Evaluation(
-        facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, looks.seen.features.shape[1],
+        facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, reals.seen.features.shape[1],
         len(fakes), (len(halves.real.images), len(halves.fake.images)),
         [_result(name, [values[name] for values in found], floor.get(name)) for name in scores if name in found[0]],
         notebook.left_out, notebook.notes, round(time.monotonic() - started, 2),
@@ -154,7 +154,7 @@ def _evaluated(
 
 
 @dataclass
-class Notebook:
+class Notes:
     """What a reader has to know, each thing once."""
 
     notes: list[str]
@@ -179,7 +179,9 @@ def comparable(real: ImageSet, other: ImageSet) -> None:
         )
 
 
-def _parted(real: Look, notebook: Notebook, extractor: Extractor) -> tuple[Look, NDArray[np.float32] | None]:
+def _parted(
+    real: ExtractedSet, notebook: Notes, extractor: Extractor
+) -> tuple[ExtractedSet, NDArray[np.float32] | None]:
     """The real images that samples are compared with, and features (K, A) of the generator's other training images.
 
     Those are the ones that the extractor was trained on, too. Raises DataError where it was trained on all.
@@ -199,15 +201,15 @@ def _parted(real: Look, notebook: Notebook, extractor: Extractor) -> tuple[Look,
     return real.pick(np.flatnonzero(~known)), real.seen.features[known if held_out is None else known & ~held_out]
 
 
-def _held_out(real: Look) -> Look | None:
+def _held_out(real: ExtractedSet) -> ExtractedSet | None:
     """The real images that the run did not train on, if they are known and enough."""
     if real.images.held_out is None or real.images.held_out.sum() < FEWEST_HELD_OUT:
         return None
     found = real.pick(np.flatnonzero(real.images.held_out))
-    return Look(replace(found.images, name=f"{real.images.name}, kept from training"), found.seen)
+    return ExtractedSet(replace(found.images, name=f"{real.images.name}, kept from training"), found.seen)
 
 
-def _measure(pair: Pair, scores: Sequence[str], notebook: Notebook) -> dict[str, Value]:
+def _measure(pair: Pair, scores: Sequence[str], notebook: Notes) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for measure in dict.fromkeys(SCORES[name].measure for name in scores):
         try:

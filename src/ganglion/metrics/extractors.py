@@ -9,16 +9,20 @@ from pathlib import Path
 import torch
 
 from ganglion.errors import DataError
-from ganglion.metrics.extractor import Extractor
-from ganglion.metrics.images import ImageSet
+from ganglion.metrics.features import Extractor, ImageSet
 from ganglion.metrics.learned import learned_extractor
-from ganglion.metrics.pixels import pixel_extractor
-from ganglion.metrics.pretrained import hf_extractor, timm_extractor
-from ganglion.metrics.random_features import random_extractor
-from ganglion.metrics.torchscript import inception_at_hand, inception_extractor, torchscript_extractor
+from ganglion.metrics.pretrained import (
+    hf_extractor,
+    inception_at_hand,
+    inception_extractor,
+    timm_extractor,
+    torchscript_extractor,
+)
+from ganglion.metrics.untrained import pixel_extractor, random_extractor
 from ganglion.recipe.explain import did_you_mean
 
-__all__ = ["EXTRACTORS", "Need", "choose_extractor", "find_extractor"]
+__all__ = ["EXTRACTORS", "ExtractorContext", "choose_extractor", "find_extractor"]
+
 
 FEWEST_TO_LEARN = 500
 COLOUR_NETWORKS = ("inception", "timm", "hf")
@@ -26,7 +30,7 @@ SEEN_BY_THEM = (1, 3)  # channels
 
 
 @dataclass(frozen=True)
-class Need:
+class ExtractorContext:
     """What an extractor may look at while it is made."""
 
     real: ImageSet
@@ -35,7 +39,7 @@ class Need:
     progress: Callable[[int, int], None] = lambda done, total: None
 
 
-EXTRACTORS: dict[str, Callable[[Need, str], Extractor]] = {
+EXTRACTORS: dict[str, Callable[[ExtractorContext, str], Extractor]] = {
     "inception": lambda need, _: inception_extractor(need.cache, need.device),
     "learned": lambda need, _: learned_extractor(need.real, need.cache, need.device, need.progress),
     "random": lambda need, _: random_extractor(need.real.shape[2], need.device),
@@ -49,7 +53,7 @@ EXTRACTORS: dict[str, Callable[[Need, str], Extractor]] = {
 NAMED = {"torchscript": "FILE", "timm": "NAME", "hf": "OWNER/NAME"}
 
 
-def find_extractor(name: str, need: Need) -> tuple[Extractor, str]:
+def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
     """The extractor of this name and, for `auto`, the reason in a sentence. Raises DataError."""
     chosen, reason = choose_extractor(need) if name == "auto" else (name, "")
     kind, _, rest = chosen.partition(":")
@@ -66,7 +70,7 @@ def find_extractor(name: str, need: Need) -> tuple[Extractor, str]:
     return EXTRACTORS[kind](need, rest), reason
 
 
-def choose_extractor(need: Need) -> tuple[str, str]:
+def choose_extractor(need: ExtractorContext) -> tuple[str, str]:
     """The best extractor that is at hand, and why."""
     if need.real.shape[2] in SEEN_BY_THEM and inception_at_hand(need.cache):
         return "inception", "FID's own network is at hand"

@@ -22,15 +22,15 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, normalize
 
 from ganglion.augment.diffaugment import cutout, translation
-from ganglion.data.atomic import write_atomically
 from ganglion.data.batches import order
 from ganglion.data.pixels import to_float
 from ganglion.errors import DataError
-from ganglion.metrics.extractor import Extractor, Seen, weights_hash
-from ganglion.metrics.images import ImageSet
+from ganglion.metrics.features import Extractor, ExtractorOutput, ImageSet, weights_hash
+from ganglion.platform.files import write_atomically
 from ganglion.streams import Purpose, stream
 
 __all__ = ["FEATURES", "for_features", "learned_extractor"]
+
 
 FEATURES = 128
 LARGEST_SIDE = 64
@@ -91,14 +91,14 @@ def learned_extractor(
         write_atomically(place, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
     network.eval().requires_grad_(False)
 
-    def look(images: Tensor) -> Seen:
+    def embed(images: Tensor) -> ExtractorOutput:
         features, _, logits = network(images)
-        return Seen(features, None if logits is None else logits.softmax(1))
+        return ExtractorOutput(features, None if logits is None else logits.softmax(1))
 
     how = f"which of {len(real.classes)} classes, and which image, it sees" if real.classes else "which image it sees"
     return Extractor(
         "learned", weights_hash(network.state_dict()),
-        f"trained on a third of the real images to tell {how}: for this data set only", look, device, real.classes,
+        f"trained on a third of the real images to tell {how}: for this data set only", embed, device, real.classes,
         trained_on=for_features,
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""Scores from nearest neighbours: is each fake near a real, and each real near a fake? N reals, M fakes, A features.
+"""Scores from nearest neighbours: precision, recall, density, coverage, and copies of training images.
 
-Distances are computed in float64, a chunk of rows at a time, so that memory is linear in the number of images.
-"""
+Distances are computed in float64, a chunk of rows at a time, so that memory is linear in the number of images. Copies:
+Meehan et al. 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models", arXiv 2004.05675, section 3.
+N reals, M fakes, A features."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from torch import Tensor
 
-__all__ = ["Nearest", "Overlap", "nearest", "overlap"]
+__all__ = ["Copying", "Nearest", "Overlap", "copying", "nearest", "overlap"]
+
 
 ROWS = 512
 NEIGHBOURS_OF_PRECISION = 3
@@ -103,3 +106,47 @@ def _tensors(a: Array, b: Array) -> tuple[Tensor, Tensor]:
     first, second = (torch.from_numpy(np.array(features, np.float64)) for features in (a, b))
     middle = second.mean(0)
     return first - middle, second - middle
+
+
+STAND_INS = 2000
+NEAR = 0.01  # the quantile of unseen images' distances below which a sample is nearly a training image
+
+
+class Copying(NamedTuple):
+    nearer: float
+    """The chance that a sample lies nearer to the training images than an unseen image: 0.5 as new as those, 1 copies."""
+    near: float
+    """Share of samples nearer than all but a hundredth of the unseen images; 0.01 is expected."""
+    nearest: Nearest
+    """Of each sample, the nearest training image."""
+
+
+def copying(
+    training: NDArray[np.floating],
+    fake: NDArray[np.floating],
+    unseen: NDArray[np.floating] | None,
+    random: np.random.Generator,
+    candidates: int | None = None,
+) -> Copying:
+    """Of features (N, A), (M, A) and, of unseen real images, (L, A).
+
+    Where there are none, 2,000 training images, of the first `candidates` or of all, stand for unseen ones, each against
+    all the others; a data set with many images twice over then seems to lie nearer to itself than it does.
+    """
+    found = nearest(fake, training)
+    if unseen is None:
+        yardstick = nearest(training, training, random.permutation(candidates or len(training))[:STAND_INS])
+    else:
+        yardstick = nearest(unseen, training)
+    return Copying(
+        chance_below(found.distance, yardstick.distance),
+        float((found.distance < np.quantile(yardstick.distance, NEAR)).mean()),
+        found,
+    )
+
+
+def chance_below(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """The chance that one of `a` is smaller than one of `b`, ties counted by half (Mann and Whitney 1947)."""
+    ranks = rankdata(np.concatenate([a, b]))[: len(a)]
+    larger = ranks.sum() - len(a) * (len(a) + 1) / 2  # pairs in which the one of a is the larger
+    return float(1 - larger / (len(a) * len(b)))

@@ -15,18 +15,15 @@ from numpy.typing import NDArray
 
 from ganglion.data.pixels import to_float
 from ganglion.errors import RecipeError
-from ganglion.metrics.classes import class_balance, inception_score
-from ganglion.metrics.copies import copying
 from ganglion.metrics.critic import earth_mover, fresh_critic
-from ganglion.metrics.extractor import Extractor, Features
-from ganglion.metrics.frechet import extrapolated_distance, frechet_distance, moments
-from ganglion.metrics.images import ImageSet
-from ganglion.metrics.kernel import kernel_distance
-from ganglion.metrics.ms_ssim import likeness
-from ganglion.metrics.neighbours import overlap
+from ganglion.metrics.distances import extrapolated_distance, frechet_distance, kernel_distance, moments
+from ganglion.metrics.diversity import class_balance, inception_score, likeness
+from ganglion.metrics.features import Extractor, Features, ImageSet
+from ganglion.metrics.neighbours import copying, overlap
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
 
-__all__ = ["MEASURES", "SCORES", "Look", "NotMeasurable", "Pair", "Score", "Value"]
+__all__ = ["MEASURES", "SCORES", "ExtractedSet", "NotMeasurable", "Pair", "Score", "Value"]
+
 
 NEIGHBOUR_IMAGES = 10_000
 PATCH_IMAGES = 2048
@@ -38,18 +35,18 @@ class NotMeasurable(Exception):  # noqa: N818 (an outcome that is written down b
 
 
 @dataclass(frozen=True)
-class Look:
+class ExtractedSet:
     """A set of images and what the extractor sees in it."""
 
     images: ImageSet
     seen: Features
 
-    def pick(self, chosen: NDArray[np.int64]) -> Look:
+    def pick(self, chosen: NDArray[np.int64]) -> ExtractedSet:
         chosen = np.sort(chosen)  # a mapped file is read in its order
         kept = None if self.seen.probabilities is None else self.seen.probabilities[chosen]
-        return Look(self.images.pick(chosen), Features(self.seen.features[chosen], kept))
+        return ExtractedSet(self.images.pick(chosen), Features(self.seen.features[chosen], kept))
 
-    def at_most(self, n: int, random: np.random.Generator) -> Look:
+    def at_most(self, n: int, random: np.random.Generator) -> ExtractedSet:
         return self if len(self.images) <= n else self.pick(random.permutation(len(self.images))[:n])
 
 
@@ -57,9 +54,9 @@ class Look:
 class Pair:
     """What a score may look at."""
 
-    real: Look
-    fake: Look
-    unseen: Look | None
+    real: ExtractedSet
+    fake: ExtractedSet
+    unseen: ExtractedSet | None
     """Images that the generator was not trained on."""
     extractor: Extractor
     random: np.random.Generator
@@ -130,7 +127,7 @@ def _kernel(pair: Pair) -> dict[str, Value]:
 def _overlap(pair: Pair) -> dict[str, Value]:
     count = min(len(pair.real.images), len(pair.fake.images), NEIGHBOUR_IMAGES)
     pair.say(f"precision, recall, density and coverage compare {count:,} images of each set")
-    real, fake = (look.at_most(count, pair.random) for look in (pair.real, pair.fake))
+    real, fake = (extracted.at_most(count, pair.random) for extracted in (pair.real, pair.fake))
     try:
         found = overlap(real.seen.features, fake.seen.features)
     except ValueError as error:
@@ -141,8 +138,8 @@ def _overlap(pair: Pair) -> dict[str, Value]:
 def _patches(pair: Pair) -> dict[str, Value]:
     count = min(len(pair.real.images), len(pair.fake.images), PATCH_IMAGES)
     real, fake = (
-        to_float(torch.from_numpy(np.array(look.at_most(count, pair.random).images.images)))
-        for look in (pair.real, pair.fake)
+        to_float(torch.from_numpy(np.array(extracted.at_most(count, pair.random).images.images)))
+        for extracted in (pair.real, pair.fake)
     )
     pair.say(f"SWD compares {count:,} images of each set")
     return {"swd": Value(sliced_wasserstein(real, fake, pair.random))}

@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 __all__ = ["sliced_wasserstein"]
 
+
 PATCH = 7
 SMALLEST_LEVEL = 8
 GRAY_LEVEL = 1 / 127.5  # flat images: no deviation smaller than this is divided by

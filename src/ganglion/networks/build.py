@@ -1,24 +1,34 @@
-"""From a recipe to networks. A new family is one entry in each table."""
+"""From a recipe to networks, and what they cost. A new family is one entry in each table."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganglion.networks import dcgan, r3gan, resnet
-from ganglion.networks.discriminator import Discriminator
-from ganglion.networks.generator import Generator
+from ganglion.networks.base import Discriminator, Generator
 from ganglion.networks.initialise import WEIGHTED, initialise
-from ganglion.networks.latents import draw_labels, draw_latents
-from ganglion.networks.norms import REFERENCE
+from ganglion.networks.layers import REFERENCE
+from ganglion.networks.sampling import draw_labels, draw_latents
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "build_discriminator", "build_generator", "class_count", "class_counts"]
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "Cost",
+    "build_discriminator",
+    "build_generator",
+    "class_count",
+    "class_counts",
+    "cost_of",
+]
+
 
 GENERATORS: dict[str, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
 DISCRIMINATORS: dict[str, Any] = {
@@ -55,7 +65,7 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
         family = DISCRIMINATORS[recipe.discriminator.family]
         network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
         _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
-        if getattr(recipe.discriminator, "spectral", False):
+        if getattr(recipe.discriminator, "spectral_norm", False):
             _normalise_spectrally(network)
     if network.needs_reference:
         device = next(network.parameters()).device
@@ -99,3 +109,29 @@ def _normalise_spectrally(network: nn.Module) -> None:
     for layer in list(network.modules()):
         if isinstance(layer, (*WEIGHTED, nn.Embedding)):
             spectral_norm(layer)
+
+
+class Cost(NamedTuple):
+    parameters: int
+    flops: int
+    """Of a forward pass of one image; a multiplication and an addition count as two."""
+
+    def __str__(self) -> str:
+        return f"{self.parameters / 1e6:.2f} M parameters, {self.flops / 1e6:.1f} MFLOP an image"
+
+
+def cost_of(recipe: Recipe) -> tuple[Cost, Cost]:
+    """Cost of G and of D. Nothing is computed: the networks are built on PyTorch's meta device."""
+    with torch.device("meta"):
+        generator, discriminator = build_generator(recipe), build_discriminator(recipe)
+        n = recipe.training.batch  # with a reference batch, the cost of an image depends on it
+        labels = torch.zeros(n, dtype=torch.int64) if class_count(recipe) else None
+        images = torch.empty(n, recipe.data.channels or 0, *(recipe.data.size or (0, 0)))
+        latents = torch.empty(n, recipe.latent.dim)
+    return _cost(generator, latents, labels), _cost(discriminator, images, labels)
+
+
+def _cost(network: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None) -> Cost:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(batch, labels)
+    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // len(batch))

@@ -6,14 +6,13 @@ import itertools
 
 from torch import Tensor, nn
 
-from ganglion.networks.discriminator import Discriminator, Head
-from ganglion.networks.generator import Generator
-from ganglion.networks.layers import ToGrid, activation, feature_maps
-from ganglion.networks.norms import Normalise
-from ganglion.recipe.families import DcganDiscriminator, DcganGenerator, Norm
+from ganglion.networks.base import Discriminator, Generator, Head
+from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
+from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
 
 __all__ = ["discriminator", "generator"]
+
 
 MOST = 8  # the paper's and the tutorials' 64x64 networks stop here; beyond, parameters grow faster than quality
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganglion.networks.norms import VirtualBatchNorm2d
+from ganglion.networks.layers import VirtualBatchNorm2d
 from ganglion.recipe.schema import Init, InitScheme
 
 __all__ = ["SCHEMES", "initialise"]

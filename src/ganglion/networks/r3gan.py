@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ganglion.networks.discriminator import Discriminator, Head
-from ganglion.networks.generator import Generator
+from ganglion.networks.base import Discriminator, Generator, Head
 from ganglion.networks.layers import feature_maps
-from ganglion.recipe.families import R3ganDiscriminator, R3ganGenerator
+from ganglion.recipe.networks import R3ganDiscriminator, R3ganGenerator
 from ganglion.recipe.size import Chain
 
 __all__ = ["discriminator", "generator"]
+
 
 MOST = 4
 

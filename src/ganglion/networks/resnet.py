@@ -12,14 +12,13 @@ import itertools
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ganglion.networks.discriminator import Discriminator, Head
-from ganglion.networks.generator import Generator
-from ganglion.networks.layers import ToGrid, activation, feature_maps
-from ganglion.networks.norms import Normalise
-from ganglion.recipe.families import Norm, ResnetDiscriminator, ResnetGenerator
+from ganglion.networks.base import Discriminator, Generator, Head
+from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
+from ganglion.recipe.networks import Norm, ResnetDiscriminator, ResnetGenerator
 from ganglion.recipe.size import Chain
 
 __all__ = ["discriminator", "generator"]
+
 
 MOST = 4  # a block has two convolutions of 3x3 at full depth where DCGAN has one of 4x4
 

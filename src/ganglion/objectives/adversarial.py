@@ -12,9 +12,10 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganglion.recipe.objective import AdversarialName
+from ganglion.recipe.parts import AdversarialName
 
 __all__ = ["ADVERSARIAL", "AdversarialLoss", "label_smoothing"]
+
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

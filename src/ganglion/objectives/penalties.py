@@ -11,9 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganglion.recipe.objective import Penalty, PenaltyName
+from ganglion.recipe.parts import Penalty, PenaltyName
 
-__all__ = ["PENALTIES", "Scene", "clip_weights", "due", "penalty_of", "slopes_between"]
+__all__ = ["PENALTIES", "PenaltyInputs", "clip_weights", "due", "penalty_of", "slopes_between"]
+
 
 DRAGAN_SPREAD = 0.5  # of the noise around reals, over the deviation of all their pixels: as in the authors' code
 
@@ -22,7 +23,7 @@ Judge = Callable[[Tensor], Tensor]
 """D: images (N, C, H, W) to logits (N,)."""
 
 
-class Scene(NamedTuple):
+class PenaltyInputs(NamedTuple):
     """What a penalty may look at."""
 
     judge: Judge
@@ -39,42 +40,44 @@ class Scene(NamedTuple):
     """On the images' device."""
 
 
-def r1(scene: Scene) -> Tensor:
+def r1(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(x)|^2] / 2 over reals: D is kept flat where the data are. Mescheder et al. 2018, arXiv 1801.04406, eq. 9."""
-    return _lengths(scene.judge, scene.real).square().mean() / 2
+    return _lengths(inputs.judge, inputs.real).square().mean() / 2
 
 
-def r2(scene: Scene) -> Tensor:
+def r2(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(G(z))|^2] / 2 over fakes: D is kept flat where G is. Mescheder et al. 2018, arXiv 1801.04406, eq. 10."""
-    return _lengths(scene.judge, scene.fake).square().mean() / 2
+    return _lengths(inputs.judge, inputs.fake).square().mean() / 2
 
 
-def gradient(scene: Scene) -> Tensor:
+def wgan_gp(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(y)| - 1)^2], y evenly between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
-    return (slopes_between(scene.judge, scene.real, scene.fake, scene.random) - 1).square().mean()
+    return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).square().mean()
 
 
-def gradient_one_sided(scene: Scene) -> Tensor:
+def wgan_lp(inputs: PenaltyInputs) -> Tensor:
     """E[max(0, |grad D(y)| - 1)^2]: gradients may be shorter than 1. Petzka et al. 2018, arXiv 1709.08894."""
-    return (slopes_between(scene.judge, scene.real, scene.fake, scene.random) - 1).clamp_min(0).square().mean()
+    return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).clamp_min(0).square().mean()
 
 
-def dragan(scene: Scene) -> Tensor:
+def dragan(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(x + d)| - 1)^2], d normal noise: D is kept smooth around the data. Kodali et al. 2017, arXiv 1705.07215."""
-    noise = torch.empty_like(scene.real).normal_(generator=scene.random)
-    return (_lengths(scene.judge, scene.real + DRAGAN_SPREAD * scene.real.std() * noise) - 1).square().mean()
+    noise = torch.empty_like(inputs.real).normal_(generator=inputs.random)
+    return (_lengths(inputs.judge, inputs.real + DRAGAN_SPREAD * inputs.real.std() * noise) - 1).square().mean()
 
 
-def lecam(scene: Scene) -> Tensor:
+def lecam(inputs: PenaltyInputs) -> Tensor:
     """E[(l(x) - mean l(G(z)))^2] + E[(l(G(z)) - mean l(x))^2], means over many steps. Tseng et al. 2021, arXiv 2104.03310."""
-    return (scene.real_logits - scene.mean_fake).square().mean() + (scene.fake_logits - scene.mean_real).square().mean()
+    return (inputs.real_logits - inputs.mean_fake).square().mean() + (
+        inputs.fake_logits - inputs.mean_real
+    ).square().mean()
 
 
-PENALTIES: dict[PenaltyName, Callable[[Scene], Tensor]] = {
+PENALTIES: dict[PenaltyName, Callable[[PenaltyInputs], Tensor]] = {
     "r1": r1,
     "r2": r2,
-    "gradient": gradient,
-    "gradient-one-sided": gradient_one_sided,
+    "wgan-gp": wgan_gp,
+    "wgan-lp": wgan_lp,
     "dragan": dragan,
     "lecam": lecam,
 }
@@ -82,20 +85,20 @@ PENALTIES: dict[PenaltyName, Callable[[Scene], Tensor]] = {
 
 def due(penalties: tuple[Penalty, ...], update: int) -> list[Penalty]:
     """The penalties that are computed at D's update number `update`."""
-    return [penalty for penalty in penalties if update % penalty.every == 0]
+    return [penalty for penalty in penalties if update % penalty.interval_updates == 0]
 
 
-def penalty_of(penalty: Penalty, scene: Scene) -> Tensor:
+def penalty_of(penalty: Penalty, inputs: PenaltyInputs) -> Tensor:
     """Weight times the penalty, times `every`: computed at every k-th update it pulls as hard as at each (Karras 2020).
 
     Autocast is off: a gradient of a gradient loses too many bits in bf16.
     """
-    with torch.autocast(scene.real.device.type, enabled=False):
-        wide = scene._replace(
-            real=scene.real.detach().float(), fake=scene.fake.detach().float(),
-            real_logits=scene.real_logits.float(), fake_logits=scene.fake_logits.float(),
+    with torch.autocast(inputs.real.device.type, enabled=False):
+        wide = inputs._replace(
+            real=inputs.real.detach().float(), fake=inputs.fake.detach().float(),
+            real_logits=inputs.real_logits.float(), fake_logits=inputs.fake_logits.float(),
         )  # fmt: skip
-        return PENALTIES[penalty.kind](wide) * (penalty.weight * penalty.every)
+        return PENALTIES[penalty.kind](wide) * (penalty.weight * penalty.interval_updates)
 
 
 def clip_weights(discriminator: nn.Module, bound: float | None) -> None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ganglion.recipe.size import Size
 
-__all__ = ["Choice", "Facts", "choose"]
+__all__ = ["Choice", "DataFacts", "choose"]
+
 
 FEW = 5000  # images; below it, D learns them by heart within minutes
 ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help much
@@ -16,7 +17,7 @@ MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
 LONGEST_MINUTES = 120.0
 
 
-class Facts(NamedTuple):
+class DataFacts(NamedTuple):
     images: int
     size: Size
     channels: int
@@ -34,7 +35,7 @@ class Choice(NamedTuple):
     """A line for each decision."""
 
 
-def choose(facts: Facts) -> Choice:
+def choose(facts: DataFacts) -> Choice:
     """The recipe for these images, with the reasons for a person."""
     few = facts.images < FEW
     recipe = "small-data" if few else "fast"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ganglion.recipe.objective import LOGISTIC, ZERO_IS_THE_BOUNDARY
+from ganglion.recipe.parts import LOGISTIC, ZERO_IS_THE_BOUNDARY
 from ganglion.recipe.size import chain_to
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
             "each logit depend on the whole batch (Gulrajani et al. 2017, section 4); "
             "set discriminator.norm to layer, instance or none, or objective.penalties to []"
         )
-    if objective.clip is not None and getattr(d, "spectral", False):
+    if objective.weight_clip is not None and getattr(d, "spectral_norm", False):
         yield (
-            "objective.clip bounds the weights that discriminator.spectral rescales, so neither bounds D: "
+            "objective.weight_clip bounds the weights that discriminator.spectral_norm rescales, so neither bounds D: "
             "both are ways to keep D Lipschitz (Miyato et al. 2018, section 3); leave one out"
         )
     if objective.real_label < 1 and objective.adversarial not in LOGISTIC:

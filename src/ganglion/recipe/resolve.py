@@ -1,4 +1,4 @@
-"""From a preset's name or a file, and overrides, to one resolved recipe. Nothing but YAML files is read here."""
+"""From a preset's name, a file or keywords, and overrides, to one resolved recipe. Nothing but YAML files is read here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import yaml
 from pydantic import ValidationError
@@ -14,11 +14,24 @@ from pydantic import ValidationError
 from ganglion.errors import RecipeError
 from ganglion.recipe.explain import did_you_mean, explain, keys_of_choice
 from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import Size
 
-__all__ = ["BUDGETS", "flatten", "parse_assignments", "preset_names", "preset_text", "recipe_text", "resolve", "update"]
+__all__ = [
+    "BUDGETS",
+    "Request",
+    "flatten",
+    "parse_assignments",
+    "preset_names",
+    "preset_text",
+    "recipe_text",
+    "requested_recipe",
+    "resolve",
+    "update",
+]
+
 
 BUDGETS = ("training.kimg", "training.steps", "training.minutes")
-TAGS = ("family", "algorithm", "kind")
+TAGS = ("family", "kind")
 """Keys that choose which part stands in a place, and with it which other keys are there."""
 
 
@@ -154,3 +167,54 @@ def _keep_what_fits(tree: dict[str, Any], place: str, choice: str) -> None:
     known = keys_of_choice(Recipe, place, choice)
     for key in [key for key in tree if known and key not in known]:
         del tree[key]
+
+
+class Request(TypedDict, total=False):
+    """The keywords; what is left out is the recipe's own."""
+
+    recipe: str | Path | Recipe
+    """A preset's name, a YAML file or a recipe."""
+    size: int | str | Size | None
+    """64 or "96x64" (height x width)."""
+    kimg: float | None
+    steps: int | None
+    minutes: float | None
+    batch: int | None
+    seed: int | None
+    precision: str | None
+    data_dir: str | Path | None
+    stop_when_failing: bool | None
+    """End training as soon as the verdict is failing."""
+    stop_when_done: bool | None
+    """End training when samples come no nearer to the data."""
+    set: Iterable[str] | Mapping[str, object]
+    """Any value: a mapping by dotted key, or "KEY=VALUE" texts."""
+
+
+KEYS = {
+    "size": "data.size",
+    "data_dir": "data.data_dir",
+    "kimg": "training.kimg",
+    "steps": "training.steps",
+    "minutes": "training.minutes",
+    "batch": "training.batch",
+    "seed": "training.seed",
+    "precision": "training.precision",
+    "stop_when_failing": "training.stop_when_failing",
+    "stop_when_done": "training.stop_when_done",
+}
+"""Where each keyword stands in a recipe."""
+
+
+def requested_recipe(source: str | Path | None = None, **asked: Unpack[Request]) -> Recipe:
+    """The recipe that these words mean, before the images are known; a keyword wins over `set`. Raises RecipeError."""
+    unknown = asked.keys() - Request.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"unknown keyword {sorted(unknown)[0]!r}; keywords are {', '.join(Request.__annotations__)}")
+    given: dict[str, object] = {key: asked.get(keyword) for keyword, key in KEYS.items()}
+    given |= {"data.source": source}
+    paths = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    extra = asked.get("set", ())
+    overrides = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
+    named = {key: value for key, value in paths.items() if value is not None}
+    return resolve(asked.get("recipe", "auto"), overrides | named)

@@ -9,12 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ganglion.recipe.augment import Augment, NoAugment
 from ganglion.recipe.conflicts import conflicts
-from ganglion.recipe.families import DcganDiscriminator, DcganGenerator, Discriminator, Generator
-from ganglion.recipe.objective import Balance, Objective
-from ganglion.recipe.optimizers import Optimizers
-from ganglion.recipe.part import Part
+from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Discriminator, Generator
+from ganglion.recipe.parts import Augment, Balance, NoAugment, Objective, Optimizers, Part
 from ganglion.recipe.size import Size, check_reachable, parse_size
 
 __all__ = [
@@ -31,6 +28,7 @@ __all__ = [
     "Recipe",
     "Training",
 ]
+
 
 MOST_CHANNELS = 64
 
@@ -59,7 +57,7 @@ class Data(Part):
     are, of 2 the first as gray, of more the first three."""
     fit: FitPolicy = "crop"
     """How an image of another shape is made to fit: crop its centre, pad its short side with black, or stretch it."""
-    held_out: int | None = Field(None, ge=0)
+    held_out_images: int | None = Field(None, ge=0)
     """Images kept from training, which tell whether D knows the others by heart. None: a twentieth, 500 at most, and none
     of fewer than 320."""
     conditional: bool = False
@@ -96,7 +94,7 @@ class Init(Part):
 class Ema(Part):
     halflife_kimg: float = Field(10, ge=0)
     """Half-life of the average of G's weights, in thousands of images; 0: no averaging."""
-    rampup: float | None = Field(0.05, gt=0)
+    rampup_ratio: float | None = Field(0.05, gt=0)
     """The half-life is at most this share of the images seen, so that the average is of use early. None: no ramp."""
 
 
@@ -117,7 +115,7 @@ class Training(Part):
     """A record is written, and the doctor looks at it, each time so many thousand images have been seen."""
     snapshot_kimg: float = Field(10, gt=0)
     """Samples and a checkpoint are written each time so many thousand images have been seen."""
-    keep: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(2, ge=1)
     """So many newest checkpoints are kept; the best one is kept as well."""
     stop_when_failing: bool = False
     """Training stops as soon as the doctor's verdict is failing."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["Chain", "Size", "chain_to", "check_reachable", "nearest_sizes", "parse_size", "size_text"]
 
+
 Size = tuple[int, int]
 """Height and width in pixels."""
 

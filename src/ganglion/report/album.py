@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.data.sheet import flat_picture
+from ganglion.pictures.sheets import flat_picture
 
 __all__ = ["Level", "Snapshot", "chosen_steps", "snapshots", "uri", "uris"]
 

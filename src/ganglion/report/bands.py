@@ -18,6 +18,7 @@ from ganglion.vitals.records import Record
 
 __all__ = ["BANDS", "Band", "band_of", "bands_of_runs", "healthy_bands"]
 
+
 BANDS = Path(__file__).parent / "bands"
 
 KNOTS = 24

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganglion.report.bands import Band
-from ganglion.report.history import Span
+from ganglion.runs.history import Span
 
 if TYPE_CHECKING:
     import altair
 
 __all__ = ["FAN", "POINTS", "Frame", "Scale", "Table", "fan_column", "fans", "lines", "spans_chart"]
+
 
 POINTS = 300  # records on a line at the most
 DIGITS = 5

@@ -11,19 +11,20 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from ganglion.data.atomic import write_atomically
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
+from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
 from ganglion.report.album import uri
-from ganglion.report.history import History, history_of
 from ganglion.report.panels import compared_panels
 from ganglion.report.render import render
 from ganglion.report.report import best_step
-from ganglion.training.run import Run
+from ganglion.runs.folder import Run
+from ganglion.runs.history import RunHistory, run_history
 
 __all__ = ["Comparison", "compare", "write_comparison"]
+
 
 Row = tuple[str, list[str]]
 """A name, and a value for each run."""
@@ -50,7 +51,7 @@ class Comparison:
     runs: list[Compared]
     outcomes: list[Row]
     differences: list[Row]
-    histories: dict[str, History]
+    histories: dict[str, RunHistory]
 
     def text(self) -> str:
         """Two tables for a terminal."""
@@ -77,7 +78,7 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
     if len(folders) < 2:
         raise RunError("comparing needs at least two runs")
     names = _names([run.path for run in folders])
-    histories = {name: history_of(run) for name, run in zip(names, folders, strict=True)}
+    histories = {name: run_history(run) for name, run in zip(names, folders, strict=True)}
     compared = [
         Compared(name, diagnose(run.path), _words(run, histories[name]), _samples(run))
         for name, run in zip(names, folders, strict=True)
@@ -108,7 +109,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return whole
 
 
-def _outcomes(histories: Sequence[History]) -> list[Row]:
+def _outcomes(histories: Sequence[RunHistory]) -> list[Row]:
     """What each run came to; a row that no run has a number for is left out."""
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
@@ -130,7 +131,7 @@ def _differences(runs: Sequence[Run]) -> list[Row]:
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
-def _words(run: Run, history: History) -> str:
+def _words(run: Run, history: RunHistory) -> str:
     best = best_step(run)
     at = next((record["kimg"] for record in history.records if record["step"] == best), None)
     return "" if best is None else f"best: step {best:,}" + ("" if at is None else f", {at:,.1f} kimg")
@@ -152,15 +153,15 @@ def _verdict(verdict: Verdict) -> str:
     return f"{verdict.state}: {codes}" if codes else verdict.state
 
 
-def _last(history: History, key: str) -> float:
+def _last(history: RunHistory, key: str) -> float:
     return next((float(r[key]) for r in reversed(history.records) if r.get(key) is not None), np.nan)
 
 
-def _least(history: History, key: str) -> float:
+def _least(history: RunHistory, key: str) -> float:
     return min((float(r[key]) for r in history.records if r.get(key) is not None), default=np.nan)
 
 
-def _median(history: History, key: str) -> float:
+def _median(history: RunHistory, key: str) -> float:
     values = [r[key] for r in history.records if r.get(key) is not None]
     return float(np.median(values)) if values else np.nan
 

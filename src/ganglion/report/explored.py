@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganglion.data.sheet import Shown, columns_for, sheet
 from ganglion.errors import DataError
 from ganglion.latent.directions import factorised
+from ganglion.latent.inputs import labelled_rows
 from ganglion.latent.model import Model
-from ganglion.latent.paths import path_through
-from ganglion.latent.pictures import labelled_rows
-from ganglion.latent.walk import RANGES, influence, walk_along, walk_dimensions
+from ganglion.latent.walk import RANGES, influence, path_through, walk_along, walk_dimensions
+from ganglion.pictures.sheets import ShownChannels, columns_for, sheet
 
 __all__ = ["Picture", "explore", "nearest_rows"]
+
 
 SAMPLES = 64
 ROWS, COLUMNS = 6, 9
@@ -59,7 +59,7 @@ def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
     return found
 
 
-def nearest_rows(samples: Pixels, real: Pixels, channels: Shown = None) -> Pixels:
+def nearest_rows(samples: Pixels, real: Pixels, channels: ShownChannels = None) -> Pixels:
     """Each sample, and the real images (N, H, W, C) that lie nearest to it by pixels, as rows of one picture (H, W, 3)."""
     places = _nearest_places(samples, real, min(NEAREST, len(real)))
     rows = [

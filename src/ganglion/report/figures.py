@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganglion.data.atomic import write_atomically
 from ganglion.data.prepare import cache_folder
-from ganglion.data.sheet import save_image
 from ganglion.metrics.scores import SCORES
-from ganglion.report.history import history_of
+from ganglion.pictures.sheets import save_image
+from ganglion.platform.files import write_atomically
+from ganglion.platform.screen import Screen
 from ganglion.report.report import panels_of_run, pictures_of_run
-from ganglion.training.run import Run
-from ganglion.training.screen import Screen
+from ganglion.runs.folder import Run
+from ganglion.runs.history import run_history
 
 if TYPE_CHECKING:
     import altair
 
 __all__ = ["FORMATS", "curve_figure", "save_figure", "write_figures"]
+
 
 FORMATS = ("svg", "png")
 FIGURE_WIDTH = 520
@@ -64,7 +65,7 @@ def write_figures(run: str | Path, folder: Path, kind: str = "svg", cache: Path 
     """
     here = Run(run)
     gallery = pictures_of_run(here, cache or cache_folder(), Screen())
-    panels, _ = panels_of_run(here, history_of(here))
+    panels, _ = panels_of_run(here, run_history(here))
     written = []
     for panel in panels:
         save_figure(panel.chart.properties(width=FIGURE_WIDTH, title=panel.title), folder / f"{panel.name}.{kind}")

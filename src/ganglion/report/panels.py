@@ -11,7 +11,7 @@ import numpy as np
 
 from ganglion.report.bands import Band
 from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart
-from ganglion.report.history import History
+from ganglion.runs.history import RunHistory
 from ganglion.vitals.records import Record
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PanelSpec:
     """Lines that stand together: the series' names, and the record's keys they come from."""
 
     name: str
@@ -52,52 +52,52 @@ class Plan:
     other_scale: Scale | None = None
 
 
-PLANS = (
-    Plan("loss", "Losses", "What D and G minimise. Levels mean something else in every objective; jumps and frozen lines "
+PANEL_SPECS = (
+    PanelSpec("loss", "Losses", "What D and G minimise. Levels mean something else in every objective; jumps and frozen lines "
          "mean the same in all.", {"D": "loss_d", "G": "loss_g"}, "loss", "linear", "symlog"),
-    Plan("beliefs", "D's beliefs", "The mean probability, by D, that an image is real.",
+    PanelSpec("beliefs", "D's beliefs", "The mean probability, by D, that an image is real.",
          {"on real": "d_real", "on fake": "d_fake"}, "probability"),
-    Plan("separation", "Separation", "The chance that D ranks a real image above a fake: 0.5 is guessing, 1 never errs. "
+    PanelSpec("separation", "Separation", "The chance that D ranks a real image above a fake: 0.5 is guessing, 1 never errs. "
          "Healthy training keeps it between.", {"separation": "separation", "accuracy on real": "accuracy_real",
                                         "accuracy on fake": "accuracy_fake"}, "share"),
-    Plan("distance", "Distance to the data", "Sliced Wasserstein distance of samples to real images, a cheap measure of "
+    PanelSpec("distance", "Distance to the data", "Sliced Wasserstein distance of samples to real images, a cheap measure of "
          "quality; the floor is that of real images to other real images.",
          {"samples": "swd", "floor": "swd_floor"}, "distance", "log", "linear"),
-    Plan("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random features: "
+    PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random features: "
          "what chooses the best checkpoint. Lower is better.", {"averaged G": "frechet"}, "distance", "log", "linear"),
-    Plan("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
+    PanelSpec("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
          "much. Response is how much an image changes with its latent.",
          {"in pixels": "diversity", "in features of D": "diversity_seen", "response to z": "z_response",
           "near-duplicates": "duplicates"}, "share of the data's"),
-    Plan("updates", "Update over weight", "How far a step moves a layer, as a share of its size: a thousandth is usual.",
+    PanelSpec("updates", "Update over weight", "How far a step moves a layer, as a share of its size: a thousandth is usual.",
          {"D": "update_d", "G": "update_g"}, "share", "log", "linear"),
-    Plan("first-gradients", "Gradients of the first layers", "Their norms: what reaches the far end of each network.",
+    PanelSpec("first-gradients", "Gradients of the first layers", "Their norms: what reaches the far end of each network.",
          {"D": "grad_d_first", "G": "grad_g_first"}, "norm", "log", "linear"),
-    Plan("gradients", "Gradients of whole networks", "Norms over all weights, and the largest of each tick.",
+    PanelSpec("gradients", "Gradients of whole networks", "Norms over all weights, and the largest of each tick.",
          {"D": "grad_d", "G": "grad_g", "largest of D": "grad_d_max", "largest of G": "grad_g_max"}, "norm", "log", "linear"),
-    Plan("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never saw: 0.5 while "
+    PanelSpec("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never saw: 0.5 while "
          "it has learnt nothing by heart. Nearest: how much nearer samples lie to training images than chance has it.",
          {"D prefers training images": "held_out", "nearest": "nearest"}, "share"),
-    Plan("weights", "Weights", "Their norms over each network, and the share at the clip bound.",
+    PanelSpec("weights", "Weights", "Their norms over each network, and the share at the clip bound.",
          {"D": "weight_d", "G": "weight_g", "at the clip bound": "clip_share"}, "norm", "log", "linear"),
-    Plan("dead", "Dead units and saturation", "Shares of units that never fire, and of pixels at black or white.",
+    PanelSpec("dead", "Dead units and saturation", "Shares of units that never fire, and of pixels at black or white.",
          {"dead in D": "dead_d", "dead in G": "dead_g", "saturated": "saturation", "saturated in real images":
           "saturation_real"}, "share"),
-    Plan("earth-mover", "The critic's distance", "Its estimate of the earth mover's distance; it falls as samples improve.",
+    PanelSpec("earth-mover", "The critic's distance", "Its estimate of the earth mover's distance; it falls as samples improve.",
          {"estimate": "earth_mover"}, "distance", "linear", "symlog"),
-    Plan("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "linear", "log"),
-    Plan("speed", "Speed", "Training images a second, upkeep included.", {"images/s": "images_per_sec"}, "images/s"),
+    PanelSpec("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "linear", "log"),
+    PanelSpec("speed", "Speed", "Training images a second, upkeep included.", {"images/s": "images_per_sec"}, "images/s"),
 )  # fmt: skip
 
 
-def panels_of(history: History, bands: Mapping[str, Band] | None = None) -> list[Panel]:
+def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> list[Panel]:
     """Every chart for which the run has numbers."""
     frame, records, healthy = Frame(history.kimg, history.spans), history.records, bands or {}
     found: list[Panel] = []
     if history.spans:
         about = "From when each was raised to when it was cleared; the same times are marked in every chart."
         found.append(Panel("findings", "Findings", about, spans_chart(frame)))
-    plain = {plan.name: _line_panel(plan, records, frame, healthy) for plan in PLANS}
+    plain = {plan.name: _line_panel(plan, records, frame, healthy) for plan in PANEL_SPECS}
     made = [
         plain.pop("loss"),
         _parts_panel(records, frame),
@@ -126,7 +126,7 @@ COMPARED = (
 """What runs are compared by: key, title, scale."""
 
 
-def compared_panels(histories: Mapping[str, History]) -> list[Panel]:
+def compared_panels(histories: Mapping[str, RunHistory]) -> list[Panel]:
     """One chart a number, one line a run."""
     frame = Frame(max(history.kimg for history in histories.values()))
     found = []
@@ -145,7 +145,7 @@ def compared_panels(histories: Mapping[str, History]) -> list[Panel]:
     return found
 
 
-def _line_panel(plan: Plan, records: Sequence[Record], frame: Frame, bands: Mapping[str, Band]) -> Panel | None:
+def _line_panel(plan: PanelSpec, records: Sequence[Record], frame: Frame, bands: Mapping[str, Band]) -> Panel | None:
     there = {name: key for name, key in plan.series.items() if _has(records, key)}
     if not there:
         return None

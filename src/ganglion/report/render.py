@@ -13,6 +13,7 @@ from ganglion.report.panels import Panel
 
 __all__ = ["for_script", "render"]
 
+
 PAGE = Path(__file__).parent / "page"
 
 

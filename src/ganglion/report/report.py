@@ -10,29 +10,30 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.data.atomic import write_atomically
 from ganglion.data.given import cannot_be_named
 from ganglion.data.prepare import cache_folder, prepare_again
-from ganglion.data.sheet import sheet
 from ganglion.data.store import Store
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import CheckpointError, DataError, RunError
 from ganglion.latent.model import load
+from ganglion.pictures.sheets import sheet
+from ganglion.platform.files import write_atomically
+from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import preset_names, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.report.album import Snapshot, snapshots, uris
 from ganglion.report.bands import healthy_bands
 from ganglion.report.explored import Picture, explore, nearest_rows
-from ganglion.report.history import History, history_of
 from ganglion.report.panels import Panel, panels_of
 from ganglion.report.render import for_script, render
+from ganglion.runs.folder import Run, changes
+from ganglion.runs.history import RunHistory, run_history
 from ganglion.streams import Purpose, stream
-from ganglion.training.run import Run, changes
-from ganglion.training.screen import Screen
 
 __all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_report"]
+
 
 LIMIT = 3_000_000  # characters of a report
 MARKUP = 10_000  # of them around the snapshots
@@ -61,7 +62,7 @@ def write_report(
     Raises RunError, StorageError. What is missing (a checkpoint, the images) is left out, and the report says so.
     """
     folder = run if isinstance(run, Run) else Run(run)
-    recipe, history = folder.recipe, history_of(folder)
+    recipe, history = folder.recipe, run_history(folder)
     target = Path(out) if out else folder.path / "report.html"
     gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet))
     panels, about = panels_of_run(folder, history)
@@ -76,7 +77,7 @@ def write_report(
     return target
 
 
-def panels_of_run(run: Run, history: History) -> tuple[list[Panel], str]:
+def panels_of_run(run: Run, history: RunHistory) -> tuple[list[Panel], str]:
     """The charts, and what the bands behind them are from."""
     bands, about = healthy_bands(run.recipe.name)
     return (panels_of(history, bands) if history.records else []), about
@@ -130,13 +131,13 @@ def _data_facts(store: Store, recipe: Recipe) -> list[tuple[str, str]]:
     found = [
         ("Source", str(store.facts["description"])),
         ("Images", f"{len(store.images):,} of {size_text(store.fit.size)}, {store.fit.channels} channels"),
-        ("Kept from training", f"{recipe.data.held_out or 0:,}"),
+        ("Kept from training", f"{recipe.data.held_out_images or 0:,}"),
         ("Broken files, skipped", f"{len(bad):,}" + (f": {', '.join(str(one) for one in bad[:5])}" if bad else "")),
     ]
     return found + ([("Classes", f"{len(store.classes):,}")] if store.classes else [])
 
 
-def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: History, best: int | None) -> list[dict[str, Any]]:
+def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, best: int | None) -> list[dict[str, Any]]:
     """The snapshots as the page's script plays them."""
     kimg_at = {record["step"]: record["kimg"] for record in history.records}
     per_step = recipe.training.batch / 1000
@@ -147,7 +148,7 @@ def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: History, best:
     ]  # fmt: skip
 
 
-def _content(run: Run, recipe: Recipe, history: History, gallery: Gallery) -> dict[str, Any]:
+def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) -> dict[str, Any]:
     """What the page says and shows, without its timeline."""
     verdict, environment = diagnose(run.path), _environment(run)
     pictures = zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
@@ -167,7 +168,7 @@ def _lead(verdict: Verdict) -> str:
     return f"{sentence}: {codes}." if codes else f"{sentence}."
 
 
-def _facts(recipe: Recipe, history: History, environment: dict[str, Any]) -> list[str]:
+def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any]) -> list[str]:
     """What, how long, on what."""
     size = size_text(recipe.data.size) if recipe.data.size else "unknown size"
     seconds = history.records[-1].get("seconds", 0) if history.records else 0

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ganglion.errors import RunError
-from ganglion.latent.film import enlarged, write_film
-from ganglion.report.history import history_of
-from ganglion.training.run import Run
+from ganglion.pictures.films import enlarged, write_film
+from ganglion.runs.folder import Run
+from ganglion.runs.history import run_history
 
 __all__ = ["SHEETS", "write_timeline"]
+
 
 SHEETS = ("fixed", "fresh")
 HOLD = 12  # times that the last frame is shown again
@@ -33,7 +34,7 @@ def write_timeline(run: str | Path | Run, out: Path, sheets: str = "fixed", fps:
     if not paths:
         raise RunError(f"{folder.path} has no snapshots yet ({place} is empty), so there is no film of it")
     per_step = folder.recipe.training.batch / 1000
-    kimg = {record["step"]: record["kimg"] for record in history_of(folder).records}
+    kimg = {record["step"]: record["kimg"] for record in run_history(folder).records}
     words = [f"{kimg.get(int(path.stem), int(path.stem) * per_step):,.1f} kimg" for path in paths]
     return write_film(_frames(paths, words), out, fps)
 

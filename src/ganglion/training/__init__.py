@@ -1,1 +1,1 @@
-"""Runs the loop: EMA, checkpoints, the run folder, what a person sees while it runs."""
+"""Trains: prepares a run, the loop and its phases, averages, budgets, snapshots; `check` before training."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ganglion.recipe.optimizers import Optimizers, Schedule
+from ganglion.recipe.parts import Optimizers, Schedule
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["SCHEDULES", "Budget", "lr_scale"]

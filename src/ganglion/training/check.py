@@ -25,26 +25,26 @@ from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
 from ganglion.errors import TrainingFailed
-from ganglion.networks.cost import Cost, cost_of
-from ganglion.networks.latents import draw_latents
-from ganglion.objectives.penalties import Scene
-from ganglion.objectives.total import Judgement, discriminator_loss, generator_loss, needs_real, total
-from ganglion.recipe.request import Request, requested_recipe
-from ganglion.recipe.resolve import update
+from ganglion.networks.build import Cost, cost_of
+from ganglion.networks.sampling import draw_latents
+from ganglion.objectives.losses import DiscriminatorOutput, discriminator_loss, generator_loss, needs_real, total
+from ganglion.objectives.penalties import PenaltyInputs
+from ganglion.platform.devices import choose_device, keep_freed_memory, peak_memory_gb, reproducible
+from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.screen import Screen
+from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
-from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
-from ganglion.training.hardware import choose_device, kept_memory, peak_memory_gb, reproducible
-from ganglion.training.interrupt import Interrupt
 from ganglion.training.loop import train_loop
-from ganglion.training.players import Players, Position
-from ganglion.training.screen import Screen
+from ganglion.training.players import Players, TrainingProgress
+from ganglion.training.prepare import resolve_auto
 from ganglion.training.train import filled_in, first_players
-from ganglion.vitals.images import mean_distance, nearest_distances, saturation, small
-from ganglion.vitals.signal import LayerSignal, signals
+from ganglion.vitals.gradients import LayerSignal, signals
+from ganglion.vitals.sample_stats import mean_distance, nearest_distances, saturation, small
 
 __all__ = ["Check", "Remark", "check"]
+
 
 SECONDS = 8.0  # of training to see how fast it is
 LOOKED_AT = 1000  # images
@@ -108,13 +108,13 @@ def check(
     screen = Screen(quiet=quiet)
     requested_recipe(name_of(source), **asked)
     place = choose_device(device)
-    wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
+    wanted, store, reasons = resolve_auto(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
     recipe = filled_in(wanted, store, place)
     for reason in reasons:
         screen.say(f"auto: {reason}")
     remarks = [*of_images(store), *of_balance(*cost_of(recipe))]
-    batches = Batches(store, recipe.training.seed, place, recipe.data.conditional, recipe.data.held_out or 0)
-    with reproducible(), kept_memory():
+    batches = Batches(store, recipe.training.seed, place, recipe.data.conditional, recipe.data.held_out_images or 0)
+    with reproducible(), keep_freed_memory():
         layers_g, layers_d, first = at_the_start(recipe, batches, place)
         remarks += of_first_weights(layers_g, layers_d, first)
         speed, failed = _speed(recipe, batches, place, seconds, clock)
@@ -218,13 +218,15 @@ def at_the_start(
         judge = partial(discriminator, labels=labels)
         random = torch.Generator(device).manual_seed(0)
         return total(
-            discriminator_loss(recipe.objective, Scene(judge, real, fake, on_real, on_fake, *means, random), 0)
+            discriminator_loss(recipe.objective, PenaltyInputs(judge, real, fake, on_real, on_fake, *means, random), 0)
         )
 
     def loss_g() -> Tensor:
         layer = recipe.objective.feature_matching.layer
-        on_fake = Judgement(*discriminator.trace(generator(z, labels), labels, layer))
-        on_real = Judgement(*discriminator.trace(real, labels, layer)) if needs_real(recipe.objective) else None
+        on_fake = DiscriminatorOutput(*discriminator.trace(generator(z, labels), labels, layer))
+        on_real = (
+            DiscriminatorOutput(*discriminator.trace(real, labels, layer)) if needs_real(recipe.objective) else None
+        )
         return total(generator_loss(recipe.objective, on_real, on_fake, 0))
 
     layers_d = signals(discriminator, loss_d)
@@ -254,7 +256,7 @@ def _speed(
         accelerator=device.type, devices=1, precision="bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
     )
     players = first_players(recipe, batches)
-    position, began, failed = Position(), clock(), ""
+    position, began, failed = TrainingProgress(), clock(), ""
     try:
         _train(fabric, update(recipe, training__steps=1, training__minutes=None, training__kimg=None), batches, players)
         began = clock()
@@ -268,10 +270,10 @@ def _speed(
 
 
 def _train(
-    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: Position | None = None,
+    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: TrainingProgress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:  # fmt: skip
-    train_loop(fabric, recipe, batches, players, position or Position(), None, Interrupt(), clock)
+    train_loop(fabric, recipe, batches, players, position or TrainingProgress(), None, Interrupt(), clock)
 
 
 def _budget(recipe: Recipe, speed: float) -> tuple[float, float]:

@@ -16,42 +16,39 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganglion.augment.present import noise_at, present
+from ganglion.augment.pipeline import noise_at, present
 from ganglion.data.batches import Batches
 from ganglion.errors import TrainingFailed
-from ganglion.networks.discriminator import Discriminator
-from ganglion.networks.latents import draw_latents
-from ganglion.objectives.penalties import Scene, clip_weights
-from ganglion.objectives.total import Judgement, discriminator_loss, generator_loss, needs_real, total
-from ganglion.recipe.objective import Objective
+from ganglion.networks.base import Discriminator
+from ganglion.networks.sampling import draw_latents
+from ganglion.objectives.losses import DiscriminatorOutput, discriminator_loss, generator_loss, needs_real, total
+from ganglion.objectives.penalties import PenaltyInputs, clip_weights
+from ganglion.platform.interrupt import Interrupt
+from ganglion.recipe.parts import Objective
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import prune, save_checkpoint
+from ganglion.runs.folder import Run
+from ganglion.runs.journal import LiveDiagnosis, VitalsLog
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, steps_for
-from ganglion.training.checkpoint import prune, save_checkpoint
-from ganglion.training.checkup import Checkup, LastStep
-from ganglion.training.ema import decay, update_ema
-from ganglion.training.interrupt import Interrupt
-from ganglion.training.memory import Memory, observation
-from ganglion.training.players import Players, Position, frozen
-from ganglion.training.run import Run
-from ganglion.training.snapshot import Snapshots
-from ganglion.training.ward import Ward
-from ganglion.vitals.gauges import CLOSE_LOOKS, Gauges
-from ganglion.vitals.log import VitalsLog
-from ganglion.vitals.player import Player
+from ganglion.training.outputs import LastStep, Probe, Snapshots
+from ganglion.training.players import Players, TrainingProgress, decay, frozen, update_ema
+from ganglion.training.running_stats import RunningStats, logit_summary
+from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.records import Record, status_line
+from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats
 
-__all__ = ["Desk", "train_loop"]
+__all__ = ["RunOutputs", "train_loop"]
 
 
 @dataclass(frozen=True)
-class Desk:
+class RunOutputs:
     """Where results go. Only the first process of a run has one."""
 
     run: Run
     vitals: VitalsLog
-    doctor: Ward
-    checkup: Checkup
+    doctor: LiveDiagnosis
+    checkup: Probe
     snapshots: Snapshots
     show: Callable[[float, str | None], None]
 
@@ -61,8 +58,8 @@ def train_loop(
     recipe: Recipe,
     batches: Batches,
     players: Players,
-    position: Position,
-    desk: Desk | None,
+    position: TrainingProgress,
+    desk: RunOutputs | None,
     interrupt: Interrupt,
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
@@ -73,7 +70,7 @@ def train_loop(
     tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
     snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
     mine = slice(fabric.global_rank, None, fabric.world_size)  # this process's share of a batch
-    gauges, look_steps = Gauges(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
+    stats, look_steps = StepStats(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
     started, last = clock() - position.seconds, (position.images, position.seconds)
     show_progress = desk.show if desk else lambda fraction, line: None
     fraction = budget.fraction(position.step, position.seconds)
@@ -84,12 +81,12 @@ def train_loop(
         )
 
     while fraction < 1 and position.stopped is None and not interrupt.wanted:
-        random = _dice(seed, position.step * fabric.world_size + fabric.global_rank, fabric.device)
+        random = _step_generator(seed, position.step * fabric.world_size + fabric.global_rank, fabric.device)
         noise = noise_at(objective.instance_noise, position.images)
         show = partial(present, settings=recipe.augment, strength=memory.strength, noise=noise, random=random)
         scale = lr_scale(recipe.optimizer, fraction, position.images)
         d_waits, g_waits = memory.waiting(balance)
-        gauges.begin(position.step + 1, look_steps)
+        stats.begin(position.step + 1, look_steps)
 
         # D phase: each turn has images and latents of its own, and which they are is a function of seed and position
         for turn in range(balance.d_steps):
@@ -102,19 +99,19 @@ def train_loop(
                 seen_real, seen_fake = show(real), show(fake.detach())
                 real_logits = discriminator(seen_real, labels).float()  # (N,)
                 fake_logits = discriminator(seen_fake, labels).float()
-            memory.observe(_shared(fabric, observation(real_logits, fake_logits)), recipe, batch)
-            scene = Scene(partial(discriminator, labels=labels), seen_real, seen_fake, real_logits, fake_logits,
+            memory.observe(_shared(fabric, logit_summary(real_logits, fake_logits)), recipe, batch)
+            inputs = PenaltyInputs(partial(discriminator, labels=labels), seen_real, seen_fake, real_logits, fake_logits,
                           memory.mean("mean_real"), memory.mean("mean_fake"), random)  # fmt: skip
-            parts = discriminator_loss(objective, scene, memory.update_of_d(balance, position.step, turn))
-            parts |= memory.pull(objective.history, "discriminator", discriminator)
+            parts = discriminator_loss(objective, inputs, memory.update_of_d(balance, position.step, turn))
+            parts |= memory.pull(objective.historical_averaging_weight, "discriminator", discriminator)
             loss_d = total(parts)
-            gauges.judged(real_logits, fake_logits)
-            gauges.losses("d", parts, loss_d)
+            stats.judged(real_logits, fake_logits)
+            stats.losses("d", parts, loss_d)
             if d_waits:
                 memory.left_out += 1
             else:
-                _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, gauges.d)
-                clip_weights(discriminator, objective.clip)
+                _step(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, stats.d)
+                clip_weights(discriminator, objective.weight_clip)
             position.images += batch
 
         # G phase: the first turn has the D phase's last fakes, each other one latents of its own
@@ -130,12 +127,12 @@ def train_loop(
                             _judgement(discriminator, seen_real, labels, objective) if needs_real(objective) else None
                         )
                     parts = generator_loss(objective, reals, fakes, position.images)
-            parts |= memory.pull(objective.history, "generator", generator)
+            parts |= memory.pull(objective.historical_averaging_weight, "generator", generator)
             loss_g = total(parts)
-            gauges.losses("g", parts, loss_g)
+            stats.losses("g", parts, loss_g)
             if not g_waits:
                 with frozen(discriminator):
-                    _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale, gauges.g)
+                    _step(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale, stats.g)
 
         # EMA, and the means over all steps
         position.step += 1
@@ -144,7 +141,7 @@ def train_loop(
         memory.remember("discriminator", discriminator, position.step)
 
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe stalls
-        position.seconds, interrupt.wanted = _agree(fabric, clock() - started, interrupt.wanted)
+        position.seconds, interrupt.wanted = _sync_clock_and_interrupt(fabric, clock() - started, interrupt.wanted)
         fraction = budget.fraction(position.step, position.seconds)
         over = fraction >= 1 or interrupt.wanted
         show_progress(fraction, None)
@@ -152,20 +149,26 @@ def train_loop(
             continue
 
         # Record, verdict, samples, checkpoint, stop
-        record = _record(gauges.read(), position, last, fraction, scale, recipe, memory, players)
+        record = _record(stats.read(), position, last, fraction, scale, recipe, memory, players)
         last = position.images, position.seconds
         if desk:
             last_step = LastStep(real, fake, z, labels)
             saving = over or position.step % snapshot_steps == 0
-            position.stopped = _keep(desk, recipe, players, position, record, last_step, saving)
+            position.stopped = _record_and_save(desk, recipe, players, position, record, last_step, saving)
             show_progress(fraction, status_line(record, desk.doctor.state))
         _refuse_non_finite(record)
-        position.stopped = _told(fabric, position.stopped)
+        position.stopped = _broadcast_stop_reason(fabric, position.stopped)
     return fraction >= 1 or position.stopped is not None
 
 
-def _keep(
-    desk: Desk, recipe: Recipe, players: Players, position: Position, record: Record, last: LastStep, saving: bool
+def _record_and_save(
+    desk: RunOutputs,
+    recipe: Recipe,
+    players: Players,
+    position: TrainingProgress,
+    record: Record,
+    last: LastStep,
+    saving: bool,
 ) -> str | None:
     """Verdict, samples, record, checkpoint; why the run is to stop here, if it is.
 
@@ -183,16 +186,16 @@ def _keep(
     desk.vitals.write(record)
     if whole and (saving or stop):
         save_checkpoint(desk.run.checkpoints, players, replace(position, stopped=stop))
-        prune(desk.run.checkpoints, recipe.training.keep)
+        prune(desk.run.checkpoints, recipe.training.keep_checkpoints)
     return stop
 
 
-def _score(desk: Desk, players: Players, position: Position, record: Record) -> None:
+def _score(desk: RunOutputs, players: Players, position: TrainingProgress, record: Record) -> None:
     record["frechet"] = score = desk.snapshots.take(players.ema, position.step)
     position.keep_best(score)
 
 
-def _dice(seed: int, position: int, device: torch.device) -> torch.Generator:
+def _step_generator(seed: int, position: int, device: torch.device) -> torch.Generator:
     """Random numbers for what a step draws on the device: augmentation, noise, places between images."""
     first = int(stream(seed, Purpose.STEP, position).integers(2**63))
     return torch.Generator(device).manual_seed(first)
@@ -203,12 +206,14 @@ def _shared(fabric: Fabric, values: Tensor) -> Tensor:
     return values if fabric.world_size == 1 else cast(Tensor, fabric.all_reduce(values, reduce_op="mean"))
 
 
-def _judgement(discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective) -> Judgement:
+def _judgement(
+    discriminator: Discriminator, images: Tensor, labels: Tensor | None, objective: Objective
+) -> DiscriminatorOutput:
     logits, features = discriminator.trace(images, labels, objective.feature_matching.layer)
-    return Judgement(logits.float(), features)
+    return DiscriminatorOutput(logits.float(), features)
 
 
-def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float, gauge: Player) -> None:
+def _step(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float, gauge: GradientStats) -> None:
     """One update of one player; its gradients are averaged over the processes."""
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
@@ -228,7 +233,7 @@ def _average(fabric: Fabric, gradients: list[Tensor]) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
-def _agree(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
+def _sync_clock_and_interrupt(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
     """The first process's clock and wish, so that all processes stop at the same step."""
     if fabric.world_size == 1:
         return seconds, wanted
@@ -237,8 +242,8 @@ def _agree(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
 
 
 def _record(
-    measured: dict[str, Any], position: Position, last: tuple[int, float], fraction: float, scale: float,
-    recipe: Recipe, memory: Memory, players: Players,
+    measured: dict[str, Any], position: TrainingProgress, last: tuple[int, float], fraction: float, scale: float,
+    recipe: Recipe, memory: RunningStats, players: Players,
 ) -> Record:  # fmt: skip
     images, seconds = position.images - last[0], position.seconds - last[1]
     if "non_finite" not in measured and (bad := _first_non_finite(players.state())):
@@ -256,7 +261,7 @@ def _record(
     }
 
 
-def _of_this_recipe(measured: dict[str, Any], recipe: Recipe, memory: Memory) -> Record:
+def _of_this_recipe(measured: dict[str, Any], recipe: Recipe, memory: RunningStats) -> Record:
     """What only some recipes have: a critic's estimate of the earth mover's distance, the strength of augmentation."""
     special: Record = {}
     if recipe.objective.adversarial == "wasserstein" and "logit_real" in measured and "logit_fake" in measured:
@@ -275,7 +280,7 @@ def _refuse_non_finite(record: Record) -> None:
         )
 
 
-def _told(fabric: Fabric, reason: str | None) -> str | None:
+def _broadcast_stop_reason(fabric: Fabric, reason: str | None) -> str | None:
     """The first process's reason to stop, so that all processes stop at the same step."""
     told: str | None = reason if fabric.world_size == 1 else fabric.broadcast(reason)
     return told

@@ -1,7 +1,8 @@
-"""The two players: networks, average and optimisers, and where in the run they stand."""
+"""The exponential moving average of G's weights, from the first step on. Yazici et al. 2018, arXiv 1806.04498."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +11,56 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer as TorchOptimizer
 
+from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.networks.discriminator import Discriminator
-from ganglion.recipe.optimizers import Adam, AdamW, Optimizer, OptimizerName, RmsProp
-from ganglion.recipe.schema import Recipe
-from ganglion.training.ema import ema_of
-from ganglion.training.memory import Memory
+from ganglion.recipe.parts import Adam, AdamW, Optimizer, OptimizerName, RmsProp
+from ganglion.recipe.schema import Ema, Recipe
+from ganglion.training.running_stats import RunningStats
 
-__all__ = ["OPTIMIZERS", "Players", "Position", "assemble", "build_players", "frozen"]
+__all__ = [
+    "OPTIMIZERS",
+    "Players",
+    "TrainingProgress",
+    "assemble",
+    "build_players",
+    "decay",
+    "ema_of",
+    "frozen",
+    "update_ema",
+]
+
+
+def ema_of(generator: nn.Module) -> nn.Module:
+    """A frozen copy of G in eval mode, never put in train mode: drawing samples cannot move its statistics."""
+    return copy.deepcopy(generator).eval().requires_grad_(False)
+
+
+def decay(settings: Ema, images: int, batch: int) -> float:
+    """Share of the average that survives a step of `batch` images: 0.5 ** (batch / half-life), Karras et al. 2020.
+
+    The half-life is at most `rampup_ratio` times the images seen, so that the first weights are soon forgotten.
+    """
+    halflife = settings.halflife_kimg * 1000
+    if settings.rampup_ratio is not None:
+        halflife = min(halflife, images * settings.rampup_ratio)
+    return float(0.5 ** (batch / halflife)) if halflife > 0 else 0.0
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, generator: nn.Module, kept: float) -> None:
+    """ema = kept * ema + (1 - kept) * G, for weights and batch-norm statistics alike; counters are copied."""
+    pairs = list(zip(_tensors(ema), _tensors(generator), strict=True))
+    averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_(
+        [e for e, _ in averaged], [g for _, g in averaged], 1 - kept
+    )  # one fused pass over all weights
+    for e, g in pairs:
+        if not e.is_floating_point():
+            e.copy_(g)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 Weights = Iterable[nn.Parameter]
@@ -34,7 +77,7 @@ class Players:
     ema: nn.Module
     optimizer_g: TorchOptimizer
     optimizer_d: TorchOptimizer
-    memory: Memory
+    memory: RunningStats
 
     def networks(self) -> dict[str, nn.Module]:
         """By the name that their file has in a checkpoint."""
@@ -53,7 +96,7 @@ class Players:
 
 
 @dataclass
-class Position:
+class TrainingProgress:
     """Where a run stands: everything beside tensors that it needs to go on exactly."""
 
     step: int = 0
@@ -98,7 +141,7 @@ def assemble(recipe: Recipe, generator: nn.Module, discriminator: Discriminator)
         ema_of(generator),
         _optimizer(generator, recipe.optimizer.generator),
         _optimizer(discriminator, recipe.optimizer.discriminator),
-        Memory(recipe, generator, discriminator).to(next(generator.parameters()).device),
+        RunningStats(recipe, generator, discriminator).to(next(generator.parameters()).device),
     )
 
 
@@ -137,4 +180,4 @@ OPTIMIZERS: dict[OptimizerName, Callable[[Weights, Optimizer], TorchOptimizer]] 
 
 
 def _optimizer(network: nn.Module, settings: Optimizer) -> TorchOptimizer:
-    return OPTIMIZERS[settings.algorithm](network.parameters(), settings)
+    return OPTIMIZERS[settings.kind](network.parameters(), settings)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from ganglion.data.atomic import full_disk_said_once, storage_errors
 from ganglion.data.batches import Batches, held_out, held_out_count
 from ganglion.data.given import Images, cannot_be_named, name_of
 from ganglion.data.prepare import cache_folder
@@ -22,29 +21,28 @@ from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
-from ganglion.networks.cost import cost_of
-from ganglion.networks.norms import REFERENCE
-from ganglion.recipe.request import Request, requested_recipe
-from ganglion.recipe.resolve import update
+from ganglion.networks.build import cost_of
+from ganglion.networks.layers import REFERENCE
+from ganglion.platform.devices import choose_device, choose_precision, keep_freed_memory, reproducible
+from ganglion.platform.environment import describe_environment
+from ganglion.platform.files import full_disk_said_once, storage_errors
+from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.screen import Screen
+from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
+from ganglion.runs.checkpoints import restore
+from ganglion.runs.folder import Run, difference, locked, set_aside
+from ganglion.runs.journal import LiveDiagnosis, VitalsLog
 from ganglion.streams import Purpose, stream
-from ganglion.training.auto import settle
 from ganglion.training.budget import Budget
-from ganglion.training.checkpoint import restore
-from ganglion.training.checkup import Checkup
-from ganglion.training.environment import describe_environment
-from ganglion.training.hardware import choose_device, choose_precision, kept_memory, reproducible
-from ganglion.training.interrupt import Interrupt
-from ganglion.training.loop import Desk, train_loop
-from ganglion.training.players import Players, Position, build_players
-from ganglion.training.run import Run, difference, locked, set_aside
-from ganglion.training.screen import Screen
-from ganglion.training.snapshot import Snapshots
-from ganglion.training.ward import Ward
-from ganglion.vitals.log import VitalsLog
+from ganglion.training.loop import RunOutputs, train_loop
+from ganglion.training.outputs import Probe, Snapshots
+from ganglion.training.players import Players, TrainingProgress, build_players
+from ganglion.training.prepare import resolve_auto
 
 __all__ = ["classes_of", "filled_in", "first_players", "train"]
+
 
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
@@ -89,7 +87,7 @@ def train(
     place = choose_device(device, devices)
     if run is not None and wanted.data.source is None:
         _refuse_unnamed(Run(run))
-    wanted, store, reasons = settle(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
+    wanted, store, reasons = resolve_auto(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
     for reason in reasons:
         screen.say(f"auto: {reason}")
     settled = filled_in(wanted, store, place)
@@ -188,7 +186,7 @@ def filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
     counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
     return update(
         wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        data__classes=classes, data__class_counts=counts, data__held_out=kept,
+        data__classes=classes, data__class_counts=counts, data__held_out_images=kept,
         training__precision=choose_precision(wanted.training.precision, device),
     )  # fmt: skip
 
@@ -214,11 +212,13 @@ def classes_of(recipe: Recipe, store: Store) -> list[str] | None:
 
 def _held_out(recipe: Recipe, store: Store) -> int:
     """How many images are kept from training. Raises DataError where none would be left."""
-    count, images = recipe.data.held_out, len(store.images)
+    count, images = recipe.data.held_out_images, len(store.images)
     if count is None:
         return held_out_count(images)
     if count >= images:
-        raise DataError(f"data.held_out is {count:,}, and there are {images:,} images: none would be left to train on")
+        raise DataError(
+            f"data.held_out_images is {count:,}, and there are {images:,} images: none would be left to train on"
+        )
     return count
 
 
@@ -226,12 +226,18 @@ def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
-    with reproducible(), kept_memory(), full_disk_said_once(), storage_errors(job.folder), Interrupt() as interrupt:
+    with (
+        reproducible(),
+        keep_freed_memory(),
+        full_disk_said_once(),
+        storage_errors(job.folder),
+        Interrupt() as interrupt,
+    ):
         batches = Batches(
-            job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out or 0
+            job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
         )
         players = first_players(recipe, batches)
-        position = restore(run.checkpoints, players, screen.say) or Position()
+        position = restore(run.checkpoints, players, screen.say) or TrainingProgress()
         _introduce(job, fabric, screen)
         if position.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
             position.stopped = None  # it stopped on a wish that is no longer there
@@ -246,16 +252,16 @@ def _work(fabric: Fabric, job: Job) -> bool:
             return train_loop(fabric, recipe, batches, players, position, None, interrupt)
         with (
             closing(VitalsLog(job.folder, position.step)) as vitals,
-            closing(Ward(job.folder, position.step, screen.say)) as doctor,
+            closing(LiveDiagnosis(job.folder, position.step, screen.say)) as doctor,
         ):
             snapshots = Snapshots(run, recipe, batches, vitals, fabric.device)
-            checkup = Checkup(recipe, batches, fabric.device, fabric.autocast)
+            checkup = Probe(recipe, batches, fabric.device, fabric.autocast)
             if position.step == 0:
                 snapshots.draw(players.ema, 0)
                 vitals.write(record := checkup.at_the_start(players))
                 doctor.take(record)
             with screen.training() as show:
-                desk = Desk(run, vitals, doctor, checkup, snapshots, show)
+                desk = RunOutputs(run, vitals, doctor, checkup, snapshots, show)
                 finished = _trained(fabric, recipe, batches, players, position, desk, interrupt)
     if finished:
         _conclude(run, position, doctor.verdict, screen)
@@ -263,7 +269,7 @@ def _work(fabric: Fabric, job: Job) -> bool:
 
 
 def _trained(
-    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: Position, desk: Desk,
+    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: TrainingProgress, desk: RunOutputs,
     interrupt: Interrupt,
 ) -> bool:  # fmt: skip
     """The loop; where it fails, its message ends with the doctor's verdict."""
@@ -273,7 +279,7 @@ def _trained(
         raise TrainingFailed(f"{failure}\n{desk.doctor.verdict.text()}") from None
 
 
-def _conclude(run: Run, position: Position, verdict: Verdict, screen: Screen) -> None:
+def _conclude(run: Run, position: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
     """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
     how = f"Stopped, {position.stopped}" if position.stopped else "Finished"
     screen.say(f"{how}: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}")
@@ -291,7 +297,7 @@ def first_players(recipe: Recipe, batches: Batches) -> Players:
     return players
 
 
-def _ways_on(recipe: Recipe, position: Position) -> str:
+def _ways_on(recipe: Recipe, position: TrainingProgress) -> str:
     if position.stopped:
         return "Without the option that stopped it, it goes on."
     if recipe.optimizer.schedule == "constant":

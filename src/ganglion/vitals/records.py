@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 __all__ = ["Record", "is_step", "parsed", "read_lines", "read_records", "status_line"]
 
+
 Record = dict[str, Any]
 """Numbers by name, and histograms as mappings. Always `step` and `kimg`; the others where they were measured."""
 

@@ -19,19 +19,28 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
-from ganglion.data.sheet import save_image, sheet
-from ganglion.doctor.follow import Event, Follower
+from ganglion.doctor.examine import FindingEvent, IncrementalDiagnosis
 from ganglion.doctor.verdict import Verdict
-from ganglion.vitals.gauges import CLOSE_LOOKS, Gauges
-from ganglion.vitals.log import Lines, VitalsLog
+from ganglion.pictures.sheets import save_image, sheet
+from ganglion.runs.journal import Lines, VitalsLog
 from ganglion.vitals.records import Record
-from ganglion.watching.examiner import Examiner, LastSeen
-from ganglion.watching.marks import marks
-from ganglion.watching.outputs import ends_in_sigmoid, image_of, judgement_of, logits_of, rows_of, tensors_in
-from ganglion.watching.phase import Call, Sorted, sort_calls
-from ganglion.watching.wrappers import inner_network, inner_optimizer, share_moved
+from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats
+from ganglion.watching.fingerprints import Call, SortedCalls, fingerprints, sort_calls
+from ganglion.watching.foreign import (
+    ends_in_sigmoid,
+    image_of,
+    inner_network,
+    inner_optimizer,
+    judgement_of,
+    logits_of,
+    rows_of,
+    share_moved,
+    tensors_in,
+)
+from ganglion.watching.probe import ForeignProbe, LastSeen
 
 __all__ = ["Monitor", "watch"]
+
 
 BATCHES_OF_G = 16
 """So many of G's newest batches are known again."""
@@ -92,9 +101,9 @@ class Monitor:
         self._say = say or (lambda text: print(text, file=sys.stderr))  # noqa: T201
         self._generator, self._discriminator = inner_network(generator), inner_network(discriminator)
         self._optimizer_g, self._optimizer_d = inner_optimizer(optimizer_g), inner_optimizer(optimizer_d)
-        self._gauges = Gauges(self._generator, self._discriminator)
-        self._examiner = Examiner(self._generator, self._discriminator)
-        self._follower = Follower(own_run=False)
+        self._stats = StepStats(self._generator, self._discriminator)
+        self._examiner = ForeignProbe(self._generator, self._discriminator)
+        self._follower = IncrementalDiagnosis(own_run=False)
         self._out = Outbox(out) if out is not None and _is_first_process() else None
         self._drawn: deque[Tensor] = deque(maxlen=BATCHES_OF_G)
         self._calls: list[Call] = []
@@ -178,7 +187,7 @@ class Monitor:
             self._examiner.squashed = sigmoid
         rows = logits_of(rows_of(opinion), self._examiner.squashed)
         call = Call(
-            images.detach(), marks(images), rows, tuple(value for value in given if value is not images),
+            images.detach(), fingerprints(images), rows, tuple(value for value in given if value is not images),
             from_g=images.grad_fn is not None, wants_slope=images.requires_grad and images.grad_fn is None,
         )  # fmt: skip
         self._calls.append(call)
@@ -188,33 +197,33 @@ class Monitor:
     def _before_step_d(self, *_: object) -> None:
         if not self._looking:
             return
-        seen = sort_calls(self._calls, [marks(images) for images in self._drawn])
+        seen = sort_calls(self._calls, [fingerprints(images) for images in self._drawn])
         self._judge(seen)
         self._unsorted = [call for call in self._calls if not call.from_g] if seen.reason else []
         both = any(not call.from_g for call, _ in seen.fake)  # D saw samples apart from G's loss
         self._calls = [call for call in self._calls if call.from_g] if both else []
-        self._gauges.d.after_backward(_loss_scale(self._optimizer_d))
+        self._stats.d.after_backward(_loss_scale(self._optimizer_d))
 
     @_guarded
     def _after_step_d(self, *_: object) -> None:
         if self._looking:
-            self._gauges.d.after_step()
+            self._stats.d.after_step()
             self._d_moved = True
 
     @_guarded
     def _before_step_g(self, *_: object) -> None:
         if self._looking:
             if self._unsorted:  # samples that are changed on their way to D may come along again in G's phase
-                changed = [call.marks for call in self._calls if call.from_g]
-                self._judge(sort_calls(self._unsorted, [*(marks(images) for images in self._drawn), *changed]))
+                changed = [call.fingerprints for call in self._calls if call.from_g]
+                self._judge(sort_calls(self._unsorted, [*(fingerprints(images) for images in self._drawn), *changed]))
             self._pull_of_g()
             self._calls, self._unsorted = [], []
-            self._gauges.g.after_backward(_loss_scale(self._optimizer_g))
+            self._stats.g.after_backward(_loss_scale(self._optimizer_g))
 
     @_guarded
     def _after_step_g(self, *_: object) -> None:
         if self._looking:
-            self._gauges.g.after_step()
+            self._stats.g.after_step()
             self._shown_before, self._shown = self._shown or self._shown_before, 0
         self.step += 1
         if self.step == 1:
@@ -234,21 +243,21 @@ class Monitor:
             self._patience -= 1
             self._looking = self._looking and not self._d_moved and self._patience > 0
         self._d_moved = False
-        self._gauges.begin(coming, 1)
+        self._stats.begin(coming, 1)
 
     # What is made of it
 
-    def _judge(self, seen: Sorted) -> None:
+    def _judge(self, seen: SortedCalls) -> None:
         """D's phase: logits of real and of fake, which way the loss pulls them, and what the images were."""
         if seen.reason or not seen.real or not seen.fake:
             self._reasons.add(f"D's opinion of real and fake: {seen.reason}")
             return
         self._reasons = {reason for reason in self._reasons if not reason.startswith("D's opinion")}
         real, fake = (torch.cat([call.rows[mask] for call, mask in side]) for side in (seen.real, seen.fake))
-        self._gauges.judged(real, fake)
+        self._stats.judged(real, fake)
         self._shown += len(real)
         pulls = {"pull_d_real": _pull(seen.real), "pull_d_fake": _pull(seen.fake)}
-        self._gauges.meter.add(**{name: pull for name, pull in pulls.items() if pull is not None})
+        self._stats.meter.add(**{name: pull for name, pull in pulls.items() if pull is not None})
         (call, mask), (other, mask_fake) = seen.real[-1], seen.fake[-1]
         self._last = self._last._replace(real=call.images[mask], fake=other.images[mask_fake])
         labels = tuple(t[mask] for t in tensors_in(call.arguments) if t.ndim and len(t) == len(mask))
@@ -258,7 +267,7 @@ class Monitor:
         pulled = [(call, torch.ones(len(call.rows), dtype=torch.bool)) for call in self._calls if call.from_g]
         pull = _pull(pulled)
         if pull is not None:
-            self._gauges.meter.add(pull_g_fake=pull)
+            self._stats.meter.add(pull_g_fake=pull)
 
     def _record_of_the_start(self) -> None:
         """What G's first weights draw, before any has moved."""
@@ -268,7 +277,7 @@ class Monitor:
 
     def _record(self) -> None:
         """A record, its verdict, and what is told of it."""
-        record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._gauges.read()}
+        record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._stats.read()}
         record |= {"lr_g": _rate(self._optimizer_g), "lr_d": _rate(self._optimizer_d)}
         record |= {
             "parameters_g": sum(weight.numel() for weight in self._generator.parameters()),
@@ -315,7 +324,7 @@ class Outbox:
         self._vitals, self._findings = VitalsLog(folder, 0), Lines(folder / "findings.jsonl", 0)
         self._samples = folder / "samples" / "fixed"
 
-    def keep(self, record: Record, events: list[Event], pictures: Tensor | None) -> None:
+    def keep(self, record: Record, events: list[FindingEvent], pictures: Tensor | None) -> None:
         self._vitals.write(record)
         for event in events:
             self._findings.write(event.to_json())

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
-from ganglion.doctor.findings.exploding_gradient import PENALTIES
+from ganglion.doctor.findings.optimization import PENALTIES
 from ganglion.doctor.verdict import Evidence, Finding
-from ganglion.recipe.objective import PenaltyName
+from ganglion.recipe.parts import PenaltyName
 from made_records import SICK, STUCK, healthy, with_values
 from stored_records import ILL
 
@@ -119,7 +119,7 @@ def test_each_penalty_on_ds_gradient_is_shown_whatever_others_lack(key: str) -> 
 
 def test_the_largest_of_two_penalties_is_shown_where_one_has_ceased() -> None:
     records = with_values(SICK["exploding-gradient"], {"loss_d_r1": 77.0})
-    records = [record | ({"loss_d_gradient": 5.0} if 1 < i < 20 else {}) for i, record in enumerate(records)]
+    records = [record | ({"loss_d_wgan_gp": 5.0} if 1 < i < 20 else {}) for i, record in enumerate(records)]
     assert named(of(records, "exploding-gradient"), "penalty on D's gradient").value == 77
 
 

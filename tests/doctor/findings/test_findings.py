@@ -10,7 +10,7 @@ import pytest
 
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
-from ganglion.doctor.rule import limits_of, thresholds
+from ganglion.doctor.rule import thresholds, thresholds_of
 from made_records import SICK, far, healthy, with_values
 from stored_records import ILL, WELL
 
@@ -126,7 +126,7 @@ def test_every_page_has_its_parts_and_the_command_of_a_run_that_shows_it(code: s
     assert f"(images/{code}.png)" in page
     assert (PAGES / "images" / f"{code}.png").is_file()
     assert "benchmarks/clinic.py" in page
-    assert all(f"| `{name}` | {value:g} |" in page for name, value in limits_of(code).items())
+    assert all(f"| `{name}` | {value:g} |" in page for name, value in thresholds_of(code).items())
 
 
 @pytest.mark.parametrize("code", RULES)
@@ -138,7 +138,7 @@ def test_every_threshold_is_used_and_no_other_is_asked_for(code: str) -> None:
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "limits"
         and isinstance(node.slice, ast.Constant)
     }  # fmt: skip
-    assert used == limits_of(code).keys()
+    assert used == thresholds_of(code).keys()
 
 
 def test_every_threshold_says_what_it_means_and_in_which_unit() -> None:

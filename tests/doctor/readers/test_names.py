@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from ganglion.doctor.readers.names import ALIASES, key_of, record_of, with_separation
+from ganglion.doctor.readers.names import ALIASES, MOST_RECORDS, in_order, key_of, record_of, with_separation
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from ganglion.doctor.readers.names import ALIASES, key_of, record_of, with_separ
     [
         ("Loss_D", "loss_d"), ("loss/D", "loss_d"), ("train/d_loss", "loss_d"), ("Loss/D/loss", "loss_d"), ("errD", "loss_d"),
         ("Discriminator Loss", "loss_d"), ("Loss/G/loss", "loss_g"), ("G loss", "loss_g"), ("D(x)", "d_real"),
-        ("D(G(z))", "d_fake"), ("Loss/scores/real", "logit_real"), ("Metrics/fid50k_full", "fid"), ("gp", "loss_d_gradient"),
+        ("D(G(z))", "d_fake"), ("Loss/scores/real", "logit_real"), ("Metrics/fid50k_full", "fid"), ("gp", "loss_d_wgan_gp"),
         ("Progress/kimg", "kimg"), ("something else", "something_else"),
     ],
 )  # fmt: skip
@@ -49,3 +49,30 @@ def test_signs_become_accuracies() -> None:
     record = with_separation({"sign_real": 0.5, "sign_fake": -0.5})
     assert record == {"accuracy_real": 0.75, "accuracy_fake": 0.75}
     assert math.isclose(with_separation({"sign_fake": 1.0})["accuracy_fake"], 0)
+
+
+def test_rows_of_one_step_become_one_record() -> None:
+    assert in_order([{"step": 5, "loss_d": 1.0}, {"step": 5, "loss_g": 2.0}]) == [
+        {"step": 5, "loss_d": 1.0, "loss_g": 2.0}
+    ]
+
+
+def test_a_log_that_starts_over_keeps_its_last_life() -> None:
+    rows = [{"step": step, "life": life} for life, steps in ((1.0, (1, 2, 3, 4)), (2.0, (3, 4, 5))) for step in steps]
+    assert [(r["step"], r["life"]) for r in in_order(rows)] == [(1, 1), (2, 1), (3, 2), (4, 2), (5, 2)]
+
+
+def test_a_long_log_becomes_means_and_loses_no_bad_number() -> None:
+    rows = [{"step": i, "loss_d": float(i % 2)} for i in range(1, 10_001)]
+    rows[4321]["non_finite"] = {"tensor": "loss of the generator"}  # type: ignore[assignment]
+    records = in_order(rows)
+    assert len(records) == MOST_RECORDS
+    assert records[-1]["step"] == 10_000
+    assert sum(r["loss_d"] for r in records) / len(records) == pytest.approx(0.5, abs=0.02)
+    assert [r["non_finite"] for r in records if "non_finite" in r] == [
+        {"step": 4322, "tensor": "loss of the generator"}
+    ]
+
+
+def test_nothing_is_nothing() -> None:
+    assert in_order([]) == []

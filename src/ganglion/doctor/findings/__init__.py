@@ -1,69 +1,74 @@
-"""One finding a file. Where two fit, the one that is listed first is the cause."""
+"""The findings, grouped by subject. Of two that fit, the one that RULES lists first is the cause."""
 
 from __future__ import annotations
 
-from ganglion.doctor.findings import (
-    bad_initialization,
-    batchnorm_mismatch,
-    blank_collapse,
-    capacity_imbalance,
-    clip_saturation,
-    discriminator_overfitting,
-    discriminator_wins,
-    exploding_gradient,
-    generator_wins,
-    growing_oscillation,
-    labels_swapped,
-    late_collapse,
-    latent_ignored,
-    learning_rate_too_high,
-    learning_rate_too_low,
-    loss_clamped,
-    memorization,
-    mode_collapse,
-    noise_collapse,
-    non_finite,
-    optimizer_crosstalk,
-    oscillation,
-    padding_shortcut,
-    partial_collapse,
-    range_mismatch,
-    stalled,
-    vanishing_generator_gradient,
+from ganglion.doctor.findings.balance import (
+    CAPACITY_IMBALANCE,
+    DISCRIMINATOR_WINS,
+    GENERATOR_WINS,
+    VANISHING_GENERATOR_GRADIENT,
 )
+from ganglion.doctor.findings.collapse import (
+    BLANK_COLLAPSE,
+    LATE_COLLAPSE,
+    LATENT_IGNORED,
+    MODE_COLLAPSE,
+    NOISE_COLLAPSE,
+    PARTIAL_COLLAPSE,
+)
+from ganglion.doctor.findings.mistakes import (
+    BATCHNORM_MISMATCH,
+    CLIP_SATURATION,
+    LABELS_SWAPPED,
+    LOSS_CLAMPED,
+    NON_FINITE,
+    OPTIMIZER_CROSSTALK,
+    PADDING_SHORTCUT,
+    RANGE_MISMATCH,
+)
+from ganglion.doctor.findings.optimization import (
+    BAD_INITIALIZATION,
+    EXPLODING_GRADIENT,
+    GROWING_OSCILLATION,
+    LEARNING_RATE_TOO_HIGH,
+    LEARNING_RATE_TOO_LOW,
+    OSCILLATION,
+    STALLED,
+)
+from ganglion.doctor.findings.overfitting import DISCRIMINATOR_OVERFITTING, MEMORIZATION
 from ganglion.doctor.rule import Rule
 
 __all__ = ["RULES"]
 
 RULES: dict[str, Rule] = {
-    finding.RULE.code: finding.RULE
-    for finding in (
-        non_finite,
-        optimizer_crosstalk,
-        labels_swapped,
-        range_mismatch,
-        padding_shortcut,
-        loss_clamped,
-        latent_ignored,
-        batchnorm_mismatch,
-        late_collapse,
-        bad_initialization,
-        exploding_gradient,
-        learning_rate_too_high,
-        learning_rate_too_low,
-        clip_saturation,
-        capacity_imbalance,
-        generator_wins,
-        blank_collapse,
-        noise_collapse,
-        mode_collapse,
-        partial_collapse,
-        vanishing_generator_gradient,
-        discriminator_wins,
-        discriminator_overfitting,
-        memorization,
-        growing_oscillation,
-        oscillation,
-        stalled,
+    rule.code: rule
+    for rule in (
+        NON_FINITE,
+        OPTIMIZER_CROSSTALK,
+        LABELS_SWAPPED,
+        RANGE_MISMATCH,
+        PADDING_SHORTCUT,
+        LOSS_CLAMPED,
+        LATENT_IGNORED,
+        BATCHNORM_MISMATCH,
+        LATE_COLLAPSE,
+        BAD_INITIALIZATION,
+        EXPLODING_GRADIENT,
+        LEARNING_RATE_TOO_HIGH,
+        LEARNING_RATE_TOO_LOW,
+        CLIP_SATURATION,
+        CAPACITY_IMBALANCE,
+        GENERATOR_WINS,
+        BLANK_COLLAPSE,
+        NOISE_COLLAPSE,
+        MODE_COLLAPSE,
+        PARTIAL_COLLAPSE,
+        VANISHING_GENERATOR_GRADIENT,
+        DISCRIMINATOR_WINS,
+        DISCRIMINATOR_OVERFITTING,
+        MEMORIZATION,
+        GROWING_OSCILLATION,
+        OSCILLATION,
+        STALLED,
     )
 }

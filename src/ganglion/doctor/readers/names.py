@@ -1,13 +1,15 @@
-"""What others call the numbers that our records hold."""
+"""What others call the numbers that our records hold, and rows of a log as records with rising steps."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-__all__ = ["ALIASES", "key_of", "record_of", "with_separation"]
+__all__ = ["ALIASES", "MOST_RECORDS", "in_order", "key_of", "record_of", "with_separation"]
+
 
 ALIASES: dict[str, tuple[str, ...]] = {
     key: tuple(words.split())
@@ -34,7 +36,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "accuracy_real": "accuracy_real acc_real real_acc d_acc_real real_accuracy",
         "accuracy_fake": "accuracy_fake acc_fake fake_acc d_acc_fake fake_accuracy",
         "loss_d_r1": "r1 r1_penalty loss_r1 loss_r1_penalty r1_loss loss_d_reg d_reg r1_reg",
-        "loss_d_gradient": "gp gradient_penalty grad_penalty loss_gp gp_loss d_gp loss_d_gradient",
+        "loss_d_wgan_gp": "gp gradient_penalty grad_penalty loss_gp gp_loss d_gp loss_d_wgan_gp",
         "earth_mover": "wasserstein wasserstein_distance w_dist wdist em_distance earth_mover wasserstein_d w_distance",
         "grad_g": "grad_norm_g g_grad_norm grad_g gradnorm_g generator_grad_norm",
         "grad_d": "grad_norm_d d_grad_norm grad_d gradnorm_d discriminator_grad_norm",
@@ -119,3 +121,41 @@ def _number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         return None
+
+
+MOST_RECORDS = 400
+"""Single batches are noisy: of a longer log so many means are taken."""
+
+
+def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Records with rising steps. Rows of one step are one record; a log that starts over keeps its last life."""
+    records: list[dict[str, Any]] = []
+    for number, row in enumerate(rows, start=1):
+        record = dict(row)
+        step = int(record.get("step", number))
+        while records and records[-1]["step"] > step:
+            records.pop()
+        if "non_finite" in record:
+            record["non_finite"] = {"step": step, **record["non_finite"]}
+        if records and records[-1]["step"] == step:
+            records[-1] = records[-1] | record
+        else:
+            records.append({**record, "step": step})
+    return [with_separation(record) for record in _means(records)]
+
+
+def _means(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(records) <= MOST_RECORDS:
+        return list(records)
+    edges = [round(i * len(records) / MOST_RECORDS) for i in range(MOST_RECORDS + 1)]
+    return [_mean(records[first:last]) for first, last in pairwise(edges) if last > first]
+
+
+def _mean(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means of the numbers; the last step; whatever was not finite."""
+    mean: dict[str, Any] = {}
+    for key in dict.fromkeys(key for record in records for key in record):
+        values = [record[key] for record in records if key in record]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        mean[key] = sum(numbers) / len(numbers) if len(numbers) == len(values) else values[0]
+    return mean | {"step": records[-1]["step"]}

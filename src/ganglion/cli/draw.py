@@ -1,0 +1,210 @@
+"""`ganglion sample`, `interpolate` and `walk`: images from a trained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, numbers, pair, with_ending
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ganglion.latent.model import Model
+    from ganglion.pictures.sheets import ShownChannels
+
+__all__ = ["interpolate", "sample", "walk"]
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(help="The class to draw, by name or number; for conditional runs.")
+    ] = None,
+    truncation: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Below 1: latents nearer to the mean, so likelier and more alike pictures."),
+    ] = 1.0,
+    checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="FILE.png (a sheet), FILE.npy (N, H, W, C) or a folder. Left out: in the run folder."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+) -> None:
+    """Draw N images from a run's generator."""
+    from ganglion.latent.model import load
+    from ganglion.platform.devices import choose_device
+
+    model = load(run, checkpoint, choose_device(device))
+    class_of(model, label)
+    name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
+    name += f"-truncation-{truncation:g}" if truncation < 1 else ""
+    target = out or run / "samples" / f"{name}.png"
+    _write_samples(model.sample(n, seed, label, truncation), target, model.shown_channels)
+    typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
+
+
+def _write_samples(images: NDArray[np.uint8], target: Path, channels: ShownChannels) -> None:
+    import numpy as np
+
+    from ganglion.pictures.sheets import save_image, sheet
+    from ganglion.platform.files import storage_errors
+
+    if target.suffix.lower() == ".png":
+        save_image(sheet(images, channels=channels), target)
+    elif target.suffix.lower() == ".npy":
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            np.save(target, images)
+    elif target.suffix and not target.is_dir():
+        raise typer.BadParameter(f"--out is FILE.png, FILE.npy or a folder; got {target}")
+    else:
+        for i, image in enumerate(images):
+            save_image(image, target / f"{i:06d}.png", channels)
+
+
+def interpolate(
+    run: RunFolder,
+    seeds: Annotated[str, typer.Option(help="Seeds of the latents on the way, with commas: 1,7,42.")] = "0,1,2,3",
+    frames: Annotated[int, typer.Option(min=1, help="Frames from one to the next.")] = 10,
+    loop: Annotated[bool, typer.Option("--loop", help="Go on from the last one to the first.")] = False,
+    label: Annotated[str | None, typer.Option(help="The class to draw; for conditional runs.")] = None,
+    fps: Annotated[float, typer.Option(min=1, help="Frames a second of a film.")] = 24,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="FILE.png (a row a piece), FILE.mp4, .gif or .webp. Left out: in the run folder."),
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+) -> None:
+    """Draw the way from latent to latent: spherical under a normal prior, straight under a uniform one."""
+    import torch
+
+    from ganglion.latent.model import load
+    from ganglion.latent.walk import path_through
+    from ganglion.pictures.films import FILMS, enlarged, write_film
+    from ganglion.pictures.sheets import displayed, save_image, sheet
+    from ganglion.platform.devices import choose_device
+
+    with_ending(out, (".png", *FILMS), "--out")
+    chosen = numbers(seeds, "--seeds")
+    if len(chosen) < 2:
+        raise typer.BadParameter("a way needs at least two seeds", param_hint="--seeds")
+    model = load(run, checkpoint, choose_device(device))
+    stops = torch.cat([model.latents(1, seed) for seed in chosen])
+    way = path_through(stops, frames, model.latent.prior, loop)
+    images = model.pixels(way, class_of(model, label))
+    target = out or run / "latent" / "interpolation.png"
+    if target.suffix.lower() in FILMS:
+        write_film((enlarged(displayed(image, model.shown_channels)) for image in images), target, fps)
+    else:
+        save_image(sheet(images, columns=frames, channels=model.shown_channels), target)
+    typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")
+
+
+SHOWN = 8  # rows where nothing names them
+
+
+def walk(
+    run: RunFolder,
+    dims: Annotated[
+        str | None, typer.Option(help="Dimensions with commas: 25,50,75. Left out: those that change the image most.")
+    ] = None,
+    along: Annotated[
+        Path | None, typer.Option("--directions", help="A file of ganglion directions: walk along these instead.")
+    ] = None,
+    reach: Annotated[
+        str | None, typer.Option("--range", help="From where to where: -3,3. Left out: by the prior.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=2, help="Images in a row.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latent that is moved.")] = 0,
+    rank: Annotated[bool, typer.Option("--rank", help="Print how much each dimension changes the image.")] = False,
+    label: Annotated[str | None, typer.Option(help="The class to draw; for conditional runs.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="FILE.png, or FILE.mp4, .gif, .webp: all rows at once. Left out: in the run folder."),
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+) -> None:
+    """Move one latent along single dimensions, all others fixed; a row for each."""
+    from ganglion.latent.directions import load_directions
+    from ganglion.latent.model import load
+    from ganglion.latent.walk import RANGES, walk_along, walk_dimensions
+    from ganglion.pictures.films import FILMS
+    from ganglion.platform.devices import choose_device
+
+    with_ending(out, (".png", *FILMS), "--out")
+    bounds = None if reach is None else pair(reach, "--range")
+    wanted = None if dims is None else numbers(dims, "--dims")
+    if along is not None and (rank or wanted is not None):
+        raise typer.BadParameter("a walk goes along --directions or along --dims, not both", param_hint="--directions")
+    model = load(run, checkpoint, choose_device(device))
+    labels = class_of(model, label)
+    low, high = bounds or RANGES[model.latent.prior]
+    z = model.latents(1, seed)[0]
+    if along is not None:
+        directions = load_directions(along, model.latent.dim)
+        rows = walk_along(z, directions.vectors, low, high, steps)
+        names = [f"{directions.method} {i}" for i in range(len(directions))]
+    else:
+        chosen = _dimensions(model, wanted, rank, seed, labels)
+        rows = walk_dimensions(z, chosen, low, high, steps)
+        names = [f"dim {dim}" for dim in chosen]
+    target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
+    _write_walk(model, rows, names, labels, target)
+    typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
+
+
+def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int, labels: Tensor | None) -> list[int]:
+    """Those that are wanted, or those that change the image most; with `rank` all are printed, strongest first."""
+    from ganglion.latent.walk import influence
+    from ganglion.platform.screen import Screen
+
+    wrong = [dim for dim in wanted or [] if dim >= model.latent.dim]
+    if wrong:  # told before anything is measured
+        raise typer.BadParameter(
+            f"z has the dimensions 0 to {model.latent.dim - 1}; there is no {wrong[0]}", param_hint="--dims"
+        )
+    if wanted is not None and not rank:
+        return wanted
+    ranked = influence(model, seed, labels=labels, progress=Screen().steps("Measuring dimensions"))
+    order: list[int] = ranked.argsort()[::-1].tolist()
+    if rank:
+        typer.echo("\n".join(f"{dim:5}  {ranked[dim]:.4f}" for dim in order))
+    return order[:SHOWN] if wanted is None else wanted
+
+
+def _write_walk(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, target: Path) -> None:
+    import numpy as np
+
+    from ganglion.latent.inputs import labelled_rows
+    from ganglion.pictures.films import FILMS, write_film
+    from ganglion.pictures.sheets import save_image
+
+    flat = rows.flatten(0, 1)  # (D*T, Z)
+    images = model.pixels(flat, labels)
+    grid = images.reshape(*rows.shape[:2], *images.shape[1:])  # (D, T, H, W, C)
+    times = max(1, 48 // grid.shape[2])
+    if target.suffix.lower() in FILMS:
+        back_and_forth = [*range(grid.shape[1]), *range(grid.shape[1] - 2, 0, -1)]
+        write_film(
+            (
+                labelled_rows(
+                    [(n, grid[d, t : t + 1]) for d, n in enumerate(names)], times, channels=model.shown_channels
+                )
+                for t in back_and_forth
+            ),
+            target,
+            8,
+        )
+    else:
+        rows_drawn = labelled_rows(list(zip(names, grid, strict=True)), times, channels=model.shown_channels)
+        save_image(np.asarray(rows_drawn), target)

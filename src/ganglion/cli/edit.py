@@ -1,0 +1,210 @@
+"""`ganglion directions`, `project` and `complete`: edits of latents and of a person's own pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, pair, with_ending
+
+if TYPE_CHECKING:
+    from ganglion.latent.directions import Directions
+    from ganglion.latent.model import Model
+
+__all__ = ["complete", "directions", "project"]
+
+
+def directions(
+    run: RunFolder,
+    method: Annotated[str, typer.Option(help="sefa: of the first layer's weights; pca: of its output.")] = "sefa",
+    label_probe: Annotated[
+        str | None, typer.Option(help="Two classes with a comma, CAT,DOG: the direction that separates them instead.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many directions.")] = 8,
+    reach: Annotated[str, typer.Option("--range", help="From which strength to which.")] = "-4,4",
+    steps: Annotated[int, typer.Option(min=2, help="Images in a row.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latent that is moved.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.safetensors; a sheet lies beside it. Left out: in the run folder.")
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+) -> None:
+    """Find directions in latent space, show each as a row of edits, and keep them for ganglion walk."""
+    from ganglion.latent.directions import METHODS, save_directions
+    from ganglion.latent.inputs import labelled_rows
+    from ganglion.latent.model import load
+    from ganglion.latent.walk import walk_along
+    from ganglion.pictures.sheets import save_image
+    from ganglion.platform.devices import choose_device
+
+    with_ending(out, (".safetensors",), "--out")
+    low, high = pair(reach, "--range")
+    names = None if label_probe is None else _two_classes(label_probe)
+    if method not in METHODS:
+        raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
+    model = load(run, checkpoint, choose_device(device))
+    found = METHODS[method](model, count) if names is None else _probed(run, model, names)
+    target = out or run / "latent" / f"directions-{found.method}.safetensors"
+    rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
+    labels = model.labels(1)
+    words = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
+    images = [model.pixels(row, labels) for row in rows]
+    picture = target.with_suffix(".png")
+    times = max(1, 48 // images[0].shape[1])
+    save_image(labelled_rows(list(zip(words, images, strict=True)), times, channels=model.shown_channels), picture)
+    save_directions(found, target)
+    strengths = ", ".join(f"{strength:.3g}" for strength in found.strengths.tolist())
+    typer.echo(f"{len(found)} directions ({found.method}), strengths {strengths}: {target}, {picture}")
+
+
+def _two_classes(words: str) -> tuple[str, str]:
+    names = [word.strip() for word in words.split(",")]
+    if len(names) != 2 or names[0] == names[1]:
+        raise typer.BadParameter(f"two classes with a comma; got {words!r}", param_hint="--label-probe")
+    return names[0], names[1]
+
+
+def _probed(run: Path, model: Model, names: tuple[str, str]) -> Directions:
+    from ganglion.evaluation.class_direction import probe_classes  # what scores need is loaded with it
+
+    return probe_classes(run, model, names)
+
+
+def project(
+    run: RunFolder,
+    image: Annotated[Path, typer.Argument(help="A picture; it is made to fit as the training images were.")],
+    starts: Annotated[int, typer.Option(min=1, help="Latents from which to search.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the starts.")] = 0,
+    label: Annotated[str | None, typer.Option(help="The picture's class; for conditional runs.")] = None,
+    film: Annotated[Path | None, typer.Option(help="The search as FILE.mp4, .gif or .webp.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.png; the latent lies beside it as .npy. Left out: in the run folder.")
+    ] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Search for the latent whose image is nearest to IMAGE."""
+    import numpy as np
+
+    from ganglion.data.pixels import to_uint8
+    from ganglion.latent.inputs import picture_from_file, side_by_side
+    from ganglion.latent.model import discriminator_of, load
+    from ganglion.latent.project import Settings
+    from ganglion.latent.project import project as search
+    from ganglion.pictures.films import FILMS, enlarged, write_film
+    from ganglion.pictures.sheets import displayed, save_image
+    from ganglion.platform.devices import choose_device
+    from ganglion.platform.files import write_atomically
+    from ganglion.platform.screen import Screen
+
+    with_ending(out, (".png",), "--out")
+    with_ending(film, FILMS, "--film")
+    model = load(run, checkpoint, choose_device(device))
+    picture = picture_from_file(image, model.recipe)
+    labels = class_of(model, label)
+    found = search(
+        model, picture, discriminator_of(model), Settings(starts, steps), seed, labels, Screen().steps("Searching")
+    )
+    target = out or run / "latent" / f"projection-{image.stem}.png"
+    words = ("picture", f"found, error {found.error:.3f}")
+    save_image(side_by_side([picture, found.image.cpu()], words, channels=model.shown_channels), target)
+    latent = target.with_suffix(".npy")
+    held = io.BytesIO()
+    np.save(held, found.z.cpu().numpy())
+    write_atomically(latent, held.getvalue())
+    if film is not None:
+        frames = (to_uint8(frame[None])[0].cpu().numpy() for frame in found.trace)
+        write_film((enlarged(displayed(frame, model.shown_channels)) for frame in frames), film, 15)
+    facts = {
+        "error": found.error,
+        "usual": found.usual,
+        "reached": found.reached,
+        "picture": str(target),
+        "latent": str(latent),
+    }
+    typer.echo(
+        json.dumps(facts, indent=1) if as_json else _page(found.error, found.usual, found.reached, target, latent)
+    )
+
+
+def _page(error: float, usual: float, reached: bool, target: Path, latent: Path) -> str:
+    verdict = (
+        "it can make this picture" if reached
+        else "the picture lies outside what this generator can make: what was found is only the nearest it has"
+    )  # fmt: skip
+    return f"Error {error:.3f} (random samples: {usual:.3f}); {verdict}\n{target}, {latent}"
+
+
+def complete(
+    run: RunFolder,
+    image: Annotated[Path, typer.Argument(help="A picture; it is made to fit as the training images were.")],
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture of IMAGE's size, white where pixels are missing.")
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a mask: left-half, right-half, top-half, bottom-half, centre, border, random:0.5."
+        ),
+    ] = None,
+    proposals: Annotated[int, typer.Option(min=1, help="How many ways to fill it.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each search.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the searches, and of random:SHARE.")] = 0,
+    label: Annotated[str | None, typer.Option(help="The picture's class; for conditional runs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.png. Left out: in the run folder.")] = None,
+    checkpoint: Checkpoint = "best",
+    device: Device = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fill the missing part of IMAGE: the generator's picture that fits what is known, blended in."""
+    import torch
+
+    from ganglion.latent.complete import averaged, mask_of
+    from ganglion.latent.complete import complete as fill
+    from ganglion.latent.inputs import mask_from_file, picture_from_file, side_by_side
+    from ganglion.latent.model import discriminator_of, load
+    from ganglion.latent.project import Settings
+    from ganglion.pictures.sheets import save_image
+    from ganglion.platform.devices import choose_device
+    from ganglion.platform.screen import Screen
+
+    if (mask is None) == (missing is None):
+        raise typer.BadParameter("what is missing? Give either --mask FILE or --missing WORDS", param_hint="--mask")
+    with_ending(out, (".png",), "--out")
+    model = load(run, checkpoint, choose_device(device))
+    picture = picture_from_file(image, model.recipe)
+    height, width = picture.shape[1:]
+    hole = (
+        mask_of(str(missing), height, width, seed) if mask is None
+        else mask_from_file(mask, height, width, image, model.recipe.data.fit)
+    )  # fmt: skip
+    labels = class_of(model, label)
+    try:
+        found = fill(
+            model, picture, hole, discriminator_of(model), proposals, Settings(4, steps), seed, labels,
+            Screen().steps("Searching"),
+        )  # fmt: skip
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--missing" if mask is None else "--mask") from None
+    target = out or run / "latent" / f"completion-{image.stem}.png"
+    shown = picture.clone()
+    shown[:, torch.from_numpy(hole)] = 0
+    words = [f"{one.known_error:.3f}" for one in found]
+    images = {"known": shown} | {
+        f"{i}: {word}": one.image for i, (word, one) in enumerate(zip(words, found, strict=True))
+    }
+    if len(found) > 1:
+        images["average"] = averaged(picture, found, hole)
+    drawn = side_by_side([one.cpu() for one in images.values()], list(images), channels=model.shown_channels)
+    save_image(drawn, target)
+    facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
+    errors = ", ".join(words)
+    text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"
+    typer.echo(json.dumps(facts, indent=1) if as_json else text)

@@ -1,0 +1,169 @@
+"""`ganglion diagnose`, `evaluate`, `report`, `compare` and `timeline`: what came of a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganglion.cli.options import RunFolder
+
+if TYPE_CHECKING:
+    from ganglion.metrics.evaluation import Evaluation
+
+__all__ = ["compare", "diagnose", "evaluate", "report", "timeline"]
+
+
+def diagnose(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A run, a TensorBoard folder, a CSV, a JSONL, or captured console output.", show_default=False
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether a training is well, and if not, what is wrong, what shows it and what to do."""
+    from ganglion.doctor.diagnose import diagnose as examine
+
+    verdict = examine(path)
+    typer.echo(json.dumps(verdict.to_json(), indent=1) if as_json else verdict.text())
+
+
+HASH_SHOWN = 12
+
+
+def evaluate(
+    samples: Annotated[str, typer.Argument(help="A run, or images: a folder, a zip, an NPY file.")],
+    against: Annotated[
+        str | None, typer.Option(help="The real images. Left out for a run: what it was trained on.")
+    ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Real images that the generator never saw. Left out for a run: those it kept from training."),
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", min=2, help="How many samples. A run: 10,000; images: all.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Names with commas, such as fid,kid. Left out: all.")] = None,
+    features: Annotated[
+        str,
+        typer.Option(help="auto, inception, learned, random, pixels, torchscript:FILE, timm:NAME, hf:OWNER/NAME."),
+    ] = "auto",
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds; scores get a spread.")] = 1,
+    checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
+    all_checkpoints: Annotated[
+        bool, typer.Option("--all-checkpoints", help="Score each checkpoint of a run and draw the curve.")
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="A local copy of the named data set.")] = None,
+    neighbours: Annotated[
+        Path | None, typer.Option(help="Write the samples nearest to training images, beside those, as FILE.png.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score SAMPLES against real images; every score with its floor, and all that it depends on."""
+    from ganglion.evaluation.curve import evaluate_checkpoints
+    from ganglion.evaluation.evaluate import evaluate as score
+
+    names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
+    if all_checkpoints:
+        if held_out is not None or neighbours is not None or seeds > 1 or checkpoint != "best":
+            raise typer.BadParameter(
+                "it scores every checkpoint with one seed: leave out --held-out, --neighbours, --seeds and --checkpoint",
+                param_hint="--all-checkpoints",
+            )
+        curve = evaluate_checkpoints(
+            samples, against, n=n, features=features, metrics=names, data_dir=data_dir, device=device
+        )
+        typer.echo(json.dumps(curve.to_json(), indent=1) if as_json else f"{curve.table()}\nCurve: {curve.picture}")
+        return
+    found = score(
+        samples, against, held_out=held_out, n=n, features=features, metrics=names, seeds=seeds, checkpoint=checkpoint,
+        data_dir=data_dir, device=device, neighbours=neighbours,
+    )  # fmt: skip
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
+
+
+def _page(found: Evaluation) -> str:
+    real, fake = found.real, found.fake
+    halves = " and ".join(f"{count:,}" for count in found.floor_images)
+    rows = [_row("score", "value", "+-", "floor", "better", "what it is")]
+    for score in found.scores:
+        doubt = score.spread if score.spread is not None else score.error
+        rows.append(_row(
+            score.name, f"{score.value:.4g}", "" if doubt is None else f"{doubt:.2g}",
+            "" if score.floor is None else f"{score.floor:.4g}", score.better, score.about,
+        ))  # fmt: skip
+    return "\n".join([
+        f"Samples: {fake.images:,} of {fake.name}; {fake.height}x{fake.width}, {fake.channels} channels; "
+        f"hash {fake.content[:HASH_SHOWN]}",
+        f"Real: {real.images:,} of {real.name}; {real.resize}; hash {real.content[:HASH_SHOWN]}",
+        f"Features: {found.features}, {found.width} of an image, {found.features_about}; "
+        f"hash {found.features_hash[:HASH_SHOWN]}",
+        f"Floor: the same score of {halves} real images against each other. Seeds: {found.seeds}.",
+        "", *rows, "",
+        *(f"Left out: {', '.join(names)}: {reason}" for reason, names in _by_reason(found.left_out).items()),
+        *(f"Note: {note}." for note in found.notes),
+        f"Measured in {found.seconds:.0f} s.",
+    ])  # fmt: skip
+
+
+def _row(name: str, value: str, doubt: str, floor: str, better: str, about: str) -> str:
+    return f"{name:<16}{value:>11}{doubt:>10}{floor:>11}  {better:<13}{about}"
+
+
+def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
+    return {reason: [name for name in left_out if left_out[name] == reason] for reason in left_out.values()}
+
+
+def report(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="FILE.html. Left out: report.html in the run folder.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Write every chart and picture into this folder instead.", show_default=False)
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", help="Of the charts of --figures: svg or png.")] = "svg",
+) -> None:
+    """Show a run: verdict, samples over training, vitals, latent space, recipe; one file that needs no network."""
+    from ganglion.report.figures import FORMATS, write_figures
+    from ganglion.report.report import write_report
+
+    if kind not in FORMATS:
+        raise typer.BadParameter(f"{' or '.join(FORMATS)}; got {kind!r}", param_hint="--format")
+    if figures is not None:
+        written = write_figures(run, figures, kind)
+        typer.echo(f"{len(written)} figures: {figures}")
+        return
+    target = write_report(run, out)
+    typer.echo(f"{target} ({target.stat().st_size / 1e6:.1f} MB)")
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="FILE.html.")] = Path("compare.html"),
+) -> None:
+    """Lay runs over each other: what differs in their recipes, and what came of it."""
+    from ganglion.report.compare import compare as found
+    from ganglion.report.compare import write_comparison
+
+    comparison = found(runs)
+    typer.echo(comparison.text())
+    typer.echo(f"\n{write_comparison(comparison, out)}")
+
+
+def timeline(
+    run: RunFolder,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.mp4, FILE.gif or FILE.webp. Left out: timeline.mp4 in the run folder.")
+    ] = None,
+    sheets: Annotated[str, typer.Option(help="fixed: the same latents at each snapshot; fresh: new ones.")] = "fixed",
+    fps: Annotated[float, typer.Option(min=0.5, max=60, help="Snapshots a second.")] = 8,
+) -> None:
+    """Show training as a film: a frame for each snapshot."""
+    from ganglion.report.timeline import SHEETS, write_timeline
+
+    if sheets not in SHEETS:
+        raise typer.BadParameter(f"{' or '.join(SHEETS)}; got {sheets!r}", param_hint="--sheets")
+    target = out or run / "timeline.mp4"
+    typer.echo(f"{write_timeline(run, target, sheets, fps)} frames: {target}")

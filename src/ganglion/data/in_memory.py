@@ -1,0 +1,352 @@
+"""Sources of images that a Python program holds: arrays, tensors, lists of pictures, data sets; and which axis is which.
+
+N images, H height, W width, C channels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ganglion.data.decode import pixels_of
+from ganglion.data.sources import Entry, InThisProcess
+from ganglion.errors import DataError
+from ganglion.recipe.schema import MOST_CHANNELS
+
+__all__ = [
+    "ArraySource",
+    "Items",
+    "ItemsSource",
+    "as_array",
+    "black_and_white",
+    "channel_axis",
+    "channels_last",
+    "is_levels",
+    "to_levels",
+    "unclear",
+]
+
+
+USUAL = (1, 3, 4)
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+NEARLY = 1e-3  # what rounding may put outside a range
+
+
+def channels_last(images: NDArray[Any], name: str, channels: int | None = None) -> NDArray[Any]:
+    """An array (N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W) or (N, H, W, C), a view. Raises DataError.
+
+    `channels` is how many the recipe asks for; where the shape can be read in two ways it tells which is meant.
+    """
+    if images.ndim == 3 and images.shape[2] not in USUAL:
+        return images
+    if images.ndim == 3:
+        raise DataError(
+            f"{name} has the shape {images.shape}, which is one image, or images of {images.shape[2]} pixels' width; images "
+            "are (N, H, W), (N, H, W, C) or (N, C, H, W): a single image is images[None]"
+        )
+    if images.ndim != 4:
+        raise DataError(
+            f"{name} has {images.ndim} axes; images have 3, (N, H, W), or 4, (N, H, W, C) or (N, C, H, W): reshape the array"
+        )
+    axis = channel_axis(images.shape[1:], channels)
+    if axis is None:
+        raise DataError(f"{name} has the shape {images.shape}: {unclear(images.shape[1:])}")
+    return images if axis == 2 else images.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+
+
+def channel_axis(shape: tuple[int, ...], channels: int | None = None) -> int | None:
+    """Of an image of this shape, 0 where channels come first, 2 where they come last, None where that cannot be told.
+
+    Channels are 1, 3 or 4, or at most 64 and fewer than there are pixels on a side. Where `channels` is the length of one of
+    the two axes it is that one, and the last where both have it.
+    """
+    if stated := [axis for axis in (2, 0) if shape[axis] == channels]:
+        return stated[0]
+    able = [axis for axis in (2, 0) if _may_be_channels(shape[axis], min(shape[1], shape[2 - axis]))]
+    return able[0] if len(able) == 1 else None
+
+
+def unclear(shape: tuple[int, ...]) -> str:
+    """What to do about an image's shape that does not tell which axis holds the channels."""
+    return (
+        f"whether the channels are the {shape[2]} of the last axis or come first cannot be told, since they are 1, 3 or 4, or "
+        f"at most {MOST_CHANNELS} and fewer than the pixels of a side; put them last (.transpose(0, 2, 3, 1) where they come "
+        "first), and say with data.channels how many there are"
+    )
+
+
+def black_and_white(low: float, high: float, name: str) -> tuple[float, float]:
+    """Which values are black and white in floats from `low` to `high`: 0 and 1, -1 and 1, or 0 and 255. Raises DataError."""
+    for black, white in RANGES:
+        if black - NEARLY <= low and high <= white * (1 + NEARLY):
+            return black, white
+    raise DataError(
+        f"{name} has values from {low:g} to {high:g}; floats are images in [0, 1], [-1, 1] or [0, 255]: scale them"
+    )
+
+
+def is_levels(kind: np.dtype[Any], name: str) -> bool:
+    """Whether values of this type are uint8, and not floats. Raises DataError where they are neither."""
+    if kind == np.uint8:
+        return True
+    if np.issubdtype(kind, np.floating):
+        return False
+    raise DataError(
+        f"{name} holds {kind}; images are uint8, or floats in [0, 1], [-1, 1] or [0, 255]: "
+        "images.astype('uint8') where all values are 0 to 255, else floats divided by the brightest value"
+    )
+
+
+def to_levels(image: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
+    """One image as uint8. Raises ValueError where its values are not finite or leave the range."""
+    if image.dtype == np.uint8:
+        return np.asarray(image, np.uint8)
+    shares = (image.astype(np.float64) - black) / (white - black)
+    if not np.isfinite(shares).all() or shares.min() < -NEARLY or shares.max() > 1 + NEARLY:
+        raise ValueError(f"values outside [{black:g}, {white:g}], the range of the other images")
+    levels: NDArray[np.uint8] = np.round(255 * shares.clip(0, 1)).astype(np.uint8)
+    return levels
+
+
+def _may_be_channels(count: int, least_side: int) -> bool:
+    return count in USUAL or (count <= MOST_CHANNELS and count < least_side)
+
+
+HASHED_AT_ONCE = 4096  # images
+LOOKED_AT = 64  # items whose values tell which range floats are in
+READ_TWICE = 16  # of them, to see whether an item is the same each time
+
+
+class Items(Protocol):
+    """A list, an array, or a map-style data set such as torch.utils.data.Dataset."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class ArraySource(InThisProcess):
+    """An array of images, each with its label where there are labels. Raises DataError where it holds no images."""
+
+    def __init__(
+        self, images: NDArray[Any], labels: Any = None, description: str = "array", channels: int | None = None
+    ) -> None:
+        self.description = description
+        self._images = channels_last(images, description, channels)
+        self._range = _checked_range(self._images, description)
+        self._labels = _all_labels(labels, len(images), description)
+
+    def fingerprint(self) -> str:
+        """Hash of every pixel and label: the array may have been changed in place since it was given before."""
+        digest = hashlib.sha256(f"array {self._images.shape} {self._images.dtype} {self._labels}".encode())
+        for first in range(0, len(self._images), HASHED_AT_ONCE):
+            digest.update(np.ascontiguousarray(self._images[first : first + HASHED_AT_ONCE]).data)
+        return digest.hexdigest()
+
+    def entries(self) -> list[Entry]:
+        return [Entry(f"image {i}", i, label) for i, label in enumerate(self._labels)]
+
+    def read(self, entry: Entry) -> NDArray[np.uint8]:
+        return to_levels(self._images[int(entry.locator)], *self._range)
+
+
+class ItemsSource(InThisProcess):
+    """Items, each an image or (image, label); an image is a Pillow image, an array or a tensor.
+
+    Raises DataError for an item that holds no image, and for one that is another each time it is read.
+    """
+
+    def __init__(
+        self, items: Items, labels: Any = None, description: str = "items", channels: int | None = None
+    ) -> None:
+        if not len(items):
+            raise DataError(f"{description} is empty: there is no image to train on")
+        self.description, self._items, self._channels = description, items, channels
+        self._given = None if labels is None else _all_labels(labels, len(items), description)
+        self._classes = _class_names(items)
+        self._range = self._looked_at()
+
+    def fingerprint(self) -> None:
+        """Items can be known only by reading them all."""
+
+    def entries(self) -> list[Entry]:
+        return self._entries
+
+    def read(self, entry: Entry) -> NDArray[np.uint8]:
+        place = int(entry.locator)
+        image, label = self._item(place)
+        if self._given is None and label != entry.label:
+            raise DataError(
+                f"item {place} of {self.description} had the label {entry.label!r} and now has {label!r}: give a data set "
+                "whose items are the same each time"
+            )
+        return self._levels(image, place)
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        labels = self._given or _targets(self._items, self._classes, self.description) or map(self._label, self._places)
+        return [Entry(f"item {i}", i, label) for i, label in enumerate(labels)]
+
+    @property
+    def _places(self) -> range:
+        return range(len(self._items))
+
+    def _label(self, place: int) -> str | None:
+        try:
+            return self._item(place)[1]
+        except (OSError, ValueError):  # a file behind the item that cannot be read: it is skipped when its turn comes
+            return None
+
+    def _item(self, place: int) -> tuple[Any, str | None]:
+        """The image as it is, and its label."""
+        item = self._items[place]
+        if not isinstance(item, tuple | list):
+            return item, None
+        if len(item) not in (1, 2):
+            raise DataError(
+                f"item {place} of {self.description} is a {type(item).__name__} of {len(item)}; an item is an image, or "
+                "(image, label)"
+            )
+        label = item[1] if len(item) == 2 else None
+        return item[0], _label_text(label, self._classes, f"item {place} of {self.description}")
+
+    def _levels(self, image: Any, place: int) -> NDArray[np.uint8]:
+        """Pixels (H, W) or (H, W, C)."""
+        if isinstance(image, Image.Image):
+            return pixels_of(image)
+        try:
+            return to_levels(self._pixels(image, place), *self._range)
+        except ValueError as error:
+            raise DataError(
+                f"item {place} of {self.description} has {error}: scale all of them alike, or leave it out"
+            ) from None
+
+    def _pixels(self, image: Any, place: int) -> NDArray[Any]:
+        """The item's own array, channels last. Raises DataError where it is none."""
+        name = f"item {place} of {self.description}"
+        pixels = as_array(image)
+        if pixels is None or pixels.ndim not in (2, 3):
+            got = type(image).__name__ if pixels is None else f"an array of {pixels.ndim} axes"
+            raise DataError(
+                f"{name} is no image but {got}; an item is a Pillow image, or an array or tensor (H, W), (H, W, C) or "
+                "(C, H, W), alone or as (image, label)"
+            )
+        is_levels(pixels.dtype, name)
+        if pixels.ndim == 2:
+            return pixels
+        axis = channel_axis(pixels.shape, self._channels)
+        if axis is None:
+            raise DataError(f"{name} has the shape {pixels.shape}: {unclear(pixels.shape)}")
+        return pixels if axis == 2 else pixels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
+
+    def _looked_at(self) -> tuple[float, float]:
+        """The values of black and white, from some items; these are also seen to be images, and the same when read again."""
+        count = len(self._items)
+        lows, highs = [], []
+        for i, place in enumerate(np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist()):
+            first, again = self._values(place), self._values(place) if i < READ_TWICE else None
+            if first is None:
+                continue
+            if again is not None and not np.array_equal(first, again, equal_nan=first.dtype.kind == "f"):
+                raise DataError(
+                    f"item {place} of {self.description} is another each time it is read: take random transforms out of it; "
+                    "the recipe's augmentations do their part"
+                )
+            finite = first[np.isfinite(first)]  # others are refused with their place, when their turn comes
+            if first.dtype.kind == "f" and finite.size:
+                lows.append(float(finite.min()))
+                highs.append(float(finite.max()))
+        return black_and_white(min(lows), max(highs), self.description) if lows else (0.0, 255.0)
+
+    def _values(self, place: int) -> NDArray[Any] | None:
+        """The item's pixels as they are; None where the file behind it cannot be read."""
+        try:
+            image = self._item(place)[0]
+            return np.asarray(image) if isinstance(image, Image.Image) else self._pixels(image, place)
+        except (OSError, ValueError):
+            return None
+
+
+def as_array(value: Any) -> NDArray[Any] | None:
+    """The array that a NumPy array, a tensor of any device, or another library's array is; None for anything else."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "detach"):  # a torch tensor
+        tensor = value.detach().cpu()
+        return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
+    return np.asarray(value) if hasattr(value, "__array__") and hasattr(value, "shape") else None
+
+
+def _checked_range(images: NDArray[Any], name: str) -> tuple[float, float]:
+    """The values of black and white. Raises DataError where there are no images, or values that images have not."""
+    if not images.size:
+        raise DataError(f"{name} is empty: there is no image to train on")
+    if is_levels(images.dtype, name):
+        return 0.0, 255.0
+    pixels = tuple(range(1, images.ndim))
+    lows, highs = images.min(axis=pixels), images.max(axis=pixels)  # (N,)
+    wrong = np.flatnonzero(~(np.isfinite(lows) & np.isfinite(highs)))
+    if wrong.size:
+        raise DataError(f"image {wrong[0]} of {name} has values that are not finite: leave it out, or repair it")
+    return black_and_white(float(lows.min()), float(highs.max()), name)
+
+
+def _all_labels(labels: Any, count: int, name: str) -> list[str | None]:
+    """One label for each image. Raises DataError where their number is another."""
+    if labels is None:
+        return [None] * count
+    found = as_array(labels)
+    shape = found.shape if found is not None else (len(labels),) if isinstance(labels, list | tuple) else ()
+    if shape != (count,):
+        raise DataError(
+            f"{name} has {count:,} images, and labels of shape {tuple(shape)}: give a list or array of one number or text for "
+            "each image, in their order"
+        )
+    values: Sequence[Any] = labels if found is None else found.tolist()
+    return [_label_text(value, (), f"image {i} of {name}") for i, value in enumerate(values)]
+
+
+def _label_text(label: Any, classes: Sequence[str], owner: str) -> str | None:
+    """The class by name. None, or a number below 0, is no class. Raises DataError for what names no class."""
+    if label is None or isinstance(label, str):
+        return label
+    found = as_array(label)
+    value = label if found is None else found.item() if found.ndim == 0 else None
+    if not isinstance(value, int | np.integer):
+        got = type(label).__name__ if found is None or found.ndim == 0 else f"an array of shape {found.shape}"
+        raise DataError(f"the label of {owner} is {got}; a label is a whole number or a text, one for each image")
+    if value < 0:
+        return None
+    if classes and value >= len(classes):
+        raise DataError(
+            f"the label of {owner} is {value}, and there are {len(classes)} names in .classes: 0 to {len(classes) - 1}"
+        )
+    return classes[int(value)] if classes else str(int(value))
+
+
+def _class_names(items: Any) -> tuple[str, ...]:
+    """`.classes` of a data set, or of the one that it is a part of; none where two are alike."""
+    while not hasattr(items, "classes") and hasattr(items, "dataset"):  # torch.utils.data.Subset
+        items = items.dataset
+    found = getattr(items, "classes", None)
+    if not isinstance(found, list | tuple):
+        return ()
+    names = [name if isinstance(name, str) else ", ".join(map(str, name)) for name in found]
+    return tuple(names) if len(set(names)) == len(names) else ()
+
+
+def _targets(items: Any, classes: Sequence[str], name: str) -> list[str | None] | None:
+    """All labels at once, as torchvision's data sets keep them, so that no image is read for its label; None: not there."""
+    found = as_array(items.targets) if hasattr(items, "targets") else None
+    if found is None and isinstance(getattr(items, "targets", None), list):
+        found = np.asarray(items.targets)
+    if found is None or getattr(items, "target_transform", None) is not None:
+        return None
+    if found.shape != (len(items),) or found.dtype.kind not in "iu":
+        return None
+    return [_label_text(value, classes, f"item {i} of {name}") for i, value in enumerate(found.tolist())]

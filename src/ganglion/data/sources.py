@@ -1,0 +1,247 @@
+"""Sources of images on disk: a folder or a zip of files. A source lists entries and reads one at a time; it decodes nothing.
+
+A source is small and can be pickled: worker processes get it along with their share of the entries."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion.errors import DataError
+
+__all__ = [
+    "Entry",
+    "FolderSource",
+    "InThisProcess",
+    "Payload",
+    "Source",
+    "ZipSource",
+    "looks_like_image",
+    "natural_label",
+    "processes_for",
+    "walk",
+]
+
+
+Payload = bytes | NDArray[np.uint8]
+"""An encoded file, or pixels (H, W) or (H, W, C) that were never encoded."""
+
+LARGEST_FILE_BYTES = 512 * 1024**2
+
+IMAGE_SUFFIXES = frozenset(
+    [
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".tga",
+        ".jp2",
+        ".avif",
+        ".ico",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One candidate image: what a person calls it, where the source finds it, its class, and whether it claims to be one."""
+
+    key: str
+    locator: str | int
+    label: str | None = None
+    claims_image: bool = True
+
+
+class Source(Protocol):
+    @property
+    def description(self) -> str:
+        """A few words for messages: `folder photos/`, `zip cifar.zip`."""
+
+    def fingerprint(self) -> str | None:
+        """Changes whenever the contents may have changed; None where that is not known before all of them are read."""
+
+    def entries(self) -> Sequence[Entry]:
+        """Every candidate, in an order that depends on the contents alone."""
+
+    def read(self, entry: Entry) -> Payload:
+        """The image as stored. Raises OSError or ValueError where it cannot be read."""
+
+
+class InThisProcess:
+    """A source whose images lie in this process's memory: they are read here, since each worker would get a copy of all."""
+
+
+def processes_for(source: Source) -> int | None:
+    """In how many processes a source is read; None: as many as there are cores."""
+    return 1 if isinstance(source, InThisProcess) else None
+
+
+def looks_like_image(name: str) -> bool:
+    """Whether the file's ending promises an image; another file is listed, but does not count as a broken image."""
+    return "." in name and f".{name.rsplit('.', 1)[1].lower()}" in IMAGE_SUFFIXES
+
+
+def is_litter(name: str) -> bool:
+    """Files that operating systems leave about and nobody means."""
+    parts = name.split("/")
+    return parts[-1].startswith(".") or parts[-1] in {"Thumbs.db", "desktop.ini"} or "__MACOSX" in parts
+
+
+def natural_label(paths: Sequence[str]) -> list[str | None]:
+    """The class of each path: its first folder below what all images share.
+
+    There are classes only where every image lies in a folder and there are two folders or more. Files that do not
+    look like images have no say.
+    """
+    folders = [tuple(path.split("/")[:-1]) for path in paths]
+    voting = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
+    shared = _shared_prefix(voting)
+    if not voting or any(len(folder) == shared for folder in voting):
+        return [None] * len(paths)
+    return [folder[shared] if len(folder) > shared else None for folder in folders]
+
+
+def _shared_prefix(folders: Sequence[tuple[str, ...]]) -> int:
+    if not folders:
+        return 0
+    first, last = min(folders), max(folders)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    root: Path
+
+    @property
+    def description(self) -> str:
+        return f"folder {self.root}"
+
+    def fingerprint(self) -> str:
+        """Hash of every file's name, size and times: a changed, added or removed file changes it."""
+        digest = hashlib.sha256(b"folder")
+        for name, status in sorted(walk(self.root)):
+            digest.update(os.fsencode(name) + b"\0")
+            digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns) if status else None).encode())
+        return digest.hexdigest()
+
+    def entries(self) -> list[Entry]:
+        names = sorted(name for name, _ in walk(self.root))
+        return [
+            Entry(name, name, label, looks_like_image(name))
+            for name, label in zip(names, natural_label(names), strict=True)
+        ]
+
+    def read(self, entry: Entry) -> bytes:
+        path = self.root / str(entry.locator)
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise ValueError(f"the file is larger than {LARGEST_FILE_BYTES >> 20} MiB")
+        return path.read_bytes()
+
+
+def walk(
+    root: Path, status_of: Callable[[Path], os.stat_result] = Path.stat
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Relative path and status of every file below `root`. Links are followed, after all else.
+
+    A folder that has been read under another name (a loop, a second link) is not read again; a name whose target cannot
+    be reached has no status.
+    """
+    folders, links, known = [""], list[str](), set[tuple[int, int] | str]()
+    while folders or links:
+        prefix = folders.pop() if folders else links.pop(0)
+        here = root / prefix
+        try:
+            identity = _identity(here, status_of(here))
+            if identity in known:
+                continue
+            known.add(identity)
+            children = sorted(os.scandir(here), key=lambda child: child.name)
+        except OSError:  # a folder that may not be read: it is listed as one entry that cannot be read
+            yield prefix, None
+            continue
+        for child in children:
+            name = f"{prefix}/{child.name}" if prefix else child.name
+            if is_litter(name):
+                continue
+            try:
+                if child.is_dir():
+                    (links if child.is_symlink() else folders).append(name)
+                elif child.is_file() or (child.is_symlink() and not Path(child).exists()):  # pipes, devices: no
+                    yield name, child.stat()
+            except OSError:
+                yield name, None
+
+
+def _identity(folder: Path, status: os.stat_result) -> tuple[int, int] | str:
+    """The same for all names of a folder. Some network and FAT drives number nothing: there it is the resolved path."""
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    path: Path
+
+    @property
+    def description(self) -> str:
+        return f"zip {self.path}"
+
+    def fingerprint(self) -> str:
+        status = self.path.stat()
+        return f"zip {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {self.path.resolve()}"
+
+    def entries(self) -> list[Entry]:
+        members = _open(self.path).infolist()
+        files = [(i, m.filename) for i, m in enumerate(members) if not m.is_dir() and not is_litter(m.filename)]
+        files.sort(key=lambda file: (file[1], file[0]))
+        labels = natural_label([name for _, name in files])
+        return [Entry(name, i, label, looks_like_image(name)) for (i, name), label in zip(files, labels, strict=True)]
+
+    def read(self, entry: Entry) -> bytes:
+        archive = _open(self.path)
+        member = archive.infolist()[int(entry.locator)]
+        if member.file_size > LARGEST_FILE_BYTES:
+            raise ValueError(f"the file is larger than {LARGEST_FILE_BYTES >> 20} MiB")
+        if member.flag_bits & 1:
+            raise ValueError("encrypted in the zip")
+        try:
+            return archive.read(member)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"damaged in the zip: {error}") from None
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    status = path.stat()
+    return _open_version(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)  # one open handle for each zip and process; the directory of a large zip takes long to read
+def _open_version(path: Path, version: tuple[int, ...]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise DataError(f"{path} is not a zip file, or it is cut off: copy or download it again") from None
+    except (NotImplementedError, ValueError) as error:
+        raise DataError(f"{path} is a zip that cannot be read ({error}): pack it anew") from None

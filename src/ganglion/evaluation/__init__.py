@@ -1,0 +1,1 @@
+"""Scores of a run, of its checkpoints or of any images, against real images; directions between classes."""

@@ -1,0 +1,65 @@
+"""The direction in latent space that separates two classes, found with a classifier of the run's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ganglion.data.pixels import to_float
+from ganglion.data.prepare import cache_folder
+from ganglion.errors import DataError
+from ganglion.evaluation.evaluate import find_real
+from ganglion.latent.directions import Directions, between_classes
+from ganglion.latent.model import Model
+from ganglion.metrics.extractors import ExtractorContext, find_extractor
+from ganglion.platform.devices import reproducible
+from ganglion.platform.screen import Screen
+from ganglion.recipe.explain import did_you_mean
+from ganglion.runs.folder import Run
+
+__all__ = ["probe_classes"]
+
+
+SAMPLES = 4000
+SURE = 0.8  # probability above which a sample counts as of a class
+
+
+@reproducible()
+def probe_classes(
+    run: Path, model: Model, names: tuple[str, str], cache: Path | None = None, quiet: bool = False
+) -> Directions:
+    """From the second class to the first, over samples that a classifier trained on the run's images is sure of.
+
+    Raises DataError where the images have no classes, or there are no such ones.
+    """
+    folder, screen = cache or cache_folder(), Screen(quiet=quiet)
+    real, _ = find_real(Run(run).recipe.data, None, None, folder, screen)
+    if not real.classes:
+        raise DataError("a direction between classes needs images with classes, and these have none")
+    for name in names:
+        if name not in real.classes:
+            known = ", ".join(real.classes[:20])
+            raise DataError(f"there is no class {name!r}; classes are {known}{did_you_mean(name, real.classes)}")
+    extractor, _ = find_extractor(
+        "learned", ExtractorContext(real, folder, model.device, screen.steps("Learning the classes"))
+    )
+    z = model.latents(SAMPLES)
+    found = []
+    with torch.no_grad():
+        for chunk in model.chunks(z):
+            seen = extractor.embed(to_float(torch.from_numpy(_bytes(chunk))).contiguous())
+            assert seen.probabilities is not None  # with classes it knows them
+            found.append(seen.probabilities.cpu().numpy())
+    probabilities = np.concatenate(found)  # (N, K)
+    first, second = (probabilities[:, real.classes.index(name)] > SURE for name in names)
+    chosen = torch.from_numpy(first | second)
+    return between_classes(z[chosen], torch.from_numpy(first)[chosen])
+
+
+def _bytes(images: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    from ganglion.data.pixels import to_uint8
+
+    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = to_uint8(images).cpu().numpy()
+    return pixels

@@ -1,0 +1,106 @@
+"""Scores over the checkpoints of a run: which one is best, and does the run still get better?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ganglion.data.prepare import cache_folder
+from ganglion.errors import CheckpointError, DataError, RunError
+from ganglion.evaluation.evaluate import at_least_one, find_real, find_samples
+from ganglion.metrics.evaluation import evaluate_sets, known_scores
+from ganglion.metrics.extractors import ExtractorContext, find_extractor
+from ganglion.metrics.scores import SCORES
+from ganglion.platform.devices import choose_device, reproducible
+from ganglion.platform.screen import Screen
+from ganglion.report.figures import curve_figure, save_figure
+from ganglion.runs.folder import Run
+
+__all__ = ["Curve", "evaluate_checkpoints"]
+
+
+SAMPLES = 5000
+QUICK_SCORES = ("fid", "kid", "precision", "recall", "coverage", "swd")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Scores by checkpoint, oldest first."""
+
+    features: str
+    samples: int
+    rows: list[dict[str, float]]
+    """Each with `step`, `kimg` where a record tells it, and a value for each score."""
+    floor: dict[str, float]
+    """Without a score that half of the real images cannot support."""
+    picture: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def table(self) -> str:
+        """Plain text; the best value of each score has a star."""
+        names = [name for name in self.rows[0] if name in SCORES]
+        best = {name: _best(name, [row[name] for row in self.rows], self.floor.get(name)) for name in names}
+        lines = [f"{'step':>9} {'kimg':>8} " + " ".join(f"{name:>10}" for name in names)]
+        for row in self.rows:
+            cells = [f"{row[name]:>9.4g}{'*' if row[name] == best[name] else ' '}" for name in names]
+            lines.append(f"{row['step']:>9.0f} {row['kimg']:>8.1f} " + " ".join(cells))
+        floor = [f"{self.floor[name]:>9.4g} " if name in self.floor else " " * 10 for name in names]
+        lines.append(f"{'floor':>18} " + " ".join(floor))
+        return "\n".join(lines)
+
+
+@reproducible()
+def evaluate_checkpoints(
+    run: str | Path,
+    against: str | Path | None = None,
+    *,
+    n: int | None = None,
+    features: str = "auto",
+    metrics: Iterable[str] | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    cache: Path | None = None,
+    quiet: bool = False,
+) -> Curve:
+    """Scores each checkpoint of `run` with the same latents, and draws RUN/evaluation.svg. Raises DataError, RunError."""
+    at_least_one(n=n)
+    folder, chosen, screen = cache or cache_folder(), choose_device(device), Screen(quiet=quiet)
+    place = Run(run)
+    if not place.exists:
+        raise RunError(f"--all-checkpoints goes with a run; {run} is none")
+    steps = place.steps_saved()
+    if not steps:
+        raise CheckpointError(f"there is no checkpoint in {place.path} yet")
+    wanted = known_scores(QUICK_SCORES if metrics is None else metrics)
+    kimg = {record["step"]: record["kimg"] for record in place.records()}
+    recipe = place.recipe
+    real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
+    extractor, _ = find_extractor(
+        features, ExtractorContext(real, folder, chosen, screen.steps("Training features on the real images"))
+    )
+    rows, floor = [], {}
+    silent = Screen(quiet=True)
+    progress = screen.steps("Scoring checkpoints")
+    for done, step in enumerate(steps, start=1):
+        fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, silent).sets
+        found = evaluate_sets(real, fakes, extractor, folder, silent, wanted)
+        rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
+        floor = {s.name: s.floor for s in found.scores if s.floor is not None}
+        progress(done, len(steps))
+    if not found.scores:
+        raise DataError(f"none of {', '.join(wanted)} can be measured here: {next(iter(found.left_out.values()))}")
+    picture = place.path / "evaluation.svg"
+    save_figure(curve_figure(rows, floor, f"{extractor.name} features, {n or SAMPLES:,} samples"), picture)
+    return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture))
+
+
+def _best(name: str, values: list[float], floor: float | None) -> float:
+    better = SCORES[name].better
+    if better in ("lower", "higher"):
+        return min(values) if better == "lower" else max(values)
+    aim = floor if better == "as the floor" else float(better)
+    return values[0] if aim is None else min(values, key=lambda value: abs(value - aim))

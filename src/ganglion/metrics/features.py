@@ -1,0 +1,179 @@
+"""Sets of images, and what turns them into features: one pass that every score shares.
+
+N images, C channels, H height, W width, A features, K classes."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganglion.data.pixels import to_float
+from ganglion.data.store import Store
+from ganglion.errors import DataError
+from ganglion.platform.files import move, storage_errors
+from ganglion.recipe.schema import MOST_CHANNELS
+
+__all__ = ["Extractor", "ExtractorOutput", "Features", "ImageSet", "array_set", "extract", "store_set", "weights_hash"]
+
+
+HASHED_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """`images` is uint8 (N, H, W, C), in memory or mapped from disk."""
+
+    name: str
+    images: NDArray[np.uint8]
+    content: str
+    """Hash of the images and of how they were made to fit."""
+    resize: str = "as they are"
+    labels: NDArray[np.int64] | None = None
+    """(N,) classes; None where not every image has one."""
+    classes: tuple[str, ...] = ()
+    held_out: NDArray[np.bool_] | None = None
+    """(N,) whether the run that made the samples did not train on it; None where that is not known."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        h, w, c = self.images.shape[1:]
+        return int(h), int(w), int(c)
+
+    def pick(self, chosen: NDArray[np.int64]) -> ImageSet:
+        """The images at these places, as a set of its own."""
+        key = hashlib.sha256(self.content.encode() + chosen.astype(np.int64).tobytes()).hexdigest()
+        labels = None if self.labels is None else self.labels[chosen]
+        held_out = None if self.held_out is None else self.held_out[chosen]
+        return replace(self, images=self.images[chosen], labels=labels, held_out=held_out, content=key)
+
+
+def store_set(store: Store) -> ImageSet:
+    """A packed data set. Its content is a hash of the source's images; how they were made to fit is part of it."""
+    h, w = store.fit.size
+    key = hashlib.sha256(f"{store.content} {store.fit}".encode()).hexdigest()
+    labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
+    return ImageSet(
+        str(store.facts["description"]), store.images, key, f"{store.fit.policy} to {h}x{w} (Lanczos)",
+        store.labels if labelled else None, tuple(store.classes) if labelled else (),
+    )  # fmt: skip
+
+
+def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
+    """Images (N, H, W, C) that no store holds. Raises DataError for anything else."""
+    if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= MOST_CHANNELS or not images.size:
+        raise DataError(
+            f"{name} have to be uint8 (N, H, W, C), at least one, with 1 to {MOST_CHANNELS} channels; got {images.dtype} "
+            f"{tuple(images.shape)}"
+        )
+    key = hashlib.sha256(str(images.shape).encode())
+    for first in range(0, len(images), HASHED_AT_ONCE):
+        key.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]).data)
+    return ImageSet(name, images, key.hexdigest())
+
+
+CHUNK = 250
+
+
+class ExtractorOutput(NamedTuple):
+    """What an extractor sees in N images."""
+
+    features: Tensor
+    """float (N, A)."""
+    probabilities: Tensor | None
+    """float (N, K) of its classes; None for one that knows none."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """`look` takes float images (N, C, H, W) in [-1, 1] on `device`."""
+
+    name: str
+    hash: str
+    """Of weights and settings: equal hashes give equal features."""
+    about: str
+    """What it is and what its scores can say, in a sentence."""
+    embed: Callable[[Tensor], ExtractorOutput]
+    device: torch.device
+    classes: tuple[str, ...] = ()
+    comparable: bool = False
+    """Whether others use the same features, so that a score means something beside theirs."""
+    trained_on: Callable[[ImageSet], NDArray[np.bool_]] | None = None
+    """Which of these images (N,) its network was trained on; None where that is none of them by construction. Distances
+    to such images are not those to unseen ones, and are no reference for samples."""
+
+
+class Features(NamedTuple):
+    """Features of a set, in memory or mapped from disk."""
+
+    features: NDArray[np.float32]
+    """(N, A)"""
+    probabilities: NDArray[np.float32] | None
+    """(N, K)"""
+
+
+def extract(
+    images: ImageSet,
+    extractor: Extractor,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Features:
+    """The features of `images`, from `folder` where this set was seen by this extractor before.
+
+    They are written beside their place and renamed, so there is never half a file; memory is flat in N.
+    """
+    key = hashlib.sha256(f"{images.content} {images.images.shape} {extractor.hash}".encode()).hexdigest()[:32]
+    place = folder / key
+    if not (place / "features.npy").is_file():
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            writing = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
+            try:
+                _write(images, extractor, writing, progress)
+                if not place.exists():  # another process may have been quicker
+                    move(writing, place)
+            finally:
+                shutil.rmtree(writing, ignore_errors=True)
+    kept = place / "probabilities.npy"
+    probabilities = np.load(kept, mmap_mode="r") if kept.is_file() else None
+    return Features(np.load(place / "features.npy", mmap_mode="r"), probabilities)
+
+
+def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Callable[[int, int], None]) -> None:
+    files: dict[str, NDArray[np.float32]] = {}
+    for first in range(0, len(images), CHUNK):
+        pixels = torch.from_numpy(np.array(images.images[first : first + CHUNK])).to(extractor.device)
+        with torch.no_grad():
+            seen = extractor.embed(to_float(pixels).contiguous())
+        for name, values in zip(ExtractorOutput._fields, seen, strict=True):
+            if values is None:
+                continue
+            if name not in files:
+                shape = (len(images), values.shape[1])
+                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
+            files[name][first : first + CHUNK] = values.float().cpu().numpy()
+        progress(min(first + CHUNK, len(images)), len(images))
+    for file in files.values():
+        file.flush()  # type: ignore[attr-defined]  # a memory map
+
+
+def weights_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights by name."""
+    key = hashlib.sha256()
+    for name, tensor in state.items():
+        key.update(name.encode())
+        key.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return key.hexdigest()

@@ -1,0 +1,102 @@
+"""Features without training or download: random convolutions and coarse pixels, and the score of snapshots that uses them.
+
+Random convolutions keep enough of an image to tell nearer from further sets (Naeem et al. 2020, arXiv 2002.09797, section
+4.2, propose them where no pretrained network fits), so they rank generators on one data set. N images, C channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.utils import skip_init
+
+from ganglion.metrics.distances import Moments, distance_from, moments
+from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
+from ganglion.streams import Purpose, stream
+
+__all__ = ["SCORED_IMAGES", "SnapshotScore", "pixel_extractor", "random_extractor"]
+
+
+WIDTHS = (32, 64, 128)
+KERNEL = 5
+LEAST_SIDE = 4
+
+
+class RandomConvolutions(nn.Module):
+    """(N, C, H, W) to mean and deviation of each channel over the positions of each layer, (N, 448)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for before, after in zip((channels, *WIDTHS), WIDTHS, strict=False):
+            layer = skip_init(nn.Conv2d, before, after, KERNEL, stride=2, padding=KERNEL // 2)  # type: ignore[no-untyped-call]
+            self.layers.append(layer)
+        random = stream(0, Purpose.EXTRACTOR)  # the same numbers on every machine and in every version of torch
+        for weight in self.parameters():
+            deviation = math.sqrt(2 / (weight[0].numel())) if weight.ndim > 1 else 0.1
+            drawn = random.standard_normal(tuple(weight.shape)) * deviation
+            weight.data = torch.from_numpy(drawn.astype(np.float32))
+
+    def forward(self, images: Tensor) -> Tensor:
+        found = []
+        for layer in self.layers:
+            images = layer(images).relu()
+            found += [images.mean((2, 3)), images.std((2, 3), correction=0)]
+            if min(images.shape[2:]) < LEAST_SIDE:
+                break
+        return torch.cat(found, 1)
+
+
+def random_extractor(channels: int, device: torch.device) -> Extractor:
+    """Random convolutions for images of `channels` channels."""
+    network = RandomConvolutions(channels).eval().requires_grad_(False).to(device)
+    return Extractor(
+        "random", weights_hash(network.state_dict()), "random convolutions, never trained: good for ranking only",
+        lambda images: ExtractorOutput(network(images), None), device,
+    )  # fmt: skip
+
+
+SIDE = 8
+
+
+def pixel_extractor(device: torch.device) -> Extractor:
+    """Means over at most 8x8 areas, as (N, C*64)."""
+
+    def embed(images: Tensor) -> ExtractorOutput:
+        height, width = (min(SIDE, side) for side in images.shape[2:])
+        return ExtractorOutput(adaptive_avg_pool2d(images, (height, width)).flatten(1), None)
+
+    return Extractor(
+        "pixels", f"pixels {SIDE}", "mean colours of at most 8x8 areas: colour and layout only", embed, device
+    )
+
+
+SCORED_IMAGES = 1000
+
+
+class SnapshotScore:
+    """Fréchet distance, under random convolutions, of samples to reals that stay the same. Lower is better.
+
+    Values compare for equal reals and equally many samples only. RunningStats is flat in the number of images.
+    """
+
+    def __init__(self, reals: Iterable[Tensor]) -> None:
+        """reals: chunks of float images (N, C, H, W) in [-1, 1] on any device, at least 2 images in all."""
+        chunks = iter(reals)
+        first = next(chunks)
+        self._extractor = random_extractor(first.shape[1], first.device)
+        self._distance = distance_from(_moments(chain([first], chunks), self._extractor))
+
+    def of(self, samples: Iterable[Tensor]) -> float:
+        """samples: chunks of the same size, channels and device."""
+        return self._distance(_moments(samples, self._extractor))
+
+
+def _moments(chunks: Iterable[Tensor], extractor: Extractor) -> Moments:
+    with torch.no_grad():
+        return moments(np.concatenate([extractor.embed(chunk).features.cpu().numpy() for chunk in chunks]))

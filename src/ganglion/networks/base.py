@@ -1,0 +1,141 @@
+"""What every family's G and D have in common: blocks in a row, classes, a reference batch, features on the way.
+
+N images, C channels, H height, W width, Z latent dimension, E length of a class embedding, A features of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.networks.layers import MINIBATCH, VirtualBatchNorm2d
+from ganglion.recipe.networks import MinibatchName
+
+__all__ = ["Discriminator", "Generator", "Head"]
+
+
+LARGEST_EMBEDDING = 64
+
+
+class Generator(nn.Module):
+    """z (N, Z), and labels int64 (N,) where there are classes, to images (N, C, H, W) in [-1, 1].
+
+    `stem(dim)` makes the layer from a vector of `dim` numbers to the first feature maps; each block maps
+    (feature maps, labels) to feature maps.
+    """
+
+    def __init__(
+        self,
+        stem: Callable[[int], nn.Module],
+        blocks: Sequence[nn.Module],
+        latent_dim: int,
+        classes: int = 0,
+        embedded: bool = True,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        size = min(classes, LARGEST_EMBEDDING) if embedded else 0
+        self.embedding = nn.Embedding(classes, size) if size else None
+        self.stem = stem(latent_dim + size)
+        self.blocks = nn.ModuleList(blocks)
+        self.reference: Tensor | None  # latents (R, Z) for virtual batch normalisation, and their classes (R,)
+        self.reference_labels: Tensor | None
+        self.register_buffer("reference", None)
+        self.register_buffer("reference_labels", None)
+
+    @property
+    def needs_reference(self) -> bool:
+        return any(isinstance(layer, VirtualBatchNorm2d) for layer in self.modules())
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the generator has classes")
+        if self.reference is not None:
+            z = torch.cat([self.reference, z])  # (R+N, Z)
+            labels = (
+                None if self.reference_labels is None or labels is None else torch.cat([self.reference_labels, labels])
+            )
+        if self.embedding is not None:
+            z = torch.cat([z, self.embedding(labels)], 1)  # (R+N, Z+E)
+        x = self.stem(z)
+        for block in self.blocks:
+            x = block(x, labels)
+        return torch.tanh(x if self.reference is None else x[len(self.reference) :])
+
+
+class Head(nn.Module):
+    """Feature maps (N, C, H, W) to logits (N,), from all places of the grid or from their sum.
+
+    With classes, the projection of Miyato and Koyama 2018 (arXiv 1802.05637, equation 3): the inner product of the
+    class's vector with the feature maps' mean is added.
+    """
+
+    def __init__(
+        self,
+        maps: int,
+        grid: tuple[int, int],
+        classes: int = 0,
+        minibatch: MinibatchName = "none",
+        pooled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pooled = pooled
+        features = maps if pooled else maps * grid[0] * grid[1]
+        likeness = MINIBATCH[minibatch]
+        self.likeness = likeness(features) if likeness else None
+        self.linear = nn.Linear(features + (self.likeness.out if self.likeness else 0), 1)
+        self.projection = nn.Embedding(classes, maps) if classes else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        # (N, A): a sum over places, or all of them in the order of channels-last memory, which makes it a view
+        features = x.sum((2, 3)) if self.pooled else x.permute(0, 2, 3, 1).flatten(1)
+        seen = (
+            features if self.likeness is None else torch.cat([features, self.likeness(features).to(features.dtype)], 1)
+        )
+        logits: Tensor = self.linear(seen).squeeze(1)  # (N,)
+        if self.projection is None:
+            return logits
+        agreement: Tensor = (self.projection(labels) * x.mean((2, 3))).sum(1)  # (N,)
+        return logits + agreement
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W), and labels int64 (N,) where there are classes, to logits (N,)."""
+
+    def __init__(self, blocks: Sequence[nn.Module], head: nn.Module, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.blocks = nn.ModuleList(blocks)
+        self.head = head
+        self.reference: Tensor | None
+        self.register_buffer("reference", None)
+
+    @property
+    def needs_reference(self) -> bool:
+        return any(isinstance(layer, VirtualBatchNorm2d) for layer in self.modules())
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.trace(images, labels)[0]
+
+    def trace(self, images: Tensor, labels: Tensor | None = None, layer: int = -1) -> tuple[Tensor, Tensor]:
+        """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the discriminator has classes")
+        wanted = range(len(self.blocks))[layer]
+        last = features = images
+        for number, last in enumerate(self.features(images)):
+            features = last if number == wanted else features
+        logits: Tensor = self.head(last, labels)
+        return logits, features.flatten(1)
+
+    def features(self, images: Tensor) -> Iterator[Tensor]:
+        """What each block makes of the images (N, C, H, W), one block after another, without the reference batch.
+
+        The class of an image is not asked for: it enters in the head.
+        """
+        first = 0 if self.reference is None else len(self.reference)
+        x = images if self.reference is None else torch.cat([self.reference, images])  # (R+N, C, H, W)
+        for block in self.blocks:
+            x = block(x)
+            yield x[first:] if first else x

@@ -1,0 +1,88 @@
+"""What each player minimises: the adversarial loss and every term that the recipe adds, by name.
+
+N images, A features of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganglion.objectives.adversarial import ADVERSARIAL, label_smoothing
+from ganglion.objectives.penalties import PenaltyInputs, due, penalty_of
+from ganglion.recipe.parts import Objective
+
+__all__ = [
+    "DiscriminatorOutput",
+    "Parts",
+    "discriminator_loss",
+    "feature_matching",
+    "generator_loss",
+    "historical_averaging",
+    "needs_real",
+    "ramp",
+    "total",
+]
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    """|E f(x) - E f(G(z))|^2 over features (N, A). Salimans et al. 2016, arXiv 1606.03498, section 3.1. In [0, inf)."""
+    return (real.mean(0) - fake.mean(0)).square().sum()
+
+
+def historical_averaging(weights: Iterable[Tensor], means: Iterable[Tensor]) -> Tensor:
+    """|w - mean of w over all past steps|^2. Salimans et al. 2016, section 3.3. In [0, inf)."""
+    return torch.stack([(now - mean).square().sum() for now, mean in zip(weights, means, strict=True)]).sum()
+
+
+def ramp(images: int, ramp_kimg: float) -> float:
+    """How much of a weight holds after `images` images: rises from 0 to 1 over `ramp_kimg` thousand; 1 without a ramp."""
+    return min(1.0, images / (1000 * ramp_kimg)) if ramp_kimg else 1.0
+
+
+Parts = dict[str, Tensor]
+"""The terms of a loss by name, each with its weight in it."""
+
+
+class DiscriminatorOutput(NamedTuple):
+    """What D says of a batch."""
+
+    logits: Tensor
+    """(N,)"""
+    features: Tensor
+    """(N, A), of the layer that feature matching looks at."""
+
+
+def discriminator_loss(objective: Objective, inputs: PenaltyInputs, update: int) -> Parts:
+    """The terms of D's loss at its update number `update`."""
+    parts = {"adversarial": ADVERSARIAL[objective.adversarial].discriminator(inputs.real_logits, inputs.fake_logits)}
+    if objective.real_label < 1:
+        parts["label_smoothing"] = label_smoothing(inputs.real_logits, objective.real_label)
+    for penalty in due(objective.penalties, update):
+        parts[penalty.kind.replace("-", "_")] = penalty_of(penalty, inputs)
+    return parts
+
+
+def generator_loss(
+    objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, images: int
+) -> Parts:
+    """The terms of G's loss after `images` images; `real` is given where `needs_real` says so."""
+    rivals = fake.logits if real is None else real.logits
+    adversarial = ADVERSARIAL[objective.adversarial].generator(rivals, fake.logits)
+    parts = {"adversarial": objective.adversarial_weight * adversarial}
+    matching = objective.feature_matching
+    if matching.weight and real is not None:
+        weight = matching.weight * ramp(images, matching.ramp_kimg)
+        parts["feature_matching"] = weight * feature_matching(real.features.float(), fake.features.float())
+    return parts
+
+
+def needs_real(objective: Objective) -> bool:
+    """Whether G's loss looks at what D says of reals."""
+    return ADVERSARIAL[objective.adversarial].generator_needs_real or objective.feature_matching.weight > 0
+
+
+def total(parts: Parts) -> Tensor:
+    return torch.stack(list(parts.values())).sum()

@@ -1,0 +1,1 @@
+"""Sheets, films and figures: how images become files that a person looks at."""

@@ -1,0 +1,193 @@
+"""Which device, which precision, and how numbers behave there."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+
+from ganglion.errors import DeviceError
+from ganglion.recipe.schema import Precision
+
+__all__ = [
+    "DEVICES",
+    "DeviceName",
+    "choose_device",
+    "choose_precision",
+    "keep_freed_memory",
+    "peak_memory_gb",
+    "process_peak_bytes",
+    "reproducible",
+]
+
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+KEPT_BYTES = 2**30  # no block below this is mapped anew
+LARGEST_BEFORE_2_35 = 2**25  # HEAP_MAX_SIZE / 2: an older glibc refuses a larger threshold of mapping
+ADAPTED_BYTES = (
+    2**25,
+    2**26,
+)  # what glibc raises its thresholds to by itself once a block of 32 MiB was freed; mallopt(3)
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(asked: str, count: int = 1) -> torch.device:
+    """The device that `asked` means here. Raises DeviceError where this machine lacks it."""
+    if asked not in DEVICES:
+        raise DeviceError(f"--device is one of {', '.join(DEVICES)}; got {asked!r}")
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        asked = next(name for name, there in present.items() if there)
+    if not present[asked]:
+        raise DeviceError(
+            f"PyTorch {torch.__version__} finds no {asked} device here; use --device auto or --device cpu"
+        )
+    if asked == "cuda" and count > torch.cuda.device_count():
+        raise DeviceError(f"--devices {count}: this machine has {torch.cuda.device_count()} CUDA devices")
+    if asked == "mps" and count > 1:
+        raise DeviceError("--devices: there is one mps device")
+    return torch.device(asked)
+
+
+def choose_precision(asked: Precision, device: torch.device) -> Precision:
+    """`auto` as 32 or bf16: bf16 where the hardware multiplies it natively, which is known, not tried.
+
+    An emulated bf16 is slower than float32. Raises DeviceError where bf16 is asked for and cannot be had.
+    """
+    if device.type == "mps":
+        if asked == "bf16":
+            raise DeviceError("bf16 autocast is not reliable on mps; use --precision 32")
+        return "32"
+    if asked == "auto":
+        return "bf16" if _native_bf16(device) else "32"
+    return asked
+
+
+def _native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.9 cannot tell
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def glibc() -> Any | None:
+    """The C library, where it is glibc: macOS, Windows and musl (Alpine) have none, and no knobs of this kind."""
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+
+
+@contextmanager
+def keep_freed_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
+    """While it lasts, freed memory stays with the process instead of going back to the kernel after each step.
+
+    glibc maps every block of megabytes anew, and the kernel fills it with zeros: on two cores that cost a tenth of a
+    64x64 training step. Afterwards what is free is handed back, and the thresholds are those that glibc's own adaptation
+    ends with in a process of large tensors. The values of before cannot be asked for, and glibc no longer adapts them
+    once one was set (mallopt(3)), so its initial 128 KiB would stay: large temporaries then take ten times as long.
+    The settings are the whole process's: of several users, nested or in threads, the last one to end restores them.
+    Without glibc nothing is changed.
+    """
+    libc = find()
+    if libc is None:
+        yield
+        return
+    with KEEPING.lock:
+        KEEPING.users += 1
+        if KEEPING.users == 1:
+            _set_thresholds(libc, KEPT_BYTES, 2**31 - 1)
+    try:
+        yield
+    finally:
+        with KEEPING.lock:
+            KEEPING.users -= 1
+            if KEEPING.users == 0:
+                _set_thresholds(libc, *ADAPTED_BYTES)
+                libc.malloc_trim(0)
+
+
+class _Keeping:
+    """How many are using `keep_freed_memory` in this process."""
+
+    def __init__(self) -> None:
+        self.lock, self.users = threading.Lock(), 0
+
+
+KEEPING = _Keeping()
+
+
+def _set_thresholds(libc: Any, mmap_bytes: int, trim_bytes: int) -> None:
+    if not libc.mallopt(M_MMAP_THRESHOLD, mmap_bytes):
+        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE_2_35)
+    libc.mallopt(M_TRIM_THRESHOLD, trim_bytes)
+
+
+def peak_memory_gb(device: torch.device) -> float | None:
+    """The most memory in use so far, in GiB: on a CUDA device what PyTorch took of it, elsewhere what this process had.
+
+    None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    peak = process_peak_bytes()
+    return None if peak is None else peak / 2**30
+
+
+def process_peak_bytes(
+    system: str = sys.platform, kernel32: Callable[[], Any] = lambda: vars(ctypes)["WinDLL"]("kernel32")
+) -> int | None:
+    """The largest resident size of this process so far; None where the system does not tell."""
+    if system == "win32":
+        return _windows_peak_bytes(kernel32())
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if system == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    counts: Any = resource
+    return int(counts.getrusage(counts.RUSAGE_SELF).ru_maxrss) * unit
+
+
+class _MemoryCounters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of Windows' psapi.h."""
+
+    _fields_ = (
+        ("cb", ctypes.c_uint32),
+        ("PageFaultCount", ctypes.c_uint32),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    )
+
+
+def _windows_peak_bytes(kernel32: Any) -> int | None:
+    process = ctypes.c_void_p(kernel32.GetCurrentProcess())  # a handle is as wide as a pointer
+    counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
+    found = kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), ctypes.c_uint32(counters.cb))
+    return int(counters.PeakWorkingSetSize) if found else None
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Equal runs give equal bits: no kernel that adds in varying order, none chosen by a stopwatch; float32 is float32.
+
+    The process's own settings are put back afterwards.
+    """
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before

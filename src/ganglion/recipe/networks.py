@@ -1,0 +1,154 @@
+"""The families of networks, and what each lets a recipe choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ganglion.recipe.parts import Part, choice
+
+__all__ = [
+    "Activation",
+    "Conditioning",
+    "DcganDiscriminator",
+    "DcganGenerator",
+    "Discriminator",
+    "Generator",
+    "MinibatchName",
+    "Norm",
+    "R3ganDiscriminator",
+    "R3ganGenerator",
+    "ResnetDiscriminator",
+    "ResnetGenerator",
+]
+
+
+Activation = Literal["relu", "leaky-relu", "silu", "elu"]
+
+Conditioning = Literal["embedding", "norm"]
+
+MinibatchName = Literal["none", "discrimination", "stddev"]
+
+Norm = Literal["batch", "virtual-batch", "instance", "layer", "none"]
+
+WIDTH = Field(64, ge=1, le=1024)
+
+SLOPE = Field(0.2, ge=0, lt=1)
+
+
+class DcganGenerator(Part):
+    family: Literal["dcgan"] = "dcgan"
+    """Family of networks: transposed convolutions, Radford et al. 2015."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    kernel: Literal[4, 5] = 4
+    """Side of the convolution kernels in pixels."""
+    norm: Norm = "batch"
+    """Normalisation before each hidden non-linearity."""
+    activation: Activation = "relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    conditioning: Conditioning = "embedding"
+    """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
+
+
+class DcganDiscriminator(Part):
+    family: Literal["dcgan"] = "dcgan"
+    """Family of networks: strided convolutions, Radford et al. 2015."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    kernel: Literal[4, 5] = 4
+    """Side of the convolution kernels in pixels."""
+    norm: Norm = "batch"
+    """Normalisation after each hidden convolution but the first."""
+    activation: Activation = "leaky-relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    spectral_norm: bool = False
+    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
+    minibatch: MinibatchName = "none"
+    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each halving of the image."""
+        return doublings
+
+
+class ResnetGenerator(Part):
+    family: Literal["resnet"] = "resnet"
+    """Family of networks: residual blocks, Gulrajani et al. 2017 and Miyato et al. 2018."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 4 times this."""
+    norm: Norm = "batch"
+    """Normalisation before each non-linearity."""
+    activation: Activation = "relu"
+    """Non-linearity."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    conditioning: Conditioning = "norm"
+    """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
+
+
+class ResnetDiscriminator(Part):
+    family: Literal["resnet"] = "resnet"
+    """Family of networks: residual blocks, Gulrajani et al. 2017 and Miyato et al. 2018."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 4 times this."""
+    norm: Norm = "none"
+    """Normalisation before each non-linearity but the first."""
+    activation: Activation = "relu"
+    """Non-linearity."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    spectral_norm: bool = False
+    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
+    minibatch: MinibatchName = "none"
+    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each halving, and a non-linearity."""
+        return doublings + 1
+
+
+class R3ganGenerator(Part):
+    family: Literal["r3gan"] = "r3gan"
+    """Family of networks: grouped convolutions in residual blocks without normalisation, Huang et al. 2025."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 4 times this."""
+    blocks: int = Field(2, ge=1, le=16)
+    """Residual blocks at each resolution."""
+    expansion: int = Field(2, ge=1, le=8)
+    """Feature maps inside a block over those between blocks."""
+    group: int = Field(16, ge=1)
+    """Feature maps in one group of the 3x3 convolution."""
+    slope: float = SLOPE
+    """Slope of leaky ReLU below zero."""
+
+
+class R3ganDiscriminator(Part):
+    family: Literal["r3gan"] = "r3gan"
+    """Family of networks: grouped convolutions in residual blocks without normalisation, Huang et al. 2025."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 4 times this."""
+    blocks: int = Field(2, ge=1, le=16)
+    """Residual blocks at each resolution."""
+    expansion: int = Field(2, ge=1, le=8)
+    """Feature maps inside a block over those between blocks."""
+    group: int = Field(16, ge=1)
+    """Feature maps in one group of the 3x3 convolution."""
+    slope: float = SLOPE
+    """Slope of leaky ReLU below zero."""
+    minibatch: MinibatchName = "none"
+    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """How many blocks there are for feature matching to choose from: one for each resolution between two convolutions."""
+        return doublings + 3
+
+
+Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator, *choice("family", "dcgan")]
+
+Discriminator = Annotated[DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator, *choice("family", "dcgan")]

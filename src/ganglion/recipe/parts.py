@@ -1,0 +1,206 @@
+"""The parts of a recipe other than networks and data: losses, penalties, balance, optimisers, augmentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+__all__ = [
+    "LOGISTIC",
+    "ZERO_IS_THE_BOUNDARY",
+    "Ada",
+    "Adam",
+    "AdamW",
+    "AdversarialName",
+    "Augment",
+    "AugmentName",
+    "Balance",
+    "DiffAugment",
+    "DiffAugmentStep",
+    "FeatureMatching",
+    "InstanceNoise",
+    "NoAugment",
+    "Objective",
+    "Optimizer",
+    "OptimizerName",
+    "Optimizers",
+    "Part",
+    "Penalty",
+    "PenaltyName",
+    "RmsProp",
+    "Schedule",
+    "choice",
+]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def choice(key: str, default: str) -> tuple[FieldInfo, BeforeValidator]:
+    """The word under `key` says which part stands here; left out, it is `default`."""
+
+    def named(value: object) -> object:
+        return {key: default, **value} if isinstance(value, dict) else value
+
+    return Field(discriminator=key), BeforeValidator(named)
+
+
+AdversarialName = Literal[
+    "non-saturating", "minimax", "least-squares", "hinge", "wasserstein", "relativistic", "relativistic-average"
+]
+
+PenaltyName = Literal["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam"]
+
+LOGISTIC = ("non-saturating", "minimax")
+"""Losses whose D is a classifier by cross-entropy, so that its labels can be smoothed."""
+
+ZERO_IS_THE_BOUNDARY = (*LOGISTIC, "hinge")
+"""Losses under which the sign of a logit is D's answer. Least squares draws the line at 1/2, the others nowhere."""
+
+
+class Penalty(Part):
+    kind: PenaltyName
+    """On D's gradient: r1 (at reals), r2 (at fakes), wgan-gp and wgan-lp (between them, towards length 1),
+    dragan (around reals, towards length 1). On D's logits: lecam (towards their running means)."""
+    weight: float = Field(1.0, gt=0)
+    """Multiplies the penalty; r1 and r2 are halves of a squared length, so that this is their papers' gamma."""
+    interval_updates: int = Field(1, ge=1)
+    """Computed at every so many updates of D, scaled up by as much."""
+
+
+class FeatureMatching(Part):
+    weight: float = Field(0, ge=0)
+    """Multiplies the squared distance between mean features of reals and fakes in G's loss; 0: none."""
+    ramp_kimg: float = Field(0, ge=0)
+    """The weight rises linearly over so many thousand images; 0: no rise."""
+    layer: int = -1
+    """Which block of D gives the features: 0 the first, -1 the last."""
+
+
+class InstanceNoise(Part):
+    std: float = Field(0, ge=0)
+    """Standard deviation of the Gaussian noise on all that D sees, in units of pixels on [-1, 1]; 0: none."""
+    decay_kimg: float | None = Field(None, gt=0)
+    """The noise falls linearly to 0 over so many thousand images. None: it stays."""
+
+
+class Objective(Part):
+    adversarial: AdversarialName = "non-saturating"
+    """The loss that the two players contest."""
+    adversarial_weight: float = Field(1.0, ge=0)
+    """Multiplies G's adversarial loss; 0: G learns by feature matching alone."""
+    penalties: tuple[Penalty, ...] = ()
+    """What is added to D's loss."""
+    weight_clip: float | None = Field(None, gt=0)
+    """After each of D's updates its weights are clipped to [-clip, clip], Arjovsky et al. 2017. None: they are not."""
+    real_label: float = Field(1.0, gt=0.5, le=1)
+    """What D is told that a real image's probability is; below 1: one-sided label smoothing, Salimans et al. 2016."""
+    feature_matching: FeatureMatching = FeatureMatching()
+    historical_averaging_weight: float = Field(0, ge=0)
+    """Weight of historical averaging in both losses, Salimans et al. 2016: the squared distance of a player's weights
+    from their mean over all steps so far."""
+    instance_noise: InstanceNoise = InstanceNoise()
+
+
+class Balance(Part):
+    d_steps: int = Field(1, ge=1, le=100)
+    """Updates of D in a step, each on a batch of its own."""
+    g_steps: int = Field(1, ge=1, le=100)
+    """Updates of G in a step, each on latents of its own."""
+    pause_above_auc: float | None = Field(None, gt=0.5, lt=1)
+    """A player waits while its lead is beyond this: D while separation is above it, G while it is below 1 minus it.
+    Separation is the chance that D ranks a real image above a fake one: 0.5 cannot tell, 1 always tells. None: never."""
+
+
+OptimizerName = Literal["adam", "adamw", "rmsprop"]
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+class Adam(Part):
+    kind: Literal["adam"] = "adam"
+    """Adam, Kingma and Ba 2014."""
+    lr: float = Field(2e-4, gt=0)
+    """Learning rate at the schedule's height."""
+    beta1: float = Field(0.5, ge=0, lt=1)
+    """Decay of the mean of gradients."""
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
+
+
+class AdamW(Part):
+    kind: Literal["adamw"] = "adamw"
+    """Adam with decoupled weight decay, Loshchilov and Hutter 2017."""
+    lr: float = Field(2e-4, gt=0)
+    """Learning rate at the schedule's height."""
+    beta1: float = Field(0.5, ge=0, lt=1)
+    """Decay of the mean of gradients."""
+    beta2: float = Field(0.999, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Share of a weight that is taken off at each update, times the learning rate."""
+
+
+class RmsProp(Part):
+    kind: Literal["rmsprop"] = "rmsprop"
+    """RMSprop, Tieleman and Hinton 2012."""
+    lr: float = Field(5e-5, gt=0)
+    """Learning rate at the schedule's height."""
+    decay: float = Field(0.99, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
+
+
+Optimizer = Annotated[Adam | AdamW | RmsProp, *choice("kind", "adam")]
+
+
+class Optimizers(Part):
+    generator: Optimizer = Adam()
+    discriminator: Optimizer = Adam()
+    schedule: Schedule = "constant"
+    """Shape of the learning rates over the budget: constant, or falling to zero linearly or as a half cosine."""
+    warmup_kimg: float = Field(0, ge=0)
+    """The learning rates rise linearly over so many thousand images; 0: no rise."""
+
+
+AugmentName = Literal["none", "diffaugment", "ada"]
+
+DiffAugmentStep = Literal["color", "translation", "cutout"]
+
+
+class NoAugment(Part):
+    kind: Literal["none"] = "none"
+    """D sees the images as they are."""
+    flip: bool = False
+    """Mirrors each image that D sees, real or fake, with probability 1/2."""
+
+
+class DiffAugment(Part):
+    kind: Literal["diffaugment"] = "diffaugment"
+    """Every image that D sees is changed in each of these ways, Zhao et al. 2020."""
+    flip: bool = False
+    """Mirrors each image that D sees, real or fake, with probability 1/2."""
+    policy: tuple[DiffAugmentStep, ...] = ("color", "translation", "cutout")
+    """color: brightness, saturation, contrast; translation by up to an eighth; cutout of a square of half the side."""
+
+
+class Ada(Part):
+    kind: Literal["ada"] = "ada"
+    """Each change is made with a probability that rises while D over-fits, Karras et al. 2020."""
+    flip: bool = False
+    """Mirrors each image that D sees, real or fake, with probability 1/2."""
+    target: float = Field(0.6, gt=-1, lt=1)
+    """The probability rises while the mean sign of D's logits on reals is above this, and falls while it is below."""
+    speed_kimg: float = Field(500, gt=0)
+    """Thousands of images in which the probability can go from 0 to 1."""
+
+
+Augment = Annotated[NoAugment | DiffAugment | Ada, *choice("kind", "none")]

@@ -1,0 +1,160 @@
+"""The run folder: where everything of a run lies, whether it may be continued, and what it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from ganglion.errors import RecipeError, RunError, StorageError
+from ganglion.platform.files import move, storage_errors, write_atomically
+from ganglion.recipe.resolve import flatten, recipe_text, resolve
+from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import find_checkpoint, steps_saved
+from ganglion.vitals.records import Record, read_records
+
+__all__ = ["Run", "changes", "difference", "locked", "set_aside"]
+
+
+OWN_FILES = {
+    ".lock",
+    "recipe.yaml",
+    "environment.json",
+    "vitals.jsonl",
+    "findings.jsonl",
+    "checkpoints",
+    "samples",
+    "tensorboard",
+    "report.html",
+}
+NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # how the images were named; their content is compared instead
+
+
+class Run:
+    """A run folder, finished or not. Nothing in it is changed by looking."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def recipe_path(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def fixed_samples(self) -> Path:
+        return self.path / "samples" / "fixed"
+
+    @property
+    def fresh_samples(self) -> Path:
+        return self.path / "samples" / "fresh"
+
+    @property
+    def exists(self) -> bool:
+        return self.recipe_path.is_file()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe. Raises RunError where the folder is no run."""
+        if not self.exists:
+            raise RunError(f"{self.path} is not a run: it has no recipe.yaml")
+        try:
+            return resolve(self.recipe_path)
+        except RecipeError as error:
+            raise RunError(f"{self.recipe_path} cannot be used: {error}") from None
+
+    def records(self) -> list[Record]:
+        """The vitals, oldest first."""
+        return read_records(self.path / "vitals.jsonl")
+
+    def steps_saved(self) -> list[int]:
+        """Steps of the checkpoints, oldest first."""
+        return steps_saved(self.checkpoints)
+
+    def checkpoint(self, which: str | int = "best") -> Path:
+        """The folder of checkpoint `best`, `latest` or a step. Raises RunError, CheckpointError."""
+        if not self.exists:
+            raise RunError(f"{self.path} is not a run: it has no recipe.yaml")
+        return find_checkpoint(self.checkpoints, which)
+
+    def begin(self, recipe: Recipe, environment: dict[str, Any]) -> None:
+        """Writes what the run is. Raises StorageError."""
+        write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())
+        write_atomically(self.recipe_path, recipe_text(recipe).encode())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps a second training out of the folder; a killed one leaves no lock behind. Raises RunError, StorageError."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file; a run needs a folder of its own: name another --run")
+    foreign = path.is_dir() and not (path / "recipe.yaml").exists() and {p.name for p in path.iterdir()} - OWN_FILES
+    if foreign:
+        raise RunError(f"{path} holds other files ({', '.join(sorted(foreign)[:3])}): name a new folder with --run")
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(f"another training is at work in {path}: wait for it, or name another --run") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | None:
+    """Moves what a run folder holds to a folder beside it, so that a fresh run loses nothing; where it went.
+
+    Raises StorageError where something cannot be moved (on Windows: where a program has it open); then all stays here.
+    """
+    held = [child for child in path.iterdir() if child.name != ".lock"]
+    if not held:
+        return None
+    number = next(n for n in range(1, 10**6) if not path.with_name(f"{path.name}.old-{n}").exists())
+    aside = path.with_name(f"{path.name}.old-{number}")
+    with storage_errors(aside):
+        aside.mkdir()
+    for child in held:
+        try:
+            move(child, aside / child.name)
+        except OSError as error:
+            for moved in list(aside.iterdir()):
+                move(moved, path / moved.name)
+            aside.rmdir()
+            raise StorageError(
+                f"{child} cannot be set aside ({error.strerror}): close what has it open, such as TensorBoard, "
+                "and run the same command again; or name another --run"
+            ) from error
+    return aside
+
+
+def changes(before: Recipe, after: Recipe) -> list[tuple[str, str, str]]:
+    """Every key whose value differs, with both values as YAML."""
+    old, new = flatten(before), flatten(after)
+    keys = list(dict.fromkeys([*new, *old]))
+    return [(key, _shown(old.get(key)), _shown(new.get(key))) for key in keys if old.get(key) != new.get(key)]
+
+
+def difference(before: Recipe, after: Recipe) -> list[str]:
+    """What `after` changes, a line each; how the images are named does not count, nor what `after` has no place for."""
+    there = flatten(after)
+    return [
+        f"{key}: {old} -> {new}" for key, old, new in changes(before, after) if key in there and key not in NOT_PIXELS
+    ]
+
+
+def _shown(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...").strip()

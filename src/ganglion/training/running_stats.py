@@ -1,0 +1,89 @@
+"""What a step knows of earlier ones, beside weights and optimisers: running means, the strength of the augmentation."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.augment.ada import next_strength
+from ganglion.objectives.losses import historical_averaging
+from ganglion.recipe.parts import Ada, Balance
+from ganglion.recipe.schema import Recipe
+from ganglion.vitals.scalars import separation
+
+__all__ = ["RunningStats", "logit_summary"]
+
+
+HORIZON = {"mean_real": 100, "mean_fake": 100, "separation": 10, "sign": 4}
+"""How many updates of D a running mean goes back. LeCam's authors keep 0.99 of theirs; ADA's measure over 4 batches."""
+
+
+def logit_summary(real: Tensor, fake: Tensor) -> Tensor:
+    """What is remembered of D's logits on reals and fakes (N,): four numbers (4,) in the order of HORIZON."""
+    real, fake = real.detach(), fake.detach()
+    return torch.stack([real.mean(), fake.mean(), separation(real, fake), real.sign().mean()])
+
+
+class RunningStats(nn.Module):
+    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly.
+
+    Only `waiting` and `update_of_d` wait for the device, and only where the recipe stalls.
+    """
+
+    means: Tensor
+    updates: Tensor
+    left_out: Tensor
+    strength: Tensor
+
+    def __init__(self, recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(len(HORIZON)))
+        self.register_buffer("updates", torch.zeros(()))
+        self.register_buffer("left_out", torch.zeros((), dtype=torch.int64))  # D's updates, since it waited
+        self.register_buffer("horizon", torch.tensor([float(steps) for steps in HORIZON.values()]), persistent=False)
+        self.register_buffer("strength", torch.zeros(()))
+        self.history = nn.ModuleDict()
+        if recipe.objective.historical_averaging_weight:
+            for name, network in (("generator", generator), ("discriminator", discriminator)):
+                self.history[name] = copy.deepcopy(network).requires_grad_(False)
+
+    def mean(self, name: str) -> Tensor:
+        """One running mean by its name in HORIZON, a scalar."""
+        return self.means[list(HORIZON).index(name)]
+
+    @torch.no_grad()
+    def observe(self, seen: Tensor, recipe: Recipe, images: int) -> None:
+        """Takes an `logit_summary` into the means, and moves the augmentation's strength by `images` images."""
+        self.updates += 1
+        self.means += (seen - self.means) / torch.minimum(self.updates, self.horizon)  # type: ignore[arg-type]
+        if isinstance(recipe.augment, Ada):
+            settings = recipe.augment
+            self.strength = next_strength(
+                self.strength, self.mean("sign"), settings.target, images, settings.speed_kimg
+            )
+
+    def waiting(self, balance: Balance) -> tuple[bool, bool]:
+        """Whether D and whether G sits this step out. Where the recipe stalls, this waits for the device."""
+        if balance.pause_above_auc is None or not bool(self.updates > 0):
+            return False, False
+        lead = float(self.mean("separation"))
+        return lead > balance.pause_above_auc, lead < 1 - balance.pause_above_auc
+
+    def update_of_d(self, balance: Balance, step: int, turn: int) -> int:
+        """Number, from 0, of the next update that D makes; those it left out do not count. Lazy penalties go by it."""
+        return step * balance.d_steps + turn - (0 if balance.pause_above_auc is None else int(self.left_out))
+
+    def pull(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
+        """Historical averaging as a term of a player's loss; no term where the recipe has none."""
+        if not weight:
+            return {}
+        return {"history": weight * historical_averaging(network.parameters(), self.history[name].parameters())}
+
+    @torch.no_grad()
+    def remember(self, name: str, network: nn.Module, step: int) -> None:
+        """Takes a player's weights after `step` steps into their mean over all steps, where the recipe wants it."""
+        if name in self.history:
+            for mean, weight in zip(self.history[name].parameters(), network.parameters(), strict=True):
+                mean.lerp_(weight, 1 / (step + 1))

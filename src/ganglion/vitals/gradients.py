@@ -1,0 +1,177 @@
+"""How weights move and how signals pass: gradients, updates and layer outputs of one network, layer by layer.
+
+P parameters, L layers. All is kept on the device until it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.vitals.scalars import NonFiniteTracker
+
+__all__ = ["GradientStats", "LayerSignal", "layers_of", "signals"]
+
+
+NETWORKS = {"g": "generator", "d": "discriminator"}
+
+LOW, HIGH, BINS = -10.0, 2.0, 48
+"""Decades of the histogram of a layer's gradient; what lies beyond counts as at the end."""
+
+
+class GradientStats:
+    """Looks at a network's gradient at every step, and at some steps at how far each layer's weights went."""
+
+    def __init__(self, name: str, network: nn.Module, bad: NonFiniteTracker) -> None:
+        """`name` is g or d, the ending of every key; `bad` is told the gradients' norms."""
+        self.name, self.network, self._bad = name, network, bad
+        self._names, self._weights = zip(*network.named_parameters(), strict=True)
+        self._titles = [f"{NETWORKS[name]}.{parameter} (gradient)" for parameter in self._names]
+        self.layers = layers_of(network)
+        self.step, self.closely = 0, False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._steps = self._updates = 0
+        self._sum = self._total = self._most = self._moved = self._gradient = None  # type: Tensor | None
+        self._before: list[Tensor] | None = None
+
+    @torch.no_grad()
+    def after_backward(self, scale: float = 1.0) -> None:
+        """To be called when the gradient is there and the optimiser has not moved. `scale` divides it (loss scaling)."""
+        gradients = [weight.grad for weight in self._weights]
+        there = [gradient for gradient in gradients if gradient is not None]
+        if not there:
+            return
+        norms = torch.stack([norm.float() for norm in torch._foreach_norm(there)]) / scale  # (P,)
+        if len(there) < len(gradients):
+            places = [place for place, gradient in enumerate(gradients) if gradient is not None]
+            norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
+                0, torch.tensor(places, device=norms.device), norms
+            )
+        self._bad.look(f"gradient {self.name}", self._titles, norms, self.step)
+        total = norms.norm()
+        self._sum = norms if self._sum is None else self._sum + norms
+        self._total = total if self._total is None else self._total + total
+        self._most = total if self._most is None else torch.maximum(self._most, total)
+        self._steps += 1
+        if self.closely:
+            first = next(iter(self.layers.values()), None)
+            if first is not None and first.grad is not None:
+                counts = _decades(first.grad / scale)
+                self._gradient = counts if self._gradient is None else self._gradient + counts
+            self._before = [weight.detach().clone() for weight in self.layers.values()]
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """To be called when the optimiser has moved; measures where `after_backward` looked closely."""
+        if not self._before:
+            return
+        moved = torch._foreach_sub([weight.detach() for weight in self.layers.values()], self._before)
+        sizes = torch.stack([torch.stack(torch._foreach_norm(moved)), torch.stack(torch._foreach_norm(self._before))])
+        ratios = sizes[0] / sizes[1].clamp_min(1e-12)  # (L,)
+        self._moved = ratios if self._moved is None else self._moved + ratios
+        self._updates += 1
+        self._before = None
+
+    def read(self) -> dict[str, Any]:
+        """Since the last time: means over the steps, by key; nothing where the player has not moved.
+
+        `grad_*`: norm of the whole gradient; `grad_*_max` its largest; `grad_*_first`, `grad_*_last`: of the first and last
+        layer. `update_*`: median over layers of |change| / |weights| of a step. `weight_*`: norm of all weights.
+        `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
+        """
+        if not self._steps or self._sum is None or self._total is None or self._most is None:
+            return {}
+        weights = torch.stack(torch._foreach_norm([weight.detach() for weight in self._weights])).float()  # (P,)
+        means = (self._sum / self._steps).tolist()
+        norms = dict(zip(self._names, weights.tolist(), strict=True))
+        by_name = dict(zip(self._names, means, strict=True))
+        ratios = (self._moved / self._updates).tolist() if self._moved is not None else [None] * len(self.layers)
+        layers = {
+            _layer(name): [by_name[name], norms[name], ratio] for name, ratio in zip(self.layers, ratios, strict=True)
+        }
+        found: dict[str, Any] = {
+            "grad": float(self._total) / self._steps,
+            "grad_max": float(self._most),
+            "weight": float(weights.norm()),
+            "layers": layers,
+        }
+        if layers:
+            found |= {"grad_first": next(iter(layers.values()))[0], "grad_last": list(layers.values())[-1][0]}
+        moved = sorted(ratio for ratio in ratios if ratio is not None)
+        if moved:
+            found["update"] = moved[len(moved) // 2]
+        if self._gradient is not None:
+            found["first_gradient"] = {"low": LOW, "high": HIGH, "counts": [int(n) for n in self._gradient.tolist()]}
+        self._forget()
+        return {_key(name, self.name): value for name, value in found.items()}
+
+
+def layers_of(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights with two axes or more, by name, in the order of the network: those of its layers, without biases."""
+    named = {name: weight for name, weight in network.named_parameters() if weight.ndim > 1}
+    return named or dict(network.named_parameters())
+
+
+def _decades(gradient: Tensor) -> Tensor:
+    """Counts (BINS,) of the magnitudes by their logarithm to the base of 10."""
+    magnitudes = gradient.float().abs().clamp(10**LOW, 10**HIGH).log10()
+    return torch.histc(magnitudes, BINS, LOW, HIGH)
+
+
+def _layer(name: str) -> str:
+    """A layer's own name; spectral and weight norm keep the weight under longer ones."""
+    return re.sub(r"(\.parametrizations)?\.weight(_orig|_v)?(\.original\d*)?$", "", name)
+
+
+def _key(name: str, player: str) -> str:
+    head, _, tail = name.partition("_")
+    return f"{head}_{player}_{tail}" if tail and head == "grad" else f"{name}_{player}"
+
+
+WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+class LayerSignal(NamedTuple):
+    """One layer, at these weights and this batch."""
+
+    name: str
+    output: float
+    """Root mean square of what the layer puts out, before norm and non-linearity."""
+    gradient: float
+    """Norm of the loss's gradient at its weight."""
+    weight: float
+    """Norm of its weight."""
+
+
+def signals(network: nn.Module, loss: Callable[[], Tensor]) -> list[LayerSignal]:
+    """Layers in the order in which they are used while `loss` is computed, which has to use `network`."""
+    sizes: dict[str, Tensor] = {}
+    names: dict[nn.Module, str] = {
+        module: name for name, module in network.named_modules() if isinstance(module, WEIGHTED)
+    }
+
+    def look(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        sizes.setdefault(names[module], output.detach().float().square().mean().sqrt())
+
+    hooks = [module.register_forward_hook(look) for module in names]
+    try:
+        network.zero_grad(set_to_none=True)
+        loss().backward()  # type: ignore[no-untyped-call]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    weights = {
+        name.rpartition(".")[0].removesuffix(".parametrizations.weight"): w for name, w in layers_of(network).items()
+    }
+    found = []
+    for name, size in sizes.items():
+        weight = weights.get(name)
+        if weight is not None and weight.grad is not None:
+            found.append(LayerSignal(name, float(size), float(weight.grad.norm()), float(weight.detach().norm())))
+    network.zero_grad(set_to_none=True)
+    return found

@@ -1,0 +1,133 @@
+"""What each step says until the next record: means of scalars, D's logits and their AUC, the first number not finite.
+
+All is kept on the device; nothing waits for it until it is read. N images, M images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["LogitStats", "NonFiniteTracker", "ScalarMeans", "describe_logits", "earliest", "separation"]
+
+
+def separation(real: Tensor, fake: Tensor) -> Tensor:
+    """The chance that D gives a real image (N,) a higher logit than a fake one (M,), ties counted half. In [0, 1].
+
+    0.5: D cannot tell; 1: it always tells. The area under the ROC curve; Mann and Whitney 1947.
+    """
+    pairs = real[:, None] - fake[None]  # (N, M)
+    return (pairs.sign().mean() + 1) / 2
+
+
+class ScalarMeans:
+    """Means of scalar tensors since they were last read, each over the steps at which it was there."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, **values: Tensor) -> None:
+        """One step's scalars, each a tensor of no axes."""
+        for name, value in values.items():
+            value = value.detach().float()
+            self._sums[name] = self._sums[name].add_(value) if name in self._sums else value.clone()
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def read(self) -> dict[str, float]:
+        """The means, and starts anew. One transfer from the device, whatever the number of values."""
+        if not self._sums:
+            return {}
+        sums = torch.stack(list(self._sums.values())).tolist()
+        means = {name: total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+NEVER = -1
+
+
+class NonFiniteTracker:
+    """For each of several named scalars, the first step at which it was not finite."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Tensor] = {}
+        self._names: dict[str, Sequence[str]] = {}
+
+    def look(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
+        """`values` (K,) of one step, in the order of `names`; a group keeps its names."""
+        if group not in self._steps:
+            self._names[group] = list(names)
+            self._steps[group] = torch.full((len(values),), NEVER, device=values.device)
+        first = self._steps[group]
+        first.masked_fill_(~values.detach().isfinite() & (first == NEVER), step)
+
+    def read(self) -> list[tuple[int, str]]:
+        """(step, name) of all that was ever not finite, in the order in which it happened; one group after another."""
+        found = []
+        for group, steps in self._steps.items():
+            found += [(step, name) for step, name in zip(steps.tolist(), self._names[group], strict=True) if step >= 0]
+        return sorted(found, key=lambda one: one[0])  # stable: within a step, in the order of the groups
+
+
+def earliest(found: list[tuple[int, str]]) -> dict[str, object] | None:
+    """The first of `read` as a record has it: {step, tensor}."""
+    return {"step": found[0][0], "tensor": found[0][1]} if found else None
+
+
+BINS = 32
+
+
+class LogitStats:
+    """D's logits on reals and on fakes, step by step, until they are read."""
+
+    def __init__(self) -> None:
+        self._real: list[Tensor] = []
+        self._fake: list[Tensor] = []
+
+    def add(self, real: Tensor, fake: Tensor) -> None:
+        """LogitStats (N,) of one step."""
+        self._real.append(real.detach())
+        self._fake.append(fake.detach())
+
+    def read(self) -> dict[str, Any]:
+        """Means, deviations, accuracy and a histogram, and starts anew; nothing where nothing was said."""
+        if not self._real:
+            return {}
+        real, fake = (torch.cat(values).float().cpu().numpy() for values in (self._real, self._fake))
+        self._real, self._fake = [], []
+        return describe_logits(real, fake)
+
+
+def describe_logits(real: NDArray[np.floating], fake: NDArray[np.floating]) -> dict[str, Any]:
+    """`logit_*`, `logit_*_std`, `d_*` (means of the sigmoid), `accuracy_*` (shares on the right side of 0), `logits`.
+
+    `logits` is a histogram over the range of both: {low, high, real: counts, fake: counts}. Nothing where a logit is not
+    finite.
+    """
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        return {}
+    found: dict[str, Any] = {}
+    for name, values, right in (("real", real, real > 0), ("fake", fake, fake < 0)):
+        wide = values.astype(np.float64)
+        found[f"logit_{name}"] = float(wide.mean())
+        found[f"logit_{name}_std"] = float(wide.std())
+        found[f"d_{name}"] = float(_sigmoid(wide).mean())
+        found[f"accuracy_{name}"] = float(right.mean())
+    return found | {"logits": _histogram(real, fake)}
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.exp(-np.logaddexp(0, -logits))
+
+
+def _histogram(real: NDArray[np.floating], fake: NDArray[np.floating]) -> dict[str, Any]:
+    low, high = float(min(real.min(), fake.min())), float(max(real.max(), fake.max()))
+    if not low < high:
+        low, high = low - 0.5, high + 0.5
+    counts = {name: np.histogram(v, BINS, (low, high))[0].tolist() for name, v in (("real", real), ("fake", fake))}
+    return {"low": low, "high": high, **counts}

@@ -1,0 +1,65 @@
+"""All that is measured while steps go by, for one record: nothing here waits for the device until it is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.vitals.gradients import NETWORKS, GradientStats
+from ganglion.vitals.scalars import LogitStats, NonFiniteTracker, ScalarMeans, earliest, separation
+
+__all__ = ["CLOSE_LOOKS", "StepStats", "clip_share"]
+
+
+CLOSE_LOOKS = 4
+"""Steps of a record at which the weights themselves are looked at before and after."""
+
+
+class StepStats:
+    """Losses, logits, gradients and updates since the last record."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        self.meter, self.logits, self.bad = ScalarMeans(), LogitStats(), NonFiniteTracker()
+        self.g, self.d = GradientStats("g", generator, self.bad), GradientStats("d", discriminator, self.bad)
+
+    def begin(self, step: int, look: int) -> None:
+        """Step number `step` begins; at every `look`-th the weights are looked at before and after they move."""
+        for player in (self.g, self.d):
+            player.step, player.closely = step, step % look == 0
+
+    def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
+        """One update's loss of player g or d, and its terms."""
+        self.bad.look(f"loss {player}", [f"loss of the {NETWORKS[player]}"], total.detach()[None], self.g.step)
+        self.meter.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
+
+    def judged(self, real: Tensor, fake: Tensor) -> None:
+        """What D said in one update of it: logits (N,) and (M,)."""
+        self.logits.add(real, fake)
+        self.meter.add(separation=separation(real.detach(), fake.detach()))
+
+    def read(self) -> dict[str, Any]:
+        """Everything by its key in a record, and starts anew. What is not finite has no key; `non_finite` says which
+        tensor was the first, and at which step.
+        """
+        found = self.meter.read() | self.logits.read() | self.g.read() | self.d.read()
+        finite = {key: value for key, value in found.items() if _is_finite(value)}
+        bad = earliest(self.bad.read())
+        return finite | ({"non_finite": bad} if bad else {})
+
+
+def clip_share(network: nn.Module, bound: float) -> float:
+    """Share of the weights that lie at the clip bound."""
+    at_bound = [(weight.detach().abs() >= bound * (1 - 1e-6)).sum() for weight in network.parameters()]
+    return float(torch.stack(at_bound).sum()) / sum(weight.numel() for weight in network.parameters())
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_finite(inner) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_finite(inner) for inner in value)
+    return value is None or math.isfinite(value)

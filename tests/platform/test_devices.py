@@ -1,0 +1,218 @@
+import ctypes
+import sys
+from typing import get_args
+
+import pytest
+import torch
+
+from ganglion.errors import DeviceError
+from ganglion.platform.devices import (
+    DEVICES,
+    DeviceName,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    peak_memory_gb,
+    process_peak_bytes,
+    reproducible,
+)
+from ganglion.recipe.schema import Precision
+
+CPU, MPS = torch.device("cpu"), torch.device("mps")
+PRESENT = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+ABSENT = [name for name, there in PRESENT.items() if not there]  # no machine has both
+
+
+def settings() -> tuple[bool, ...]:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    return cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+
+
+def test_the_words_for_devices_are_those_of_the_type():
+    assert get_args(DeviceName) == DEVICES
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_device_that_is_not_there_is_refused_with_what_to_do(name):
+    with pytest.raises(DeviceError, match=rf"finds no {name} device here; use --device auto or --device cpu"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:0", "", "tpu"])
+def test_an_unknown_device_is_refused_with_those_there_are(name):
+    with pytest.raises(DeviceError, match=rf"--device is one of auto, cpu, cuda, mps; got '{name}'"):
+        choose_device(name)
+
+
+def test_auto_takes_the_accelerator_where_there_is_one():
+    expected = next((name for name, there in PRESENT.items() if there), "cpu")
+    assert choose_device("auto").type == expected
+
+
+def test_the_cpu_can_always_be_chosen():
+    assert choose_device("cpu") == CPU
+
+
+def test_precision_auto_is_settled_as_32_or_bf16_and_the_same_each_time():
+    assert choose_precision("auto", CPU) in ("32", "bf16")
+    assert choose_precision("auto", CPU) == choose_precision("auto", CPU)
+
+
+@pytest.mark.parametrize("asked", ["32", "bf16"])
+def test_a_precision_that_is_asked_for_is_given(asked):
+    assert choose_precision(asked, CPU) == asked
+
+
+@pytest.mark.parametrize("asked", get_args(Precision))
+def test_every_word_for_a_precision_is_settled_on_the_cpu(asked):
+    assert choose_precision(asked, CPU) in set(get_args(Precision)) - {"auto"}
+
+
+def test_mps_computes_in_float32_and_refuses_bf16_with_what_to_do():
+    assert choose_precision("auto", MPS) == choose_precision("32", MPS) == "32"
+    with pytest.raises(DeviceError, match="not reliable on mps; use --precision 32"):
+        choose_precision("bf16", MPS)
+
+
+def test_reproducible_turns_off_whatever_may_differ_from_run_to_run():
+    with reproducible():
+        assert settings() == (True, False, False, False)
+
+
+def test_reproducible_puts_the_processs_settings_back():
+    before = settings()
+    with reproducible():
+        pass
+    assert settings() == before
+    assert before != (True, False, False, False)  # or the claim would be empty
+
+
+def test_reproducible_puts_the_settings_back_after_an_exception():
+    before = settings()
+    with pytest.raises(ZeroDivisionError), reproducible():
+        raise ZeroDivisionError
+    assert settings() == before
+
+
+def test_reproducible_may_be_nested():
+    before = settings()
+    with reproducible():
+        with reproducible():
+            pass
+        assert settings() == (True, False, False, False)
+    assert settings() == before
+
+
+# RunningStats
+
+TRIM, MMAP = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+MIB = 2**20
+INITIAL = {TRIM: 128 * 1024, MMAP: 128 * 1024}  # bytes; glibc's manual, mallopt(3)
+ADAPTED = {
+    TRIM: 64 * MIB,
+    MMAP: 32 * MIB,
+}  # where glibc's own adaptation ends: DEFAULT_MMAP_THRESHOLD_MAX, and twice it
+
+
+class FakeLibc:
+    """glibc as far as memory goes: its thresholds, and each time that it was trimmed, with the thresholds of then.
+
+    `largest` is the largest threshold of mapping that it accepts: glibc before 2.35 refuses more than 32 MiB.
+    """
+
+    def __init__(self, largest: int = 2**62) -> None:
+        self.largest = largest
+        self.thresholds = dict(INITIAL)
+        self.trimmed: list[dict[int, int]] = []
+
+    def mallopt(self, parameter: int, value: int) -> int:
+        if parameter == MMAP and value > self.largest:
+            return 0
+        self.thresholds[parameter] = value
+        return 1
+
+    def malloc_trim(self, *_: int) -> int:
+        self.trimmed.append(dict(self.thresholds))
+        return 1
+
+
+def test_memory_is_kept_while_asked_and_the_thresholds_are_lowered_before_it_is_handed_back():
+    libc = FakeLibc()
+    with keep_freed_memory(lambda: libc):
+        assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
+        assert libc.trimmed == []
+    assert libc.trimmed == [ADAPTED]
+    assert libc.thresholds == ADAPTED
+
+
+def test_memory_is_handed_back_after_an_exception_too():
+    libc = FakeLibc()
+    with pytest.raises(ZeroDivisionError), keep_freed_memory(lambda: libc):
+        raise ZeroDivisionError
+    assert libc.trimmed == [ADAPTED]
+
+
+def test_nested_use_keeps_memory_until_the_outermost_ends():
+    libc = FakeLibc()
+    with keep_freed_memory(lambda: libc):
+        with keep_freed_memory(lambda: libc):
+            pass
+        assert libc.thresholds == {TRIM: 2**31 - 1, MMAP: 2**30}
+        assert libc.trimmed == []
+    assert libc.trimmed == [ADAPTED]
+
+
+def test_an_older_glibc_gets_the_largest_threshold_that_it_accepts():
+    libc = FakeLibc(largest=2**25)
+    with keep_freed_memory(lambda: libc):
+        assert libc.thresholds[MMAP] == 2**25
+
+
+def test_without_glibc_memory_is_left_to_the_system():
+    with keep_freed_memory(lambda: None):
+        pass
+
+
+def test_the_peak_of_this_process_is_what_its_largest_tensor_took_at_least():
+    kept = torch.ones(64 * 2**20 // 4)
+    peak = peak_memory_gb(CPU)
+    assert peak is not None
+    assert kept.nbytes / 2**30 < peak < 64
+
+
+def test_the_peak_does_not_fall_when_memory_is_freed():
+    before = peak_memory_gb(CPU)
+    tensor = torch.ones(2**20)
+    del tensor
+    after = peak_memory_gb(CPU)
+    assert before is not None
+    assert after is not None
+    assert after >= before
+
+
+class FakeKernel32:
+    """Windows' own count, or its refusal."""
+
+    def __init__(self, peak: int | None) -> None:
+        self.peak = peak
+
+    def GetCurrentProcess(self) -> int:  # noqa: N802  Windows names it
+        return -1
+
+    def K32GetProcessMemoryInfo(self, process, counters, size) -> int:  # noqa: N802
+        assert (process.value, size.value) == (
+            ctypes.c_void_p(-1).value,
+            72 if sys.maxsize > 2**32 else 40,
+        )  # PROCESS_MEMORY_COUNTERS, psapi.h
+        if self.peak is None:
+            return 0
+        counters._obj.PeakWorkingSetSize = self.peak
+        return 1
+
+
+def test_on_windows_the_peak_is_the_largest_working_set():
+    assert process_peak_bytes("win32", lambda: FakeKernel32(3 * 2**30)) == 3 * 2**30
+
+
+def test_where_windows_refuses_the_peak_is_not_known():
+    assert process_peak_bytes("win32", lambda: FakeKernel32(None)) is None

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from ganglion.recipe.schema import Training
+from ganglion.runs.journal import LiveDiagnosis, VitalsLog
+from ganglion.training.players import TrainingProgress
+from ganglion.vitals.records import Record, read_records, status_line
+from made_records import SICK, healthy
+
+
+def record(step: int, **more: float) -> Record:
+    return {
+        "step": step, "kimg": step * 0.064, "seconds": step / 10, "images_per_sec": 640.0, "eta_sec": 75.0, "lr_g": 2e-4,
+        "lr_d": 1e-4, "loss_d": 1.25 + step, "loss_g": 0.75, "logit_real": 2.0, "logit_fake": -2.0, "d_real": 0.88,
+        "d_fake": 0.12,
+    } | more  # fmt: skip
+
+
+def written(run: Path, resumed_step: int, *steps: int) -> None:
+    log = VitalsLog(run, resumed_step)
+    for step in steps:
+        log.write(record(step))
+    log.close()
+
+
+def board(run: Path) -> EventAccumulator:
+    found = EventAccumulator(str(run / "tensorboard"))
+    found.Reload()
+    return found
+
+
+def scalars(run: Path, name: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in board(run).Scalars(name)]
+
+
+def make_older(run: Path) -> None:
+    """Files of an earlier life bear an earlier time; within one second their order would be that of a counter."""
+    for file in (run / "tensorboard").iterdir():
+        file.rename(file.with_name(re.sub(r"tfevents\.\d+", "tfevents.1000000000", file.name)))
+
+
+def test_what_a_log_writes_is_what_is_read(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    records = [record(step, frechet=1 / 3 * step) for step in (5, 10, 15)]
+    for one in records:
+        log.write(one)
+    log.close()
+    assert read_records(tmp_path / "vitals.jsonl") == records
+
+
+def test_a_record_is_on_disk_as_one_line_when_write_returns(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    for step in (1, 2):
+        log.write(record(step))
+        lines = (tmp_path / "vitals.jsonl").read_bytes().split(b"\n")
+        assert [json.loads(line)["step"] for line in lines[:-1]] == list(range(1, step + 1))
+        assert lines[-1] == b""
+    log.close()
+
+
+def test_a_resumed_log_drops_the_records_of_the_life_that_was_lost(tmp_path):
+    written(tmp_path, 0, 5, 10, 15, 20)
+    written(tmp_path, 10, 12)
+    assert [one["step"] for one in read_records(tmp_path / "vitals.jsonl")] == [5, 10, 12]
+
+
+def test_a_log_that_begins_anew_drops_all(tmp_path):
+    written(tmp_path, 0, 0, 5, 10)
+    written(tmp_path, 0)
+    assert read_records(tmp_path / "vitals.jsonl") == []
+
+
+def test_a_last_line_that_a_kill_cut_off_is_left_out_at_every_length(tmp_path):
+    path = tmp_path / "vitals.jsonl"
+    written(tmp_path, 0, 5, 10)
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for end in range(first, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        assert [one["step"] for one in read_records(path)] == [5]
+
+
+def test_a_log_goes_on_after_a_line_that_was_cut_off(tmp_path):
+    path = tmp_path / "vitals.jsonl"
+    written(tmp_path, 0, 5, 10)
+    path.write_bytes(path.read_bytes()[:-20])
+    written(tmp_path, 10, 15)
+    assert [one["step"] for one in read_records(path)] == [5, 15]
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_run_that_has_no_record_reads_as_none(tmp_path):
+    assert read_records(tmp_path / "vitals.jsonl") == []
+
+
+def test_tensorboard_reads_the_same_numbers(tmp_path):
+    written(tmp_path, 0, 5, 10)
+    assert scalars(tmp_path, "loss/loss_d") == [(5, 6.25), (10, 11.25)]
+    assert scalars(tmp_path, "judgement/logit_fake") == [(5, -2.0), (10, -2.0)]
+    assert scalars(tmp_path, "rates/lr_g")[0][1] == pytest.approx(2e-4, rel=1e-6)
+
+
+def test_tensorboard_has_every_number_but_the_step_and_the_time_left(tmp_path):
+    written(tmp_path, 0, 5)
+    names = [tag.partition("/")[2] for tag in board(tmp_path).Tags()["scalars"]]
+    assert sorted(names) == sorted(set(record(5)) - {"step", "eta_sec"})
+
+
+def test_a_resumed_log_purges_tensorboard_of_the_life_that_was_lost(tmp_path):
+    written(tmp_path, 0, 5, 10, 15, 20)
+    make_older(tmp_path)
+    written(tmp_path, 10, 12)
+    assert [step for step, _ in scalars(tmp_path, "loss/loss_d")] == [5, 10, 12]
+
+
+def test_tensorboard_shows_pictures(tmp_path):
+    log = VitalsLog(tmp_path, 0)
+    log.picture("samples/fixed", np.zeros((8, 12, 3), np.uint8), 5)
+    log.close()
+    (image,) = board(tmp_path).Images("samples/fixed")
+    assert (image.step, image.height, image.width) == (5, 8, 12)
+
+
+def test_the_status_line_shows_the_records_own_numbers():
+    line = status_line(record(1000, swd=123.456, loss_d=1.2345, images_per_sec=1234.5, separation=0.87), "healthy")
+    assert line == "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D tells 87%  distance 123  healthy"
+
+
+def test_the_status_line_shows_how_strong_an_adaptive_augmentation_is():
+    assert "augment 35%" in status_line(record(1000, augment_strength=0.3512))
+    assert "augment" not in status_line(record(1000))
+
+
+def test_the_status_line_leaves_out_what_was_not_measured():
+    line = status_line(record(1000, eta_sec=None))
+    assert not any(word in line for word in ("left", "distance", "D tells", "None"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3599.7, "1:00:00"), (3661, "1:01:01"), (90061, "25:01:01")],
+)
+def test_the_time_left_reads_as_a_clock(seconds, shown):
+    assert f"  {shown} left  " in status_line(record(1, eta_sec=seconds))
+
+
+PLAIN = Training(kimg=100)
+POSITION = TrainingProgress(step=100, images=90_000, best_score=50.0, lowest_kimg=80.0)
+
+
+def attended(folder: Path, records: list[dict[str, object]]) -> tuple[LiveDiagnosis, list[str]]:
+    said: list[str] = []
+    ward = LiveDiagnosis(folder, 10**9, said.append)
+    for record in records:
+        ward.take(record)
+    ward.close()
+    return ward, said
+
+
+def test_what_is_raised_is_said_and_kept_on_record(tmp_path: Path) -> None:
+    ward, said = attended(tmp_path, SICK["mode-collapse"])
+    assert ward.state == "failing"
+    assert any("failing: mode-collapse" in text for text in said)
+    lines = [json.loads(line) for line in (tmp_path / "findings.jsonl").read_text().splitlines()]
+    assert {line["event"] for line in lines} <= {"raised", "cleared"}
+    assert "mode-collapse" in {line["code"] for line in lines}
+
+
+def test_of_a_healthy_run_nothing_is_said(tmp_path: Path) -> None:
+    ward, said = attended(tmp_path, healthy())
+    assert (ward.state, said) == ("healthy", [])
+    assert (tmp_path / "findings.jsonl").read_text() == ""
+
+
+def test_a_resumed_run_forgets_what_a_lost_life_found(tmp_path: Path) -> None:
+    attended(tmp_path, SICK["mode-collapse"])
+    (tmp_path / "vitals.jsonl").write_text("".join(json.dumps(record) + "\n" for record in healthy(5)))
+    ward = LiveDiagnosis(tmp_path, 200, lambda text: None)
+    ward.close()
+    assert ward.state in ("unknown", "healthy")
+    lines = (tmp_path / "findings.jsonl").read_text().splitlines()
+    assert all(json.loads(line)["step"] <= 200 for line in lines)
+
+
+def test_a_failing_run_stops_where_that_was_asked_for(tmp_path: Path) -> None:
+    ward, _ = attended(tmp_path, SICK["mode-collapse"])
+    assert ward.reason_to_stop(PLAIN, POSITION) is None
+    reason = ward.reason_to_stop(Training(kimg=100, stop_when_failing=True), POSITION)
+    assert reason is not None
+    assert "mode-collapse" in reason
+
+
+def test_a_run_is_done_when_a_third_of_it_brought_no_better_score(tmp_path: Path) -> None:
+    ward, _ = attended(tmp_path, healthy())
+    done = Training(kimg=100, stop_when_done=True)
+    assert ward.reason_to_stop(done, POSITION) is None
+    assert ward.reason_to_stop(done, replace(POSITION, lowest_kimg=60.0)) == "done: no better score for 30 of 90 kimg"
+    assert ward.reason_to_stop(done, replace(POSITION, lowest_kimg=None)) is None
+    assert ward.reason_to_stop(done, replace(POSITION, images=15_000, lowest_kimg=1.0)) is None  # too early to say
+    assert ward.reason_to_stop(PLAIN, replace(POSITION, lowest_kimg=1.0)) is None
+
+
+def stops(folder: Path, scores: Iterable[float], resumed: bool = False) -> list[bool]:
+    """Whether a run with `stop_when_done` would stop after each of its snapshots, one every 5 kimg."""
+    ward, _ = attended(folder, healthy())
+    position, found = TrainingProgress(), []
+    for number, score in enumerate(scores, start=1):
+        position.step, position.images = 100 * number, 5000 * number
+        position.keep_best(score)
+        if resumed:  # as a checkpoint stores it
+            position = TrainingProgress(**json.loads(json.dumps(asdict(position))))
+        found.append(ward.reason_to_stop(Training(kimg=1000, stop_when_done=True), position) is not None)
+    return found
+
+
+def plateau(seed: int) -> list[float]:
+    """Scores that fall for 10 snapshots and then only vary by their noise of 1 %, as of one generator."""
+    noise = random.Random(seed)
+    return [50 * max(1.0, 3 - 0.2 * i) * (1 + 0.01 * noise.uniform(-1, 1)) for i in range(60)]
+
+
+@pytest.mark.parametrize("gain", [0.02, 0.029])
+def test_a_run_whose_score_falls_steadily_goes_on_though_each_gain_is_within_the_noise(
+    tmp_path: Path, gain: float
+) -> None:
+    assert not any(stops(tmp_path, [100 * (1 - gain) ** i for i in range(60)]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_whose_score_only_varies_by_its_noise_stops(tmp_path: Path, seed: int) -> None:
+    found = stops(tmp_path, plateau(seed))
+    assert not any(found[:10])
+    assert all(found[20:])
+
+
+@pytest.mark.parametrize("scores", [plateau(0), [100 * 0.98**i for i in range(30)] + [55.0] * 30])
+def test_a_resumed_run_stops_where_the_uninterrupted_one_does(tmp_path: Path, scores: list[float]) -> None:
+    once = stops(tmp_path, scores)
+    assert any(once)
+    assert stops(tmp_path, scores, resumed=True) == once

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganglion.errors import RecipeError
+from ganglion.platform.screen import Screen
+from ganglion.recipe.resolve import Request
+from ganglion.recipe.schema import Recipe
+from ganglion.training.prepare import resolve_auto
+from ganglion.training.train import train
+
+
+def settled(cache: Path, **asked: object) -> tuple[Recipe, list[str]]:
+    words: Request = {"size": 16, **asked}  # type: ignore[typeddict-item]
+    recipe, _, reasons = resolve_auto("digits", words, cache, "cpu", Screen(quiet=True))
+    return recipe, reasons
+
+
+def test_1797_digits_get_the_recipe_for_few_images_with_reasons(cache: Path) -> None:
+    recipe, reasons = settled(cache)
+    assert recipe.name == "small-data"
+    assert "1,797 images" in reasons[0]
+    assert recipe.training.minutes == 3
+
+
+def test_what_the_user_says_wins_over_the_choice(cache: Path) -> None:
+    recipe, _ = settled(cache, set=["generator.width=5", "augment.kind=none"], seed=7)
+    assert (recipe.generator.width, recipe.augment.kind, recipe.training.seed) == (5, "none", 7)
+
+
+@pytest.mark.parametrize("asked", [{"kimg": 2}, {"set": {"training.kimg": 2}}])
+def test_the_users_budget_replaces_the_chosen_one(cache: Path, asked: dict[str, object]) -> None:
+    recipe, _ = settled(cache, **asked)
+    assert (recipe.training.kimg, recipe.training.minutes) == (2, None)
+
+
+def test_a_budget_within_a_part_that_is_set_as_a_whole_replaces_the_chosen_one_too(cache: Path) -> None:
+    recipe, _ = settled(cache, set=["training={kimg: 2}"])
+    assert (recipe.training.kimg, recipe.training.minutes) == (2, None)
+
+
+def test_a_named_recipe_is_left_as_it_is(cache: Path) -> None:
+    recipe, reasons = settled(cache, recipe="lsgan")
+    assert (recipe.name, reasons) == ("lsgan", [])
+
+
+def test_a_mistake_is_said_before_the_images_are_read() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'generator.width'"):
+        train("there-is-no-such-folder", set={"generator.widht": 3}, quiet=True)
+
+
+def test_train_uses_it_where_no_recipe_is_named(cache: Path, tmp_path: Path) -> None:
+    run = train(
+        "digits", size=16, steps=2, run=tmp_path / "run", cache=cache, quiet=True, device="cpu",
+        set={"generator.width": 4, "discriminator.width": 4, "training.batch": 8},
+    )  # fmt: skip
+    assert run.recipe.name == "small-data"
+    assert run.recipe.augment.kind == "diffaugment"

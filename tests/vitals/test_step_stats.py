@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from ganglion.vitals.step_stats import StepStats, clip_share
+
+
+def test_one_reading_has_losses_by_part_judgement_gradients_and_updates() -> None:
+    g, d = nn.Linear(2, 2), nn.Linear(2, 1)
+    stats = StepStats(g, d)
+    stats.begin(1, look=1)
+    real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 1.5])
+    stats.judged(real, fake)
+    stats.losses("d", {"adversarial": torch.tensor(0.5), "r1": torch.tensor(0.25)}, torch.tensor(0.75))
+    d(torch.ones(3, 2)).sum().backward()
+    stats.d.after_backward()
+    torch.optim.SGD(d.parameters(), 0.1).step()
+    stats.d.after_step()
+    found = stats.read()
+    assert (found["loss_d"], found["loss_d_adversarial"], found["loss_d_r1"]) == (0.75, 0.5, 0.25)
+    assert found["separation"] == 0.75
+    assert found["logit_real"] == 1.5
+    assert found["update_d"] > 0
+    assert "grad_g" not in found
+    json.dumps(found, allow_nan=False)
+
+
+def test_at_every_so_many_th_step_the_weights_are_looked_at() -> None:
+    stats = StepStats(nn.Linear(1, 1), nn.Linear(1, 1))
+    looked = []
+    for step in range(1, 9):
+        stats.begin(step, look=3)
+        looked.append(stats.g.closely)
+    assert [step for step, closely in enumerate(looked, start=1) if closely] == [3, 6]
+
+
+def test_what_is_not_finite_has_no_key_and_the_first_of_it_is_named() -> None:
+    stats = StepStats(nn.Linear(1, 1), nn.Linear(1, 1))
+    for step, loss in enumerate([1.0, float("inf"), float("nan")], start=5):
+        stats.begin(step, 1)
+        stats.losses("g", {}, torch.tensor(loss))
+        stats.judged(torch.tensor([loss]), torch.tensor([0.0]))
+    found = stats.read()
+    assert found["non_finite"] == {"step": 6, "tensor": "loss of the generator"}
+    assert "loss_g" not in found
+    assert "logit_real" not in found
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_clip_share_is_that_of_weights_at_the_bound() -> None:
+    net = nn.Linear(4, 1, bias=False)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.01, -0.01, 0.005, 0.0]]))
+    assert clip_share(net, 0.01) == pytest.approx(0.5)
