@@ -38,18 +38,21 @@ FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init
 
 FLOORS = [
     {"errors", "streams"},
-    {"recipe"},
+    {"recipe", "platform"},
     {"objectives", "networks", "augment", "data"},
-    {"metrics"},
+    {"pictures", "metrics"},
     {"vitals"},
     {"doctor"},
-    {"training", "watching"},
+    {"runs"},
     {"latent"},
+    {"training", "watching"},
+    {"evaluation"},
     {"report"},
+    {"api"},
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-WITH_TORCH_IN_DATA = {"batches.py", "pixels.py", "plane.py"}
+WITH_TORCH_IN_DATA = {"batches.py", "pixels.py"}
 
 
 def room_of(path: Path) -> str:

@@ -1,17 +1,67 @@
-"""`ganglion.train`: training, and the report at its end, also of a training that failed."""
+"""`ganglion.train`: a training, and the report at its end, also of a training that failed."""
 
 from __future__ import annotations
 
-from functools import wraps
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ganglion.platform.screen import Screen
+from ganglion.recipe.schema import Recipe
 from ganglion.report.report import write_report
 from ganglion.runs.folder import Run
-from ganglion.training.train import train as train_only
+from ganglion.training.train import train as train_without_report
 
 __all__ = ["leave_report", "train"]
+
+
+def train(
+    source: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe = "auto",
+    size: int | str | tuple[int, int] | None = None,
+    kimg: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    data_dir: str | Path | None = None,
+    set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the option's name)
+    stop_when_failing: bool | None = None,
+    stop_when_done: bool | None = None,
+    run: str | Path | None = None,
+    device: str = "auto",
+    devices: int = 1,
+    fresh: bool = False,
+    quiet: bool = False,
+    cache: str | Path | None = None,
+    at_end: Callable[[Run], None] | None = None,
+) -> Run:
+    """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
+
+    Keywords are the command's options.
+
+    source: a folder, zip, store or IDX file of images, or a data set's name; docs/data.md lists all kinds.
+    recipe: a preset's name, a YAML file or a Recipe; "auto" chooses from the images and the hardware.
+    size: 64, "96x64" or (96, 64), height x width in pixels; None: chosen from the images.
+    kimg, steps, minutes: the length of the run, at most one of them; None: the recipe's.
+    batch: real images in a step, over all devices. seed: of everything that is random.
+    precision: "32", "bf16" or "auto". data_dir: a local copy of a named data set.
+    set: any value of the recipe, as a mapping by dotted key or as "KEY=VALUE" texts.
+    stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
+    run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them.
+    fresh: set an existing run aside and start over. quiet: show nothing. cache: folder for packed images.
+    at_end: called with the run at its end, also at a failing one; None: writes report.html.
+
+    Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed, and Interrupted after Ctrl-C or
+    SIGTERM.
+    """
+    report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet))
+    return train_without_report(
+        source, run=run, device=device, devices=devices, fresh=fresh, quiet=quiet, cache=cache, at_end=report,
+        recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision,
+        data_dir=data_dir, set=set, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
+    )  # fmt: skip
 
 
 def leave_report(run: Run, cache: Path | None = None, quiet: bool = False) -> None:
@@ -21,11 +71,3 @@ def leave_report(run: Run, cache: Path | None = None, quiet: bool = False) -> No
         screen.say(f"Report: {write_report(run, cache=cache, quiet=True)}")
     except Exception as error:
         screen.say(f"The report could not be made ({type(error).__name__}: {error}); try: ganglion report {run.path}")
-
-
-@wraps(train_only)
-def train(*args: Any, **asked: Any) -> Run:
-    """The same, and `report.html` in the run folder at the end; pass your own `at_end` for something else."""
-    cache = Path(asked["cache"]) if asked.get("cache") else None
-    quiet = bool(asked.get("quiet", False))
-    return train_only(*args, **{"at_end": lambda run: leave_report(run, cache, quiet), **asked})

@@ -15,52 +15,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli import (
-    data,
-    train,
-)
-from ganglion.cli import (
-    data as env,
-)
-from ganglion.cli import (
-    data as recipes,
-)
-from ganglion.cli import (
-    draw as interpolate,
-)
-from ganglion.cli import (
-    draw as sample,
-)
-from ganglion.cli import (
-    draw as walk,
-)
-from ganglion.cli import (
-    edit as complete,
-)
-from ganglion.cli import (
-    edit as directions,
-)
-from ganglion.cli import (
-    edit as project,
-)
-from ganglion.cli import (
-    results as compare,
-)
-from ganglion.cli import (
-    results as diagnose,
-)
-from ganglion.cli import (
-    results as evaluate,
-)
-from ganglion.cli import (
-    results as report,
-)
-from ganglion.cli import (
-    results as timeline,
-)
-from ganglion.cli import (
-    train as check,
-)
+from ganglion.cli import data, draw, edit, results, train
 from ganglion.errors import GanglionError
 
 __all__ = ["any_character", "app", "main"]
@@ -74,9 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    train.train, data.data, check.check, recipes.recipes, sample.sample, diagnose.diagnose, evaluate.evaluate,
-    interpolate.interpolate, walk.walk, directions.directions, project.project, complete.complete, report.report,
-    compare.compare, timeline.timeline, env.env,
+    train.train, data.data, train.check, data.recipes, draw.sample, results.diagnose, results.evaluate,
+    draw.interpolate, draw.walk, edit.directions, edit.project, edit.complete, results.report, results.compare,
+    results.timeline, data.env,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

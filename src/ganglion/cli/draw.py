@@ -185,9 +185,8 @@ def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int, l
 def _write_walk(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, target: Path) -> None:
     import numpy as np
 
-    from ganglion.latent.inputs import labelled_rows
     from ganglion.pictures.films import FILMS, write_film
-    from ganglion.pictures.sheets import save_image
+    from ganglion.pictures.sheets import labelled_rows, save_image
 
     flat = rows.flatten(0, 1)  # (D*T, Z)
     images = model.pixels(flat, labels)

@@ -36,10 +36,9 @@ def directions(
 ) -> None:
     """Find directions in latent space, show each as a row of edits, and keep them for ganglion walk."""
     from ganglion.latent.directions import METHODS, save_directions
-    from ganglion.latent.inputs import labelled_rows
     from ganglion.latent.model import load
     from ganglion.latent.walk import walk_along
-    from ganglion.pictures.sheets import save_image
+    from ganglion.pictures.sheets import labelled_rows, save_image
     from ganglion.platform.devices import choose_device
 
     with_ending(out, (".safetensors",), "--out")
@@ -92,14 +91,15 @@ def project(
 ) -> None:
     """Search for the latent whose image is nearest to IMAGE."""
     import numpy as np
+    import torch
 
     from ganglion.data.pixels import to_uint8
-    from ganglion.latent.inputs import picture_from_file, side_by_side
+    from ganglion.latent.inputs import picture_from_file
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.project import Settings
     from ganglion.latent.project import project as search
     from ganglion.pictures.films import FILMS, enlarged, write_film
-    from ganglion.pictures.sheets import displayed, save_image
+    from ganglion.pictures.sheets import save_image, side_by_side
     from ganglion.platform.devices import choose_device
     from ganglion.platform.files import write_atomically
     from ganglion.platform.screen import Screen
@@ -114,7 +114,7 @@ def project(
     )
     target = out or run / "latent" / f"projection-{image.stem}.png"
     words = ("picture", f"found, error {found.error:.3f}")
-    save_image(side_by_side([picture, found.image.cpu()], words, channels=model.shown_channels), target)
+    save_image(side_by_side(to_uint8(torch.stack([picture, found.image.cpu()])).numpy(), words), target)
     latent = target.with_suffix(".npy")
     held = io.BytesIO()
     np.save(held, found.z.cpu().numpy())
@@ -166,12 +166,13 @@ def complete(
     """Fill the missing part of IMAGE: the generator's picture that fits what is known, blended in."""
     import torch
 
+    from ganglion.data.pixels import to_uint8
     from ganglion.latent.complete import averaged, mask_of
     from ganglion.latent.complete import complete as fill
-    from ganglion.latent.inputs import mask_from_file, picture_from_file, side_by_side
+    from ganglion.latent.inputs import mask_from_file, picture_from_file
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.project import Settings
-    from ganglion.pictures.sheets import save_image
+    from ganglion.pictures.sheets import save_image, side_by_side
     from ganglion.platform.devices import choose_device
     from ganglion.platform.screen import Screen
 
@@ -202,8 +203,9 @@ def complete(
     }
     if len(found) > 1:
         images["average"] = averaged(picture, found, hole)
-    drawn = side_by_side([one.cpu() for one in images.values()], list(images), channels=model.shown_channels)
-    save_image(drawn, target)
+    save_image(
+        side_by_side(to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy(), list(images)), target
+    )
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
     errors = ", ".join(words)
     text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"

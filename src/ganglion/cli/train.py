@@ -62,7 +62,7 @@ def train(
 
     requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
     if dry_run:
-        _print_recipe(source, asked, device)
+        _print_recipe(source, asked, device, devices)
         return
 
     from ganglion.api import leave_report
@@ -72,21 +72,20 @@ def train(
     start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **asked)
 
 
-def _print_recipe(source: str | None, asked: Request, device: str) -> None:
-    """The resolved recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
+def _print_recipe(source: str | None, asked: Request, device: str, devices: int) -> None:
+    """The resolved recipe as YAML, after the reasons of `auto`; without a source, what is asked for."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    wanted = requested_recipe(source, **asked)
-    if asked["recipe"] == "auto" and source is not None:
-        from ganglion.data.prepare import cache_folder
-        from ganglion.platform.devices import choose_device
-        from ganglion.platform.screen import Screen
-        from ganglion.training.prepare import resolve_auto
+    if source is None:
+        typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
+        return
+    from ganglion.platform.screen import Screen
+    from ganglion.training.prepare import prepare_run
 
-        wanted, _, reasons = resolve_auto(source, asked, cache_folder(), choose_device(device).type, Screen())
-        for reason in reasons:
-            typer.echo(f"# auto: {reason}")
-    typer.echo(recipe_text(wanted), nl=False)
+    prepared = prepare_run(source, asked, Screen(), device, devices)
+    for reason in prepared.reasons:
+        typer.echo(f"# auto: {reason}")
+    typer.echo(recipe_text(prepared.recipe), nl=False)
 
 
 def check(

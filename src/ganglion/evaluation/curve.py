@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganglion.data.prepare import cache_folder
 from ganglion.errors import CheckpointError, DataError, RunError
@@ -13,12 +13,18 @@ from ganglion.evaluation.evaluate import at_least_one, find_real, find_samples
 from ganglion.metrics.evaluation import evaluate_sets, known_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.scores import SCORES
-from ganglion.platform.devices import choose_device, reproducible
+from ganglion.pictures.figures import save_figure
+from ganglion.platform.devices import choose_device
 from ganglion.platform.screen import Screen
-from ganglion.report.figures import curve_figure, save_figure
 from ganglion.runs.folder import Run
 
-__all__ = ["Curve", "evaluate_checkpoints"]
+if TYPE_CHECKING:
+    import altair
+
+__all__ = ["Curve", "curve_figure", "evaluate_checkpoints"]
+
+WIDTH, HEIGHT = 260, 160
+COLUMNS = 3
 
 
 SAMPLES = 5000
@@ -104,3 +110,24 @@ def _best(name: str, values: list[float], floor: float | None) -> float:
         return min(values) if better == "lower" else max(values)
     aim = floor if better == "as the floor" else float(better)
     return values[0] if aim is None else min(values, key=lambda value: abs(value - aim))
+
+
+def curve_figure(rows: list[dict[str, float]], floor: dict[str, float], title: str) -> altair.ConcatChart:
+    """A small chart for each score over thousands of images; the floor, where there is one, is dashed."""
+    import altair
+
+    alt: Any = altair  # its data classes are untyped
+
+    across = alt.X("kimg:Q", title="thousand images")
+    charts: list[Any] = []
+    for name in (name for name in SCORES if name in rows[0]):
+        points = [{"kimg": row["kimg"], "value": row[name]} for row in rows]
+        line = alt.Chart(alt.Data(values=points)).mark_line(point=True).encode(
+            x=across, y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False))
+        )  # fmt: skip
+        if name in floor:
+            at = alt.Data(values=[{"floor": floor[name]}])
+            line += alt.Chart(at).mark_rule(strokeDash=[4, 4]).encode(y="floor:Q")
+        charts.append(line.properties(width=WIDTH, height=HEIGHT, title=f"{name} ({SCORES[name].better} is better)"))
+    joined: altair.ConcatChart = alt.concat(*charts, columns=COLUMNS).properties(title=title)
+    return joined

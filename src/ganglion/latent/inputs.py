@@ -1,27 +1,23 @@
-"""A person's picture file as a generator's image, and images as sheets with words."""
+"""A person's files as inputs: a picture as a generator's image, a mask of missing pixels. C channels, H height, W width."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
-from ganglion.data.decode import ImageFacts, Picture, Unreadable, decode, fit, quiet_pillow
-from ganglion.data.pixels import to_float, to_uint8
+from ganglion.data.decode import ImageFacts, Unreadable, decode, fit, quiet_pillow
+from ganglion.data.pixels import to_float
 from ganglion.errors import DataError
 from ganglion.latent.complete import Mask
 from ganglion.pictures.sheets import ShownChannels, flat_picture
 from ganglion.recipe.schema import FitPolicy, Recipe
 
-__all__ = ["labelled_rows", "mask_from_file", "picture_from_file", "side_by_side"]
-
-
-GAP, LINE = 2, 14
+__all__ = ["mask_from_file", "picture_from_file"]
 
 
 def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
@@ -58,44 +54,7 @@ def mask_from_file(
     return np.asarray(pixels[..., 0] > 127)
 
 
-def labelled_rows(
-    rows: Sequence[tuple[str, NDArray[np.uint8]]],
-    times: int = 1,
-    first_column: int = 120,
-    channels: ShownChannels = None,
-) -> NDArray[np.uint8]:
-    """Rows of equally many images (T, H, W, C) with a word before each, as one picture (H, W, 3)."""
-    count, h, w = len(rows[0][1]), rows[0][1].shape[1] * times, rows[0][1].shape[2] * times
-    page = Image.new("RGB", (first_column + count * (w + GAP), len(rows) * (h + GAP) + GAP), "white")
-    draw = ImageDraw.Draw(page)
-    for y, (words, images) in enumerate(rows):
-        top = GAP + y * (h + GAP)
-        draw.text((4, top + h // 2 - LINE // 2), words, fill="black")
-        for x, image in enumerate(images):
-            shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
-            page.paste(shown, (first_column + x * (w + GAP), top))
-    return np.asarray(page)
-
-
-def side_by_side(
-    images: Sequence[Tensor], words: Sequence[str], least_side: int = 128, channels: ShownChannels = None
-) -> NDArray[np.uint8]:
-    """Images (C, H, W) in [-1, 1] in a row, a word above each, as one picture (H, W, 3)."""
-    pixels = to_uint8(torch.stack(list(images))).cpu().numpy()
-    times = max(1, round(least_side / min(pixels.shape[1:3])))
-    h, w = pixels.shape[1] * times, pixels.shape[2] * times
-    page = Image.new("RGB", (len(pixels) * (w + GAP) + GAP, h + LINE + 2 * GAP), "white")
-    draw = ImageDraw.Draw(page)
-    for x, (image, word) in enumerate(zip(pixels, words, strict=True)):
-        left = GAP + x * (w + GAP)
-        draw.text((left, 1), word, fill="black")
-        page.paste(
-            flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST), (left, LINE + GAP)
-        )
-    return np.asarray(page)
-
-
-def _read(path: Path, at_least: int) -> tuple[Picture, ImageFacts]:
+def _read(path: Path, at_least: int) -> tuple[Image.Image, ImageFacts]:
     try:
         with quiet_pillow():
             return decode(path.read_bytes(), at_least=at_least)

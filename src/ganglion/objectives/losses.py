@@ -47,12 +47,12 @@ Parts = dict[str, Tensor]
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What D says of a batch."""
+    """What D returns for a batch of images."""
 
     logits: Tensor
-    """(N,)"""
-    features: Tensor
-    """(N, A), of the layer that feature matching looks at."""
+    """(N,), or (N, P) where D has a logit for each of P patches."""
+    features: Tensor | None
+    """(N, A), of one layer; None where they are not asked for or cannot be seen."""
 
 
 def discriminator_loss(objective: Objective, inputs: PenaltyInputs, update: int) -> Parts:
@@ -73,7 +73,7 @@ def generator_loss(
     adversarial = ADVERSARIAL[objective.adversarial].generator(rivals, fake.logits)
     parts = {"adversarial": objective.adversarial_weight * adversarial}
     matching = objective.feature_matching
-    if matching.weight and real is not None:
+    if matching.weight and real is not None and real.features is not None and fake.features is not None:
         weight = matching.weight * ramp(images, matching.ramp_kimg)
         parts["feature_matching"] = weight * feature_matching(real.features.float(), fake.features.float())
     return parts

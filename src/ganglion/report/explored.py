@@ -12,10 +12,9 @@ from torch import Tensor
 
 from ganglion.errors import DataError
 from ganglion.latent.directions import factorised
-from ganglion.latent.inputs import labelled_rows
 from ganglion.latent.model import Model
 from ganglion.latent.walk import RANGES, influence, path_through, walk_along, walk_dimensions
-from ganglion.pictures.sheets import ShownChannels, columns_for, sheet
+from ganglion.pictures.sheets import columns_for, labelled_rows, sheet
 
 __all__ = ["Picture", "explore", "nearest_rows"]
 

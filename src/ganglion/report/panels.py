@@ -63,8 +63,8 @@ PANEL_SPECS = (
     PanelSpec("distance", "Distance to the data", "Sliced Wasserstein distance of samples to real images, a cheap measure of "
          "quality; the floor is that of real images to other real images.",
          {"samples": "swd", "floor": "swd_floor"}, "distance", "log", "linear"),
-    PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random features: "
-         "what chooses the best checkpoint. Lower is better.", {"averaged G": "frechet"}, "distance", "log", "linear"),
+    PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
+         "features: what chooses the best checkpoint. Lower is better.", {"averaged G": "frechet"}, "distance", "log", "linear"),
     PanelSpec("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
          "much. Response is how much an image changes with its latent.",
          {"in pixels": "diversity", "in features of D": "diversity_seen", "response to z": "z_response",
@@ -75,15 +75,16 @@ PANEL_SPECS = (
          {"D": "grad_d_first", "G": "grad_g_first"}, "norm", "log", "linear"),
     PanelSpec("gradients", "Gradients of whole networks", "Norms over all weights, and the largest of each tick.",
          {"D": "grad_d", "G": "grad_g", "largest of D": "grad_d_max", "largest of G": "grad_g_max"}, "norm", "log", "linear"),
-    PanelSpec("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never saw: 0.5 while "
-         "it has learnt nothing by heart. Nearest: how much nearer samples lie to training images than chance has it.",
+    PanelSpec("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never "
+         "saw: 0.5 while it has learnt nothing by heart. Nearest: how much nearer samples lie to training images than chance has it.",
          {"D prefers training images": "held_out", "nearest": "nearest"}, "share"),
     PanelSpec("weights", "Weights", "Their norms over each network, and the share at the clip bound.",
          {"D": "weight_d", "G": "weight_g", "at the clip bound": "clip_share"}, "norm", "log", "linear"),
     PanelSpec("dead", "Dead units and saturation", "Shares of units that never fire, and of pixels at black or white.",
-         {"dead in D": "dead_d", "dead in G": "dead_g", "saturated": "saturation", "saturated in real images":
-          "saturation_real"}, "share"),
-    PanelSpec("earth-mover", "The critic's distance", "Its estimate of the earth mover's distance; it falls as samples improve.",
+         {"dead in D": "dead_d", "dead in G": "dead_g", "saturated": "saturation",
+          "saturated in real images": "saturation_real"}, "share"),
+    PanelSpec("earth-mover", "The critic's distance",
+         "Its estimate of the earth mover's distance; it falls as samples improve.",
          {"estimate": "earth_mover"}, "distance", "linear", "symlog"),
     PanelSpec("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "linear", "log"),
     PanelSpec("speed", "Speed", "Training images a second, upkeep included.", {"images/s": "images_per_sec"}, "images/s"),

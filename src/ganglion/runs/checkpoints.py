@@ -11,8 +11,8 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganglion.errors import CheckpointError
-from ganglion.platform.files import move, storage_errors, sync_folder, write_atomically, write_synced
-from ganglion.training.players import Players, TrainingProgress
+from ganglion.platform.files import storage_errors, sync_folder, write_atomically, write_synced
 
 __all__ = [
+    "TrainingProgress",
     "find_checkpoint",
     "load_discriminator",
     "load_generator",
@@ -37,28 +37,65 @@ __all__ = [
 ]
 
 
-FORMAT = 1
+FORMAT = 2
+
+SCORE_NOISE = 1.03  # other latents move the score of one generator by 2 to 2.5 % (standard deviation of five draws)
+
+Networks = Mapping[str, nn.Module]
+"""By the name that their file has in a checkpoint."""
+Optimizers = Mapping[str, Optimizer]
+"""By the network that they update."""
 
 
-def save_checkpoint(folder: Path, players: Players, position: TrainingProgress) -> None:
-    """Writes `folder`/STEP, points `latest` at it and `best` at the position's best step. Raises StorageError.
+@dataclass
+class TrainingProgress:
+    """Where a run stands: everything beside tensors that it needs to go on exactly."""
+
+    step: int = 0
+    images: int = 0
+    """Real images shown to D."""
+    seconds: float = 0.0
+    """Time spent training, over all sessions."""
+    best_step: int | None = None
+    best_score: float | None = None
+    """The smallest distance to the data so far."""
+    lowest_kimg: float | None = None
+    """Thousands of images at which the score last fell clearly below all before."""
+    stopped: str | None = None
+    """Why the run has ended before its budget; None while it has not."""
+
+    def keep_best(self, score: float) -> None:
+        """Makes this step the best one, unless an earlier score was better by more than its noise.
+
+        Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
+        """
+        lowest = score if self.best_score is None else min(score, self.best_score)
+        if self.best_score is None or score * SCORE_NOISE < self.best_score:
+            self.lowest_kimg = self.images / 1000
+        if score <= lowest * SCORE_NOISE:
+            self.best_step = self.step
+        self.best_score = lowest
+
+
+def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
+    """Writes `folder`/STEP and points `latest` (and `best`, where it is) at it. Raises StorageError.
 
     At no moment is there a half-written checkpoint under a step's name.
     """
-    name = f"{position.step:08d}"
+    name = f"{progress.step:08d}"
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         try:
-            _write_files(writing, players, position)
+            _write_files(writing, networks, optimizers, progress)
             shutil.rmtree(folder / name, ignore_errors=True)  # an older life of this run may have left one
             move(writing, folder / name)
         finally:
             shutil.rmtree(writing, ignore_errors=True)
         sync_folder(folder)
     write_atomically(folder / "latest", f"{name}\n".encode())
-    if position.best_step not in (None, _pointer(folder, "best")):  # an older one, where a damaged best was left behind
-        write_atomically(folder / "best", f"{position.best_step:08d}\n".encode())
+    if progress.best_step == progress.step:
+        write_atomically(folder / "best", f"{name}\n".encode())
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -76,20 +113,22 @@ def prune(folder: Path, keep: int) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def restore(folder: Path, players: Players, say: Callable[[str], None]) -> TrainingProgress | None:
-    """Loads the newest whole checkpoint into `players`; None where there is none. A damaged one is named by `say`."""
+def restore(
+    folder: Path, networks: Networks, optimizers: Optimizers, say: Callable[[str], None]
+) -> TrainingProgress | None:
+    """Loads the newest whole checkpoint; None where there is none. A damaged one is named by `say` and passed over."""
     damage = []
     for step in reversed(steps_saved(folder)):
         try:
-            files, position = _read_files(folder / f"{step:08d}")
+            files, progress = _read_files(folder / f"{step:08d}")
         except CheckpointError as error:
             damage.append(step)
             say(f"{error}; going back to the one before")
             continue
-        for name, network in players.networks().items():
+        for name, network in networks.items():
             network.load_state_dict(files[name])
-        _restore_optimizers(files["optimizers"], players.optimizers())
-        return position
+        _restore_optimizers(files["optimizers"], optimizers)
+        return progress
     if damage:
         raise CheckpointError(
             f"every checkpoint in {folder} is damaged: start over with --fresh, or name another --run"
@@ -128,13 +167,13 @@ def steps_saved(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if re.fullmatch(r"\d{8,}", name))
 
 
-def _write_files(writing: Path, players: Players, position: TrainingProgress) -> None:
-    contents = {name: save(_plain(network.state_dict())) for name, network in players.networks().items()}
-    contents["optimizers"] = save(_plain(_optimizer_tensors(players.optimizers())))
+def _write_files(writing: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
+    contents = {name: save(_plain(network.state_dict())) for name, network in networks.items()}
+    contents["optimizers"] = save(_plain(_optimizer_tensors(optimizers)))
     for name, content in contents.items():
         write_synced(writing / f"{name}.safetensors", content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    state = {"format": FORMAT, "position": asdict(position), "sha256": hashes}
+    state = {"format": FORMAT, "progress": asdict(progress), "sha256": hashes}
     write_synced(writing / "state.json", json.dumps(state | {"self": _self_hash(state)}, indent=1).encode())
     sync_folder(writing)
 
@@ -142,7 +181,7 @@ def _write_files(writing: Path, players: Players, position: TrainingProgress) ->
 def _read_files(checkpoint: Path) -> tuple[dict[str, dict[str, Tensor]], TrainingProgress]:
     state = _read_state(checkpoint)
     files = {name: _tensors(checkpoint, name, state) for name in state["sha256"]}
-    return files, TrainingProgress(**state["position"])
+    return files, TrainingProgress(**state["progress"])
 
 
 def _read_state(checkpoint: Path) -> dict[str, Any]:
@@ -203,7 +242,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
+def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
     """Each optimiser's tensors under `player/parameter/quantity`. Rates and betas are the recipe's and are not kept."""
     return {
         f"{player}/{parameter}/{quantity}": torch.as_tensor(value)
@@ -213,7 +252,7 @@ def _optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
     }
 
 
-def _restore_optimizers(tensors: dict[str, Tensor], optimizers: dict[str, Optimizer]) -> None:
+def _restore_optimizers(tensors: dict[str, Tensor], optimizers: Optimizers) -> None:
     for player, optimizer in optimizers.items():
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}

@@ -1,4 +1,4 @@
-"""The journal of a run: records on disk and in TensorBoard, the live diagnosis of them, and what is said of it."""
+"""The journal of a training, ours or a watched one: records on disk and in TensorBoard, findings, the verdict so far."""
 
 from __future__ import annotations
 
@@ -11,33 +11,85 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
 
 from ganglion.doctor.examine import IncrementalDiagnosis
-from ganglion.doctor.verdict import State, Verdict
-from ganglion.pictures.sheets import displayed
+from ganglion.doctor.verdict import Verdict
+from ganglion.pictures.sheets import save_image
 from ganglion.platform.files import storage_errors, write_atomically
-from ganglion.recipe.schema import Training
-from ganglion.training.players import TrainingProgress
 from ganglion.vitals.records import Record, read_lines, read_records
 
-__all__ = ["Lines", "LiveDiagnosis", "VitalsLog"]
-
+__all__ = ["JsonLines", "RunJournal", "TensorBoardLog"]
 
 GROUPS = {
-    "loss": "loss", "logit": "judgement", "logits": "judgement", "d": "judgement", "accuracy": "judgement",
-    "separation": "judgement", "held": "judgement", "earth": "judgement", "lr": "rates", "images": "speed",
+    "loss": "loss", "logit": "discriminator", "logits": "discriminator", "d": "discriminator", "accuracy": "discriminator",
+    "separation": "discriminator", "held": "discriminator", "earth": "discriminator", "lr": "rates", "images": "speed",
     "seconds": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
     "clip": "weights", "dead": "weights", "layers": "layers",
 }  # fmt: skip
-"""By the first word of a key; others are of the samples."""
+"""TensorBoard's group by the first word of a key; other keys are of the samples."""
 
-NOT_SHOWN = ("step", "eta_sec", "non_finite", "range_real", "range_fake")
+NOT_PLOTTED = ("step", "eta_sec", "non_finite", "range_real", "range_fake")
 
 
-class Lines:
-    """A JSONL file that grows by whole lines. What a lost life of the run wrote after `resumed_step` is taken out; where
-    that is 0 the run begins anew, and so does the file."""
+class RunJournal:
+    """Records of one training as they come. Without a folder nothing is written; `say` shows a paragraph to a person."""
+
+    def __init__(
+        self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True
+    ) -> None:
+        """Lines after `resumed_step`, of a session that was lost, are taken out; 0 begins anew. Raises StorageError.
+
+        `own_run`: remedies are options of `ganglion train`.
+        """
+        self._folder, self._say, self._own_run = folder, say, own_run
+        self._vitals = self._findings = self._board = None  # type: Any
+        if folder is not None:
+            self._vitals = JsonLines(folder / "vitals.jsonl", resumed_step)
+            self._findings = JsonLines(folder / "findings.jsonl", resumed_step)
+            self._board = TensorBoardLog(folder, resumed_step)
+        earlier = [] if folder is None else read_records(folder / "vitals.jsonl")
+        self._diagnosis = IncrementalDiagnosis(earlier, own_run)
+
+    @property
+    def verdict(self) -> Verdict:
+        return self._diagnosis.verdict
+
+    def diagnose(self, record: Record) -> Verdict:
+        """The verdict with this record; findings that it raises or clears are written and said. Raises StorageError."""
+        for event in self._diagnosis.take(record):
+            if self._findings:
+                self._findings.write(event.to_json())
+            self._say(event.text(self._own_run))
+        return self.verdict
+
+    def write(self, record: Record) -> None:
+        """Adds a record; it is on disk when this returns. Raises StorageError."""
+        if self._vitals:
+            self._vitals.write(record)
+            self._board.write(record)
+
+    def save_sheet(self, kind: str, sheet_hwc: NDArray[np.uint8], step: int) -> None:
+        """Writes a sheet of samples, uint8 (H, W, C), to samples/`kind`/STEP.png and TensorBoard. Raises StorageError."""
+        if self._folder:
+            save_image(sheet_hwc, self._folder / "samples" / kind / f"{step:08d}.png")
+            self._board.write_image(f"samples/{kind}", sheet_hwc, step)
+
+    def close(self) -> None:
+        for log in (self._vitals, self._findings, self._board):
+            if log:
+                log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class JsonLines:
+    """A JSONL file that grows by whole lines. Lines with a step after `resumed_step` are taken out; 0 takes out all."""
 
     def __init__(self, path: Path, resumed_step: int) -> None:
         self.path = path
@@ -55,41 +107,32 @@ class Lines:
     def close(self) -> None:
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class VitalsLog:
-    """Appends records to `vitals.jsonl` and TensorBoard."""
+class TensorBoardLog:
+    """Event files under RUN/tensorboard."""
 
     def __init__(self, run: Path, resumed_step: int) -> None:
-        self._lines = Lines(run / "vitals.jsonl", resumed_step)
-        self._place = run
+        from torch.utils.tensorboard import SummaryWriter  # a second to import
+
+        self._run = run
         with storage_errors(run):
             self._board = SummaryWriter(str(run / "tensorboard"), purge_step=resumed_step + 1)
 
     def write(self, record: Record) -> None:
-        """One line, on disk when this returns. Raises StorageError."""
-        self._lines.write(record)
-        with storage_errors(self._place):
+        """Numbers as scalars, histograms as histograms, layers as a scalar each. Raises StorageError."""
+        with storage_errors(self._run):
             for name, value in record.items():
-                if name not in NOT_SHOWN:
-                    self._show(name, value, record["step"])
+                if name not in NOT_PLOTTED:
+                    self._plot(name, value, record["step"])
 
-    def picture(self, name: str, pixels_hwc: NDArray[Any], step: int) -> None:
-        """A picture for TensorBoard, uint8 (H, W, C)."""
-        self._board.add_image(name, displayed(pixels_hwc), step, dataformats="HWC")
+    def write_image(self, name: str, pixels_hwc: NDArray[Any], step: int) -> None:
+        """uint8 (H, W, C)."""
+        self._board.add_image(name, pixels_hwc, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._lines.close()
         self._board.close()
 
-    def _show(self, name: str, value: Any, step: int) -> None:
+    def _plot(self, name: str, value: Any, step: int) -> None:
         tag = f"{GROUPS.get(name.partition('_')[0], 'samples')}/{name}"
         if isinstance(value, int | float):
             self._board.add_scalar(tag, value, step)
@@ -109,47 +152,3 @@ class VitalsLog:
             tag, histogram["low"], histogram["high"], int(weights.sum()), float(centres @ weights),
             float(centres**2 @ weights), edges[1:].tolist(), counts, step,
         )  # fmt: skip
-
-
-PATIENCE = 1 / 3  # of a run without a better score after which it is done
-LEAST_KIMG = 20  # of a run that can be done
-
-
-class LiveDiagnosis:
-    """Takes each record as it comes. `say` shows a paragraph to a person."""
-
-    def __init__(self, run: Path, resumed_step: int, say: Callable[[str], None]) -> None:
-        """To be made after the vitals' log, which takes out records of a lost life."""
-        self._follower = IncrementalDiagnosis(read_records(run / "vitals.jsonl"))
-        self._lines = Lines(run / "findings.jsonl", resumed_step)
-        self._say = say
-
-    @property
-    def verdict(self) -> Verdict:
-        return self._follower.verdict
-
-    @property
-    def state(self) -> State:
-        return self.verdict.state
-
-    def take(self, record: Record) -> None:
-        """Examines the run with this record, and tells what has changed. Raises StorageError."""
-        for event in self._follower.take(record):
-            self._lines.write(event.to_json())
-            self._say(event.text())
-
-    def reason_to_stop(self, training: Training, position: TrainingProgress) -> str | None:
-        """In a person's words; None while the run is to go on."""
-        if training.stop_when_failing and self.state == "failing":
-            return (
-                f"the verdict is failing: {', '.join(f.code for f in self.verdict.findings if f.severity == 'failing')}"
-            )
-        kimg = position.images / 1000
-        if training.stop_when_done and position.lowest_kimg is not None and kimg >= LEAST_KIMG:
-            waited = kimg - position.lowest_kimg
-            if waited >= PATIENCE * kimg:
-                return f"done: no better score for {waited:,.0f} of {kimg:,.0f} kimg"
-        return None
-
-    def close(self) -> None:
-        self._lines.close()

@@ -1,4 +1,4 @@
-"""How long a run is, and the learning rate's shape over that length."""
+"""How long a run is, the learning rate's shape over that length, and when it stops before its end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ganglion.doctor.verdict import Verdict
 from ganglion.recipe.parts import Optimizers, Schedule
-from ganglion.recipe.schema import Recipe
+from ganglion.recipe.schema import Recipe, Training
+from ganglion.runs.checkpoints import TrainingProgress
 
-__all__ = ["SCHEDULES", "Budget", "lr_scale"]
+__all__ = ["SCHEDULES", "Budget", "lr_scale", "reason_to_stop", "steps_for"]
+
+PATIENCE = 1 / 3  # of a run without a better score after which it is done
+LEAST_KIMG = 20  # of a run that can be done
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,15 @@ def lr_scale(settings: Optimizers, fraction: float, images: int) -> float:
     """Factor on the learning rates after `images` real images and `fraction` of the budget, in [0, 1]."""
     rise = min(1.0, images / (settings.warmup_kimg * 1000)) if settings.warmup_kimg else 1.0
     return rise * SCHEDULES[settings.schedule](fraction)
+
+
+def reason_to_stop(training: Training, progress: TrainingProgress, verdict: Verdict) -> str | None:
+    """Why the run ends before its budget, in a person's words; None while it goes on."""
+    if training.stop_when_failing and verdict.state == "failing":
+        return f"the verdict is failing: {', '.join(f.code for f in verdict.findings if f.severity == 'failing')}"
+    kimg = progress.images / 1000
+    if training.stop_when_done and progress.lowest_kimg is not None and kimg >= LEAST_KIMG:
+        waited = kimg - progress.lowest_kimg
+        if waited >= PATIENCE * kimg:
+            return f"done: no better score for {waited:,.0f} of {kimg:,.0f} kimg"
+    return None

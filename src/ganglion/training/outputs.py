@@ -1,9 +1,13 @@
-"""What is looked at, drawn and scored when a record or a snapshot is due."""
+"""What a training leaves behind: the probe of its networks for records, sheets and scores of snapshots, the journal.
+
+N images, C channels, H height, W width, Z latent dimension.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,119 +18,99 @@ from torch import Tensor, nn
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore
-from ganglion.networks.base import Discriminator
-from ganglion.networks.build import class_count, class_counts
+from ganglion.networks.build import class_count
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate, generate_chunks
-from ganglion.pictures.sheets import save_image, sheet
+from ganglion.objectives.losses import DiscriminatorOutput
+from ganglion.pictures.sheets import sheet
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
-from ganglion.runs.journal import VitalsLog
+from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
 from ganglion.training.players import Players
-from ganglion.vitals.probe import (
-    EXAMINED,
-    POOL,
-    DiscriminatorOutput,
-    LabelledImages,
-    ReferenceSet,
-    Step,
-    counting_dead_units,
-    differs_by_mode,
-    examine,
-    in_eval_mode,
-    sample_statistics,
-)
+from ganglion.vitals.inspection import in_eval_mode
+from ganglion.vitals.probe import POOL, PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.vitals.records import Record
-from ganglion.vitals.step_stats import clip_share
 
-__all__ = ["SHEET_IMAGES", "LastStep", "Probe", "Snapshots"]
+__all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe"]
 
+SHEET_IMAGES = 64
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 
 
-class LastStep:
-    """What the last step before a record has to show: reals, and what G drew of which latents, in train mode.
+class TrainingProbe:
+    """The networks of a training as `vitals.probe.measure` uses them. The same latents and images are used each time."""
 
-    Before augmentation and noise, which widen both players' ranges alike and by chance.
-    """
-
-    def __init__(self, real: Tensor, drawn: Tensor, z: Tensor, labels: Tensor | None) -> None:
-        self.real, self.drawn, self.z, self.labels = real, drawn.detach().float(), z, labels
-
-
-class Probe:
-    """Examines the players. The same latents and images are used each time."""
-
-    def __init__(self, recipe: Recipe, batches: Batches, device: torch.device, autocast: Autocast) -> None:
-        self.recipe, self.autocast = recipe, autocast
-        seed = recipe.training.seed
+    def __init__(
+        self, recipe: Recipe, batches: Batches, players: Players, device: torch.device, autocast: Autocast
+    ) -> None:
+        self.generator: nn.Module = players.generator
+        self.discriminator = players.discriminator
+        self._autocast = autocast
+        seed, classes = recipe.training.seed, class_count(recipe)
         random = stream(seed, Purpose.EXAMINED)
-        unseen = batches.unseen[:EXAMINED]
-        self.reference = ReferenceSet(
-            LabelledImages(*batches.pick(_some(batches.seen, EXAMINED, random))),
+        unseen = batches.unseen[:PROBE_IMAGES]
+        self._reference = ReferenceSet(
+            LabelledImages(*batches.pick(_some(batches.seen, PROBE_IMAGES, random))),
             LabelledImages(*batches.pick(unseen)) if len(unseen) else None,
             batches.pick(_some(batches.seen, POOL, random)).images if len(unseen) else None,
             seed,
         )
-        self.z = draw_latents(recipe.latent, EXAMINED, stream(seed, Purpose.EXAMINED, 1)).to(device)
-        labels = draw_labels(class_counts(recipe), EXAMINED, stream(seed, Purpose.EXAMINED, 2))
-        self.labels = None if labels is None else labels.to(device)
+        self._z = draw_latents(recipe.latent, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 1)).to(device)
+        labels = draw_labels(classes, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
+        self._labels = None if labels is None else labels.to(device)
 
-    def at_the_start(self, players: Players) -> Record:
-        """The record of step 0: what G's first weights draw."""
-        with torch.no_grad(), self.autocast():  # in train mode, as in the first step; its statistics are put back
-            kept = [buffer.clone() for buffer in players.generator.buffers()]
-            samples = players.generator.train()(self.z, self.labels).float()
-            for buffer, before in zip(players.generator.buffers(), kept, strict=True):
+    def first_record(self) -> Record:
+        """The record of step 0: what G's first weights draw, in train mode as in the first step."""
+        with torch.no_grad(), self._autocast():
+            kept = [buffer.clone() for buffer in self.generator.buffers()]
+            samples = self.generator.train()(self._z, self._labels).float()
+            for buffer, before in zip(self.generator.buffers(), kept, strict=True):
                 buffer.copy_(before)
-        return {"step": 0, "kimg": 0.0, "seconds": 0.0, **sample_statistics(self.reference, samples)}
+        return {"step": 0, "kimg": 0.0, "seconds": 0.0, **sample_statistics(self._reference, samples)}
 
-    def __call__(self, players: Players, last: LastStep, separated: float | None) -> dict[str, Any]:
-        """The record's numbers that come from images and from weights at rest."""
-        generator, discriminator = players.generator, players.discriminator
-        with torch.no_grad(), self.autocast(), in_eval_mode(generator), in_eval_mode(discriminator):
-            with counting_dead_units(generator) as units_g:
-                samples = generator(self.z, self.labels).float()
-            others = samples.roll(1, 0) if self.labels is None else generator(self.z.roll(1, 0), self.labels).float()
-            again = generator(last.z, last.labels).float() if differs_by_mode(generator) else None
-            with counting_dead_units(discriminator) as units_d:
-                found = examine(
-                    self.reference, LabelledImages(samples, self.labels), others,
-                    Step(last.real, last.drawn, last.drawn, again), _judge(discriminator), separated,
-                )  # fmt: skip
-        dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
-        found |= {key: share for key, share in dead.items() if share is not None}
-        found |= {"parameters_g": _weights(generator), "parameters_d": _weights(discriminator)}
-        if self.recipe.objective.weight_clip is not None:
-            found["clip_share"] = clip_share(discriminator, self.recipe.objective.weight_clip)
-        return found
+    @contextmanager
+    def inspecting(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for guard in (
+                torch.no_grad(), self._autocast(), in_eval_mode(self.generator), in_eval_mode(self.discriminator)
+            ):  # fmt: skip
+                stack.enter_context(guard)
+            yield
 
+    def reference(self) -> ReferenceSet:
+        return self._reference
 
-def _weights(network: nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters())
+    def samples(self, shifted: bool = False) -> LabelledImages:
+        z = self._z.roll(1, 0) if shifted else self._z
+        return LabelledImages(self.generator(z, self._labels).float(), self._labels)
 
+    def regenerate(self, inputs: tuple[Any, ...]) -> Tensor:
+        images: Tensor = self.generator(*inputs).float()
+        return images
 
-def _judge(discriminator: Discriminator) -> Callable[[LabelledImages], DiscriminatorOutput]:
-    def judge(shown: LabelledImages) -> DiscriminatorOutput:
-        logits, features = discriminator.trace(shown.images, shown.labels)
+    def discriminate(self, images: LabelledImages) -> DiscriminatorOutput:
+        logits, features = self.discriminator.trace(images.images, images.labels)
         return DiscriminatorOutput(logits.float(), features.float())
 
-    return judge
 
+@dataclass(frozen=True)
+class RunOutputs:
+    """Where results go. Only the first process of a run has one."""
 
-def _some(places: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:
-    return np.sort(random.permutation(places)[:count])
-
-
-SHEET_IMAGES = 64
+    run: Run
+    journal: RunJournal
+    probe: TrainingProbe
+    snapshots: Snapshots
+    show_progress: Callable[[float, str | None], None]
+    """Share of the budget in [0, 1], and a status line where it has changed."""
 
 
 class Snapshots:
-    """Writes sheets into the run folder. The same reals and latents are compared each time."""
+    """Sheets and scores of the averaged G. The same reals and latents are compared each time."""
 
-    def __init__(self, run: Run, recipe: Recipe, batches: Batches, vitals: VitalsLog, device: torch.device) -> None:
-        self.run, self.recipe, self.vitals, self.device = run, recipe, vitals, device
+    def __init__(self, recipe: Recipe, batches: Batches, journal: RunJournal, device: torch.device) -> None:
+        self.recipe, self.journal, self.device = recipe, journal, device
         seed = recipe.training.seed
         self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
         self.scored_z = self._latents(SCORED_IMAGES, Purpose.SCORE)
@@ -141,16 +125,10 @@ class Snapshots:
         return self.score.of(generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels))
 
     def draw(self, ema: nn.Module, step: int) -> None:
-        """Writes both sheets of `ema` at `step`."""
-        fresh_z = self._latents(SHEET_IMAGES, Purpose.FRESH, step)
-        for kind, folder, z in (
-            ("fixed", self.run.fixed_samples, self.fixed_z),
-            ("fresh", self.run.fresh_samples, fresh_z),
-        ):
-            images = to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy()
-            page = sheet(images, channels=self.recipe.data.shown_channels)
-            save_image(page, folder / f"{step:08d}.png")
-            self.vitals.picture(f"samples/{kind}", page, step)
+        """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
+        for kind, z in (("fixed", self.fixed_z), ("fresh", self._latents(SHEET_IMAGES, Purpose.FRESH, step))):
+            page = sheet(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
+            self.journal.save_sheet(kind, page, step)
 
     def _sorted_labels(self, classes: int) -> Tensor | None:
         """The sheet's classes in their order, as evenly many of each as it holds."""
@@ -166,6 +144,10 @@ class Snapshots:
 def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:
     """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W)."""
     chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES])
-    places = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
-    for first in range(0, len(places), CHUNK):
-        yield batches.pick(places[first : first + CHUNK]).images
+    indices = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
+    for first in range(0, len(indices), CHUNK):
+        yield batches.pick(indices[first : first + CHUNK]).images
+
+
+def _some(indices: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(random.permutation(indices)[:count])

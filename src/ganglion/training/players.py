@@ -1,4 +1,7 @@
-"""The exponential moving average of G's weights, from the first step on. Yazici et al. 2018, arXiv 1806.04498."""
+"""What is trained: G, D, the average of G's weights, their optimisers and running statistics.
+
+The exponential moving average begins with the first step. Yazici et al. 2018, arXiv 1806.04498.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,6 @@ from ganglion.training.running_stats import RunningStats
 __all__ = [
     "OPTIMIZERS",
     "Players",
-    "TrainingProgress",
     "assemble",
     "build_players",
     "decay",
@@ -65,8 +67,6 @@ def _tensors(network: nn.Module) -> list[Tensor]:
 
 Weights = Iterable[nn.Parameter]
 
-SCORE_NOISE = 1.03  # other latents move the score of one generator by 2 to 2.5 % (standard deviation of five draws)
-
 
 @dataclass(frozen=True)
 class Players:
@@ -77,13 +77,16 @@ class Players:
     ema: nn.Module
     optimizer_g: TorchOptimizer
     optimizer_d: TorchOptimizer
-    memory: RunningStats
+    running_stats: RunningStats
 
     def networks(self) -> dict[str, nn.Module]:
         """By the name that their file has in a checkpoint."""
         return {
-            "generator": self.generator, "ema": self.ema, "discriminator": self.discriminator, "memory": self.memory,
-        }  # fmt: skip
+            "generator": self.generator,
+            "ema": self.ema,
+            "discriminator": self.discriminator,
+            "running_stats": self.running_stats,
+        }
 
     def optimizers(self) -> dict[str, TorchOptimizer]:
         return {"generator": self.optimizer_g, "discriminator": self.optimizer_d}
@@ -93,39 +96,6 @@ class Players:
         for name, network in self.networks().items():
             for key, tensor in network.state_dict().items():
                 yield f"{name}.{key}", tensor
-
-
-@dataclass
-class TrainingProgress:
-    """Where a run stands: everything beside tensors that it needs to go on exactly."""
-
-    step: int = 0
-    images: int = 0
-    """Real images shown to D."""
-    seconds: float = 0.0
-    """Time spent training, over all sessions."""
-    best_step: int | None = None
-    best_score: float | None = None
-    """The smallest distance to the data so far."""
-    reference_score: float | None = None
-    """What later scores are compared with for progress; it changes only when one is lower by more than the noise."""
-    lowest_kimg: float | None = None
-    """Thousands of images at which the score last fell clearly below the reference."""
-    stopped: str | None = None
-    """Why the run has ended before its budget; None while it has not."""
-
-    def keep_best(self, score: float) -> None:
-        """Makes this step the best one, unless an earlier score was better by more than its noise.
-
-        Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
-        Progress is counted against a reference that small gains leave where it is, so that they add up.
-        """
-        lowest = score if self.best_score is None else min(score, self.best_score)
-        if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
-            self.reference_score, self.lowest_kimg = score, self.images / 1000
-        if score <= lowest * SCORE_NOISE:
-            self.best_step = self.step
-        self.best_score = lowest
 
 
 def build_players(recipe: Recipe, device: torch.device) -> Players:
@@ -148,11 +118,14 @@ def assemble(recipe: Recipe, generator: nn.Module, discriminator: Discriminator)
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """While it lasts, gradients flow through `network`, but none is computed for its weights."""
-    network.requires_grad_(False)
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in trained:
+        weight.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for weight in trained:
+            weight.requires_grad_(True)
 
 
 def _adam(weights: Weights, settings: Optimizer) -> TorchOptimizer:

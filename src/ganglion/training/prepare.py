@@ -1,39 +1,133 @@
-"""Settles the recipe `auto`: it can be known only once images and device are."""
+"""From a request to what a run needs: the resolved recipe, the packed images, the device, and the reasons for choices.
+
+`train`, `check` and `--dry-run` all begin here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ganglion.data.given import Images, name_of
-from ganglion.data.prepare import Reporter, prepare
+import numpy as np
+import torch
+
+from ganglion.data.batches import Batches, held_out, held_out_count
+from ganglion.data.prepare import Reporter, cache_folder, prepare
 from ganglion.data.store import Store
+from ganglion.errors import DataError, RunError
+from ganglion.networks.layers import REFERENCE
+from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import DataFacts, choose
-from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe
+from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Recipe
+from ganglion.streams import Purpose, stream
+from ganglion.training.players import Players, build_players
 
-__all__ = ["AUTO", "resolve_auto"]
-
+__all__ = ["AUTO", "PreparedRun", "build_first_players", "prepare_run"]
 
 AUTO = "auto"
+FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
 
-def resolve_auto(
-    source: Images | None, asked: Request, cache: Path, device: str, reporter: Reporter
-) -> tuple[Recipe, Store, list[str]]:
-    """The recipe that these words mean, the packed images, and the reasons for what `auto` chose. Raises as `prepare`."""
-    name = name_of(source)
-    wanted = requested_recipe(name, **asked)
-    store = prepare(wanted.data, cache, reporter, source)
-    if asked.get("recipe", AUTO) != AUTO:
-        return wanted, store, []
+@dataclass(frozen=True)
+class PreparedRun:
+    """All that is known before the first step."""
+
+    wanted: Recipe
+    """As asked for, with what `auto` chose; size, channels, classes and precision may still be open."""
+    recipe: Recipe
+    """Every value resolved."""
+    store: Store
+    device: torch.device
+    reasons: list[str]
+    """A line for each choice of `auto`."""
+
+
+def prepare_run(
+    source: str | Path | None,
+    request: Request,
+    reporter: Reporter,
+    device: str = "auto",
+    devices: int = 1,
+    cache: str | Path | None = None,
+) -> PreparedRun:
+    """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError."""
+    wanted = requested_recipe(source, **request)  # a mistake in it is told before images or device are touched
+    if devices < 1 or wanted.training.batch % devices:
+        raise RunError(
+            f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
+        )
+    chosen_device = choose_device(device, devices)
+    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), reporter)
+    reasons: list[str] = []
+    if request.get("recipe", AUTO) == AUTO:
+        wanted, reasons = _resolve_auto(source, request, store, chosen_device.type)
+    return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
+
+
+def build_first_players(recipe: Recipe, batches: Batches) -> Players:
+    """The players before the first step; with virtual batch normalisation D gets its reference batch of real images."""
+    players = build_players(recipe, batches.device)
+    if players.discriminator.needs_reference:
+        chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
+        players.discriminator.reference = batches.pick(batches.seen[chosen]).images
+    return players
+
+
+def _resolve_auto(source: str | Path | None, request: Request, store: Store, device: str) -> tuple[Recipe, list[str]]:
+    """The recipe that suits these images, under what the request itself says; and the reasons."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
-    facts = DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device)
-    choice = choose(facts)
-    extra = asked.get("set", ())
+    choice = choose(DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device))
+    extra = request.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
-    budgets = [asked.get("kimg"), asked.get("steps"), asked.get("minutes"), *(given.get(key) for key in BUDGETS)]
-    theirs = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
-    chosen = {key: value for key, value in choice.overrides.items() if key not in theirs}
-    rest: Request = {**asked, "recipe": choice.recipe, "set": chosen | given}
-    return requested_recipe(name, **rest), store, choice.reasons
+    budgets = [request.get("kimg"), request.get("steps"), request.get("minutes"), *(given.get(key) for key in BUDGETS)]
+    asked = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
+    chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
+    rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
+    return requested_recipe(source, **rest), choice.reasons
+
+
+def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
+    """The recipe with all that its images and the device decide. Raises DataError where the images do not suffice."""
+    classes, kept = _classes(wanted, store), _held_out_images(wanted, store)
+    seen, _ = held_out(len(store.images), wanted.training.seed, kept)
+    counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
+    values: dict[str, Any] = {
+        "data__size": store.fit.size, "data__channels": store.fit.channels, "data__content": store.content,
+        "data__classes": classes, "data__class_counts": counts, "data__held_out_images": kept,
+        "training__precision": choose_precision(wanted.training.precision, device),
+    }  # fmt: skip
+    return update(wanted, **values)
+
+
+def _classes(recipe: Recipe, store: Store) -> list[str] | None:
+    """The classes that a conditional recipe tells apart. Raises DataError where the images cannot give them."""
+    if not recipe.data.conditional:
+        return None
+    without = int((store.labels < 0).sum())
+    if without:
+        raise DataError(
+            f"data.conditional needs the class of every image, and {without:,} of {len(store.labels):,} have none: "
+            "put each class into a folder of its own, two folders or more, or leave data.conditional out"
+        )
+    found = np.bincount(store.labels, minlength=len(store.classes))
+    if len(store.classes) < 2 or len(store.classes) * FEWEST_OF_A_CLASS > len(store.labels) or not found.all():
+        raise DataError(
+            f"data.conditional needs at least 2 classes, of {FEWEST_OF_A_CLASS} images each on average; there are "
+            f"{len(store.classes):,} classes and {len(store.labels):,} images: leave data.conditional out"
+        )
+    return store.classes
+
+
+def _held_out_images(recipe: Recipe, store: Store) -> int:
+    """How many images are kept from training. Raises DataError where none would be left."""
+    count, images = recipe.data.held_out_images, len(store.images)
+    if count is None:
+        return held_out_count(images)
+    if count >= images:
+        raise DataError(
+            f"data.held_out_images is {count:,}, and there are {images:,} images: none would be left to train on"
+        )
+    return count

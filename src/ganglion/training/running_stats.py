@@ -1,4 +1,4 @@
-"""What a step knows of earlier ones, beside weights and optimisers: running means, the strength of the augmentation."""
+"""State that steps pass on beside weights and optimisers: running means of D's logits, ADA's strength, mean weights."""
 
 from __future__ import annotations
 
@@ -21,16 +21,13 @@ HORIZON = {"mean_real": 100, "mean_fake": 100, "separation": 10, "sign": 4}
 
 
 def logit_summary(real: Tensor, fake: Tensor) -> Tensor:
-    """What is remembered of D's logits on reals and fakes (N,): four numbers (4,) in the order of HORIZON."""
+    """Of D's logits on reals and fakes (N,): both means, the AUC, the mean sign on reals; (4,) in the order of HORIZON."""
     real, fake = real.detach(), fake.detach()
     return torch.stack([real.mean(), fake.mean(), separation(real, fake), real.sign().mean()])
 
 
 class RunningStats(nn.Module):
-    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly.
-
-    Only `waiting` and `update_of_d` wait for the device, and only where the recipe stalls.
-    """
+    """Tensors that a checkpoint keeps, so that a resumed run goes on exactly. Only `paused` ever waits for the device."""
 
     means: Tensor
     updates: Tensor
@@ -44,17 +41,17 @@ class RunningStats(nn.Module):
         self.register_buffer("left_out", torch.zeros((), dtype=torch.int64))  # D's updates, since it waited
         self.register_buffer("horizon", torch.tensor([float(steps) for steps in HORIZON.values()]), persistent=False)
         self.register_buffer("strength", torch.zeros(()))
-        self.history = nn.ModuleDict()
+        self.mean_weights = nn.ModuleDict()
         if recipe.objective.historical_averaging_weight:
             for name, network in (("generator", generator), ("discriminator", discriminator)):
-                self.history[name] = copy.deepcopy(network).requires_grad_(False)
+                self.mean_weights[name] = copy.deepcopy(network).requires_grad_(False)
 
     def mean(self, name: str) -> Tensor:
         """One running mean by its name in HORIZON, a scalar."""
         return self.means[list(HORIZON).index(name)]
 
     @torch.no_grad()
-    def observe(self, seen: Tensor, recipe: Recipe, images: int) -> None:
+    def update(self, seen: Tensor, recipe: Recipe, images: int) -> None:
         """Takes an `logit_summary` into the means, and moves the augmentation's strength by `images` images."""
         self.updates += 1
         self.means += (seen - self.means) / torch.minimum(self.updates, self.horizon)  # type: ignore[arg-type]
@@ -64,26 +61,25 @@ class RunningStats(nn.Module):
                 self.strength, self.mean("sign"), settings.target, images, settings.speed_kimg
             )
 
-    def waiting(self, balance: Balance) -> tuple[bool, bool]:
-        """Whether D and whether G sits this step out. Where the recipe stalls, this waits for the device."""
+    def paused(self, balance: Balance) -> tuple[bool, bool]:
+        """Whether D and whether G skips this step. Where the recipe pauses players, this waits for the device."""
         if balance.pause_above_auc is None or not bool(self.updates > 0):
             return False, False
         lead = float(self.mean("separation"))
         return lead > balance.pause_above_auc, lead < 1 - balance.pause_above_auc
 
-    def update_of_d(self, balance: Balance, step: int, turn: int) -> int:
-        """Number, from 0, of the next update that D makes; those it left out do not count. Lazy penalties go by it."""
-        return step * balance.d_steps + turn - (0 if balance.pause_above_auc is None else int(self.left_out))
-
-    def pull(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
+    def historical_averaging(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
         """Historical averaging as a term of a player's loss; no term where the recipe has none."""
         if not weight:
             return {}
-        return {"history": weight * historical_averaging(network.parameters(), self.history[name].parameters())}
+        return {
+            "historical_averaging": weight
+            * historical_averaging(network.parameters(), self.mean_weights[name].parameters())
+        }
 
     @torch.no_grad()
-    def remember(self, name: str, network: nn.Module, step: int) -> None:
+    def update_mean_weights(self, name: str, network: nn.Module, step: int) -> None:
         """Takes a player's weights after `step` steps into their mean over all steps, where the recipe wants it."""
-        if name in self.history:
-            for mean, weight in zip(self.history[name].parameters(), network.parameters(), strict=True):
+        if name in self.mean_weights:
+            for mean, weight in zip(self.mean_weights[name].parameters(), network.parameters(), strict=True):
                 mean.lerp_(weight, 1 / (step + 1))

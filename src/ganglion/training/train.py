@@ -1,4 +1,4 @@
-"""`ganglion.train`: from what a person asks for to a run. The command line calls this and nothing else."""
+"""Trains in the run folder, in as many processes as there are devices: begin or resume, loop, last words."""
 
 from __future__ import annotations
 
@@ -10,41 +10,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from ganglion.data.batches import Batches, held_out, held_out_count
-from ganglion.data.given import Images, cannot_be_named, name_of
-from ganglion.data.prepare import cache_folder
+from ganglion.data.batches import Batches
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
-from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
+from ganglion.errors import Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
-from ganglion.networks.layers import REFERENCE
-from ganglion.platform.devices import choose_device, choose_precision, keep_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request, requested_recipe, update
+from ganglion.recipe.resolve import Request, update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
-from ganglion.runs.checkpoints import restore
+from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, difference, locked, set_aside
-from ganglion.runs.journal import LiveDiagnosis, VitalsLog
-from ganglion.streams import Purpose, stream
+from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
-from ganglion.training.loop import RunOutputs, train_loop
-from ganglion.training.outputs import Probe, Snapshots
-from ganglion.training.players import Players, TrainingProgress, build_players
-from ganglion.training.prepare import resolve_auto
+from ganglion.training.loop import train_loop
+from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
+from ganglion.training.players import Players
+from ganglion.training.prepare import build_first_players, prepare_run
 
-__all__ = ["classes_of", "filled_in", "first_players", "train"]
-
-
-FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
+__all__ = ["train"]
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
 SHOWN_KEYS = {"data.shown_channels"}
@@ -61,45 +53,23 @@ def train(
     quiet: bool = False,
     cache: str | Path | None = None,
     at_end: Callable[[Run], None] = lambda run: None,
-    **asked: Unpack[Request],
+    **request: Unpack[Request],
 ) -> Run:
-    """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
-
-    `source` is a path or a data set's name; an array or tensor of images; a list of Pillow images; a data set of torch or of
-    Hugging Face; or (images, labels). docs/data.md tells more.
-    Keywords are the command's options: `recipe` (a preset's name, a YAML file or a Recipe), `size` (64 or "96x64"),
-    one of `kimg`, `steps`, `minutes`, and `batch`, `seed`, `precision`, `data_dir`, `set` (a mapping by dotted key, or
-    "KEY=VALUE" texts). `run` is the run folder, `device` auto, cpu, cuda or mps, `devices` how many of them; `fresh`
-    sets an existing run aside; `cache` is where packed images are kept; `quiet` shows nothing. `at_end` is
-    called with the run when it has come to its end, also to a failing one.
-
-    Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed, and Interrupted after Ctrl-C or
-    SIGTERM.
-    """
+    """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
     screen = Screen(quiet=quiet)
-    wanted = requested_recipe(
-        name_of(source), **asked
-    )  # what is wrong in it is said before images or device are touched
-    if devices < 1 or wanted.training.batch % devices:
-        raise RunError(
-            f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
-        )
-    place = choose_device(device, devices)
-    if run is not None and wanted.data.source is None:
-        _refuse_unnamed(Run(run))
-    wanted, store, reasons = resolve_auto(source, asked, Path(cache) if cache else cache_folder(), place.type, screen)
-    for reason in reasons:
+    prepared = prepare_run(source, request, screen, device, devices, cache)
+    for reason in prepared.reasons:
         screen.say(f"auto: {reason}")
-    settled = filled_in(wanted, store, place)
-    folder = Path(run) if run else default_run(settled)
+    folder = Path(run) if run else default_run(prepared.recipe)
     with locked(folder):
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
-        settled = _continued(Run(folder), wanted, settled, screen)
-        Run(folder).begin(settled, describe_environment(place) | {"seed": settled.training.seed, "devices": devices})
-        job = Job(settled, store, folder, quiet)
+        recipe = _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
+        environment = describe_environment(prepared.device) | {"seed": recipe.training.seed, "devices": devices}
+        Run(folder).begin(recipe, environment)
+        job = Job(recipe, prepared.store, folder, quiet)
         try:
-            finished = _launch(job, place, devices)
+            finished = _launch(job, prepared.device, devices)
         except TrainingFailed:
             at_end(Run(folder))
             raise
@@ -171,55 +141,12 @@ def _launch(job: Job, device: torch.device, devices: int) -> bool:
 
 
 def _process(fabric: Fabric, job: Job) -> bool:
-    """One process's part, and an orderly leave: gloo's threads abort a process that ends while they still run."""
+    """One process's part; its process group is destroyed, since gloo's threads abort a process that ends while they run."""
     try:
         return _work(fabric, job)
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-
-
-def filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
-    """The recipe with all that its images and the device decide. Raises DataError where the images do not suffice."""
-    classes, kept = classes_of(wanted, store), _held_out(wanted, store)
-    seen, _ = held_out(len(store.images), wanted.training.seed, kept)
-    counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
-    return update(
-        wanted, data__size=store.fit.size, data__channels=store.fit.channels, data__content=store.content,
-        data__classes=classes, data__class_counts=counts, data__held_out_images=kept,
-        training__precision=choose_precision(wanted.training.precision, device),
-    )  # fmt: skip
-
-
-def classes_of(recipe: Recipe, store: Store) -> list[str] | None:
-    """The classes that a conditional recipe is told apart. Raises DataError where the images cannot give them."""
-    if not recipe.data.conditional:
-        return None
-    without = int((store.labels < 0).sum())
-    if without:
-        raise DataError(
-            f"data.conditional needs the class of every image, and {without:,} of {len(store.labels):,} have none: "
-            "put each class into a folder of its own, two folders or more, or leave data.conditional out"
-        )
-    found = np.bincount(store.labels, minlength=len(store.classes))
-    if len(store.classes) < 2 or len(store.classes) * FEWEST_OF_A_CLASS > len(store.labels) or not found.all():
-        raise DataError(
-            f"data.conditional needs at least 2 classes, of {FEWEST_OF_A_CLASS} images each on average; there are "
-            f"{len(store.classes):,} classes and {len(store.labels):,} images: leave data.conditional out"
-        )
-    return store.classes
-
-
-def _held_out(recipe: Recipe, store: Store) -> int:
-    """How many images are kept from training. Raises DataError where none would be left."""
-    count, images = recipe.data.held_out_images, len(store.images)
-    if count is None:
-        return held_out_count(images)
-    if count >= images:
-        raise DataError(
-            f"data.held_out_images is {count:,}, and there are {images:,} images: none would be left to train on"
-        )
-    return count
 
 
 def _work(fabric: Fabric, job: Job) -> bool:
@@ -236,69 +163,64 @@ def _work(fabric: Fabric, job: Job) -> bool:
         batches = Batches(
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
         )
-        players = first_players(recipe, batches)
-        position = restore(run.checkpoints, players, screen.say) or TrainingProgress()
+        players = build_first_players(recipe, batches)
+        restored = restore(run.checkpoints, players.networks(), players.optimizers(), screen.say)
+        progress = restored or TrainingProgress()
         _introduce(job, fabric, screen)
-        if position.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
-            position.stopped = None  # it stopped on a wish that is no longer there
-        if position.stopped or Budget.of(recipe).fraction(position.step, position.seconds) >= 1:
-            how = f"has stopped, {position.stopped}" if position.stopped else "is finished"
-            screen.say(f"This run {how}: {position.images / 1000:,.1f} kimg. {_ways_on(recipe, position)}")
+        if progress.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
+            progress.stopped = None  # the option that stopped it was left out
+        if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
+            how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
+            screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
             screen.say(f"Pictures: {run.fixed_samples}")
             return True
-        if position.step:
-            screen.say(f"Going on from step {position.step:,} ({position.images / 1000:,.1f} kimg)")
+        if progress.step:
+            screen.say(f"Going on from step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
         if fabric.global_rank > 0:
-            return train_loop(fabric, recipe, batches, players, position, None, interrupt)
-        with (
-            closing(VitalsLog(job.folder, position.step)) as vitals,
-            closing(LiveDiagnosis(job.folder, position.step, screen.say)) as doctor,
-        ):
-            snapshots = Snapshots(run, recipe, batches, vitals, fabric.device)
-            checkup = Probe(recipe, batches, fabric.device, fabric.autocast)
-            if position.step == 0:
-                snapshots.draw(players.ema, 0)
-                vitals.write(record := checkup.at_the_start(players))
-                doctor.take(record)
-            with screen.training() as show:
-                desk = RunOutputs(run, vitals, doctor, checkup, snapshots, show)
-                finished = _trained(fabric, recipe, batches, players, position, desk, interrupt)
+            return train_loop(fabric, recipe, batches, players, progress, None, interrupt)
+        with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
+            outputs = RunOutputs(
+                run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
+                Snapshots(recipe, batches, journal, fabric.device), show_progress,
+            )  # fmt: skip
+            if progress.step == 0:
+                _write_start(outputs, players)
+            finished = _trained(fabric, recipe, batches, players, progress, outputs, interrupt)
     if finished:
-        _conclude(run, position, doctor.verdict, screen)
+        _conclude(run, progress, journal.verdict, screen)
     return finished
 
 
+def _write_start(outputs: RunOutputs, players: Players) -> None:
+    """What the first weights draw: sheets, and the record of step 0."""
+    outputs.snapshots.draw(players.ema, 0)
+    record = outputs.probe.first_record()
+    outputs.journal.write(record)
+    outputs.journal.diagnose(record)
+
+
 def _trained(
-    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, position: TrainingProgress, desk: RunOutputs,
-    interrupt: Interrupt,
+    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, progress: TrainingProgress,
+    outputs: RunOutputs, interrupt: Interrupt,
 ) -> bool:  # fmt: skip
     """The loop; where it fails, its message ends with the doctor's verdict."""
     try:
-        return train_loop(fabric, recipe, batches, players, position, desk, interrupt)
+        return train_loop(fabric, recipe, batches, players, progress, outputs, interrupt)
     except TrainingFailed as failure:
-        raise TrainingFailed(f"{failure}\n{desk.doctor.verdict.text()}") from None
+        raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
 
 
-def _conclude(run: Run, position: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
+def _conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
     """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
-    how = f"Stopped, {position.stopped}" if position.stopped else "Finished"
-    screen.say(f"{how}: {position.images / 1000:,.1f} kimg in {position.seconds:,.0f} s. Pictures: {run.fixed_samples}")
+    how = f"Stopped, {progress.stopped}" if progress.stopped else "Finished"
+    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Pictures: {run.fixed_samples}")
     if verdict.state == "failing":
         raise TrainingFailed(f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose tells it again.")
     screen.say(verdict.text())
 
 
-def first_players(recipe: Recipe, batches: Batches) -> Players:
-    """The players before the first step; with virtual batch normalisation D measures images against real ones."""
-    players = build_players(recipe, batches.device)
-    if players.discriminator.needs_reference:
-        chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
-        players.discriminator.reference = batches.pick(batches.seen[chosen]).images
-    return players
-
-
-def _ways_on(recipe: Recipe, position: TrainingProgress) -> str:
-    if position.stopped:
+def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
+    if progress.stopped:
         return "Without the option that stopped it, it goes on."
     if recipe.optimizer.schedule == "constant":
         return "A larger budget (--kimg, --steps or --minutes) goes on with it."

@@ -52,7 +52,7 @@ class GradientStats:
             norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
                 0, torch.tensor(places, device=norms.device), norms
             )
-        self._bad.look(f"gradient {self.name}", self._titles, norms, self.step)
+        self._bad.check(f"gradient {self.name}", self._titles, norms, self.step)
         total = norms.norm()
         self._sum = norms if self._sum is None else self._sum + norms
         self._total = total if self._total is None else self._total + total

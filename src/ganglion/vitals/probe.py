@@ -1,13 +1,14 @@
-"""What samples and real images show when a record is due: diversity, distance, over-fitting, the difference of modes.
+"""The probe: what samples and real images show when a record is due, of any G and D, without changing either.
 
 A handful of images at fixed latents is compared with a handful of reals that stay the same, so that records compare.
-N samples, R reals, C channels, H height, W width, A numbers of an image, F features of an image in D."""
+`measure` is the one way to these numbers; a training of ours and a watched one each adapt their networks to `ProbedModel`.
+N samples, R reals, C channels, H height, W width, A numbers of an image, F features of an image in D.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,85 +16,28 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
-from ganglion.vitals import sample_stats as looks
+from ganglion.objectives.losses import DiscriminatorOutput
+from ganglion.vitals import sample_stats
+from ganglion.vitals.inspection import counting_dead_units, differs_by_mode
 from ganglion.vitals.scalars import separation
 
 __all__ = [
-    "EXAMINED",
-    "DeadUnits",
-    "DiscriminatorOutput",
+    "PROBE_IMAGES",
     "LabelledImages",
+    "LastStep",
+    "ProbedModel",
     "ReferenceSet",
-    "Step",
-    "counting_dead_units",
-    "differs_by_mode",
-    "examine",
-    "in_batches_of",
-    "in_eval_mode",
+    "measure",
+    "parameter_counts",
     "sample_statistics",
 ]
 
-
-DIFFERENT = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-
-
-@contextmanager
-def in_eval_mode(network: nn.Module) -> Iterator[None]:
-    """While it lasts, `network` is in eval mode; each of its modules then gets its own mode back."""
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def differs_by_mode(network: nn.Module) -> bool:
-    """Whether a layer of it does another thing in eval mode than in training."""
-    return any(isinstance(layer, DIFFERENT) for layer in network.modules())
-
-
-ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.SiLU, nn.ELU, nn.GELU, nn.PReLU, nn.SELU, nn.CELU, nn.Mish, nn.ReLU6)
-STILL = 1e-4  # of the layer's own scale: a unit that varies by less carries nothing
-
-
-class DeadUnits:
-    """Collects, layer by layer, how many units stood still."""
-
-    def __init__(self) -> None:
-        self._dead: list[Tensor] = []
-        self._units = 0
-
-    def look(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        units = output.detach().float().flatten(2).transpose(1, 2).flatten(0, 1) if output.ndim > 2 else output.float()
-        scale = units.square().mean().sqrt()  # units are (N * places, C)
-        self._dead.append((units.std(0, correction=0) <= STILL * scale).sum())
-        self._units += units.shape[1]
-
-    def share(self) -> float | None:
-        """Of all units that were seen, in [0, 1]; None where no layer was."""
-        return float(torch.stack(self._dead).sum()) / self._units if self._units else None
-
-
-@contextmanager
-def counting_dead_units(network: nn.Module) -> Iterator[DeadUnits]:
-    """While it lasts, every activation layer of `network` is looked at."""
-    found = DeadUnits()
-    hooks = [m.register_forward_hook(found.look) for m in network.modules() if isinstance(m, ACTIVATIONS)]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-EXAMINED = 64
+PROBE_IMAGES = 64
 """Images of each kind."""
 PATCHES, DIRECTIONS = 16, 64  # of the distance: a quarter of what a snapshot's score takes
 POOL = 4096  # training images among which the nearest is sought
 POOL_SIDE = 8  # pixels: a copy is a copy at any size, and averages hide what a generator cannot draw
-SHORTCUT = 0.9  # separation below which D has no shortcut to be looked for
+SHORTCUT = 0.9  # D's AUC below which no shortcut is looked for
 
 
 class LabelledImages(NamedTuple):
@@ -103,41 +47,57 @@ class LabelledImages(NamedTuple):
     """int64 (N,)"""
 
 
-class DiscriminatorOutput(NamedTuple):
-    """What D, in eval mode, says of images."""
+class LastStep(NamedTuple):
+    """The last step before the record, as training had it; None for what was not seen."""
 
-    logits: Tensor
-    """(N,)"""
-    features: Tensor | None
-    """(N, F), before its last layer; None where they cannot be seen."""
-
-
-class Step(NamedTuple):
-    """The last step before the record, as training had it."""
-
-    real: Tensor
-    """(N, C, H, W) as D gets them; in `ganglion train` before augmentation."""
-    fake: Tensor
+    real: Tensor | None
+    """(N, C, H, W) at D's input; in `ganglion train` before augmentation."""
+    fake: Tensor | None
     """(N, C, H, W) likewise."""
-    drawn: Tensor
+    generated: Tensor | None
     """(N, C, H, W) of G in train mode, before any augmentation."""
-    again: Tensor | None
-    """The same latents in eval mode; None where G has no such difference."""
+    inputs: tuple[Any, ...]
+    """What G was called with: latents first."""
+
+
+class ProbedModel(Protocol):
+    """G and D as `measure` uses them. All but `reference` are called inside `inspecting`."""
+
+    @property
+    def generator(self) -> nn.Module: ...
+
+    @property
+    def discriminator(self) -> nn.Module: ...
+
+    def inspecting(self) -> AbstractContextManager[Any]:
+        """Eval mode and no gradients; afterwards everything is as it was."""
+
+    def reference(self) -> ReferenceSet | None:
+        """What samples are compared with; None while too few reals were seen."""
+
+    def samples(self, shifted: bool = False) -> LabelledImages | None:
+        """G's images at fixed latents; `shifted`: each with the latent of its neighbour and its own label."""
+
+    def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
+        """G's images (N, C, H, W) of these inputs."""
+
+    def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
+        """What D returns; None where D needs inputs that are not known."""
 
 
 class ReferenceSet:
-    """What samples are held against; made once."""
+    """Real images that samples are compared with; made once, so that records compare."""
 
     def __init__(
         self, reals: LabelledImages, held_out: LabelledImages | None = None, pool: Tensor | None = None, seed: int = 0
     ) -> None:
         """`reals` and `held_out` are at most 64 images; `pool` holds training images in which copies are sought."""
         self.reals, self.held_out, self.seed = reals, held_out, seed
-        rows = looks.small(reals.images)
-        self.spread = looks.mean_distance(rows)
+        rows = sample_stats.small(reals.images)
+        self.spread = sample_stats.mean_distance(rows)
         self.rows = rows
-        self.fine, self.contrast = looks.fine_energy(reals.images), looks.contrast(reals.images)
-        self.saturation = looks.saturation(reals.images)
+        self.fine, self.contrast = sample_stats.fine_energy(reals.images), sample_stats.contrast(reals.images)
+        self.saturation = sample_stats.saturation(reals.images)
         self.floor = self._floor()
         self.pool = None if pool is None else _coarse(pool)
         self.unseen = self._distances_of_unseen()
@@ -158,41 +118,49 @@ class ReferenceSet:
         """How near images that G was not trained on lie to training images."""
         if self.pool is None or self.held_out is None:
             return None
-        return looks.nearest_distances(_coarse(self.held_out.images), self.pool)
+        return sample_stats.nearest_distances(_coarse(self.held_out.images), self.pool)
 
 
 @torch.no_grad()
-def examine(
-    reference: ReferenceSet,
-    samples: LabelledImages,
-    others: Tensor,
-    step: Step | None,
-    judge: Callable[[LabelledImages], DiscriminatorOutput] | None,
-    separated: float | None = None,
-) -> dict[str, Any]:
-    """The numbers of a record that come from images.
+def measure(model: ProbedModel, last: LastStep, d_auc: float | None = None) -> dict[str, Any]:
+    """The numbers of a record that come from images; `d_auc` is D's AUC (`separation`) in training.
 
-    `samples` are G's at fixed latents in eval mode, `others` (N, C, H, W) the same labels at other latents. `judge` is D in
-    eval mode; `separated` its separation in training. What cannot be seen has no key; docs/runs.md says what each means.
+    What cannot be seen has no key; docs/runs.md says what each key means.
     """
-    found = _of_samples(reference, samples.images, others)
-    if step is not None:
-        found |= _of_step(reference, step)
-    if judge is not None:
-        found |= _of_judgement(reference, samples, judge, separated)
+    reference = model.reference()
+    if reference is None:
+        return {}
+    with model.inspecting():
+        with counting_dead_units(model.generator) as units_g:
+            samples = model.samples()
+        if samples is None or samples.images.shape[1:] != reference.reals.images.shape[1:]:
+            return {}
+        others = model.samples(shifted=True)
+        found = _of_samples(reference, samples.images, others.images if others else samples.images)
+        found |= _of_step(model, reference, last)
+        with counting_dead_units(model.discriminator) as units_d:
+            found |= _of_discriminator(model, reference, samples, d_auc)
+    dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
+    found |= {key: share for key, share in dead.items() if share is not None}
     return {key: value for key, value in found.items() if np.all(np.isfinite(value))}
+
+
+def parameter_counts(model: ProbedModel) -> dict[str, int]:
+    """`parameters_g` and `parameters_d`."""
+    networks = {"parameters_g": model.generator, "parameters_d": model.discriminator}
+    return {key: sum(weight.numel() for weight in network.parameters()) for key, network in networks.items()}
 
 
 def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any]:
     """What samples (N, C, H, W) look like by themselves, beside reals; a ratio to nothing has no key."""
-    rows = looks.small(samples)
+    rows = sample_stats.small(samples)
     scalars = {
-        "diversity": looks.mean_distance(rows) / reference.spread,
-        "duplicates": looks.duplicates(rows, reference.rows),
-        "saturation": looks.saturation(samples),
+        "diversity": sample_stats.mean_distance(rows) / reference.spread,
+        "duplicates": sample_stats.duplicates(rows, reference.rows),
+        "saturation": sample_stats.saturation(samples),
         "saturation_real": reference.saturation,
-        "contrast": looks.contrast(samples) / reference.contrast,
-        "fine": looks.fine_energy(samples) / reference.fine,
+        "contrast": sample_stats.contrast(samples) / reference.contrast,
+        "fine": sample_stats.fine_energy(samples) / reference.fine,
     }
     values = zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True)
     return {key: value for key, value in values if np.isfinite(value)}
@@ -200,46 +168,46 @@ def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any
 
 def _of_samples(reference: ReferenceSet, samples: Tensor, others: Tensor) -> dict[str, Any]:
     found = sample_statistics(reference, samples)
-    apart = (looks.small(samples) - looks.small(others)).norm(dim=1).mean()
+    apart = (sample_stats.small(samples) - sample_stats.small(others)).norm(dim=1).mean()
     found["z_response"] = float(apart / reference.spread)
     found |= {"swd": reference.distance(samples), "swd_floor": reference.floor}
     if reference.pool is not None and reference.unseen is not None:
-        nearest = looks.nearest_distances(_coarse(samples), reference.pool)
+        nearest = sample_stats.nearest_distances(_coarse(samples), reference.pool)
         found["nearest"] = float(separation(reference.unseen, nearest))  # the chance that an unseen real is further off
     return found
 
 
-def _of_step(reference: ReferenceSet, step: Step) -> dict[str, Any]:
-    ranges = torch.stack([looks.value_range(step.real), looks.value_range(step.fake)]).tolist()
+def _of_step(model: ProbedModel, reference: ReferenceSet, last: LastStep) -> dict[str, Any]:
+    if last.real is None or last.fake is None or last.generated is None:
+        return {}
+    ranges = torch.stack([sample_stats.value_range(last.real), sample_stats.value_range(last.fake)]).tolist()
     found: dict[str, Any] = {"range_real": ranges[0], "range_fake": ranges[1]}
-    if step.again is not None:
-        apart = (looks.small(step.drawn) - looks.small(step.again)).norm(dim=1).mean()
+    again = model.regenerate(last.inputs) if differs_by_mode(model.generator) else None
+    if again is not None and again.shape == last.generated.shape:
+        apart = (sample_stats.small(last.generated) - sample_stats.small(again)).norm(dim=1).mean()
         found["train_eval"] = float(apart / reference.spread)
     return found
 
 
-def _of_judgement(
-    reference: ReferenceSet,
-    samples: LabelledImages,
-    judge: Callable[[LabelledImages], DiscriminatorOutput],
-    separated: float | None,
+def _of_discriminator(
+    model: ProbedModel, reference: ReferenceSet, samples: LabelledImages, d_auc: float | None
 ) -> dict[str, Any]:
-    real, fake = judge(reference.reals), judge(samples)  # features of single images, whatever the batch
+    real, fake = model.discriminate(reference.reals), model.discriminate(samples)
+    if real is None or fake is None:
+        return {}
     found: dict[str, Any] = {}
     if real.features is not None and fake.features is not None:
-        spread = looks.mean_distance(real.features.float())
-        found["diversity_seen"] = float(looks.mean_distance(fake.features.float()) / spread)
-    if reference.held_out is not None:
-        few = min(len(reference.reals.images), len(reference.held_out.images))
-        known = in_batches_of(few, judge, reference.reals, real)
-        found["held_out"] = float(separation(known, in_batches_of(few, judge, reference.held_out)))
-    if separated is not None and separated > SHORTCUT:
+        spread = sample_stats.mean_distance(real.features.float())
+        found["diversity_seen"] = float(sample_stats.mean_distance(fake.features.float()) / spread)
+    if reference.held_out is not None and (unseen := model.discriminate(reference.held_out)) is not None:
+        found["held_out"] = float(separation(real.logits.float(), unseen.logits.float()))
+    if d_auc is not None and d_auc > SHORTCUT:
         n = min(len(samples.images), len(reference.reals.images))
-        borrowed = looks.with_border_of(samples.images[:n], reference.reals.images[:n])
-        framed = LabelledImages(borrowed, None if samples.labels is None else samples.labels[:n])
-        known = in_batches_of(n, judge, reference.reals, real)
-        found["separation_eval"] = float(separation(known, in_batches_of(n, judge, samples, fake)))
-        found["separation_framed"] = float(separation(known, in_batches_of(n, judge, framed)))
+        borrowed = sample_stats.with_border_of(samples.images[:n], reference.reals.images[:n])
+        framed = model.discriminate(LabelledImages(borrowed, None if samples.labels is None else samples.labels[:n]))
+        found["separation_eval"] = float(separation(real.logits.float(), fake.logits.float()))
+        if framed is not None:
+            found["separation_framed"] = float(separation(real.logits.float(), framed.logits.float()))
     return found
 
 

@@ -58,7 +58,7 @@ class NonFiniteTracker:
         self._steps: dict[str, Tensor] = {}
         self._names: dict[str, Sequence[str]] = {}
 
-    def look(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
+    def check(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
         """`values` (K,) of one step, in the order of `names`; a group keeps its names."""
         if group not in self._steps:
             self._names[group] = list(names)

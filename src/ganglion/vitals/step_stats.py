@@ -23,7 +23,7 @@ class StepStats:
     """Losses, logits, gradients and updates since the last record."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        self.meter, self.logits, self.bad = ScalarMeans(), LogitStats(), NonFiniteTracker()
+        self.means, self.logits, self.bad = ScalarMeans(), LogitStats(), NonFiniteTracker()
         self.g, self.d = GradientStats("g", generator, self.bad), GradientStats("d", discriminator, self.bad)
 
     def begin(self, step: int, look: int) -> None:
@@ -33,19 +33,19 @@ class StepStats:
 
     def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
         """One update's loss of player g or d, and its terms."""
-        self.bad.look(f"loss {player}", [f"loss of the {NETWORKS[player]}"], total.detach()[None], self.g.step)
-        self.meter.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
+        self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], total.detach()[None], self.g.step)
+        self.means.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
 
-    def judged(self, real: Tensor, fake: Tensor) -> None:
-        """What D said in one update of it: logits (N,) and (M,)."""
+    def logits_seen(self, real: Tensor, fake: Tensor) -> None:
+        """D's logits on reals (N,) and fakes (M,) in one update of it."""
         self.logits.add(real, fake)
-        self.meter.add(separation=separation(real.detach(), fake.detach()))
+        self.means.add(separation=separation(real.detach(), fake.detach()))
 
     def read(self) -> dict[str, Any]:
         """Everything by its key in a record, and starts anew. What is not finite has no key; `non_finite` says which
         tensor was the first, and at which step.
         """
-        found = self.meter.read() | self.logits.read() | self.g.read() | self.d.read()
+        found = self.means.read() | self.logits.read() | self.g.read() | self.d.read()
         finite = {key: value for key, value in found.items() if _is_finite(value)}
         bad = earliest(self.bad.read())
         return finite | ({"non_finite": bad} if bad else {})

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganglion.vitals.probe import in_eval_mode
+from ganglion.vitals.inspection import in_eval_mode
 
 __all__ = [
     "as_images",

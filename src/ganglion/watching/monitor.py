@@ -19,14 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
-from ganglion.doctor.examine import FindingEvent, IncrementalDiagnosis
 from ganglion.doctor.verdict import Verdict
-from ganglion.pictures.sheets import save_image, sheet
-from ganglion.runs.journal import Lines, VitalsLog
+from ganglion.pictures.sheets import sheet
+from ganglion.runs.journal import RunJournal
+from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record
 from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats
 from ganglion.watching.fingerprints import Call, SortedCalls, fingerprints, sort_calls
 from ganglion.watching.foreign import (
+    as_images,
     ends_in_sigmoid,
     image_of,
     inner_network,
@@ -37,7 +38,7 @@ from ganglion.watching.foreign import (
     share_moved,
     tensors_in,
 )
-from ganglion.watching.probe import ForeignProbe, LastSeen
+from ganglion.watching.probe import ForeignProbe
 
 __all__ = ["Monitor", "watch"]
 
@@ -102,13 +103,13 @@ class Monitor:
         self._generator, self._discriminator = inner_network(generator), inner_network(discriminator)
         self._optimizer_g, self._optimizer_d = inner_optimizer(optimizer_g), inner_optimizer(optimizer_d)
         self._stats = StepStats(self._generator, self._discriminator)
-        self._examiner = ForeignProbe(self._generator, self._discriminator)
-        self._follower = IncrementalDiagnosis(own_run=False)
-        self._out = Outbox(out) if out is not None and _is_first_process() else None
+        self._probe = ForeignProbe(self._generator, self._discriminator)
+        self._journal = RunJournal(folder := _folder(out), 0, self._say, own_run=False)
+        self._writes = folder is not None
         self._drawn: deque[Tensor] = deque(maxlen=BATCHES_OF_G)
         self._calls: list[Call] = []
         self._unsorted: list[Call] = []
-        self._last = LastSeen(None, None, None, ())
+        self._last = LastStep(None, None, None, ())
         self._reasons: set[str] = set()
         self._told: dict[str, float] = {}
         self._shown = self._shown_before = 0  # real images in this step of G, and in the last one that was looked at
@@ -132,8 +133,8 @@ class Monitor:
 
     def verdict(self) -> Verdict:
         """What the doctor makes of the training so far."""
-        found = self._follower.verdict
-        reasons = sorted(self._reasons | self._examiner.unseen)
+        found = self._journal.verdict
+        reasons = sorted(self._reasons | self._probe.unseen)
         if self.error is not None:
             reasons.append(f"anything after step {self.step:,}: watching ended there ({_first_line(self.error)})")
         return Verdict(found.state, found.findings, found.step, [*found.unseen, *reasons], own_run=False)
@@ -145,8 +146,7 @@ class Monitor:
             hook.remove()
         self._hooks, self._calls = [], []
         self._drawn.clear()
-        if self._out:
-            self._out.close()
+        self._journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -164,14 +164,16 @@ class Monitor:
         if images is None:
             return
         self._drawn.append(images.detach())
-        self._examiner.keep_first(images)
+        self._probe.keep_first(images)
         if self._looking:
             given = (*arguments, *named.values())
             if not named:  # fixed latents are asked for again by place
-                self._examiner.keep_latents(arguments)
+                self._probe.keep_latents(arguments)
             training = self._generator.training and torch.is_grad_enabled()
-            if training or self._last.drawn is None:
-                self._last = self._last._replace(drawn=images.detach(), arguments=() if named else tuple(given))
+            if training or self._last.generated is None:
+                self._last = self._last._replace(
+                    generated=as_images(images.detach()), inputs=() if named else tuple(given)
+                )
 
     @_guarded
     def _after_d(self, _module: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
@@ -184,8 +186,8 @@ class Monitor:
             return
         sigmoid = ends_in_sigmoid(self._discriminator, opinion)
         if sigmoid is not None:
-            self._examiner.squashed = sigmoid
-        rows = logits_of(rows_of(opinion), self._examiner.squashed)
+            self._probe.squashed = sigmoid
+        rows = logits_of(rows_of(opinion), self._probe.squashed)
         call = Call(
             images.detach(), fingerprints(images), rows, tuple(value for value in given if value is not images),
             from_g=images.grad_fn is not None, wants_slope=images.requires_grad and images.grad_fn is None,
@@ -254,24 +256,24 @@ class Monitor:
             return
         self._reasons = {reason for reason in self._reasons if not reason.startswith("D's opinion")}
         real, fake = (torch.cat([call.rows[mask] for call, mask in side]) for side in (seen.real, seen.fake))
-        self._stats.judged(real, fake)
+        self._stats.logits_seen(real, fake)
         self._shown += len(real)
         pulls = {"pull_d_real": _pull(seen.real), "pull_d_fake": _pull(seen.fake)}
-        self._stats.meter.add(**{name: pull for name, pull in pulls.items() if pull is not None})
+        self._stats.means.add(**{name: pull for name, pull in pulls.items() if pull is not None})
         (call, mask), (other, mask_fake) = seen.real[-1], seen.fake[-1]
-        self._last = self._last._replace(real=call.images[mask], fake=other.images[mask_fake])
+        self._last = self._last._replace(real=as_images(call.images[mask]), fake=as_images(other.images[mask_fake]))
         labels = tuple(t[mask] for t in tensors_in(call.arguments) if t.ndim and len(t) == len(mask))
-        self._examiner.keep_reals(call.images[mask], labels)
+        self._probe.keep_reals(call.images[mask], labels)
 
     def _pull_of_g(self) -> None:
         pulled = [(call, torch.ones(len(call.rows), dtype=torch.bool)) for call in self._calls if call.from_g]
         pull = _pull(pulled)
         if pull is not None:
-            self._stats.meter.add(pull_g_fake=pull)
+            self._stats.means.add(pull_g_fake=pull)
 
     def _record_of_the_start(self) -> None:
         """What G's first weights draw, before any has moved."""
-        found = self._examiner.at_the_start()
+        found = self._probe.first_statistics()
         if found:
             self._keep({"step": 0, "kimg": 0.0, **found}, None)
 
@@ -279,9 +281,7 @@ class Monitor:
         """A record, its verdict, and what is told of it."""
         record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._stats.read()}
         record |= {"lr_g": _rate(self._optimizer_g), "lr_d": _rate(self._optimizer_d)}
-        record |= {
-            "parameters_g": sum(weight.numel() for weight in self._generator.parameters()),
-            "parameters_d": sum(weight.numel() for weight in self._discriminator.parameters()),
+        record |= parameter_counts(self._probe) | {
             "moves_d_with_g": share_moved(self._optimizer_g, self._discriminator),
             "moves_g_with_d": share_moved(self._optimizer_d, self._generator),
         }
@@ -290,19 +290,18 @@ class Monitor:
         self._muted = True
         try:
             if "non_finite" not in record:
-                record |= self._examiner.examine(self._last, record.get("separation"))
-            pictures = self._examiner.pictures() if self._out else None
+                record |= measure(self._probe, self._last, record.get("separation"))
+            pictures = self._probe.pictures() if self._writes else None
         finally:
             self._muted = False
         self._keep(record, pictures)
 
     def _keep(self, record: Record, pictures: Tensor | None) -> None:
         self.records.append(record)
-        events = self._follower.take(record)
-        if self._out:
-            self._out.keep(record, events, pictures)
-        for event in events:
-            self._say(event.text(own_run=False))
+        self._journal.diagnose(record)
+        self._journal.write(record)
+        if pictures is not None and pictures.shape[1] in (1, 3, 4):
+            self._journal.save_sheet("fixed", sheet(to_uint8(pictures).cpu().numpy()), record["step"])
 
     def _give_up(self, error: Exception) -> None:
         self.error = error
@@ -313,27 +312,15 @@ class Monitor:
         )
 
 
-class Outbox:
-    """The folder that a watched training leaves behind, laid out as a run's. What was there before is set aside."""
-
-    def __init__(self, folder: Path) -> None:
-        for name in ("vitals.jsonl", "findings.jsonl"):
-            if (folder / name).exists():
-                number = next(n for n in range(1, 10**6) if not (folder / f"{name}.old-{n}").exists())
-                (folder / name).rename(folder / f"{name}.old-{number}")
-        self._vitals, self._findings = VitalsLog(folder, 0), Lines(folder / "findings.jsonl", 0)
-        self._samples = folder / "samples" / "fixed"
-
-    def keep(self, record: Record, events: list[FindingEvent], pictures: Tensor | None) -> None:
-        self._vitals.write(record)
-        for event in events:
-            self._findings.write(event.to_json())
-        if pictures is not None:
-            save_image(sheet(to_uint8(pictures).cpu().numpy()), self._samples / f"{record['step']:08d}.png")
-
-    def close(self) -> None:
-        self._vitals.close()
-        self._findings.close()
+def _folder(out: Path | None) -> Path | None:
+    """Where the first process writes; what an earlier training left there is set aside. None where nothing is written."""
+    if out is None or not _is_first_process():
+        return None
+    for name in ("vitals.jsonl", "findings.jsonl"):
+        if (out / name).exists():
+            number = next(n for n in range(1, 10**6) if not (out / f"{name}.old-{n}").exists())
+            (out / name).rename(out / f"{name}.old-{number}")
+    return out
 
 
 def _keeping_pull(call: Call) -> Callable[[Tensor], None]:

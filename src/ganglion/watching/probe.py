@@ -1,26 +1,18 @@
-"""Looks at a foreign generator with latents of its own kind, taken from the training itself, against reals that went by.
+"""The probe of networks that are not ours: latents and labels as the training uses them, reals that D was shown.
 
 N images, C channels, H height, W width.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganglion.vitals.probe import (
-    EXAMINED,
-    DiscriminatorOutput,
-    LabelledImages,
-    ReferenceSet,
-    Step,
-    counting_dead_units,
-    differs_by_mode,
-    examine,
-    sample_statistics,
-)
+from ganglion.objectives.losses import DiscriminatorOutput
+from ganglion.vitals.probe import PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.watching.foreign import (
     as_images,
     ends_in_sigmoid,
@@ -32,27 +24,15 @@ from ganglion.watching.foreign import (
     without_side_effects,
 )
 
-__all__ = ["ForeignProbe", "LastSeen"]
+__all__ = ["ForeignProbe"]
 
 
 FEWEST = 16
 WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
-class LastSeen(NamedTuple):
-    """What went by in the last step; None for what was not seen."""
-
-    real: Tensor | None
-    fake: Tensor | None
-    """At D's input."""
-    drawn: Tensor | None
-    """By G in train mode."""
-    arguments: tuple[Any, ...]
-    """Which G drew it of."""
-
-
 class ForeignProbe:
-    """Collects what went by until there is enough to compare, then examines at each record."""
+    """Collects batches until there are enough to compare; then serves `vitals.probe.measure` at each record."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
         self.generator, self.discriminator = generator, discriminator
@@ -66,7 +46,7 @@ class ForeignProbe:
 
     def keep_latents(self, arguments: tuple[Any, ...]) -> None:
         """What G was called with in training; the first rows are its fixed latents."""
-        if self._kept(self._asked) < EXAMINED and _rows(arguments):
+        if self._kept(self._asked) < PROBE_IMAGES and _rows(arguments):
             self._asked.append(_copied(arguments))
 
     def keep_first(self, drawn: Tensor) -> None:
@@ -74,9 +54,9 @@ class ForeignProbe:
         if self._first is None:
             self._first = drawn.detach().float().clone()
 
-    def at_the_start(self) -> dict[str, Any]:
+    def first_statistics(self) -> dict[str, Any]:
         """What the very first batch of G looked like beside reals; nothing where that cannot be said."""
-        reference = self._measure()
+        reference = self.reference()
         images = None if self._first is None else as_images(self._first)
         if reference is None or images is None or images.shape[1:] != reference.reals.images.shape[1:]:
             return {}
@@ -84,102 +64,84 @@ class ForeignProbe:
 
     def keep_reals(self, images: Tensor, arguments: tuple[Any, ...]) -> None:
         """A batch of reals at D's input, and what D was given beside it."""
-        if self._reference_set is None and sum(map(len, self._reals)) < EXAMINED:
+        if self._reference_set is None and sum(map(len, self._reals)) < PROBE_IMAGES:
             self._reals.append(images.detach().float().clone())
             self._labels.append(tuple(tensors_in(_copied(arguments))))
 
-    def examine(self, seen: LastSeen, separated: float | None) -> dict[str, Any]:
-        """The record's numbers that come from images; `separated` is D's separation in training."""
-        reference, asked = self._measure(), self._latents()
-        if reference is None or asked is None:
-            return {}
-        with without_side_effects(self.generator, self.discriminator):
-            samples, dead_g = self._draw(asked)
-            if samples is None or samples.shape[1:] != reference.reals.images.shape[1:]:
-                self.unseen.add("samples: what the generator returns does not look like the images that D is shown")
-                return {}
-            others, _ = self._draw((asked[0].roll(1, 0), *asked[1:]))
-            judge = self._judge(reference, asked)
-            with counting_dead_units(self.discriminator) as units:
-                found = examine(
-                    reference,
-                    LabelledImages(samples),
-                    samples if others is None else others,
-                    self._step(seen),
-                    judge,
-                    separated,
-                )
-            shares = {"dead_g": dead_g, "dead_d": None if judge is None else units.share()}
-            return found | {key: share for key, share in shares.items() if share is not None}
+    def inspecting(self) -> AbstractContextManager[None]:
+        return without_side_effects(self.generator, self.discriminator)
 
-    def _step(self, seen: LastSeen) -> Step | None:
-        """The last step as training had it, and the same latents in eval mode."""
-        real, fake, drawn = (None if images is None else as_images(images) for images in seen[:3])
-        if real is None or fake is None or drawn is None:
+    def samples(self, shifted: bool = False) -> LabelledImages | None:
+        inputs, reference = self._latents(), self.reference()
+        if inputs is None or reference is None:
             return None
-        again = self._draw(seen.arguments)[0] if differs_by_mode(self.generator) and _rows(seen.arguments) else None
-        return Step(real, fake, drawn, again if again is not None and again.shape == drawn.shape else None)
-
-    def pictures(self) -> Tensor | None:
-        """Samples (N, C, H, W) at the fixed latents; None where there are none yet."""
-        asked = self._latents()
-        if asked is None:
+        images = self.regenerate((inputs[0].roll(1, 0), *inputs[1:]) if shifted else inputs)
+        if images is None or images.shape[1:] != reference.reals.images.shape[1:]:
+            self.unseen.add("samples: what the generator returns does not look like the images that D is shown")
             return None
-        with without_side_effects(self.generator):
-            return self._draw(asked)[0]
+        extra = list(tensors_in(inputs[1:]))
+        return LabelledImages(images, extra[0] if len(extra) == 1 else None)
 
-    def _draw(self, arguments: tuple[Any, ...]) -> tuple[Tensor | None, float | None]:
-        with counting_dead_units(self.generator) as units, torch.autocast(arguments[0].device.type, enabled=False):
-            found = image_of(self.generator(*arguments))
-        images = None if found is None else as_images(found.float())
-        return images, units.share()
+    def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
+        if not _rows(inputs):
+            return None
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            found = image_of(self.generator(*inputs))
+        return None if found is None else as_images(found.float())
 
-    def _judge(self, reference: ReferenceSet, asked: tuple[Any, ...]) -> Any:
-        """D in eval mode; None where it wants more than images and a label of each."""
-        extra = list(tensors_in(asked[1:]))
-        real_labels = reference.reals.labels
-        if (real_labels is None) != (not extra) or len(extra) > 1:
+    def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
+        """None where D needs more than images and a label of each."""
+        reference, inputs = self.reference(), self._latents()
+        extra = list(tensors_in(inputs[1:])) if inputs else []
+        if reference is None or (reference.reals.labels is None) != (not extra) or len(extra) > 1:
             self.unseen.add("what D makes of samples: it is given more than images, and what to give it is not known")
             return None
         flat = self._reals[0].ndim == 2 if self._reals else False
+        shown = images.images.flatten(1) if flat else images.images
+        output, features = self._call_discriminator(shown, images.labels)
+        opinion = judgement_of(output, len(shown))
+        if opinion is None:
+            raise ValueError("D returned no opinion for each image")
+        squashed = bool(ends_in_sigmoid(self.discriminator, opinion)) or self.squashed
+        return DiscriminatorOutput(logits_of(rows_of(opinion), squashed), features)
 
-        def judge(shown: LabelledImages) -> DiscriminatorOutput:
-            labels = shown.labels if shown.labels is not None else (extra[0] if extra else None)
-            images = shown.images.flatten(1) if flat else shown.images
-            kept: list[Tensor] = []
-            hooks = [
-                module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
-                for module in self.discriminator.modules()
-                if isinstance(module, WEIGHTED)
-            ]
-            try:
-                output = self.discriminator(images) if labels is None else self.discriminator(images, labels)
-            finally:
-                for hook in hooks:
-                    hook.remove()
-            opinion = judgement_of(output, len(images))
-            if opinion is None:
-                raise ValueError("D returned no opinion for each image")
-            features = kept[-1].flatten(1) if kept and len(kept[-1]) == len(images) else None
-            squashed = bool(ends_in_sigmoid(self.discriminator, opinion)) or self.squashed
-            return DiscriminatorOutput(logits_of(rows_of(opinion), squashed), features)
+    def _call_discriminator(self, images: Tensor, labels: Tensor | None) -> tuple[Any, Tensor | None]:
+        """What D returns, and the input (N, F) of its last layer with weights, if that has a row for each image."""
+        kept: list[Tensor] = []
+        hooks = [
+            module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+            for module in self.discriminator.modules()
+            if isinstance(module, WEIGHTED)
+        ]
+        try:
+            output = self.discriminator(images) if labels is None else self.discriminator(images, labels)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return output, kept[-1].flatten(1) if kept and len(kept[-1]) == len(images) else None
 
-        return judge
+    def pictures(self) -> Tensor | None:
+        """Samples (N, C, H, W) at the fixed latents; None where there are none yet."""
+        inputs = self._latents()
+        if inputs is None:
+            return None
+        with without_side_effects(self.generator):
+            return self.regenerate(inputs)
 
     squashed = False
     """Whether D ends in a sigmoid, as its training graph shows."""
 
-    def _measure(self) -> ReferenceSet | None:
+    def reference(self) -> ReferenceSet | None:
         """What samples are held against; it stays the same from when there are reals enough."""
         collected = sum(map(len, self._reals))
         if self._reference_set is not None or collected < FEWEST:
             return self._reference_set
-        images = as_images(torch.cat(self._reals)[:EXAMINED])
+        images = as_images(torch.cat(self._reals)[:PROBE_IMAGES])
         if images is None:
             self.unseen.add("the images: what D is shown has no shape of images")
             return None
         reference = ReferenceSet(LabelledImages(images, _joined(self._labels)))
-        self._reference_set = reference if collected >= EXAMINED else None
+        self._reference_set = reference if collected >= PROBE_IMAGES else None
         return reference
 
     def _latents(self) -> tuple[Any, ...] | None:
@@ -187,7 +149,7 @@ class ForeignProbe:
             return None
         first = self._asked[0]
         return tuple(
-            torch.cat([asked[place] for asked in self._asked])[:EXAMINED]
+            torch.cat([asked[place] for asked in self._asked])[:PROBE_IMAGES]
             if isinstance(first[place], Tensor)
             else first[place]
             for place in range(len(first))
@@ -213,4 +175,4 @@ def _copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 def _joined(labels: list[tuple[Tensor, ...]]) -> Tensor | None:
     if not labels or any(len(each) != 1 for each in labels):
         return None
-    return torch.cat([each[0] for each in labels])[:EXAMINED]
+    return torch.cat([each[0] for each in labels])[:PROBE_IMAGES]
