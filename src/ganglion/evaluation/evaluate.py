@@ -21,7 +21,7 @@ from ganglion.metrics.evaluation import Evaluation, evaluate_sets, known_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
 from ganglion.metrics.neighbours import nearest
-from ganglion.pictures.sheets import Shown, save_image, sheet
+from ganglion.pictures.sheets import ShownChannels, save_image, sheet
 from ganglion.platform.devices import choose_device, reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
@@ -202,7 +202,7 @@ def what_is_done(scan: Scan, wanted: Data) -> list[str]:
 
 
 def neighbour_sheet(
-    real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path, channels: Shown = None
+    real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path, channels: ShownChannels = None
 ) -> NDArray[np.uint8]:
     """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C)."""
     ours, theirs = (extract(images, extractor, cache / "features").features for images in (fake, real))
