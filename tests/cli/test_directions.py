@@ -12,7 +12,7 @@ from ganglion.data.pixels import to_float
 from ganglion.data.prepare import prepare
 from ganglion.latent.directions import METHODS, load_directions
 from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext
-from ganglion.metrics.features import Extractor, Seen, store_set
+from ganglion.metrics.features import Extractor, ExtractorOutput, store_set
 from ganglion.platform.screen import Screen
 
 
@@ -43,11 +43,11 @@ def nearest_mean(need: ExtractorContext, _: str = "") -> Extractor:
     images, labels = to_float(torch.from_numpy(np.array(need.real.images))), torch.from_numpy(need.real.labels)
     means = torch.stack([images[labels == i].mean(0) for i in range(len(need.real.classes))])  # (K, C, H, W)
 
-    def look(seen: torch.Tensor) -> Seen:
+    def embed(seen: torch.Tensor) -> ExtractorOutput:
         apart = (seen[:, None] - means).square().sum((2, 3, 4))  # (N, K)
-        return Seen(seen.flatten(1), (-apart).softmax(1))
+        return ExtractorOutput(seen.flatten(1), (-apart).softmax(1))
 
-    return Extractor("learned", "none", "nearest mean of a class", look, need.device, need.real.classes)
+    return Extractor("learned", "none", "nearest mean of a class", embed, need.device, need.real.classes)
 
 
 def test_a_probe_finds_the_one_direction_between_two_classes(command, digits_run, cache, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -58,7 +58,7 @@ def test_a_probe_finds_the_one_direction_between_two_classes(command, digits_run
     assert done.out.startswith(f"1 directions (probe), strengths {float(found.strengths[0]):.3g}: {out}")
     assert float(found.strengths[0]) > 0.8
     real = store_set(prepare(digits_run.recipe.data, cache, Screen(quiet=True)))
-    look = nearest_mean(ExtractorContext(real, cache, model.device)).look
+    look = nearest_mean(ExtractorContext(real, cache, model.device)).embed
     z = model.latents(200, seed=4)
     toward, away = (look(model.generate(z + far * found.vectors[0])).probabilities[:, 0].mean() for far in (2, -2))
     assert toward > away + 0.1

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import ganglion
 from ganglion.errors import DataError
-from ganglion.latent.inputs import labelled_rows, mask_from_file, picture_from_file, side_by_side
+from ganglion.latent.inputs import mask_from_file, picture_from_file
 
 
 def test_a_picture_is_made_to_fit_as_the_training_images_were(digits_run: ganglion.Run, tmp_path: Path) -> None:
@@ -34,18 +33,3 @@ def test_a_mask_is_white_where_pixels_are_missing(tmp_path: Path) -> None:
     mask = mask_from_file(tmp_path / "mask.png", 16, 16)
     assert mask[:, 9:].all()
     assert not mask[:, :7].any()
-
-
-def test_rows_stand_below_each_other_with_their_words() -> None:
-    images = np.zeros((5, 8, 8, 1), np.uint8)
-    page = labelled_rows([("dim 3", images), ("dim 7", images + 255)], times=2, first_column=60)
-    assert page.shape == (2 + 2 * 18, 60 + 5 * 18, 3)
-    assert page[10, 70].tolist() == [0, 0, 0]
-    assert page[28, 70].tolist() == [255, 255, 255]
-    assert (page[:, :60] < 255).any()
-
-
-def test_pictures_side_by_side_are_large_enough_to_see() -> None:
-    page = side_by_side([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)], ["a", "b"])
-    assert page.shape[0] > 128
-    assert page.shape[2] == 3

@@ -71,7 +71,7 @@ class Means:
         self.fails_at = fails_at
         self.extractor = Extractor("means", key, "mean of each channel", self.embed, torch.device("cpu"))
 
-    def look(self, images: Tensor) -> ExtractorOutput:
+    def embed(self, images: Tensor) -> ExtractorOutput:
         self.asked += 1
         if self.asked == self.fails_at:
             raise RuntimeError("out of memory")

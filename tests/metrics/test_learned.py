@@ -94,16 +94,16 @@ def test_damaged_weights_are_trained_anew(digits: ImageSet, tmp_path: Path) -> N
 def test_with_classes_it_knows_them_without_it_has_no_opinion(digits: ImageSet, tmp_path: Path) -> None:
     with_classes = trained(digits, tmp_path)
     plain = trained(ImageSet("no labels", digits.images, "other"), tmp_path)
-    seen = with_classes.look(floats(digits.images[:3]))
+    seen = with_classes.embed(floats(digits.images[:3]))
     assert seen.features.shape == (3, FEATURES)
     assert seen.probabilities is not None
     assert torch.allclose(seen.probabilities.sum(1), torch.ones(3))
     assert with_classes.classes == digits.classes
-    assert plain.look(floats(digits.images[:3])).probabilities is None
+    assert plain.embed(floats(digits.images[:3])).probabilities is None
 
 
 def test_an_image_is_seen_the_same_whatever_stands_beside_it(digits: ImageSet, tmp_path: Path) -> None:
-    look = trained(digits, tmp_path).look
+    look = trained(digits, tmp_path).embed
     many = floats(digits.images[:40])
     assert torch.allclose(look(many).features[7:8], look(many[7:8]).features, atol=1e-4)
 

@@ -92,11 +92,11 @@ def test_the_inception_is_fetched_once_checked_and_kept(server: tuple[str, Path]
     assert first.hash == again.hash == key
     assert inception_at_hand(tmp_path / "cache", {}) == tmp_path / "cache" / "extractors" / INCEPTION_FILE
     images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
-    seen = first.look(images)
+    seen = first.embed(images)
     assert seen.features[0].tolist() == [0, 128, 255]
     assert seen.probabilities is not None
     assert seen.probabilities.shape == (2, 3)
-    assert first.look(torch.zeros(2, 1, 4, 4)).features[0].tolist() == [128, 128, 128]
+    assert first.embed(torch.zeros(2, 1, 4, 4)).features[0].tolist() == [128, 128, 128]
 
 
 def test_what_is_not_the_file_that_was_promised_is_not_kept(server: tuple[str, Path], tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_any_scripted_network_can_be_used_and_feature_maps_are_averaged(tmp_path
 
 def test_a_network_that_returns_no_features_is_told_what_it_must_return(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must return a tensor \(N, A\) or \(N, A, H, W\)"):
-        torchscript_extractor(scripted(Wrong(), tmp_path / "net.pt"), CPU).look(torch.rand(3, 2, 8, 8))
+        torchscript_extractor(scripted(Wrong(), tmp_path / "net.pt"), CPU).embed(torch.rand(3, 2, 8, 8))
 
 
 def test_a_network_for_other_images_says_which_it_was_shown(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_timm_gets_images_as_its_network_was_trained(tmp_path: Path) -> None:
 
 def test_gray_images_become_colour_images_of_equal_channels(tmp_path: Path) -> None:
     network = Corner()
-    timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network), Hub(tmp_path)).look(torch.zeros(2, 1, 24, 24))
+    timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network)).embed(torch.zeros(2, 1, 24, 24))
     assert network.shown.shape == (2, 3, 24, 24)
 
 

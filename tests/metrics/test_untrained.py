@@ -26,7 +26,7 @@ def blots(n: int, seed: int, blur: float = 1.0) -> torch.Tensor:
 
 @pytest.mark.parametrize(("channels", "size"), [(1, (8, 8)), (3, (32, 32)), (4, (64, 96)), (1, (128, 16))])
 def test_any_channels_and_size_give_finite_features(channels, size):
-    features = random_extractor(channels, CPU).look(torch.rand(3, channels, *size) * 2 - 1).features
+    features = random_extractor(channels, CPU).embed(torch.rand(3, channels, *size) * 2 - 1).features
     assert features.ndim == 2
     assert bool(features.isfinite().all())
 
@@ -42,18 +42,18 @@ def test_it_is_the_same_network_every_time_and_the_global_generator_is_left_alon
 
 def test_its_numbers_are_pinned_so_that_scores_of_different_versions_compare():
     image = torch.linspace(-1, 1, 3 * 16 * 16).view(1, 3, 16, 16)
-    features = random_extractor(3, CPU).look(image).features[0]
+    features = random_extractor(3, CPU).embed(image).features[0]
     assert features[:4].tolist() == pytest.approx([1.2847103, 0.0200227, 0.2037299, 0.0], rel=1e-4, abs=1e-6)
 
 
 def test_the_further_from_the_data_the_larger_the_distance():
-    look = random_extractor(1, CPU).look
+    look = random_extractor(1, CPU).embed
     real = moments(look(blots(600, 0)).features.numpy())
     distances = [frechet_distance(real, moments(look(blots(600, 1, blur)).features.numpy())) for blur in (1, 1.5, 2.5)]
     assert all(b > 1.2 * a for a, b in pairwise(distances))
 
 
-LOOK = pixel_extractor(torch.device("cpu")).look
+LOOK = pixel_extractor(torch.device("cpu")).embed
 
 
 def test_a_feature_is_the_mean_colour_of_an_area():

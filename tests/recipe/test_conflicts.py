@@ -84,7 +84,7 @@ def test_another_family_keeps_the_values_that_it_knows_and_drops_the_others() ->
     assert recipe.generator.family == "resnet"
     assert (recipe.generator.width, recipe.generator.norm) == (24, "batch")  # type: ignore[union-attr]
     rmsprop = resolve("dcgan", {"optimizer.discriminator.kind": "rmsprop"}).optimizer.discriminator
-    assert (rmsprop.algorithm, rmsprop.lr) == ("rmsprop", 2e-4)
+    assert (rmsprop.kind, rmsprop.lr) == ("rmsprop", 2e-4)
 
 
 def test_the_order_of_overrides_does_not_matter() -> None:

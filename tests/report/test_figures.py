@@ -4,7 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ganglion.report.figures import curve_figure, save_figure
+from ganglion.evaluation.curve import curve_figure
+from ganglion.pictures.figures import save_figure
 
 ROWS = [{"step": 10, "kimg": 1.0, "fid": 90.0, "kid": 0.4}, {"step": 20, "kimg": 2.0, "fid": 40.0, "kid": 0.2}]
 FLOOR = {"fid": 3.0, "kid": 0.0}

@@ -11,10 +11,18 @@ import torch
 
 from ganglion.errors import CheckpointError, StorageError
 from ganglion.recipe.resolve import resolve
-from ganglion.runs.checkpoints import find_checkpoint, load_generator, prune, restore, save_checkpoint, steps_saved
-from ganglion.training.players import Players, TrainingProgress, build_players
+from ganglion.runs.checkpoints import (
+    TrainingProgress,
+    find_checkpoint,
+    load_generator,
+    prune,
+    restore,
+    save_checkpoint,
+    steps_saved,
+)
+from ganglion.training.players import Players, build_players
 
-PARTS = ("discriminator", "ema", "generator", "memory", "optimizers")
+PARTS = ("discriminator", "ema", "generator", "optimizers", "running_stats")
 FILES = [f"{part}.safetensors" for part in PARTS]
 
 
@@ -41,6 +49,10 @@ def trained(seed: int = 0) -> Players:
     return both
 
 
+def saved(both: Players):  # type: ignore[no-untyped-def]
+    return both.networks(), both.optimizers()
+
+
 def tensors_of(both: Players) -> dict[str, torch.Tensor]:
     found = dict(both.state())
     for name, optimizer in both.optimizers().items():
@@ -57,34 +69,34 @@ def equal(a: Players, b: Players) -> bool:
 def test_restore_brings_back_every_tensor_and_the_position(tmp_path: Path) -> None:
     before, after = trained(0), players(1)
     assert not equal(before, after)
-    save_checkpoint(tmp_path, before, TrainingProgress(7, 448, 1.5, 7, 3.25))
-    assert restore(tmp_path, after, print) == TrainingProgress(7, 448, 1.5, 7, 3.25)
+    save_checkpoint(tmp_path, *saved(before), TrainingProgress(7, 448, 1.5, 7, 3.25))
+    assert restore(tmp_path, *saved(after), print) == TrainingProgress(7, 448, 1.5, 7, 3.25)
     assert equal(before, after)
 
 
 def test_moments_lie_in_memory_as_their_weights_do(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, trained(), TrainingProgress(1))
+    save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(1))
     after = players(1)
-    restore(tmp_path, after, print)
+    restore(tmp_path, *saved(after), print)
     for optimizer in after.optimizers().values():
         for weight, state in optimizer.state.items():
             assert state["exp_avg"].stride() == weight.stride()
 
 
 def test_there_is_nothing_to_restore_at_first(tmp_path: Path) -> None:
-    assert restore(tmp_path / "none", players(), print) is None
+    assert restore(tmp_path / "none", *saved(players()), print) is None
 
 
 @pytest.mark.parametrize("file", [*FILES, "state.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path: Path, file: str, damage: str) -> None:
     older = trained(0)
-    save_checkpoint(tmp_path, older, TrainingProgress(10))
-    save_checkpoint(tmp_path, trained(1), TrainingProgress(20))
+    save_checkpoint(tmp_path, *saved(older), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained(1)), TrainingProgress(20))
     spoil(tmp_path / "00000020" / file, damage)
     said: list[str] = []
     after = players(2)
-    assert restore(tmp_path, after, said.append) == TrainingProgress(10)
+    assert restore(tmp_path, *saved(after), said.append) == TrainingProgress(10)
     assert equal(older, after)
     assert "00000020" in said[0]
     assert "going back" in said[0]
@@ -102,16 +114,16 @@ def spoil(path: Path, damage: str) -> None:
 
 
 def test_when_every_checkpoint_is_damaged_the_way_out_is_named(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(10))
     spoil(tmp_path / "00000010" / "ema.safetensors", "flip")
     with pytest.raises(CheckpointError, match="--fresh"):
-        restore(tmp_path, players(), lambda text: None)
+        restore(tmp_path, *saved(players()), lambda text: None)
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     both = trained()
     for step in (10, 20, 30, 40):
-        save_checkpoint(tmp_path, both, TrainingProgress(step, best_step=10, best_score=1.0))
+        save_checkpoint(tmp_path, *saved(both), TrainingProgress(step, best_step=10, best_score=1.0))
         prune(tmp_path, keep=2)
     assert steps_saved(tmp_path) == [10, 30, 40]
     assert find_checkpoint(tmp_path, "best").name == "00000010"
@@ -187,7 +199,7 @@ def test_where_all_are_damaged_none_is_deleted(tmp_path: Path) -> None:
 
 
 def test_an_unknown_checkpoint_is_answered_with_those_there_are(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(10))
     with pytest.raises(CheckpointError, match="best, latest, 10"):
         find_checkpoint(tmp_path, "11")
 
@@ -195,7 +207,7 @@ def test_an_unknown_checkpoint_is_answered_with_those_there_are(tmp_path: Path) 
 def test_what_a_killed_process_left_is_swept_away_and_never_taken_for_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / ".writing-abc").mkdir()
     (tmp_path / ".writing-abc" / "ema.safetensors").write_bytes(b"half")
-    save_checkpoint(tmp_path, trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(10))
     assert steps_saved(tmp_path) == [10]
     prune(tmp_path, keep=1)
     assert not (tmp_path / ".writing-abc").exists()
@@ -205,18 +217,18 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_stays_whole(tmp_path: Path)
     """A limit on file size stands in for a full disk: the kernel refuses the write in the same place."""
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     both = trained()
-    save_checkpoint(tmp_path, both, TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(both), TrainingProgress(10))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(StorageError, match="disk is full"):
-            save_checkpoint(tmp_path, both, TrainingProgress(20))
+            save_checkpoint(tmp_path, *saved(both), TrainingProgress(20))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert steps_saved(tmp_path) == [10]
     assert not list(tmp_path.glob(".writing-*"))
     after = players(1)
-    assert restore(tmp_path, after, print) == TrainingProgress(10)
+    assert restore(tmp_path, *saved(after), print) == TrainingProgress(10)
     assert equal(both, after)
 
 
@@ -232,7 +244,7 @@ class Bomb:
 
 @pytest.mark.parametrize("file", [*FILES, "state.json"])
 def test_a_malicious_file_cannot_run_code(tmp_path: Path, file: str) -> None:
-    save_checkpoint(tmp_path / "run", trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path / "run", *saved(trained()), TrainingProgress(10))
     target = tmp_path / "pwned"
     payload = pickle.dumps(Bomb(target))
     pickle.loads(payload)
@@ -240,7 +252,7 @@ def test_a_malicious_file_cannot_run_code(tmp_path: Path, file: str) -> None:
     target.unlink()
     (tmp_path / "run" / "00000010" / file).write_bytes(payload)
     with pytest.raises(CheckpointError):
-        restore(tmp_path / "run", players(), lambda text: None)
+        restore(tmp_path / "run", *saved(players()), lambda text: None)
     assert not target.exists()
 
 
@@ -248,7 +260,7 @@ def test_a_hostile_hash_does_not_help_a_pickle(tmp_path: Path) -> None:
     """Even with state.json rewritten to bless it, a pickle is not a safetensors file and is only refused."""
     import hashlib
 
-    save_checkpoint(tmp_path / "run", trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path / "run", *saved(trained()), TrainingProgress(10))
     folder, target = tmp_path / "run" / "00000010", tmp_path / "pwned"
     payload = pickle.dumps(Bomb(target))
     (folder / "ema.safetensors").write_bytes(payload)
@@ -263,16 +275,16 @@ def test_a_hostile_hash_does_not_help_a_pickle(tmp_path: Path) -> None:
 
 
 def test_saving_over_a_step_of_an_older_life_replaces_it(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, trained(0), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained(0)), TrainingProgress(10))
     newer = trained(1)
-    save_checkpoint(tmp_path, newer, TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(newer), TrainingProgress(10))
     after = players(2)
-    restore(tmp_path, after, print)
+    restore(tmp_path, *saved(after), print)
     assert equal(newer, after)
 
 
 def test_a_checkpoint_of_another_shape_of_network_is_no_silent_success(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, trained(), TrainingProgress(10))
+    save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(10))
     shutil.copy(tmp_path / "00000010" / "ema.safetensors", tmp_path / "00000010" / "generator.safetensors")
     with pytest.raises(CheckpointError):
-        restore(tmp_path, players(), lambda text: None)
+        restore(tmp_path, *saved(players()), lambda text: None)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from multiprocessing.synchronize import FindingEvent
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ def test_the_difference_names_key_and_both_values_and_nothing_else() -> None:
     assert difference(before, before) == []
 
 
-def hold(path: Path, held: FindingEvent, release: FindingEvent) -> None:
+def hold(path: Path, held: Event, release: Event) -> None:
     with locked(path):
         held.set()
         release.wait(30)
@@ -47,7 +47,7 @@ def hold(path: Path, held: FindingEvent, release: FindingEvent) -> None:
 
 def test_a_second_training_in_one_folder_is_refused_until_the_first_ends(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    held, release = context.FindingEvent(), context.FindingEvent()
+    held, release = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path / "run", held, release))
     other.start()
     assert held.wait(30)
@@ -61,7 +61,7 @@ def test_a_second_training_in_one_folder_is_refused_until_the_first_ends(tmp_pat
 
 def test_a_killed_training_leaves_no_lock_behind(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    held, release = context.FindingEvent(), context.FindingEvent()
+    held, release = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path / "run", held, release))
     other.start()
     assert held.wait(30)

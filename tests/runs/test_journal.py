@@ -3,17 +3,13 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganglion.recipe.schema import Training
-from ganglion.runs.journal import LiveDiagnosis, VitalsLog
-from ganglion.training.players import TrainingProgress
+from ganglion.runs.journal import RunJournal
 from ganglion.vitals.records import Record, read_records, status_line
 from made_records import SICK, healthy
 
@@ -27,7 +23,7 @@ def record(step: int, **more: float) -> Record:
 
 
 def written(run: Path, resumed_step: int, *steps: int) -> None:
-    log = VitalsLog(run, resumed_step)
+    log = RunJournal(run, resumed_step, lambda text: None)
     for step in steps:
         log.write(record(step))
     log.close()
@@ -50,7 +46,7 @@ def make_older(run: Path) -> None:
 
 
 def test_what_a_log_writes_is_what_is_read(tmp_path):
-    log = VitalsLog(tmp_path, 0)
+    log = RunJournal(tmp_path, 0, lambda text: None)
     records = [record(step, frechet=1 / 3 * step) for step in (5, 10, 15)]
     for one in records:
         log.write(one)
@@ -59,7 +55,7 @@ def test_what_a_log_writes_is_what_is_read(tmp_path):
 
 
 def test_a_record_is_on_disk_as_one_line_when_write_returns(tmp_path):
-    log = VitalsLog(tmp_path, 0)
+    log = RunJournal(tmp_path, 0, lambda text: None)
     for step in (1, 2):
         log.write(record(step))
         lines = (tmp_path / "vitals.jsonl").read_bytes().split(b"\n")
@@ -106,7 +102,7 @@ def test_a_run_that_has_no_record_reads_as_none(tmp_path):
 def test_tensorboard_reads_the_same_numbers(tmp_path):
     written(tmp_path, 0, 5, 10)
     assert scalars(tmp_path, "loss/loss_d") == [(5, 6.25), (10, 11.25)]
-    assert scalars(tmp_path, "judgement/logit_fake") == [(5, -2.0), (10, -2.0)]
+    assert scalars(tmp_path, "discriminator/logit_fake") == [(5, -2.0), (10, -2.0)]
     assert scalars(tmp_path, "rates/lr_g")[0][1] == pytest.approx(2e-4, rel=1e-6)
 
 
@@ -124,8 +120,8 @@ def test_a_resumed_log_purges_tensorboard_of_the_life_that_was_lost(tmp_path):
 
 
 def test_tensorboard_shows_pictures(tmp_path):
-    log = VitalsLog(tmp_path, 0)
-    log.picture("samples/fixed", np.zeros((8, 12, 3), np.uint8), 5)
+    log = RunJournal(tmp_path, 0, lambda text: None)
+    log.save_sheet("fixed", np.zeros((8, 12, 3), np.uint8), 5)
     log.close()
     (image,) = board(tmp_path).Images("samples/fixed")
     assert (image.step, image.height, image.width) == (5, 8, 12)
@@ -154,22 +150,19 @@ def test_the_time_left_reads_as_a_clock(seconds, shown):
     assert f"  {shown} left  " in status_line(record(1, eta_sec=seconds))
 
 
-PLAIN = Training(kimg=100)
-POSITION = TrainingProgress(step=100, images=90_000, best_score=50.0, lowest_kimg=80.0)
-
-
-def attended(folder: Path, records: list[dict[str, object]]) -> tuple[LiveDiagnosis, list[str]]:
+def attended(folder: Path, records: list[dict[str, object]]) -> tuple[RunJournal, list[str]]:
     said: list[str] = []
-    ward = LiveDiagnosis(folder, 10**9, said.append)
+    journal = RunJournal(folder, 0, said.append)
     for record in records:
-        ward.take(record)
-    ward.close()
-    return ward, said
+        journal.write(record)
+        journal.diagnose(record)
+    journal.close()
+    return journal, said
 
 
 def test_what_is_raised_is_said_and_kept_on_record(tmp_path: Path) -> None:
-    ward, said = attended(tmp_path, SICK["mode-collapse"])
-    assert ward.state == "failing"
+    journal, said = attended(tmp_path, SICK["mode-collapse"])
+    assert journal.verdict.state == "failing"
     assert any("failing: mode-collapse" in text for text in said)
     lines = [json.loads(line) for line in (tmp_path / "findings.jsonl").read_text().splitlines()]
     assert {line["event"] for line in lines} <= {"raised", "cleared"}
@@ -177,74 +170,16 @@ def test_what_is_raised_is_said_and_kept_on_record(tmp_path: Path) -> None:
 
 
 def test_of_a_healthy_run_nothing_is_said(tmp_path: Path) -> None:
-    ward, said = attended(tmp_path, healthy())
-    assert (ward.state, said) == ("healthy", [])
+    journal, said = attended(tmp_path, healthy())
+    assert (journal.verdict.state, said) == ("healthy", [])
     assert (tmp_path / "findings.jsonl").read_text() == ""
 
 
 def test_a_resumed_run_forgets_what_a_lost_life_found(tmp_path: Path) -> None:
     attended(tmp_path, SICK["mode-collapse"])
     (tmp_path / "vitals.jsonl").write_text("".join(json.dumps(record) + "\n" for record in healthy(5)))
-    ward = LiveDiagnosis(tmp_path, 200, lambda text: None)
-    ward.close()
-    assert ward.state in ("unknown", "healthy")
+    journal = RunJournal(tmp_path, 200, lambda text: None)
+    journal.close()
+    assert journal.verdict.state in ("unknown", "healthy")
     lines = (tmp_path / "findings.jsonl").read_text().splitlines()
     assert all(json.loads(line)["step"] <= 200 for line in lines)
-
-
-def test_a_failing_run_stops_where_that_was_asked_for(tmp_path: Path) -> None:
-    ward, _ = attended(tmp_path, SICK["mode-collapse"])
-    assert ward.reason_to_stop(PLAIN, POSITION) is None
-    reason = ward.reason_to_stop(Training(kimg=100, stop_when_failing=True), POSITION)
-    assert reason is not None
-    assert "mode-collapse" in reason
-
-
-def test_a_run_is_done_when_a_third_of_it_brought_no_better_score(tmp_path: Path) -> None:
-    ward, _ = attended(tmp_path, healthy())
-    done = Training(kimg=100, stop_when_done=True)
-    assert ward.reason_to_stop(done, POSITION) is None
-    assert ward.reason_to_stop(done, replace(POSITION, lowest_kimg=60.0)) == "done: no better score for 30 of 90 kimg"
-    assert ward.reason_to_stop(done, replace(POSITION, lowest_kimg=None)) is None
-    assert ward.reason_to_stop(done, replace(POSITION, images=15_000, lowest_kimg=1.0)) is None  # too early to say
-    assert ward.reason_to_stop(PLAIN, replace(POSITION, lowest_kimg=1.0)) is None
-
-
-def stops(folder: Path, scores: Iterable[float], resumed: bool = False) -> list[bool]:
-    """Whether a run with `stop_when_done` would stop after each of its snapshots, one every 5 kimg."""
-    ward, _ = attended(folder, healthy())
-    position, found = TrainingProgress(), []
-    for number, score in enumerate(scores, start=1):
-        position.step, position.images = 100 * number, 5000 * number
-        position.keep_best(score)
-        if resumed:  # as a checkpoint stores it
-            position = TrainingProgress(**json.loads(json.dumps(asdict(position))))
-        found.append(ward.reason_to_stop(Training(kimg=1000, stop_when_done=True), position) is not None)
-    return found
-
-
-def plateau(seed: int) -> list[float]:
-    """Scores that fall for 10 snapshots and then only vary by their noise of 1 %, as of one generator."""
-    noise = random.Random(seed)
-    return [50 * max(1.0, 3 - 0.2 * i) * (1 + 0.01 * noise.uniform(-1, 1)) for i in range(60)]
-
-
-@pytest.mark.parametrize("gain", [0.02, 0.029])
-def test_a_run_whose_score_falls_steadily_goes_on_though_each_gain_is_within_the_noise(
-    tmp_path: Path, gain: float
-) -> None:
-    assert not any(stops(tmp_path, [100 * (1 - gain) ** i for i in range(60)]))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_run_whose_score_only_varies_by_its_noise_stops(tmp_path: Path, seed: int) -> None:
-    found = stops(tmp_path, plateau(seed))
-    assert not any(found[:10])
-    assert all(found[20:])
-
-
-@pytest.mark.parametrize("scores", [plateau(0), [100 * 0.98**i for i in range(30)] + [55.0] * 30])
-def test_a_resumed_run_stops_where_the_uninterrupted_one_does(tmp_path: Path, scores: list[float]) -> None:
-    once = stops(tmp_path, scores)
-    assert any(once)
-    assert stops(tmp_path, scores, resumed=True) == once

@@ -1,10 +1,17 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganglion.doctor.examine import examine
+from ganglion.doctor.verdict import Verdict
 from ganglion.recipe.parts import Optimizers
 from ganglion.recipe.resolve import resolve
-from ganglion.training.budget import SCHEDULES, Budget, lr_scale, steps_for
+from ganglion.recipe.schema import Training
+from ganglion.runs.checkpoints import TrainingProgress
+from ganglion.training.budget import SCHEDULES, Budget, lr_scale, reason_to_stop, steps_for
+from made_records import SICK, healthy
 
 
 @pytest.mark.parametrize(
@@ -70,3 +77,31 @@ def test_without_a_warm_up_the_first_step_has_the_full_rate():
 
 def test_warm_up_and_schedule_multiply():
     assert lr_scale(Optimizers(warmup_kimg=2, schedule="linear"), 0.25, 1000) == 0.5 * 0.75
+
+
+PLAIN = Training(kimg=100)
+PROGRESS = TrainingProgress(step=100, images=90_000, best_score=50.0, lowest_kimg=80.0)
+
+
+def verdict_on(records: list[dict[str, object]]) -> Verdict:
+    return examine(records)
+
+
+def test_a_failing_run_stops_where_that_was_asked_for() -> None:
+    verdict = verdict_on(SICK["mode-collapse"])
+    assert reason_to_stop(PLAIN, PROGRESS, verdict) is None
+    reason = reason_to_stop(Training(kimg=100, stop_when_failing=True), PROGRESS, verdict)
+    assert reason is not None
+    assert "mode-collapse" in reason
+
+
+def test_a_run_is_done_when_a_third_of_it_brought_no_better_score() -> None:
+    verdict = verdict_on(healthy())
+    done = Training(kimg=100, stop_when_done=True)
+    assert reason_to_stop(done, PROGRESS, verdict) is None
+    assert (
+        reason_to_stop(done, replace(PROGRESS, lowest_kimg=60.0), verdict) == "done: no better score for 30 of 90 kimg"
+    )
+    assert reason_to_stop(done, replace(PROGRESS, lowest_kimg=None), verdict) is None
+    assert reason_to_stop(done, replace(PROGRESS, images=15_000, lowest_kimg=1.0), verdict) is None  # too early to say
+    assert reason_to_stop(PLAIN, replace(PROGRESS, lowest_kimg=1.0), verdict) is None

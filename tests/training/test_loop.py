@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,16 +15,18 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ganglion.data.batches import Batch
+from ganglion.doctor.verdict import Verdict
 from ganglion.networks.initialise import initialise
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
-from ganglion.runs.checkpoints import restore, save_checkpoint
+from ganglion.runs.checkpoints import TrainingProgress, restore, save_checkpoint
 from ganglion.streams import Purpose, stream
-from ganglion.training.loop import RunOutputs, train_loop
-from ganglion.training.outputs import LastStep
-from ganglion.training.players import Players, TrainingProgress, assemble, build_players
+from ganglion.training.loop import train_loop
+from ganglion.training.outputs import RunOutputs
+from ganglion.training.players import Players, assemble, build_players
+from ganglion.vitals.probe import LabelledImages, ReferenceSet
 from gaussian_mixtures import PLANES, PlaneBatches, PlaneGenerator, plane_discriminator
 
 
@@ -183,7 +186,7 @@ def test_what_is_pulled_towards_is_the_mean_of_a_players_weights_over_all_steps(
     run(settings, players)
     for name, lives in seen.items():
         assert len(lives) == 7
-        for mean, *values in zip(weights(players.memory.history[name]), *lives, strict=True):
+        for mean, *values in zip(weights(players.running_stats.mean_weights[name]), *lives, strict=True):
             assert torch.allclose(mean, torch.stack(values).mean(0), atol=1e-6)
 
 
@@ -215,8 +218,8 @@ def test_clipped_weights_are_within_the_bound_after_every_step_of_d() -> None:
 def test_a_player_with_too_large_a_lead_waits_and_the_other_learns(separation: float, moved: str) -> None:
     settings = recipe(balance__pause_above_auc=0.9, training__steps=1)
     players = players_for(settings)
-    players.memory.updates += 1000
-    players.memory.means[2] = separation
+    players.running_stats.updates += 1000
+    players.running_stats.means[2] = separation
     before = {"g": weights(players.generator), "d": weights(players.discriminator)}
     run(settings, players)
     assert equal(before["g"], weights(players.generator)) == (moved != "g")
@@ -281,7 +284,9 @@ def test_historical_averaging_is_in_both_losses_and_holds_both_players(tmp_path:
         players = players_for(settings)
         first = {name: weights(network) for name, network in players.networks().items()}
         (record,) = records_of(settings, tmp_path, players)
-        assert [record.get("loss_g_history", 0) > 0, record.get("loss_d_history", 0) > 0] == [weight > 0] * 2
+        assert [record.get("loss_g_historical_averaging", 0) > 0, record.get("loss_d_historical_averaging", 0) > 0] == [
+            weight > 0
+        ] * 2
         far[weight] = {
             name: sum(float((a - b).square().sum()) for a, b in zip(first[name], weights(network), strict=True))
             for name, network in players.networks().items()
@@ -329,36 +334,62 @@ def test_feature_matching_alone_teaches_g() -> None:
 def test_a_run_that_was_saved_and_restored_ends_with_the_same_bits(algorithm: str, tmp_path: Path) -> None:
     """With all that is remembered from step to step: running means, history, a lead that may stall."""
     settings = recipe(
-        optimizer__generator={"algorithm": algorithm, "lr": 1e-3}, optimizer__discriminator={"algorithm": algorithm},
+        optimizer__generator={"kind": algorithm, "lr": 1e-3}, optimizer__discriminator={"kind": algorithm},
         objective__historical_averaging_weight=0.1, objective__penalties=[{"kind": "lecam", "weight": 0.1}], balance__d_steps=2,
         balance__pause_above_auc=0.95, objective__instance_noise={"std": 0.1, "decay_kimg": 1},
         training__steps=8,
     )  # fmt: skip
     whole, _, _ = run(settings)
     first, position, _ = run(resolve(settings, {"training.steps": 5}))
-    save_checkpoint(tmp_path, first, position)
+    save_checkpoint(tmp_path, *saved(first), position)
     second = players_for(settings)
-    found = restore(tmp_path, second, lambda _: None)
+    found = restore(tmp_path, *saved(second), lambda _: None)
     assert found is not None
     run(settings, second, found)
-    for name in ("generator", "discriminator", "ema", "memory"):
+    for name in ("generator", "discriminator", "ema", "running_stats"):
         a, b = whole.networks()[name].state_dict(), second.networks()[name].state_dict()
         assert all(torch.equal(a[key], b[key]) for key in a), name
 
 
+def saved(both: Players):  # type: ignore[no-untyped-def]
+    return both.networks(), both.optimizers()
+
+
 class Ear:
-    """A desk that only listens; points in the plane have no pictures and need no doctor."""
+    """Outputs that keep the records; points in the plane have no pictures and need no doctor."""
 
     def __init__(self, folder: Path) -> None:
         self.records: list[dict[str, Any]] = []
-        self.desk = RunOutputs(
-            SimpleNamespace(checkpoints=folder), SimpleNamespace(write=self.records.append),
-            SimpleNamespace(take=lambda record: None, reason_to_stop=lambda training, position: None, state="healthy"),
-            self.examine, SimpleNamespace(take=lambda ema, step: 1.0), lambda fraction, line: None,
+        verdict = Verdict("healthy")
+        journal = SimpleNamespace(write=self.records.append, diagnose=lambda record: verdict, verdict=verdict)
+        self.outputs = RunOutputs(
+            SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), SimpleNamespace(take=lambda ema, step: 1.0),
+            lambda fraction, line: None,
         )  # type: ignore[arg-type]  # fmt: skip
 
-    def examine(self, _players: Players, last: LastStep, _separated: float | None) -> dict[str, Any]:
-        return {"reach": float(torch.cat([last.real, last.drawn]).abs().max())}
+
+class ImagesOnly:
+    """A probe that sees the images of the last step and cannot ask D."""
+
+    generator = discriminator = nn.Identity()
+
+    def inspecting(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def reference(self) -> ReferenceSet:
+        return ReferenceSet(LabelledImages(NOISE))
+
+    def samples(self, shifted: bool = False) -> LabelledImages:
+        return LabelledImages(NOISE.roll(1, 0) if shifted else NOISE)
+
+    def regenerate(self, inputs: tuple[Any, ...]) -> None:
+        return None
+
+    def discriminate(self, images: LabelledImages) -> None:
+        return None
+
+
+NOISE = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def records_of(
@@ -366,7 +397,9 @@ def records_of(
 ) -> list[dict[str, Any]]:
     ear = Ear(folder)
     fabric, batches = Fabric(accelerator="cpu", devices=1), batches or PlaneBatches(PLANES["ring8"], 0)
-    train_loop(fabric, settings, batches, players or players_for(settings), TrainingProgress(), ear.desk, Interrupt())
+    train_loop(
+        fabric, settings, batches, players or players_for(settings), TrainingProgress(), ear.outputs, Interrupt()
+    )
     return ear.records
 
 
@@ -403,7 +436,7 @@ def test_under_ada_the_strength_moves_with_the_images_and_is_on_record(
     players = build_players(settings, torch.device("cpu"))
     (record,) = records_of(settings, tmp_path, players, Noise())
     assert record["augment_strength"] == pytest.approx(strength, abs=1e-5)  # 6 batches of 8 images, of 80
-    assert float(players.memory.strength) == pytest.approx(strength, abs=1e-5)
+    assert float(players.running_stats.strength) == pytest.approx(strength, abs=1e-5)
 
 
 def test_what_is_examined_of_a_step_is_before_augmentation_which_leaves_the_range(tmp_path: Path) -> None:
@@ -412,11 +445,11 @@ def test_what_is_examined_of_a_step_is_before_augmentation_which_leaves_the_rang
         discriminator__width=4, training__steps=1,
     )  # fmt: skip
     players, seen = build_players(settings, torch.device("cpu")), []
-    players.memory.strength += 1
+    players.running_stats.strength += 1
     players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     (record,) = records_of(settings, tmp_path, players, Noise())
     assert float(seen[0].abs().max()) > 1.5
-    assert record["reach"] <= 1
+    assert max(abs(value) for key in ("range_real", "range_fake") for value in record[key][:2]) <= 1
 
 
 def test_the_parts_of_a_loss_with_a_lazy_penalty_are_those_of_all_steps(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from torch import nn
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Ema
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.training.players import (
     OPTIMIZERS,
     Players,
-    TrainingProgress,
     build_players,
     decay,
     ema_of,
@@ -199,10 +199,10 @@ def test_the_average_begins_as_the_generator_frozen_and_in_eval_mode(players):
     assert not any(p.requires_grad for p in players.ema.parameters())
 
 
-def test_the_state_names_every_tensor_of_networks_and_memory_once(players):
+def test_the_state_names_every_tensor_of_networks_and_running_stats_once(players):
     names = [name for name, _ in players.state()]
     assert len(names) == len(set(names)) == sum(len(n.state_dict()) for n in players.networks().values())
-    assert {name.partition(".")[0] for name in names} == {"generator", "ema", "discriminator", "memory"}
+    assert {name.partition(".")[0] for name in names} == {"generator", "ema", "discriminator", "running_stats"}
 
 
 def test_an_adam_step_is_that_of_the_papers_formula(players):
@@ -224,15 +224,15 @@ def stepped_by_hand(algorithm: str, weight: torch.Tensor, slope: torch.Tensor) -
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "more"), [("adam", {}), ("adamw", {"weight_decay": 0.2}), ("rmsprop", {"decay": 0.9})]
+    ("kind", "more"), [("adam", {}), ("adamw", {"weight_decay": 0.2}), ("rmsprop", {"decay": 0.9})]
 )
-def test_the_first_step_of_each_optimiser_is_that_of_its_formula(algorithm, more):
+def test_the_first_step_of_each_optimiser_is_that_of_its_formula(kind, more):
     settings = resolve(
-        "dcgan", {"optimizer.generator": {"algorithm": algorithm, "lr": 0.1, **more}}
+        "dcgan", {"optimizer.generator": {"kind": kind, "lr": 0.1, **more}}
     ).optimizer.generator
     weight, slope = nn.Parameter(torch.tensor([2.0, -1.0, 0.5])), torch.tensor([3.0, 0.01, -0.2])
-    expected, weight.grad = stepped_by_hand(algorithm, weight.detach().clone(), slope), slope
-    OPTIMIZERS[algorithm]([weight], settings).step()
+    expected, weight.grad = stepped_by_hand(kind, weight.detach().clone(), slope), slope
+    OPTIMIZERS[kind]([weight], settings).step()
     assert torch.allclose(weight.detach(), expected, atol=1e-5)
 
 

@@ -8,14 +8,14 @@ from ganglion.errors import RecipeError
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request
 from ganglion.recipe.schema import Recipe
-from ganglion.training.prepare import resolve_auto
+from ganglion.training.prepare import prepare_run
 from ganglion.training.train import train
 
 
 def settled(cache: Path, **asked: object) -> tuple[Recipe, list[str]]:
     words: Request = {"size": 16, **asked}  # type: ignore[typeddict-item]
-    recipe, _, reasons = resolve_auto("digits", words, cache, "cpu", Screen(quiet=True))
-    return recipe, reasons
+    prepared = prepare_run("digits", words, Screen(quiet=True), "cpu", 1, cache)
+    return prepared.recipe, prepared.reasons
 
 
 def test_1797_digits_get_the_recipe_for_few_images_with_reasons(cache: Path) -> None:

@@ -28,7 +28,7 @@ def test_running_means_begin_as_plain_means_and_then_forget() -> None:
     settings = recipe()
     found, values = memory(settings), np.random.default_rng(0).normal(size=(200, 4))
     for row in values:
-        found.observe(torch.tensor(row), settings, 64)
+        found.update(torch.tensor(row), settings, 64)
         if found.updates == 4:
             assert found.means.tolist() == pytest.approx(values[:4].mean(0).tolist(), abs=1e-5)
     by_hand = np.zeros(4)
@@ -47,9 +47,9 @@ def test_the_player_whose_lead_is_too_large_waits(
 ) -> None:
     settings = recipe(balance__pause_above_auc=stall)
     found = memory(settings)
-    assert found.waiting(settings.balance) == (False, False)  # nothing is known yet
-    found.observe(torch.tensor([0.0, 0.0, separation, 0.0]), settings, 64)
-    assert found.waiting(Balance(pause_above_auc=stall)) == waiting
+    assert found.paused(settings.balance) == (False, False)  # nothing is known yet
+    found.update(torch.tensor([0.0, 0.0, separation, 0.0]), settings, 64)
+    assert found.paused(Balance(pause_above_auc=stall)) == waiting
 
 
 @pytest.mark.parametrize(("stall", "number"), [(None, 11), (0.9, 7)])
@@ -66,7 +66,7 @@ def test_the_strength_moves_under_ada_alone() -> None:
     for kind, expected in (("ada", 0.002), ("diffaugment", 0.0), ("none", 0.0)):
         settings = recipe(augment__kind=kind)
         found = memory(settings)
-        found.observe(sure, settings, 1000)
+        found.update(sure, settings, 1000)
         assert float(found.strength) == pytest.approx(expected)  # 1,000 of 500,000 images
 
 
@@ -78,24 +78,24 @@ def test_history_is_the_mean_of_all_weights_so_far_the_first_included() -> None:
         with torch.no_grad():
             network.weight += step
         seen.append(network.weight.detach().clone())
-        found.remember("generator", network, step)
+        found.update_mean_weights("generator", network, step)
     mean = torch.stack(seen).mean(0)
-    assert torch.allclose(found.history["generator"].weight, mean, atol=1e-6)
-    pulled = found.pull(0.5, "generator", network)["history"]
+    assert torch.allclose(found.mean_weights["generator"].weight, mean, atol=1e-6)
+    pulled = found.historical_averaging(0.5, "generator", network)["historical_averaging"]
     assert pulled.item() == pytest.approx(0.5 * float((network.weight - mean).detach().square().sum()), rel=1e-5)
 
 
 def test_without_history_nothing_is_kept_or_added() -> None:
     found = memory(recipe())
-    found.remember("generator", nn.Linear(2, 1), 1)
-    assert len(found.history) == 0
-    assert found.pull(0.0, "generator", nn.Linear(2, 1)) == {}
+    found.update_mean_weights("generator", nn.Linear(2, 1), 1)
+    assert len(found.mean_weights) == 0
+    assert found.historical_averaging(0.0, "generator", nn.Linear(2, 1)) == {}
 
 
 def test_all_of_it_comes_back_from_a_checkpoint() -> None:
     settings = recipe(objective__historical_averaging_weight=1.0, augment__kind="ada")
     found, other = memory(settings), memory(settings)
-    found.observe(torch.tensor([1.0, 2.0, 0.9, 1.0]), settings, 1000)
+    found.update(torch.tensor([1.0, 2.0, 0.9, 1.0]), settings, 1000)
     other.load_state_dict(found.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), other.state_dict().values(), strict=True))
     assert {"means", "updates", "left_out", "strength"} < set(found.state_dict())

@@ -1,70 +1,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ganglion.vitals.probe import (
-    DiscriminatorOutput,
-    LabelledImages,
-    ReferenceSet,
-    Step,
-    counting_dead_units,
-    differs_by_mode,
-    examine,
-    in_batches_of,
-    in_eval_mode,
-    sample_statistics,
-)
-
-
-def test_every_module_gets_its_own_mode_back() -> None:
-    net = nn.Sequential(nn.BatchNorm2d(2), nn.Sequential(nn.Dropout(0.5), nn.Conv2d(2, 2, 1)))
-    net[1][0].eval()
-    before = [module.training for module in net.modules()]
-    with in_eval_mode(net):
-        assert not any(module.training for module in net.modules())
-        net(torch.rand(3, 2, 4, 4))
-    assert [module.training for module in net.modules()] == before
-    assert float(net[0].running_mean.abs().sum()) == 0
-
-
-def test_modes_come_back_after_an_error_too() -> None:
-    net = nn.Linear(2, 2)
-    try:
-        with in_eval_mode(net):
-            raise KeyError
-    except KeyError:
-        assert net.training
-
-
-def test_only_norms_with_statistics_and_dropout_differ_by_mode() -> None:
-    assert differs_by_mode(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
-    assert differs_by_mode(nn.Dropout())
-    assert not differs_by_mode(nn.Sequential(nn.Conv2d(2, 2, 1), nn.GroupNorm(1, 2), nn.ReLU()))
-
-
-def test_units_that_say_the_same_to_every_image_are_dead() -> None:
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 6), nn.LeakyReLU(0.2))
-    with torch.no_grad():
-        net[0].bias[:3] = -100  # three of four feature maps are never above zero
-        net[3].weight[0] = 0
-    with counting_dead_units(net) as units:
-        net(torch.rand(8, 1, 8, 8))
-    assert units.share() == 4 / 10
-
-
-def test_nothing_stays_behind_and_a_network_without_activations_is_not_judged() -> None:
-    net = nn.Sequential(nn.Linear(3, 3))
-    with counting_dead_units(net) as units:
-        net(torch.rand(2, 3))
-    assert units.share() is None
-    live = nn.Sequential(nn.Linear(3, 3), nn.SiLU())
-    with counting_dead_units(live):
-        assert len(live[1]._forward_hooks) == 1
-    assert len(live[1]._forward_hooks) == 0
+from ganglion.objectives.losses import DiscriminatorOutput
+from ganglion.vitals.probe import LabelledImages, LastStep, ReferenceSet, measure, sample_statistics
 
 
 def squares(n: int, seed: int, low: int = 2, high: int = 9) -> Tensor:
@@ -83,16 +29,38 @@ def brightness(shown: LabelledImages) -> DiscriminatorOutput:
 
 
 REALS = squares(64, 0)
+Judge = Callable[[LabelledImages], DiscriminatorOutput]
 
 
-def seen(samples: Tensor, reference: ReferenceSet | None = None, **more: object) -> dict[str, float]:
-    found = examine(
-        reference or ReferenceSet(LabelledImages(REALS)),
-        LabelledImages(samples),
-        samples.roll(1, 0),
-        None,
-        **{"judge": None, **more},
-    )  # type: ignore[arg-type]
+class Drawn:
+    """A generator of given samples, and a D that is a function; in eval mode it draws `again` for any latents."""
+
+    def __init__(self, samples: Tensor, reference: ReferenceSet, judge: Judge | None, again: Tensor | None) -> None:
+        self._samples, self._reference, self._judge, self._again = samples, reference, judge, again
+        self.generator: nn.Module = nn.Identity() if again is None else nn.Dropout()
+        self.discriminator = nn.Identity()
+
+    def inspecting(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def reference(self) -> ReferenceSet:
+        return self._reference
+
+    def samples(self, shifted: bool = False) -> LabelledImages:
+        return LabelledImages(self._samples.roll(1, 0) if shifted else self._samples)
+
+    def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
+        return self._again
+
+    def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
+        return None if self._judge is None else self._judge(images)
+
+
+def seen(
+    samples: Tensor, reference: ReferenceSet | None = None, judge: Judge | None = None, d_auc: float | None = None,
+    last: LastStep = LastStep(None, None, None, ()), again: Tensor | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    found = measure(Drawn(samples, reference or ReferenceSet(LabelledImages(REALS)), judge, again), last, d_auc)
     json.dumps(found, allow_nan=False)
     return found
 
@@ -170,21 +138,30 @@ def test_a_shortcut_through_the_border_is_lost_with_the_border() -> None:
     def darker_is_real(shown: LabelledImages) -> DiscriminatorOutput:
         return DiscriminatorOutput(-shown.images[:, 0, 0, 0], None)
 
-    found = seen(framed, brighter, judge=darker_is_real, separated=1.0)
+    found = seen(framed, brighter, judge=darker_is_real, d_auc=1.0)
     assert found["separation_eval"] == 1
     assert found["separation_framed"] == 0.5
-    assert "separation_eval" not in seen(framed, brighter, judge=darker_is_real, separated=0.7)
+    assert "separation_eval" not in seen(framed, brighter, judge=darker_is_real, d_auc=0.7)
 
 
 def test_the_last_step_gives_ranges_and_the_difference_of_modes() -> None:
-    reference, samples = ReferenceSet(LabelledImages(REALS)), squares(64, 1)
-    step = Step(127.5 * (REALS + 1), samples, samples, samples.roll(1, 0))
-    found = examine(reference, LabelledImages(samples), samples, step, None)
+    samples = squares(64, 1)
+    step = LastStep(127.5 * (REALS + 1), samples, samples, ())
+    found = seen(samples, last=step, again=samples.roll(1, 0))
     assert found["range_real"][:2] == pytest.approx([0, 127.5 * 2], abs=13)
     assert found["range_fake"][:2] == pytest.approx([-1, 1], abs=0.1)
     assert found["train_eval"] == pytest.approx(1, abs=0.15)
-    same = Step(REALS, samples, samples, samples)
-    assert examine(reference, LabelledImages(samples), samples, same, None)["train_eval"] == 0
+    assert seen(samples, last=step, again=samples)["train_eval"] == 0
+    assert "train_eval" not in seen(samples, last=step)
+
+
+def test_nothing_is_measured_before_there_are_reals_to_compare_with() -> None:
+    class Unready(Drawn):
+        def reference(self) -> None:  # type: ignore[override]
+            return None
+
+    unready = Unready(REALS, ReferenceSet(LabelledImages(REALS)), brightness, None)
+    assert measure(unready, LastStep(REALS, REALS, REALS, ())) == {}
 
 
 def test_what_cannot_be_seen_has_no_key() -> None:

@@ -14,7 +14,7 @@ def test_one_reading_has_losses_by_part_judgement_gradients_and_updates() -> Non
     stats = StepStats(g, d)
     stats.begin(1, look=1)
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 1.5])
-    stats.judged(real, fake)
+    stats.logits_seen(real, fake)
     stats.losses("d", {"adversarial": torch.tensor(0.5), "r1": torch.tensor(0.25)}, torch.tensor(0.75))
     d(torch.ones(3, 2)).sum().backward()
     stats.d.after_backward()
@@ -43,7 +43,7 @@ def test_what_is_not_finite_has_no_key_and_the_first_of_it_is_named() -> None:
     for step, loss in enumerate([1.0, float("inf"), float("nan")], start=5):
         stats.begin(step, 1)
         stats.losses("g", {}, torch.tensor(loss))
-        stats.judged(torch.tensor([loss]), torch.tensor([0.0]))
+        stats.logits_seen(torch.tensor([loss]), torch.tensor([0.0]))
     found = stats.read()
     assert found["non_finite"] == {"step": 6, "tensor": "loss of the generator"}
     assert "loss_g" not in found

@@ -132,13 +132,13 @@ def test_an_error_inside_ends_the_watching_is_told_once_and_not_the_training(whe
             raise RuntimeError("a fault of ours")
 
         if where == "forward of G":
-            monitor._examiner.keep_latents = broken  # type: ignore[method-assign]
+            monitor._probe.keep_latents = broken  # type: ignore[method-assign]
         elif where == "forward of D":
             monitor._calls = type("Full", (list,), {"append": broken})()
         elif where == "step":
             monitor._stats.g.after_backward = broken  # type: ignore[method-assign]
         else:
-            monitor._examiner.examine = broken  # type: ignore[method-assign]
+            monitor._probe.samples = broken  # type: ignore[method-assign]
         monitors.append(monitor)
 
     _, seen = run(tutorial, attach)
