@@ -228,7 +228,8 @@ SICK = [
          "--set optimizer.discriminator.lr=0.2", about="a thousand times the usual rates"),
     Case("learning-rate-too-low", ("learning-rate-too-low",), f"--recipe dcgan {QUICK} --set optimizer.generator.lr=1e-7 "
          "--set optimizer.discriminator.lr=1e-7", about="a two-thousandth of the usual rates"),
-    Case("stalled", ("stalled", "discriminator-wins"), f"--recipe dcgan {LONG} --set objective.historical_averaging_weight=1000",
+    Case("stalled", ("stalled", "discriminator-wins"),
+         f"--recipe dcgan {LONG} --set objective.historical_averaging_weight=1000",
          about="historical averaging so strong that nobody can leave the past"),
     Case("optimizer-crosstalk", ("optimizer-crosstalk",), loop=of(Fault(one_optimizer=True)),
          about="G's optimiser was given the weights of both networks"),

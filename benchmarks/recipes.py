@@ -33,7 +33,8 @@ NARROW: dict[str, object] = {"generator.width": 32, "discriminator.width": 32}
 NARROWER: dict[str, object] = {"generator.width": 16, "discriminator.width": 16, "training.batch": 16}
 R3GAN_SMALL: dict[str, object] = {
     **NARROWER, "generator.blocks": 1, "discriminator.blocks": 1,
-    "objective.penalties": [{"kind": "r1", "weight": 1.0, "interval_updates": 4}, {"kind": "r2", "weight": 1.0, "interval_updates": 4}],
+    "objective.penalties": [
+        {"kind": "r1", "weight": 1.0, "interval_updates": 4}, {"kind": "r2", "weight": 1.0, "interval_updates": 4}],
 }  # fmt: skip
 SMALL_CNN: dict[str, object] = {
     "generator.family": "dcgan", "generator.width": 24, "discriminator.family": "dcgan", "discriminator.width": 24,

@@ -158,9 +158,9 @@ def biased() -> Extractor:
 
     def embed(images: torch.Tensor) -> ExtractorOutput:
         sums = images.add(1).mul(127.5).round().sum((1, 2, 3))
-        return ExtractorOutput(plain.look(images).features + (sums % 2 == 0)[:, None], None)
+        return ExtractorOutput(plain.embed(images).features + (sums % 2 == 0)[:, None], None)
 
-    return replace(plain, hash="biased", look=look, trained_on=even)
+    return replace(plain, hash="biased", embed=embed, trained_on=even)
 
 
 def unseen_blots(n: int, seed: int) -> ImageSet:

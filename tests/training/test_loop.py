@@ -234,7 +234,7 @@ def penalised(settings: Recipe, players: Players, position: TrainingProgress | N
     """For each update that D makes, whether its loss held the penalty, which looks at D once more; D waits as WAITS says."""
     looks, found, first = [0], [], position.step if position else 0
     waits = iter(WAITS[first:])
-    players.memory.waiting = lambda balance: (next(waits), False)  # type: ignore[method-assign]
+    players.running_stats.waiting = lambda balance: (next(waits), False)  # type: ignore[method-assign]
 
     def judged() -> None:
         looks[0] += 1
@@ -382,10 +382,10 @@ class ImagesOnly:
     def samples(self, shifted: bool = False) -> LabelledImages:
         return LabelledImages(NOISE.roll(1, 0) if shifted else NOISE)
 
-    def regenerate(self, inputs: tuple[Any, ...]) -> None:
+    def regenerate(self, _inputs: tuple[Any, ...]) -> None:
         return None
 
-    def discriminate(self, images: LabelledImages) -> None:
+    def discriminate(self, _images: LabelledImages) -> None:
         return None
 
 

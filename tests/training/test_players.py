@@ -227,9 +227,7 @@ def stepped_by_hand(algorithm: str, weight: torch.Tensor, slope: torch.Tensor) -
     ("kind", "more"), [("adam", {}), ("adamw", {"weight_decay": 0.2}), ("rmsprop", {"decay": 0.9})]
 )
 def test_the_first_step_of_each_optimiser_is_that_of_its_formula(kind, more):
-    settings = resolve(
-        "dcgan", {"optimizer.generator": {"kind": kind, "lr": 0.1, **more}}
-    ).optimizer.generator
+    settings = resolve("dcgan", {"optimizer.generator": {"kind": kind, "lr": 0.1, **more}}).optimizer.generator
     weight, slope = nn.Parameter(torch.tensor([2.0, -1.0, 0.5])), torch.tensor([3.0, 0.01, -0.2])
     expected, weight.grad = stepped_by_hand(kind, weight.detach().clone(), slope), slope
     OPTIMIZERS[kind]([weight], settings).step()

@@ -36,7 +36,8 @@ main()
 STEPS = 25
 
 WHAT_IS_REMEMBERED = {
-    "augment.kind": "ada", "objective.historical_averaging_weight": 0.01, "objective.penalties": '[{"kind": "lecam", "weight": 0.1, "interval_updates": 2}]',
+    "augment.kind": "ada", "objective.historical_averaging_weight": 0.01,
+    "objective.penalties": '[{"kind": "lecam", "weight": 0.1, "interval_updates": 2}]',
     "generator.norm": "virtual-batch", "discriminator.minibatch": "stddev", "objective.instance_noise.std": 0.1,
     "balance.pause_above_auc": 0.95, "balance.g_steps": 2,
 }  # fmt: skip

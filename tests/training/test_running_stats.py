@@ -57,8 +57,8 @@ def test_only_the_updates_that_d_makes_are_numbered(stall: float | None, number:
     settings = recipe(balance__pause_above_auc=stall, balance__d_steps=2)
     found = memory(settings)
     if stall is not None:
-        found.left_out += 4
-    assert found.update_of_d(settings.balance, step=5, turn=1) == number
+        found.skipped_updates += 4
+    assert found.d_update_number(settings.balance, step=5, turn=1) == number
 
 
 def test_the_strength_moves_under_ada_alone() -> None:
@@ -98,4 +98,4 @@ def test_all_of_it_comes_back_from_a_checkpoint() -> None:
     found.update(torch.tensor([1.0, 2.0, 0.9, 1.0]), settings, 1000)
     other.load_state_dict(found.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(found.state_dict().values(), other.state_dict().values(), strict=True))
-    assert {"means", "updates", "left_out", "strength"} < set(found.state_dict())
+    assert {"means", "updates", "skipped_updates", "strength"} < set(found.state_dict())

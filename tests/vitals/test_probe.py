@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.losses import DiscriminatorOutput
-from ganglion.vitals.probe import LabelledImages, LastStep, ReferenceSet, measure, sample_statistics
+from ganglion.vitals.probe import LabelledImages, LastStep, ReferenceSet, in_batches_of, measure, sample_statistics
 
 
 def squares(n: int, seed: int, low: int = 2, high: int = 9) -> Tensor:
@@ -32,6 +32,9 @@ REALS = squares(64, 0)
 Judge = Callable[[LabelledImages], DiscriminatorOutput]
 
 
+UNSEEN = LastStep(None, None, None, ())
+
+
 class Drawn:
     """A generator of given samples, and a D that is a function; in eval mode it draws `again` for any latents."""
 
@@ -49,7 +52,7 @@ class Drawn:
     def samples(self, shifted: bool = False) -> LabelledImages:
         return LabelledImages(self._samples.roll(1, 0) if shifted else self._samples)
 
-    def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
+    def regenerate(self, _inputs: tuple[Any, ...]) -> Tensor | None:
         return self._again
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
@@ -58,7 +61,7 @@ class Drawn:
 
 def seen(
     samples: Tensor, reference: ReferenceSet | None = None, judge: Judge | None = None, d_auc: float | None = None,
-    last: LastStep = LastStep(None, None, None, ()), again: Tensor | None = None,
+    last: LastStep = UNSEEN, again: Tensor | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     found = measure(Drawn(samples, reference or ReferenceSet(LabelledImages(REALS)), judge, again), last, d_auc)
     json.dumps(found, allow_nan=False)
@@ -126,8 +129,9 @@ def test_in_smaller_batches_every_image_keeps_its_own_logit_and_label() -> None:
         return DiscriminatorOutput(shown.images[:, 0, 0, 0] + shown.labels, None)
 
     images = torch.arange(50.0)[:, None, None, None].expand(50, 1, 2, 2)
+    model = Drawn(REALS, ReferenceSet(LabelledImages(REALS)), of_label, None)
     for few in (1, 16, 20, 25, 49, 50):
-        assert in_batches_of(few, of_label, LabelledImages(images, labels)).tolist() == (2 * labels).tolist()
+        assert in_batches_of(few, model, LabelledImages(images, labels)).tolist() == (2 * labels).tolist()
 
 
 def test_a_shortcut_through_the_border_is_lost_with_the_border() -> None:

@@ -99,7 +99,7 @@ def project(
     from ganglion.latent.project import Settings
     from ganglion.latent.project import project as search
     from ganglion.pictures.films import FILMS, enlarged, write_film
-    from ganglion.pictures.sheets import save_image, side_by_side
+    from ganglion.pictures.sheets import displayed, save_image, side_by_side
     from ganglion.platform.devices import choose_device
     from ganglion.platform.files import write_atomically
     from ganglion.platform.screen import Screen
@@ -114,7 +114,8 @@ def project(
     )
     target = out or run / "latent" / f"projection-{image.stem}.png"
     words = ("picture", f"found, error {found.error:.3f}")
-    save_image(side_by_side(to_uint8(torch.stack([picture, found.image.cpu()])).numpy(), words), target)
+    pixels = to_uint8(torch.stack([picture, found.image.cpu()])).numpy()
+    save_image(side_by_side(pixels, words, channels=model.shown_channels), target)
     latent = target.with_suffix(".npy")
     held = io.BytesIO()
     np.save(held, found.z.cpu().numpy())
@@ -203,9 +204,8 @@ def complete(
     }
     if len(found) > 1:
         images["average"] = averaged(picture, found, hole)
-    save_image(
-        side_by_side(to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy(), list(images)), target
-    )
+    pixels = to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy()
+    save_image(side_by_side(pixels, list(images), channels=model.shown_channels), target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
     errors = ", ".join(words)
     text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"

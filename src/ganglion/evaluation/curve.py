@@ -14,7 +14,7 @@ from ganglion.metrics.evaluation import evaluate_sets, known_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.scores import SCORES
 from ganglion.pictures.figures import save_figure
-from ganglion.platform.devices import choose_device
+from ganglion.platform.devices import choose_device, reproducible
 from ganglion.platform.screen import Screen
 from ganglion.runs.folder import Run
 

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from ganglion.data.decode import ImageFacts, Unreadable, decode, fit, quiet_pillow
+from ganglion.data.decode import ImageFacts, Picture, Unreadable, decode, fit, quiet_pillow
 from ganglion.data.pixels import to_float
 from ganglion.errors import DataError
 from ganglion.latent.complete import Mask
-from ganglion.pictures.sheets import ShownChannels, flat_picture
 from ganglion.recipe.schema import FitPolicy, Recipe
 
 __all__ = ["mask_from_file", "picture_from_file"]
@@ -54,7 +52,7 @@ def mask_from_file(
     return np.asarray(pixels[..., 0] > 127)
 
 
-def _read(path: Path, at_least: int) -> tuple[Image.Image, ImageFacts]:
+def _read(path: Path, at_least: int) -> tuple[Picture, ImageFacts]:
     try:
         with quiet_pillow():
             return decode(path.read_bytes(), at_least=at_least)

@@ -12,9 +12,14 @@ from PIL import Image, ImageDraw
 
 from ganglion.platform.files import move, storage_errors
 
-__all__ = ["columns_for", "labelled_rows", "save_image", "sheet", "side_by_side"]
+__all__ = [
+    "ShownChannels", "columns_for", "displayed", "flat_picture", "labelled_rows", "save_image", "sheet", "side_by_side",
+]  # fmt: skip
 
 GAP, LINE = 2, 14  # pixels
+
+ShownChannels = tuple[int, int, int] | None
+"""Channels that stand for red, green and blue; None: the usual ones."""
 
 
 def columns_for(count: int) -> int:
@@ -60,7 +65,10 @@ def sheet(
 
 
 def labelled_rows(
-    rows: Sequence[tuple[str, NDArray[np.uint8]]], times: int = 1, first_column: int = 120
+    rows: Sequence[tuple[str, NDArray[np.uint8]]],
+    times: int = 1,
+    first_column: int = 120,
+    channels: ShownChannels = None,
 ) -> NDArray[np.uint8]:
     """Rows of equally many images (T, H, W, C) with a word before each, as one picture (H, W, 3)."""
     count, h, w = len(rows[0][1]), rows[0][1].shape[1] * times, rows[0][1].shape[2] * times
@@ -70,28 +78,29 @@ def labelled_rows(
         top = GAP + y * (h + GAP)
         draw.text((4, top + h // 2 - LINE // 2), words, fill="black")
         for x, image in enumerate(images):
-            flat = image[..., 0] if image.shape[2] == 1 else image
-            shown = Image.fromarray(flat).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+            shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
             page.paste(shown, (first_column + x * (w + GAP), top))
     return np.asarray(page)
 
 
-def side_by_side(pixels: NDArray[np.uint8], words: Sequence[str], least_side: int = 128) -> NDArray[np.uint8]:
+def side_by_side(
+    pixels: NDArray[np.uint8], words: Sequence[str], least_side: int = 128, channels: ShownChannels = None
+) -> NDArray[np.uint8]:
     """uint8 (N, H, W, C) in a row, a word above each, as one picture (H, W, 3)."""
     times = max(1, round(least_side / min(pixels.shape[1:3])))
     h, w = pixels.shape[1] * times, pixels.shape[2] * times
     page = Image.new("RGB", (len(pixels) * (w + GAP) + GAP, h + LINE + 2 * GAP), "white")
     draw = ImageDraw.Draw(page)
     for x, (image, word) in enumerate(zip(pixels, words, strict=True)):
-        flat = image[..., 0] if image.shape[2] == 1 else image
         left = GAP + x * (w + GAP)
         draw.text((left, 1), word, fill="black")
-        page.paste(Image.fromarray(flat).convert("RGB").resize((w, h), Image.Resampling.NEAREST), (left, LINE + GAP))
+        shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+        page.paste(shown, (left, LINE + GAP))
     return np.asarray(page)
 
 
-def save_image(pixels: NDArray[np.uint8], path: Path) -> None:
-    """Writes uint8 (H, W, C) as PNG. Raises StorageError where the disk is full."""
+def save_image(pixels: NDArray[np.uint8], path: Path, channels: ShownChannels = None) -> None:
+    """Writes uint8 (H, W, C) as PNG, as `displayed` shows it. Raises StorageError where the disk is full."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.part")

@@ -14,7 +14,7 @@ from ganglion.errors import DataError
 from ganglion.latent.directions import factorised
 from ganglion.latent.model import Model
 from ganglion.latent.walk import RANGES, influence, path_through, walk_along, walk_dimensions
-from ganglion.pictures.sheets import columns_for, labelled_rows, sheet
+from ganglion.pictures.sheets import ShownChannels, columns_for, labelled_rows, sheet
 
 __all__ = ["Picture", "explore", "nearest_rows"]
 

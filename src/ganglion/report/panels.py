@@ -64,7 +64,8 @@ PANEL_SPECS = (
          "quality; the floor is that of real images to other real images.",
          {"samples": "swd", "floor": "swd_floor"}, "distance", "log", "linear"),
     PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
-         "features: what chooses the best checkpoint. Lower is better.", {"averaged G": "frechet"}, "distance", "log", "linear"),
+         "features: what chooses the best checkpoint. Lower is better.",
+         {"averaged G": "frechet"}, "distance", "log", "linear"),
     PanelSpec("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
          "much. Response is how much an image changes with its latent.",
          {"in pixels": "diversity", "in features of D": "diversity_seen", "response to z": "z_response",
@@ -76,7 +77,8 @@ PANEL_SPECS = (
     PanelSpec("gradients", "Gradients of whole networks", "Norms over all weights, and the largest of each tick.",
          {"D": "grad_d", "G": "grad_g", "largest of D": "grad_d_max", "largest of G": "grad_g_max"}, "norm", "log", "linear"),
     PanelSpec("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never "
-         "saw: 0.5 while it has learnt nothing by heart. Nearest: how much nearer samples lie to training images than chance has it.",
+         "saw: 0.5 while it has learnt nothing by heart. Nearest: the chance that a sample lies nearer to a training "
+         "image than an unseen real image does.",
          {"D prefers training images": "held_out", "nearest": "nearest"}, "share"),
     PanelSpec("weights", "Weights", "Their norms over each network, and the share at the clip bound.",
          {"D": "weight_d", "G": "weight_g", "at the clip bound": "clip_share"}, "norm", "log", "linear"),

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganglion.errors import CheckpointError
-from ganglion.platform.files import storage_errors, sync_folder, write_atomically, write_synced
+from ganglion.platform.files import move, storage_errors, sync_folder, write_atomically, write_synced
 
 __all__ = [
     "TrainingProgress",

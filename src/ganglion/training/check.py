@@ -20,11 +20,12 @@ from torch import Tensor
 
 from ganglion.augment.pipeline import noise_at, present
 from ganglion.data.batches import Batches
+from ganglion.data.given import Images
 from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory, peak_memory_gb, reproducible
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, update
@@ -101,7 +102,7 @@ def check(
     if failed:
         remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
-    memory = _memory_gb(prepared.device)
+    memory = peak_memory_gb(prepared.device)
     return Check(remarks, recipe.name, len(store.images), speed, minutes, kimg, memory, layers_g, layers_d)
 
 

@@ -86,11 +86,13 @@ def train_loop(
             running.update(
                 _mean_over_processes(fabric, logit_summary(seen.real_logits, seen.fake_logits)), recipe, batch
             )
-            parts = discriminator_terms(step, seen, labels, progress.step * balance.d_steps + turn)
+            parts = discriminator_terms(step, seen, labels, running.d_update_number(balance, progress.step, turn))
             loss_d = total(parts)
             stats.logits_seen(seen.real_logits, seen.fake_logits)
             stats.losses("d", parts, loss_d)
-            if not d_paused:
+            if d_paused:
+                running.skipped_updates += 1
+            else:
                 _update(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, stats.d)
                 clip_weights(discriminator, objective.weight_clip)
             progress.images += batch

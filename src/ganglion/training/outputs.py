@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore
-from ganglion.networks.build import class_count
+from ganglion.networks.build import class_count, class_counts
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate, generate_chunks
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.pictures.sheets import sheet
@@ -47,7 +47,7 @@ class TrainingProbe:
         self.generator: nn.Module = players.generator
         self.discriminator = players.discriminator
         self._autocast = autocast
-        seed, classes = recipe.training.seed, class_count(recipe)
+        seed = recipe.training.seed
         random = stream(seed, Purpose.EXAMINED)
         unseen = batches.unseen[:PROBE_IMAGES]
         self._reference = ReferenceSet(
@@ -57,7 +57,7 @@ class TrainingProbe:
             seed,
         )
         self._z = draw_latents(recipe.latent, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 1)).to(device)
-        labels = draw_labels(classes, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
+        labels = draw_labels(class_counts(recipe), PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
         self._labels = None if labels is None else labels.to(device)
 
     def first_record(self) -> Record:
@@ -127,7 +127,8 @@ class Snapshots:
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
         for kind, z in (("fixed", self.fixed_z), ("fresh", self._latents(SHEET_IMAGES, Purpose.FRESH, step))):
-            page = sheet(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
+            images = to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy()
+            page = sheet(images, channels=self.recipe.data.shown_channels)
             self.journal.save_sheet(kind, page, step)
 
     def _sorted_labels(self, classes: int) -> Tensor | None:

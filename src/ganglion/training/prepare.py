@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ganglion.data.batches import Batches, held_out, held_out_count
+from ganglion.data.given import Images, name_of
 from ganglion.data.prepare import Reporter, cache_folder, prepare
 from ganglion.data.store import Store
 from ganglion.errors import DataError, RunError
@@ -46,7 +47,7 @@ class PreparedRun:
 
 
 def prepare_run(
-    source: str | Path | None,
+    source: Images | None,
     request: Request,
     reporter: Reporter,
     device: str = "auto",
@@ -54,16 +55,17 @@ def prepare_run(
     cache: str | Path | None = None,
 ) -> PreparedRun:
     """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError."""
-    wanted = requested_recipe(source, **request)  # a mistake in it is told before images or device are touched
+    name = name_of(source)
+    wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
     if devices < 1 or wanted.training.batch % devices:
         raise RunError(
             f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
         )
     chosen_device = choose_device(device, devices)
-    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), reporter)
+    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), reporter, source)
     reasons: list[str] = []
     if request.get("recipe", AUTO) == AUTO:
-        wanted, reasons = _resolve_auto(source, request, store, chosen_device.type)
+        wanted, reasons = _resolve_auto(name, request, store, chosen_device.type)
     return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
 
 

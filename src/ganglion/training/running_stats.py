@@ -31,14 +31,14 @@ class RunningStats(nn.Module):
 
     means: Tensor
     updates: Tensor
-    left_out: Tensor
+    skipped_updates: Tensor
     strength: Tensor
 
     def __init__(self, recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(len(HORIZON)))
         self.register_buffer("updates", torch.zeros(()))
-        self.register_buffer("left_out", torch.zeros((), dtype=torch.int64))  # D's updates, since it waited
+        self.register_buffer("skipped_updates", torch.zeros((), dtype=torch.int64))  # of D, while it was paused
         self.register_buffer("horizon", torch.tensor([float(steps) for steps in HORIZON.values()]), persistent=False)
         self.register_buffer("strength", torch.zeros(()))
         self.mean_weights = nn.ModuleDict()
@@ -67,6 +67,10 @@ class RunningStats(nn.Module):
             return False, False
         lead = float(self.mean("separation"))
         return lead > balance.pause_above_auc, lead < 1 - balance.pause_above_auc
+
+    def d_update_number(self, balance: Balance, step: int, turn: int) -> int:
+        """Number, from 0, of D's next update; those it skipped do not count. Lazy penalties go by it."""
+        return step * balance.d_steps + turn - (0 if balance.pause_above_auc is None else int(self.skipped_updates))
 
     def historical_averaging(self, weight: float, name: str, network: nn.Module) -> dict[str, Tensor]:
         """Historical averaging as a term of a player's loss; no term where the recipe has none."""

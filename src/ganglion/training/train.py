@@ -14,17 +14,18 @@ import torch
 from lightning_fabric import Fabric
 
 from ganglion.data.batches import Batches
+from ganglion.data.given import Images, cannot_be_named
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
-from ganglion.errors import Interrupted, RunError, TrainingFailed
+from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.platform.devices import keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request, update
+from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import TrainingProgress, restore
@@ -57,6 +58,8 @@ def train(
 ) -> Run:
     """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
     screen = Screen(quiet=quiet)
+    if source is None and run is not None and requested_recipe(None, **request).data.source is None:
+        _refuse_unnamed(Run(run))
     prepared = prepare_run(source, request, screen, device, devices, cache)
     for reason in prepared.reasons:
         screen.say(f"auto: {reason}")

@@ -27,6 +27,7 @@ __all__ = [
     "LastStep",
     "ProbedModel",
     "ReferenceSet",
+    "in_batches_of",
     "measure",
     "parameter_counts",
     "sample_statistics",
@@ -199,39 +200,48 @@ def _of_discriminator(
     if real.features is not None and fake.features is not None:
         spread = sample_stats.mean_distance(real.features.float())
         found["diversity_seen"] = float(sample_stats.mean_distance(fake.features.float()) / spread)
-    if reference.held_out is not None and (unseen := model.discriminate(reference.held_out)) is not None:
-        found["held_out"] = float(separation(real.logits.float(), unseen.logits.float()))
+    if reference.held_out is not None:
+        few = min(len(reference.reals.images), len(reference.held_out.images))
+        known, unseen = in_batches_of(few, model, reference.reals, real), in_batches_of(few, model, reference.held_out)
+        found["held_out"] = float(separation(known, unseen))
     if d_auc is not None and d_auc > SHORTCUT:
         n = min(len(samples.images), len(reference.reals.images))
         borrowed = sample_stats.with_border_of(samples.images[:n], reference.reals.images[:n])
-        framed = model.discriminate(LabelledImages(borrowed, None if samples.labels is None else samples.labels[:n]))
-        found["separation_eval"] = float(separation(real.logits.float(), fake.logits.float()))
-        if framed is not None:
-            found["separation_framed"] = float(separation(real.logits.float(), framed.logits.float()))
+        framed = LabelledImages(borrowed, None if samples.labels is None else samples.labels[:n])
+        known = in_batches_of(n, model, reference.reals, real)
+        found["separation_eval"] = float(separation(known, in_batches_of(n, model, samples, fake)))
+        found["separation_framed"] = float(separation(known, in_batches_of(n, model, framed)))
     return found
 
 
 def in_batches_of(
-    few: int,
-    judge: Callable[[LabelledImages], DiscriminatorOutput],
-    shown: LabelledImages,
-    whole: DiscriminatorOutput | None = None,
+    few: int, model: ProbedModel, images: LabelledImages, whole: DiscriminatorOutput | None = None
 ) -> Tensor:
-    """D's logits (N,) on `shown`, `few` images at a time, N at most; `whole` is what it said of all at once, if it was asked.
+    """D's logits (N,) on `images`, `few` at a time; `whole` is what it returned for all at once, if it was asked.
 
-    D may compare the images of a batch (minibatch discrimination), so what is set against each other comes in batches of one
-    size. The last batch goes back to images that were shown before, to be as large as the others.
+    D may compare the images of a batch (minibatch discrimination), so sets that are compared come in batches of one size.
+    The last batch begins with images of the one before, to be as large as the others.
     """
-    n, done = len(shown.images), 0
+    n, done = len(images.images), 0
     if whole is not None and few == n:
-        return whole.logits.float()
+        return _per_image(whole)
     logits = []
     for first in (*range(0, n - few, few), n - few):
         part = slice(first, first + few)
-        judged = judge(LabelledImages(shown.images[part], None if shown.labels is None else shown.labels[part]))
-        logits.append(judged.logits.float()[done - first :])
+        found = model.discriminate(
+            LabelledImages(images.images[part], None if images.labels is None else images.labels[part])
+        )
+        if found is None:
+            return torch.empty(0)
+        logits.append(_per_image(found)[done - first :])
         done = first + few
     return torch.cat(logits)
+
+
+def _per_image(output: DiscriminatorOutput) -> Tensor:
+    """(N,): the mean over patches where D has a logit for each."""
+    logits = output.logits.float()
+    return logits if logits.ndim == 1 else logits.flatten(1).mean(1)
 
 
 def _coarse(images: Tensor) -> Tensor:

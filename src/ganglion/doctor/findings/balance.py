@@ -181,7 +181,8 @@ GENERATOR_WINS = Rule(
         ),
         Remedy(
             "Weaken its penalties, and use leaky ReLU, whose units cannot die",
-            "--set 'objective.penalties=[{kind: r1, weight: 0.1, interval_updates: 4}]' --set discriminator.activation=leaky-relu",
+            "--set 'objective.penalties=[{kind: r1, weight: 0.1, interval_updates: 4}]' "
+            "--set discriminator.activation=leaky-relu",
             "LeakyReLU(0.2)",
         ),
     ),

@@ -208,7 +208,8 @@ def late_collapse(history: History, limits: Limits) -> RuleHit | None:
     if since is None or since <= place or lowest > good:
         return None
     step = int(history.steps[place])
-    why = f"Samples were best near step {step:,}: use the checkpoint nearest to it, and do not train on from here. {LATE_COLLAPSE.why}"
+    advice = f"Samples were best near step {step:,}: use the checkpoint nearest to it, and do not train on from here."
+    why = f"{advice} {LATE_COLLAPSE.why}"
     return RuleHit(
         "failing",
         since,
