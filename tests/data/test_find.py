@@ -6,7 +6,8 @@ import zipfile
 import pytest
 
 from ganglion.data.arrays import DigitsSource, IdxSource
-from ganglion.data.find import NAMED, HubSource, find_source, parse_hub_name
+from ganglion.data.find import find_source
+from ganglion.data.hub import NAMED, HubSource, parse_hub_name
 from ganglion.data.scan import scan
 from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError

@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganglion.data.find import RowsSource, find_source
+from ganglion.data.find import find_source
 from ganglion.data.given import cannot_be_named, given_source, is_named, name_of
+from ganglion.data.hub import RowsSource
 from ganglion.data.in_memory import ArraySource, ItemsSource
 from ganglion.data.prepare import plan, prepare, prepare_again
 from ganglion.data.workers import FEW

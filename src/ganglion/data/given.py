@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ganglion.data.find import RowsSource
+from ganglion.data.hub import RowsSource
 from ganglion.data.in_memory import ArraySource, Items, ItemsSource, as_array
 from ganglion.data.sources import Source
 from ganglion.errors import DataError
