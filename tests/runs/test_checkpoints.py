@@ -138,12 +138,12 @@ def life(folder: Path, steps: list[int], damaged: list[int], best: int, keep: in
     """
     both = trained()
     for step in steps:
-        save_checkpoint(folder, both, TrainingProgress(step, best_step=min(step, best), best_score=1.0))
+        save_checkpoint(folder, *saved(both), TrainingProgress(step, best_step=min(step, best), best_score=1.0))
     for step in damaged:
         spoil(folder / f"{step:08d}" / "ema.safetensors", "flip")
-    position = restore(folder, both, lambda _: None)
+    position = restore(folder, *saved(both), lambda _: None)
     assert position is not None
-    save_checkpoint(folder, both, replace(position, step=position.step + 5))
+    save_checkpoint(folder, *saved(both), replace(position, step=position.step + 5))
     prune(folder, keep)
     return [step for step in steps_saved(folder) if readable(folder / f"{step:08d}")]
 
@@ -172,7 +172,7 @@ def test_what_an_interrupted_run_has_saved_is_kept_beside_a_damaged_later_one(
     tmp_path: Path, steps: list[int], damaged: list[int], best: int, keep: int, left: list[int]
 ) -> None:
     assert life(tmp_path, steps, damaged, best, keep) == left
-    found = restore(tmp_path, players(), lambda _: None)
+    found = restore(tmp_path, *saved(players()), lambda _: None)
     assert found is not None
     assert found.step == left[-1]
     assert find_checkpoint(tmp_path, "latest").name == f"{left[-1]:08d}"
@@ -182,17 +182,17 @@ def test_what_an_interrupted_run_has_saved_is_kept_beside_a_damaged_later_one(
 def test_nothing_is_deleted_before_a_newer_one_is_known_to_be_whole(tmp_path: Path) -> None:
     both = trained()
     for step in (10, 20, 30):
-        save_checkpoint(tmp_path, both, TrainingProgress(step))
+        save_checkpoint(tmp_path, *saved(both), TrainingProgress(step))
     for step, file in ((30, "state.json"), (20, "optimizers.safetensors")):
         spoil(tmp_path / f"{step:08d}" / file, "flip")  # a disk that loses what was just written
     prune(tmp_path, keep=1)
     assert steps_saved(tmp_path) == [10, 20, 30]
-    assert restore(tmp_path, players(), lambda _: None) == TrainingProgress(10)
+    assert restore(tmp_path, *saved(players()), lambda _: None) == TrainingProgress(10)
 
 
 def test_where_all_are_damaged_none_is_deleted(tmp_path: Path) -> None:
     for step in (10, 20):
-        save_checkpoint(tmp_path, trained(), TrainingProgress(step))
+        save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(step))
         spoil(tmp_path / f"{step:08d}" / "ema.safetensors", "cut")
     prune(tmp_path, keep=1)
     assert steps_saved(tmp_path) == [10, 20]

@@ -234,7 +234,7 @@ def penalised(settings: Recipe, players: Players, position: TrainingProgress | N
     """For each update that D makes, whether its loss held the penalty, which looks at D once more; D waits as WAITS says."""
     looks, found, first = [0], [], position.step if position else 0
     waits = iter(WAITS[first:])
-    players.running_stats.waiting = lambda balance: (next(waits), False)  # type: ignore[method-assign]
+    players.running_stats.paused = lambda balance: (next(waits), False)  # type: ignore[method-assign]
 
     def judged() -> None:
         looks[0] += 1
@@ -271,8 +271,8 @@ def test_a_resumed_run_knows_which_update_of_d_comes_next(stop: int, tmp_path: P
     settings = stalling(d_steps=1, every=3)
     first, second = players_for(settings), players_for(settings)
     found = penalised(resolve(settings, {"training.steps": stop}), first)
-    save_checkpoint(tmp_path, first, TrainingProgress(stop, 8 * stop))
-    found += penalised(settings, second, restore(tmp_path, second, lambda _: None))
+    save_checkpoint(tmp_path, *saved(first), TrainingProgress(stop, 8 * stop))
+    found += penalised(settings, second, restore(tmp_path, *saved(second), lambda _: None))
     assert found == [number % 3 == 0 for number in range(WAITS.count(False))]
 
 

@@ -92,7 +92,7 @@ def test_the_record_of_the_start_shows_first_weights_and_moves_no_statistics(cac
 
 
 def test_labels_stay_while_latents_change(cache: Path) -> None:
-    settings = recipe(data__conditional=True, data__classes=[str(i) for i in range(10)])
+    settings = recipe(data__conditional=True, data__classes=[str(i) for i in range(10)], data__class_counts=[100] * 10)
     probe, players, batches = looked_at(settings, cache)
     found = measure(probe, last_step(players, batches, settings), 0.5)
     assert found["z_response"] > 0

@@ -43,7 +43,7 @@ def test_the_run_folder_holds_what_the_contract_promises(tiny_run: ganglion.Run)
     held = {path.relative_to(tiny_run.path).as_posix() for path in tiny_run.path.rglob("*")}
     assert {"recipe.yaml", "environment.json", "vitals.jsonl", "checkpoints/latest", "checkpoints/best"} <= held
     assert {"samples/fixed/00000000.png", "samples/fixed/00000030.png", "samples/fresh/00000010.png"} <= held
-    parts = {"generator", "ema", "discriminator", "memory", "optimizers"}
+    parts = {"generator", "ema", "discriminator", "running_stats", "optimizers"}
     assert {f"checkpoints/00000030/{part}.safetensors" for part in parts} <= held
     assert "checkpoints/00000030/state.json" in held
     assert any(name.startswith("tensorboard/events") for name in held)

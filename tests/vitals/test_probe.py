@@ -117,7 +117,7 @@ def test_a_d_that_compares_a_batch_is_shown_as_many_of_either_kind(reals: int, u
         return DiscriminatorOutput(len(shown.images) + brightness(shown).logits, None)
 
     reference = ReferenceSet(LabelledImages(REALS[:reals]), LabelledImages(squares(unseen, 3)))
-    found = seen(squares(64, 1), reference, judge=crowd, separated=1.0)
+    found = seen(squares(64, 1), reference, judge=crowd, d_auc=1.0)
     assert found["held_out"] == found["separation_eval"] == found["separation_framed"] == 0.5
 
 

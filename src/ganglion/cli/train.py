@@ -73,10 +73,10 @@ def train(
 
 
 def _print_recipe(source: str | None, asked: Request, device: str, devices: int) -> None:
-    """The resolved recipe as YAML, after the reasons of `auto`; without a source, what is asked for."""
+    """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    if source is None:
+    if source is None or asked["recipe"] != "auto":
         typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
         return
     from ganglion.platform.screen import Screen

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.history import SUSTAINED_RECORDS, History, Thinned
 from ganglion.doctor.rule import Rule, thresholds_of
@@ -51,7 +53,10 @@ def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None) ->
 
 
 def _finding(rule: Rule, history: History, table: Table | None) -> Finding | None:
-    seen = rule.look(history, thresholds_of(rule.code, table))
+    with np.errstate(
+        all="ignore"
+    ):  # quotients of what is 0 or was not measured are no evidence, and are left out below
+        seen = rule.look(history, thresholds_of(rule.code, table))
     if seen is None:
         return None
     measured = [evidence for evidence in seen.evidence if math.isfinite(evidence.value)]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.doctor.numbers import number_of
 from ganglion.doctor.verdict import Evidence
 from ganglion.vitals.records import is_step
 
@@ -96,7 +97,7 @@ class History:
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.records = list(records)
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
-        self.kimg = self.column("kimg") if self.has("kimg", 1) else self.steps * (BATCH / 1000)
+        self.kimg = self._images()
         self._columns: dict[str, Column] = {}
 
     def __len__(self) -> int:
@@ -114,7 +115,17 @@ class History:
     def part(self, key: str, place: int) -> Column:
         """Number `place` of the list under a key, such as the largest value of `range_real`."""
         values = [record.get(key) for record in self.records]
-        return np.array([_number(v[place]) if isinstance(v, list) and len(v) > place else math.nan for v in values])
+        return np.array(
+            [_number(v[place]) if isinstance(v, list | tuple) and len(v) > place else math.nan for v in values]
+        )
+
+    def _images(self) -> Column:
+        """Thousands of images (T,) at each record; where one does not tell, as far as its neighbours' steps suggest."""
+        told = self.column("kimg")
+        there = ~np.isnan(told)
+        if not there.any():
+            return np.asarray(self.steps * (BATCH / 1000), np.float64)
+        return np.asarray(np.interp(self.steps, self.steps[there], told[there]), np.float64)
 
     def has(self, key: str, records: int = SUSTAINED_RECORDS) -> bool:
         """Whether at least so many records hold a number there."""
@@ -179,9 +190,8 @@ def median(values: Column) -> float:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    return float(value)
+    number = number_of(value) if isinstance(value, int | float) else None
+    return math.nan if number is None or math.isinf(number) else number
 
 
 def distance(history: History) -> Column:
@@ -194,8 +204,7 @@ def distance(history: History) -> Column:
 
 def sameness(history: History) -> Column:
     """Diversity over contrast: low where samples have something on them, and all the same."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(history["contrast"] > 0, history["diversity"] / history["contrast"], np.nan)
+    return np.asarray(history["diversity"] / np.where(history["contrast"] > 0, history["contrast"], np.nan))
 
 
 def gained(values: Column, window: int) -> float:

@@ -2,8 +2,8 @@
 
 What it learns: which two of many disturbed views show the same image (SimCLR, Chen et al. 2020, arXiv 2002.05709,
 equation 1), and where images have classes, which class it is. The views are moved and partly covered, never recoloured
-or blurred, so that the features keep what generators get wrong. It spreads the images that it was trained on further apart
-than any others, so samples are compared with the two thirds of the real images that it was not trained on.
+or blurred, so that the features keep what generators get wrong. Images that it was trained on have other features than unseen
+ones, the more so the fewer they are; so samples are compared with the two thirds that it was not trained on.
 C channels, N images, A features, K classes.
 """
 

@@ -59,8 +59,10 @@ class TrainingProgress:
     best_step: int | None = None
     best_score: float | None = None
     """The smallest distance to the data so far."""
+    reference_score: float | None = None
+    """What later scores are compared with for progress; it changes only when one is lower by more than the noise."""
     lowest_kimg: float | None = None
-    """Thousands of images at which the score last fell clearly below all before."""
+    """Thousands of images at which the score last fell clearly below the reference."""
     stopped: str | None = None
     """Why the run has ended before its budget; None while it has not."""
 
@@ -68,17 +70,18 @@ class TrainingProgress:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
 
         Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
+        Progress is counted against a reference that small gains leave where it is, so that they add up.
         """
         lowest = score if self.best_score is None else min(score, self.best_score)
-        if self.best_score is None or score * SCORE_NOISE < self.best_score:
-            self.lowest_kimg = self.images / 1000
+        if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
+            self.reference_score, self.lowest_kimg = score, self.images / 1000
         if score <= lowest * SCORE_NOISE:
             self.best_step = self.step
         self.best_score = lowest
 
 
 def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
-    """Writes `folder`/STEP and points `latest` (and `best`, where it is) at it. Raises StorageError.
+    """Writes `folder`/STEP, points `latest` at it and `best` at the best step. Raises StorageError.
 
     At no moment is there a half-written checkpoint under a step's name.
     """
@@ -94,8 +97,8 @@ def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, pr
             shutil.rmtree(writing, ignore_errors=True)
         sync_folder(folder)
     write_atomically(folder / "latest", f"{name}\n".encode())
-    if progress.best_step == progress.step:
-        write_atomically(folder / "best", f"{name}\n".encode())
+    if progress.best_step not in (None, _pointer(folder, "best")):  # an older one, where a damaged best was left behind
+        write_atomically(folder / "best", f"{progress.best_step:08d}\n".encode())
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -16,7 +16,7 @@ from ganglion.doctor.examine import IncrementalDiagnosis
 from ganglion.doctor.verdict import Verdict
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.files import storage_errors, write_atomically
-from ganglion.vitals.records import Record, read_lines, read_records
+from ganglion.vitals.records import Record, is_step, read_lines, read_records
 
 __all__ = ["JsonLines", "RunJournal", "TensorBoardLog"]
 
@@ -93,7 +93,8 @@ class JsonLines:
 
     def __init__(self, path: Path, resumed_step: int) -> None:
         self.path = path
-        kept = [line for line in read_lines(path) if resumed_step and line.get("step", 0) <= resumed_step]
+        kept = [line for line in read_lines(path) if is_step(line.get("step")) and line["step"] <= resumed_step]
+        kept = kept if resumed_step else []
         write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         self._file = path.open("a", encoding="utf-8", newline="\n")
 

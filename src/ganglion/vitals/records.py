@@ -10,6 +10,9 @@ from typing import Any, TypeGuard
 __all__ = ["Record", "is_step", "parsed", "read_lines", "read_records", "status_line"]
 
 
+DEEPEST = 16
+"""Levels of containers in a line; a record has three."""
+
 Record = dict[str, Any]
 """Numbers by name, and histograms as mappings. Always `step` and `kimg`; the others where they were measured."""
 
@@ -28,14 +31,23 @@ def read_lines(path: Path) -> list[Record]:
 
 
 def parsed(line: str) -> Record | None:
-    """The JSON object that a line is; None where it is none, is cut off, is nested beyond reason, or holds an integer of
-    thousands of digits.
+    """The JSON object that a line is; None where it is none, is cut off, is nested deeper than any record, or holds an
+    integer of thousands of digits.
     """
     try:
         tree = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return tree if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) and _is_flat(tree) else None
+
+
+def _is_flat(tree: Any, levels: int = DEEPEST) -> bool:
+    """Whether containers stand in one another no deeper than that."""
+    if not isinstance(tree, dict | list):
+        return True
+    return levels > 0 and all(
+        _is_flat(inner, levels - 1) for inner in (tree.values() if isinstance(tree, dict) else tree)
+    )
 
 
 def is_step(value: object) -> TypeGuard[int]:

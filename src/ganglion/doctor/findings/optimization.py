@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-PENALTIES = {"loss_d_wgan_gp", "loss_d_gradient_one_sided", "loss_d_r1", "loss_d_r2", "loss_d_dragan"}
+PENALTIES = {"loss_d_wgan_gp", "loss_d_wgan_lp", "loss_d_r1", "loss_d_r2", "loss_d_dragan"}
 """Where a record holds the penalties on D's gradient."""
 
 

@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ganglion.doctor.numbers import number_of
 from ganglion.doctor.readers.names import ALIASES, in_order, key_of, record_of
 from ganglion.errors import DataError
+from ganglion.vitals.records import is_step, parsed
 
 __all__ = ["event_folders", "read_console", "read_events", "read_lines", "read_table"]
 
 
-NUMBER = r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 PAIR = re.compile(
     rf"([a-z][\w()./]*(?: [a-z][\w()./]*){{0,2}})\s*(?:[:=]\s*|\s)({NUMBER})(?![\w/%])(?:\s*/\s*({NUMBER}))?", re.I
@@ -37,6 +39,8 @@ NAMED_COUNTS = re.compile(
 )
 EPOCH = re.compile(r"epoch[ :\[]*(\d+)", re.I)
 PROGRESS = re.compile(r"(\d+)\s*/\s*(\d+)\s*(?:\[|━| - \d+m?s)")
+LONGEST_LINE = 4000
+"""Characters of a line that are read: the time of a search grows with their square."""
 MEASURED = {key for key in ALIASES if key not in ("step", "epoch", "kimg", "lr_g", "lr_d")}
 
 
@@ -48,8 +52,9 @@ def read_console(text: str) -> list[dict[str, Any]]:
 def _rows(text: str) -> Iterator[dict[str, Any]]:
     epoch = 0
     for line in re.split(r"[\r\n]+", text):
+        line = line[:LONGEST_LINE]
         if found := EPOCH.search(line):
-            epoch = int(found[1])
+            epoch = _count(found[1])
         row = record_of(_pairs(line))
         if row.keys() & MEASURED or "non_finite" in row:
             step = _step(line, epoch)
@@ -67,41 +72,40 @@ def _pairs(line: str) -> Iterator[tuple[str, str]]:
 def _step(line: str, epoch: int) -> int | None:
     """Steps since the beginning, where a line counts epochs and batches."""
     if found := TWO_COUNTS.search(line):
-        return int(found[1]) * int(found[4]) + int(found[3])
+        return _count(found[1]) * _count(found[4]) + _count(found[3])
     if found := NAMED_COUNTS.search(line):
-        return int(found[1]) * int(found[4]) + int(found[3])
+        return _count(found[1]) * _count(found[4]) + _count(found[3])
     if found := PROGRESS.search(line):
-        return epoch * int(found[2]) + int(found[1])
+        return epoch * _count(found[2]) + _count(found[1])
     return None
 
 
+def _count(digits: str) -> int:
+    """A number of epochs, batches or steps; one of more than 18 digits is beyond every step that counts."""
+    return int(digits) if len(digits) <= 18 else 2**63
+
+
 def read_lines(text: str) -> list[dict[str, Any]]:
-    """Records of all whole lines. Our own are taken as they are."""
-    trees = list(_trees(text))
-    if trees and all(isinstance(tree.get("step"), int) and "kimg" in tree for tree in trees):
-        return trees
-    return in_order(_row(tree) for tree in trees)
-
-
-def _trees(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
-        try:
-            tree = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(tree, dict):
-            yield tree
+    """Records of all whole lines. Our own, which most lines then are, are taken as they are."""
+    trees = [tree for line in text.splitlines() if (tree := parsed(line)) is not None]
+    counted = [tree for tree in trees if is_step(tree.get("step"))]
+    if 2 * sum("kimg" in tree for tree in counted) >= len(trees):
+        return counted
+    return in_order(row for tree in trees if (row := _row(tree)))
 
 
 def _row(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Nested names are joined; StyleGAN's {num, mean, std} is a mean, and for D's scores a deviation too."""
     row = record_of(_flat(tree))
+    if not row:
+        return row
     for side in ("real", "fake"):
         scores = tree.get(f"Loss/scores/{side}")
-        if isinstance(scores, Mapping) and isinstance(scores.get("std"), int | float):
-            row[f"logit_{side}_std"] = float(scores["std"])
+        spread = number_of(scores.get("std")) if isinstance(scores, Mapping) else None
+        if spread is not None and math.isfinite(spread):
+            row[f"logit_{side}_std"] = spread
     if "step" not in row and "kimg" in row:
-        row["step"] = round(row["kimg"] * 1000)  # images: StyleGAN counts nothing else
+        row["step"] = row["kimg"] * 1000  # images: StyleGAN counts nothing else
     return row
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ganglion.doctor.numbers import number_of, read_number
+from ganglion.vitals.records import is_step
+
 __all__ = ["ALIASES", "MOST_RECORDS", "in_order", "key_of", "record_of", "with_separation"]
 
 
@@ -84,13 +87,16 @@ def key_of(name: str) -> str:
 
 
 def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Numbers by our keys. A value that is not finite becomes `non_finite`, since no record holds one."""
+    """Numbers by our keys. A value that is not finite becomes `non_finite`, since no record holds one. Nothing where the step
+    is a number that counts none, such as -1 or NaN.
+    """
     found: dict[str, Any] = {}
     for name, value in values.items() if isinstance(values, Mapping) else values:
-        number = _number(value)
-        if number is None:
+        number, key = number_of(value), key_of(name)
+        if key == "step" and (step := read_number(value)) is not None and not 0 <= step < 2**63:
+            return {}
+        if number is None or key == "non_finite":  # which is ours to say
             continue
-        key = key_of(name)
         if math.isfinite(number):
             found.setdefault(key, number)
         elif key in ALIASES.keys() - PROGRESS - SCORES or "loss" in key:
@@ -114,31 +120,29 @@ def with_separation(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None or value == "":
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
 MOST_RECORDS = 400
 """Single batches are noisy: of a longer log so many means are taken."""
 
 
 def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Records with rising steps. Rows of one step are one record; a log that starts over keeps its last life."""
+    """Records with rising steps. Rows of one step are one record; a log that starts over keeps its last life.
+
+    A row without a step belongs to the one before; where none has a step, rows are counted. One whose step is negative or of
+    more than 63 bits is left out.
+    """
     records: list[dict[str, Any]] = []
+    counted = True
     for number, row in enumerate(rows, start=1):
-        record = dict(row)
-        step = int(record.get("step", number))
+        counted = counted and "step" not in row
+        record, step = dict(row), number if counted else round(row.get("step", records[-1]["step"] if records else 0))
+        if not is_step(step):
+            continue
         while records and records[-1]["step"] > step:
             records.pop()
         if "non_finite" in record:
             record["non_finite"] = {"step": step, **record["non_finite"]}
         if records and records[-1]["step"] == step:
-            records[-1] = records[-1] | record
+            records[-1] = records[-1] | record | {"step": step}
         else:
             records.append({**record, "step": step})
     return [with_separation(record) for record in _means(records)]
