@@ -59,7 +59,7 @@ def test_json_is_all_of_standard_output_and_why_auto_chose_stands_on_the_other(c
     assert tree["minutes"] == pytest.approx(2)
     assert tree["kimg"] == pytest.approx(tree["images_per_sec"] * 120 / 1000)
     assert {"level", "topic", "text"} == tree["remarks"][0].keys()
-    assert {"name", "output", "wgan-gp", "weight"} == tree["signals_g"][0].keys()
+    assert {"name", "output", "gradient", "weight"} == tree["signals_g"][0].keys()
     assert "auto: recipe small-data: 1,797 images are few" in done.said
 
 

@@ -146,7 +146,13 @@ def test_the_images_that_a_run_kept_from_training_are_known_by_its_own_rule(
 
 @pytest.mark.parametrize(
     ("changes", "seed"),
-    [({}, None), ({"held_out": 0}, 0), ({"held_out": None}, 0), ({"held_out": 15}, 0), ({"content": "other"}, 0)],
+    [
+        ({}, None),
+        ({"held_out_images": 0}, 0),
+        ({"held_out_images": None}, 0),
+        ({"held_out_images": 15}, 0),
+        ({"content": "other"}, 0),
+    ],
 )
 def test_nothing_is_taken_for_unseen_that_may_have_been_trained_on(
     tiny_run: ganglion.Run, cache: Path, changes: dict[str, object], seed: int | None
@@ -211,11 +217,11 @@ def test_features_are_trained_and_computed_with_the_numerics_of_training(
         seen.add(numerics())  # a network may be trained here
         plain, probabilities = random_extractor(1, need.device), torch.eye(10)
 
-        def look(images: torch.Tensor) -> ExtractorOutput:
+        def embed(images: torch.Tensor) -> ExtractorOutput:
             seen.add(numerics())
-            return ExtractorOutput(plain.look(images).features, probabilities[torch.arange(len(images)) % 10])
+            return ExtractorOutput(plain.embed(images).features, probabilities[torch.arange(len(images)) % 10])
 
-        return replace(plain, look=look, hash=f"watching {asked}", classes=need.real.classes)
+        return replace(plain, embed=embed, hash=f"watching {asked}", classes=need.real.classes)
 
     monkeypatch.setitem(EXTRACTORS, "learned" if asked == "probe" else "random", watching)
     outside = numerics()

@@ -151,7 +151,7 @@ def test_what_is_opened_is_what_was_hashed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(torch.jit, "load", late)
     found = inception_extractor(tmp_path, CPU, sha256=key)
     assert sha256(file) != key
-    assert found.look(torch.ones(2, 3, 4, 4)).features[0].tolist() == [255, 255, 255]
+    assert found.embed(torch.ones(2, 3, 4, 4)).features[0].tolist() == [255, 255, 255]
 
 
 def test_any_scripted_network_can_be_used_and_feature_maps_are_averaged(tmp_path: Path) -> None:
@@ -259,7 +259,8 @@ def test_timm_gets_images_as_its_network_was_trained(tmp_path: Path) -> None:
 
 def test_gray_images_become_colour_images_of_equal_channels(tmp_path: Path) -> None:
     network = Corner()
-    timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network)).embed(torch.zeros(2, 1, 24, 24))
+    extractor = timm_extractor("corner", CPU_PRETRAINED, lambda: timm_like(network), Hub(tmp_path))
+    extractor.embed(torch.zeros(2, 1, 24, 24))
     assert network.shown.shape == (2, 3, 24, 24)
 
 

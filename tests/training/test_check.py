@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from ganglion.data.batches import Batches
-from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
 from ganglion.networks.build import Cost
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import requested_recipe
-from ganglion.training.check import Check, check, of_balance, of_first_weights
-from ganglion.training.train import filled_in, first_players
+from ganglion.recipe.resolve import Request
+from ganglion.training.check import Check, check
+from ganglion.training.prepare import build_first_players, prepare_run
+from ganglion.training.remarks import of_balance, of_first_weights
 from ganglion.vitals.gradients import LayerSignal
 from tiny import TINY
 
@@ -116,11 +116,11 @@ def test_it_refuses_what_training_would_refuse(tmp_path: Path, cache: Path) -> N
 def test_d_measures_against_images_that_it_trains_on(cache: Path) -> None:
     """One way for `check` and `train`: the reference batch, which holds no image that is kept from training."""
     norm = {"discriminator.norm": "virtual-batch", "data.held_out_images": 1700}
-    wanted = requested_recipe("digits", recipe="improved", size=16, set={**TINY, **norm})
-    store = prepare(wanted.data, cache, Screen(quiet=True))
-    recipe = filled_in(wanted, store, torch.device("cpu"))
+    request: Request = {"recipe": "improved", "size": 16, "set": {**TINY, **norm}}
+    prepared = prepare_run("digits", request, Screen(quiet=True), "cpu", 1, cache)
+    recipe, store = prepared.recipe, prepared.store
     batches = Batches(store, 0, torch.device("cpu"), False, recipe.data.held_out_images or 0)
-    reference = first_players(recipe, batches).discriminator.reference
+    reference = build_first_players(recipe, batches).discriminator.reference
     assert reference is not None
     assert len(reference) == REFERENCE
     seen = batches.pick(batches.seen).images

@@ -18,7 +18,8 @@ from ganglion.errors import DataError
 from ganglion.networks.build import build_generator
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
-from ganglion.training.outputs import Probe, Snapshots
+from ganglion.training.outputs import Snapshots, TrainingProbe
+from ganglion.training.players import build_players
 from ganglion.training.train import train
 from tiny import TINY
 
@@ -103,10 +104,10 @@ def test_classes_are_drawn_as_often_as_training_saw_them(uneven: ganglion.Run, c
     batches, cpu = batches_of(recipe, cache), torch.device("cpu")
     assert recipe.data.class_counts is not None
     light = recipe.data.class_counts[1] / 380
-    checkup = Probe(recipe, batches, cpu, nullcontext)
-    snapshots = Snapshots(uneven, recipe, batches, SimpleNamespace(picture=None), cpu)  # type: ignore[arg-type]
+    probe = TrainingProbe(recipe, batches, build_players(recipe, cpu), cpu, nullcontext)
+    snapshots = Snapshots(recipe, batches, SimpleNamespace(save_sheet=None), cpu)  # type: ignore[arg-type]
     drawn = {
-        "samples": model.labels(5000, seed=3), "scores": snapshots.scored_labels, "checks": checkup.labels,
+        "samples": model.labels(5000, seed=3), "scores": snapshots.scored_labels, "checks": probe.samples().labels,
         "reference": build_generator(recipe).reference_labels,
     }  # fmt: skip
     for what, labels in drawn.items():

@@ -35,7 +35,9 @@ def test_only_norms_with_statistics_and_dropout_differ_by_mode() -> None:
 def test_units_that_say_the_same_to_every_image_are_dead() -> None:
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 6), nn.LeakyReLU(0.2))
     with torch.no_grad():
-        net[0].bias[:3] = -100  # three of four feature maps are never above zero
+        net[0].bias.copy_(
+            torch.tensor([-100.0, -100.0, -100.0, 100.0])
+        )  # three of four feature maps are never above zero
         net[3].weight[0] = 0
     with counting_dead_units(net) as units:
         net(torch.rand(8, 1, 8, 8))

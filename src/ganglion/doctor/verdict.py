@@ -141,7 +141,7 @@ class Verdict:
         """Plain values, ready for JSON."""
         tree = asdict(self)
         for finding, plain in zip(self.findings, tree["findings"], strict=True):
-            plain["evidence"] = [one._asdict() for one in finding.evidence]
+            plain["evidence"] = [{"name": e.name, "value": e.value, "expected": e.expected} for e in finding.evidence]
             plain["remedy"] = [one._asdict() for one in finding.remedy]
         return tree
 
