@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from bands import KNOTS, band_of, bands_of_runs
 from ganglion.recipe.resolve import preset_names
-from ganglion.report.bands import BANDS, KNOTS, band_of, bands_of_runs, healthy_bands
+from ganglion.report.bands import BANDS, healthy_bands
 
 
 def run(value: float, last: float = 100.0) -> list[dict[str, float]]:
