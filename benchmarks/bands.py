@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ganglion.doctor.diagnose import diagnose
 from ganglion.report.bands import BANDS, Band
 from ganglion.runs.folder import Run
