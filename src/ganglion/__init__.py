@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ganglion.evaluation.evaluate import evaluate
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
+    from ganglion.objectives.adversarial import AdversarialLoss
     from ganglion.recipe.schema import Recipe
     from ganglion.report.compare import Comparison, compare
     from ganglion.report.report import write_report
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ganglion.watching.monitor import Monitor, watch
 
 __all__ = [
+    "AdversarialLoss",
     "CheckpointError",
     "Comparison",
     "DataError",
@@ -64,6 +66,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdversarialLoss": "objectives.adversarial",
     "Comparison": "report.compare",
     "Evaluation": "metrics.evaluation",
     "Finding": "doctor.verdict",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from torch import nn
+
+from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.report.report import write_report
 from ganglion.runs.folder import Run
+from ganglion.training.own import Callback, Own
 from ganglion.training.train import train as train_without_report
 
 __all__ = ["leave_report", "train"]
@@ -36,6 +40,11 @@ def train(
     quiet: bool = False,
     cache: str | Path | None = None,
     at_end: Callable[[Run], None] | None = None,
+    generator: nn.Module | None = None,
+    discriminator: nn.Module | None = None,
+    networks: str | Path | None = None,
+    adversarial: AdversarialLoss | None = None,
+    callback: Callback | None = None,
 ) -> Run:
     """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
 
@@ -52,22 +61,39 @@ def train(
     run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them.
     fresh: set an existing run aside and start over. quiet: show nothing. cache: folder for packed images.
     at_end: called with the run at its end, also at a failing one; None: writes report.html.
+    generator, discriminator: any two torch.nn.Module of your own, given together; copies of them are trained, from the
+        weights that they have, and they themselves stay as they are. G maps latents float32 (N, latent.dim) to images
+        (N, C, H, W) in [-1, 1], D images to logits (N,), (N, 1) or a map (N, 1, h, w), without a sigmoid. Of a conditional
+        recipe each takes labels int64 (N,) as a second argument. G's images decide size and channels where these are open.
+        Weights with requires_grad=False stay as they are. To go on with the run, or to load it, pass them again.
+    networks: in their place a Python file with functions generator(recipe) and discriminator(recipe) that make them. It is
+        executed, and kept in the run folder.
+    adversarial: a loss of your own. To go on with the run, pass it again.
+    callback: called with (record, model) each time a record is written: the record as in vitals.jsonl, and the averaged
+        generator as a Model in eval mode. It returns "stop", or None to go on. What it raises ends the training, which is
+        saved first, and is raised here. With several devices the first process calls it.
+    docs/own.md has examples. Networks and losses are tried on one batch before anything is written: RecipeError says what
+    does not fit.
 
     Raises RecipeError, DataError, DeviceError, RunError, StorageError, TrainingFailed, and Interrupted after Ctrl-C or
     SIGTERM.
     """
-    report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet))
+    own = Own.given(generator, discriminator, Path(networks) if networks else None, adversarial, callback)
+    report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet, generator))
     return train_without_report(
-        source, run=run, device=device, devices=devices, fresh=fresh, quiet=quiet, cache=cache, at_end=report,
+        source, run=run, device=device, devices=devices, fresh=fresh, quiet=quiet, cache=cache, at_end=report, own=own,
         recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision,
         data_dir=data_dir, set=set, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
     )  # fmt: skip
 
 
-def leave_report(run: Run, cache: Path | None = None, quiet: bool = False) -> None:
-    """Writes `report.html` into the run. Never raises: the run is saved, and a missing report must not hide that."""
+def leave_report(run: Run, cache: Path | None = None, quiet: bool = False, generator: nn.Module | None = None) -> None:
+    """Writes `report.html` into the run. Never raises: the run is saved, and a missing report must not hide that.
+
+    `generator`: the module that the run was trained on, if it was one.
+    """
     screen = Screen(quiet=quiet)
     try:
-        screen.say(f"Report: {write_report(run, cache=cache, quiet=True)}")
+        screen.say(f"Report: {write_report(run, cache=cache, quiet=True, generator=generator)}")
     except Exception as error:
         screen.say(f"The report could not be made ({type(error).__name__}: {error}); try: ganglion report {run.path}")

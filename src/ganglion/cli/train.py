@@ -49,6 +49,10 @@ def train(
         bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
+    networks: Annotated[
+        Path | None,
+        typer.Option(help="A Python file with functions generator(recipe) and discriminator(recipe). It is executed."),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
@@ -60,29 +64,38 @@ def train(
     }  # fmt: skip
     from ganglion.recipe.resolve import requested_recipe
 
-    requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
+    if networks is None:
+        requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
     if dry_run:
-        _print_recipe(source, asked, device, devices)
+        _print_recipe(source, asked, device, devices, networks)
         return
 
     from ganglion.api import leave_report
+    from ganglion.training.own import Own
     from ganglion.training.train import train as start
 
     at_end = (lambda run: None) if no_report else leave_report
-    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **asked)
+    own = Own.given(networks=networks)
+    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, own=own, **asked)
 
 
-def _print_recipe(source: str | None, asked: Request, device: str, devices: int) -> None:
+def _print_recipe(source: str | None, asked: Request, device: str, devices: int, networks: Path | None) -> None:
     """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    if source is None or asked["recipe"] != "auto":
+    if networks is None and (source is None or asked["recipe"] != "auto"):
         typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
+        return
+    from ganglion.training.own import Own
+
+    own = Own.given(networks=networks)
+    if source is None or asked["recipe"] != "auto":
+        typer.echo(recipe_text(requested_recipe(source, **own.requested(asked))), nl=False)
         return
     from ganglion.platform.screen import Screen
     from ganglion.training.prepare import prepare_run
 
-    prepared = prepare_run(source, asked, Screen(), device, devices)
+    prepared = prepare_run(source, asked, Screen(), device, devices, own=own)
     for reason in prepared.reasons:
         typer.echo(f"# auto: {reason}")
     typer.echo(recipe_text(prepared.recipe), nl=False)
@@ -101,14 +114,19 @@ def check(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
     ] = None,
+    networks: Annotated[
+        Path | None,
+        typer.Option(help="A Python file with functions generator(recipe) and discriminator(recipe). It is executed."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Look at images, first weights and speed before training: would this fail, and how long will it take?"""
     from ganglion.training.check import check as look
+    from ganglion.training.own import Own
 
     found = look(
         source, recipe=recipe, size=size, kimg=kimg, minutes=minutes, batch=batch, device=device, precision=precision,
-        data_dir=data_dir, set=set_ or [],
+        data_dir=data_dir, set=set_ or [], own=Own.given(networks=networks),
     )  # fmt: skip
     typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
 

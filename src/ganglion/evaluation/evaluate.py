@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
@@ -64,13 +65,15 @@ def evaluate(
     neighbours: Path | None = None,
     cache: Path | None = None,
     quiet: bool = False,
+    generator: nn.Module | None = None,
 ) -> Evaluation:
     """How good are these samples? Scores against the real images `against`, each with its floor.
 
     `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run `against` may be left out:
     then it is what the run was trained on. `n` samples are drawn for each of `seeds` seeds (10,000). `held_out` are real
     images that the generator was not trained on; left out, those that the run itself kept from training. Both are what
-    `ganglion.train` takes as its source, so images in memory too. `neighbours` names a picture to write: the samples that
+    `ganglion.train` takes as its source, so images in memory too. `generator` is the module that the run was trained on, if
+    it was one of your own. `neighbours` names a picture to write: the samples that
     lie nearest to a training image, each above that image. `features` and `metrics`: docs/metrics.md. Raises DataError,
     RunError.
     """
@@ -79,7 +82,7 @@ def evaluate(
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
     wanted = known_scores(metrics)
-    found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen)
+    found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
     extractor, reason = find_extractor(
@@ -104,16 +107,16 @@ def at_least_one(**counts: int | None) -> None:
 
 def find_samples(
     samples: str | Path | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
-    cache: Path, reporter: Reporter,
+    cache: Path, reporter: Reporter, generator: nn.Module | None = None,
 ) -> Samples:  # fmt: skip
     """The sets to be measured, one for each seed. Raises DataError, RunError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
     if Run(samples).exists:
-        model = load(samples, checkpoint, device)
+        model = load(samples, checkpoint, device, generator=generator)
         recipe = model.recipe
         drawn = [_drawn(model, n or SAMPLES, seed) for seed in range(seeds)]
-        return Samples(drawn, recipe.data, recipe.objective.adversarial == "wasserstein", recipe.training.seed)
+        return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed)
     return _of_set(store_set(prepare(_untouched(str(samples), cache, reporter), cache, reporter)), n, seeds)
 
 

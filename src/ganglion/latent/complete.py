@@ -22,7 +22,8 @@ from torch.nn.functional import softplus
 from ganglion.errors import DataError
 from ganglion.latent.model import Model
 from ganglion.latent.project import DEFAULT, Settings, nearest_start, search
-from ganglion.networks.base import Discriminator
+from ganglion.networks.custom import AnyDiscriminator
+from ganglion.objectives.adversarial import per_image
 
 __all__ = ["Completion", "Mask", "averaged", "blended", "complete", "importance", "mask_of"]
 
@@ -48,7 +49,7 @@ def complete(
     model: Model,
     picture: Tensor,
     mask: Mask,
-    discriminator: Discriminator | None = None,
+    discriminator: AnyDiscriminator | None = None,
     proposals: int = 4,
     settings: Settings = DEFAULT,
     seed: int = 0,
@@ -74,7 +75,7 @@ def complete(
         if discriminator is None:
             return context
         each = None if labels is None else labels.expand(len(images))
-        return context + PRIOR * softplus(-discriminator(images, each).float())
+        return context + PRIOR * per_image(softplus(-discriminator(images, each).float()))
 
     found = []
     done = 0

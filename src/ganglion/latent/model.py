@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,15 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
-from ganglion.networks.base import Discriminator
+from ganglion.errors import RunError
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
+from ganglion.networks.custom import AnyDiscriminator, CustomNetworks, WrappedDiscriminator, digest_of, wrapped_copy
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
+from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator
 from ganglion.recipe.schema import Latent, Prior, Recipe
 from ganglion.runs.checkpoints import load_discriminator, load_generator
 from ganglion.runs.folder import Run
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Model", "discriminator_of", "load", "model_of"]
+__all__ = ["Model", "discriminator_of", "load", "model_of", "trained_model"]
 
 
 Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
@@ -39,12 +42,14 @@ class Model:
         class_counts: tuple[int, ...] = (),
         recipe: Recipe | None = None,
         checkpoint: Path | None = None,
+        discriminator: nn.Module | None = None,
     ) -> None:
         self.latent, self.device, self.classes = latent, device, classes
         """Prior and dimensions of z; where it draws; names of the classes that can be asked for."""
         self.network = network
         """The generator itself, in eval mode; None where only a function is known."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
+        self._discriminator = discriminator
 
     @property
     def recipe(self) -> Recipe:
@@ -129,27 +134,47 @@ class Model:
         raise ValueError(f"there is no class {label!r}; classes are {names} (or their numbers from 0)")
 
 
-def load(run: str | Path | Run, checkpoint: str | int = "best", device: str | torch.device = "cpu") -> Model:
+def load(
+    run: str | Path | Run,
+    checkpoint: str | int = "best",
+    device: str | torch.device = "cpu",
+    *,
+    generator: nn.Module | None = None,
+    discriminator: nn.Module | None = None,
+) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
-    Raises RunError, CheckpointError. Nothing is unpickled: a run folder from a stranger cannot run code.
+    Of a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
+    Copies of them get the run's weights. Of a run that was trained on a file of networks, its copy in the run folder,
+    networks.py, is executed, if it is the one that the recipe names: look into a stranger's before you load the run. Nothing
+    is unpickled, and of any other run nothing is executed.
+
+    Raises RunError, CheckpointError, and RecipeError for a networks.py that fails.
     """
     folder = run if isinstance(run, Run) else Run(run)
     recipe, found = folder.recipe, folder.checkpoint(checkpoint)
-    network = build_generator(recipe)
-    load_generator(found, network)
-    network = network.to(device).eval().requires_grad_(False)
-    classes = (recipe.data.classes or ()) if recipe.data.conditional else ()
-    return Model(
-        recipe.latent,
-        lambda z, labels: generate_chunks(network, z, labels),
-        torch.device(device),
-        network,
-        classes,
-        class_counts(recipe),
-        recipe,
-        found,
+    if recipe.generator.family != "custom" and (generator is not None or discriminator is not None):
+        raise RunError(
+            f"{folder.path} was not trained on networks of your own: leave out generator= and discriminator="
+        )
+    network = _own_generator(folder, generator) if recipe.generator.family == "custom" else build_generator(recipe)
+    _load_weights(load_generator, found, network, folder)
+    return trained_model(
+        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), found, discriminator
     )
+
+
+def trained_model(
+    network: nn.Module, recipe: Recipe, device: torch.device, checkpoint: Path | None = None,
+    discriminator: nn.Module | None = None,
+) -> Model:  # fmt: skip
+    """The model of a recipe's generator, in eval mode; without a checkpoint it is that of a training under way."""
+    classes = (recipe.data.classes or ()) if recipe.data.conditional else ()
+
+    def draw(z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
+        return generate_chunks(network, z, labels)
+
+    return Model(recipe.latent, draw, device, network, classes, class_counts(recipe), recipe, checkpoint, discriminator)
 
 
 def model_of(
@@ -169,13 +194,75 @@ def model_of(
     return Model(Latent(dim=dim, prior=prior), draw, torch.device(device), network)
 
 
-def discriminator_of(model: Model) -> Discriminator | None:
-    """D of the same checkpoint, in eval mode; None for a generator that comes from no run."""
+def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> AnyDiscriminator | None:
+    """D of the same checkpoint, in eval mode; None for a generator that comes from no run.
+
+    Of a run that was trained on modules of your own, `discriminator` is the module, left out if `load` was given it.
+    Raises RunError, CheckpointError.
+    """
     if model._recipe is None or model._checkpoint is None:
         return None
-    network = build_discriminator(model._recipe)
-    load_discriminator(model._checkpoint, network)
+    run, own = (
+        Run(model._checkpoint.parent.parent),
+        discriminator if discriminator is not None else model._discriminator,
+    )
+    network: AnyDiscriminator
+    if model._recipe.discriminator.family == "custom":
+        network = _own_discriminator(run, own)
+    else:
+        network = build_discriminator(model._recipe)
+    _load_weights(load_discriminator, model._checkpoint, network, run)
     return network.to(model.device).eval().requires_grad_(False)
+
+
+def _own_generator(run: Run, module: nn.Module | None) -> nn.Module:
+    recipe = run.recipe
+    assert isinstance(recipe.generator, CustomGenerator)
+    if recipe.generator.file:
+        return _kept_networks(run, recipe.generator.digest).build(recipe)[0]
+    return wrapped_copy(_same_module(run, "generator", module, recipe.generator.digest))
+
+
+def _own_discriminator(run: Run, module: nn.Module | None) -> WrappedDiscriminator:
+    recipe = run.recipe
+    assert isinstance(recipe.discriminator, CustomDiscriminator)
+    if recipe.discriminator.file:
+        return _kept_networks(run, recipe.discriminator.digest).build(recipe)[1]
+    return WrappedDiscriminator(copy.deepcopy(_same_module(run, "discriminator", module, recipe.discriminator.digest)))
+
+
+def _same_module(run: Run, name: str, module: nn.Module | None, digest: str | None) -> nn.Module:
+    if module is None:
+        raise RunError(
+            f"{run.path} was trained on modules of your own, which it does not keep: pass the {name} again, as in "
+            f"ganglion.load({str(run.path)!r}, {name}=...)"
+        )
+    if digest_of(module) != digest:
+        raise RunError(
+            f"the {name} given for {run.path} is not the one it was trained with: class, modules or shapes of weights differ"
+        )
+    return module
+
+
+def _kept_networks(run: Run, digest: str | None) -> CustomNetworks:
+    """The run's networks.py, if it is the file that its recipe names."""
+    try:
+        networks = CustomNetworks(run.networks_path, run.networks_path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{run.networks_path} cannot be read: {error.strerror or error}; the run needs it") from None
+    if networks.digests[0] != digest:
+        raise RunError(
+            f"{run.networks_path} is not the file that this run was trained with (its hash differs from generator.digest in "
+            "recipe.yaml), so it is not executed: put the right one there"
+        )
+    return networks
+
+
+def _load_weights(load_into: Callable[[Path, nn.Module], None], checkpoint: Path, network: nn.Module, run: Run) -> None:
+    try:
+        load_into(checkpoint, network)
+    except RuntimeError as error:  # names or shapes differ
+        raise RunError(f"the weights in {checkpoint} do not fit the networks of {run.path}: {error}") from error
 
 
 def _gathered(chunks: Iterator[Tensor], n: int) -> NDArray[np.uint8]:

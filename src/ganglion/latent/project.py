@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.latent.model import Model
-from ganglion.networks.base import Discriminator
+from ganglion.networks.custom import AnyDiscriminator
 from ganglion.streams import Purpose, stream
 
 __all__ = ["DEFAULT", "Projection", "Settings", "feature_distance", "nearest_start", "project", "search"]
@@ -60,7 +60,7 @@ Loss = Callable[[Tensor], Tensor]
 def project(
     model: Model,
     picture: Tensor,
-    discriminator: Discriminator | None = None,
+    discriminator: AnyDiscriminator | None = None,
     settings: Settings = DEFAULT,
     seed: int = 0,
     labels: Tensor | None = None,
@@ -73,7 +73,7 @@ def project(
     by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for a picture of another shape.
     """
     target = picture.to(model.device).float()[None]
-    features = None if discriminator is None else feature_distance(discriminator, target)
+    features = None if discriminator is None else feature_distance(discriminator, target, labels)
 
     def loss(images: Tensor) -> Tensor:
         found = (images - target).square().mean((1, 2, 3))
@@ -183,14 +183,16 @@ def _off_the_prior(z: Tensor, model: Model) -> Tensor:
     return off.square()
 
 
-def feature_distance(discriminator: Discriminator, target: Tensor) -> Loss:
+def feature_distance(discriminator: AnyDiscriminator, target: Tensor, labels: Tensor | None = None) -> Loss:
     """Mean over D's blocks of the squared difference to `target` (1, C, H, W) of unit feature vectors at each place.
 
+    `labels` (1,) is the class for a conditional D.
     As LPIPS: Zhang et al. 2018, arXiv 1801.03924, equation 1, without learned weights.
     """
 
     def layers(images: Tensor) -> list[Tensor]:
-        return [torch.nn.functional.normalize(maps, dim=1) for maps in discriminator.features(images)]
+        each = None if labels is None else labels.expand(len(images))
+        return [torch.nn.functional.normalize(maps, dim=1) for maps in discriminator.features(images, each)]
 
     with torch.no_grad():
         wanted = layers(target)

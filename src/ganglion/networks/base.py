@@ -118,21 +118,21 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.trace(images, labels)[0]
 
-    def trace(self, images: Tensor, labels: Tensor | None = None, layer: int = -1) -> tuple[Tensor, Tensor]:
+    def trace(self, images: Tensor, labels: Tensor | None = None, layer: int | str = -1) -> tuple[Tensor, Tensor]:
         """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the discriminator has classes")
-        wanted = range(len(self.blocks))[layer]
+        wanted = range(len(self.blocks))[int(layer)]
         last = features = images
         for number, last in enumerate(self.features(images)):
             features = last if number == wanted else features
         logits: Tensor = self.head(last, labels)
         return logits, features.flatten(1)
 
-    def features(self, images: Tensor) -> Iterator[Tensor]:
+    def features(self, images: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:  # noqa: ARG002 (others use them)
         """What each block makes of the images (N, C, H, W), one block after another, without the reference batch.
 
-        The class of an image is not asked for: it enters in the head.
+        Labels change nothing: the class of an image enters in the head.
         """
         first = 0 if self.reference is None else len(self.reference)
         x = images if self.reference is None else torch.cat([self.reference, images])  # (R+N, C, H, W)

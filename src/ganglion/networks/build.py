@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ganglion.networks import dcgan, r3gan, resnet
 from ganglion.networks.base import Discriminator, Generator
+from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
 from ganglion.networks.layers import REFERENCE
 from ganglion.networks.sampling import draw_labels, draw_latents
@@ -29,9 +30,10 @@ __all__ = [
     "cost_of",
 ]
 
+FamilyName = Literal["dcgan", "resnet", "r3gan"]
 
-GENERATORS: dict[str, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
-DISCRIMINATORS: dict[str, Any] = {
+GENERATORS: dict[FamilyName, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
+DISCRIMINATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.discriminator,
     "resnet": resnet.discriminator,
     "r3gan": r3gan.discriminator,
@@ -42,7 +44,7 @@ def build_generator(recipe: Recipe) -> Generator:
     """G with the first weights that the recipe's seed gives: z (N, Z), labels (N,) to images (N, C, H, W) in [-1, 1]."""
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights of their own; the caller's numbers stay his
-        family = GENERATORS[recipe.generator.family]
+        family = GENERATORS[_ours(recipe.generator.family)]
         network: Generator = family(recipe.generator, recipe.latent.dim, channels, chain, class_count(recipe))
     _initialise(network, recipe, Purpose.INIT_GENERATOR)
     if network.needs_reference:
@@ -62,7 +64,7 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
     with torch.random.fork_rng(devices=[]):
         # spectral norm's first vectors come from here; torch.manual_seed would seed the generators of all devices as well
         torch.default_generator.manual_seed(recipe.training.seed)
-        family = DISCRIMINATORS[recipe.discriminator.family]
+        family = DISCRIMINATORS[_ours(recipe.discriminator.family)]
         network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
         _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
         if getattr(recipe.discriminator, "spectral_norm", False):
@@ -71,6 +73,12 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
         device = next(network.parameters()).device
         network.reference = torch.full((REFERENCE, channels, *(recipe.data.size or ())), -1.0, device=device)
     return network
+
+
+def _ours(family: str) -> FamilyName:
+    if family == "custom":
+        raise ValueError("networks of one's own are built by CustomNetworks, not from a recipe alone")
+    return cast(FamilyName, family)
 
 
 def class_count(recipe: Recipe) -> int:
@@ -120,8 +128,13 @@ class Cost(NamedTuple):
         return f"{self.parameters / 1e6:.2f} M parameters, {self.flops / 1e6:.1f} MFLOP an image"
 
 
-def cost_of(recipe: Recipe) -> tuple[Cost, Cost]:
-    """Cost of G and of D. Nothing is computed: the networks are built on PyTorch's meta device."""
+def cost_of(recipe: Recipe, own: CustomNetworks | None = None) -> tuple[Cost, Cost]:
+    """Cost of G and of D. Nothing is computed: the networks are built on PyTorch's meta device.
+
+    Networks of one's own are called on two images, since not every module can be called there.
+    """
+    if own is not None:
+        return _cost_of_own(recipe, own)
     with torch.device("meta"):
         generator, discriminator = build_generator(recipe), build_discriminator(recipe)
         n = recipe.training.batch  # with a reference batch, the cost of an image depends on it
@@ -129,6 +142,16 @@ def cost_of(recipe: Recipe) -> tuple[Cost, Cost]:
         images = torch.empty(n, recipe.data.channels or 0, *(recipe.data.size or (0, 0)))
         latents = torch.empty(n, recipe.latent.dim)
     return _cost(generator, latents, labels), _cost(discriminator, images, labels)
+
+
+def _cost_of_own(recipe: Recipe, own: CustomNetworks) -> tuple[Cost, Cost]:
+    generator, discriminator = own.build(recipe)
+    device = next(generator.parameters()).device
+    labels = torch.zeros(2, dtype=torch.int64, device=device) if class_count(recipe) else None
+    images = torch.zeros(2, recipe.data.channels or 0, *(recipe.data.size or (0, 0)), device=device)
+    latents = torch.zeros(2, recipe.latent.dim, device=device)
+    with torch.random.fork_rng(devices=[]):  # dropout draws
+        return _cost(generator.eval(), latents, labels), _cost(discriminator.to(device).eval(), images, labels)
 
 
 def _cost(network: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None) -> Cost:

@@ -7,26 +7,46 @@ D(x) = sigmoid(logit) is the probability that x is real. softplus(l) = log(1 + e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganglion.recipe.parts import AdversarialName
+from ganglion.recipe.parts import TRAITS, AdversarialName, LossTraits, Objective
 
-__all__ = ["ADVERSARIAL", "AdversarialLoss", "label_smoothing"]
+__all__ = ["ADVERSARIAL", "AdversarialLoss", "adversarial_of", "label_smoothing", "per_image"]
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-class AdversarialLoss(NamedTuple):
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """The loss that G and D contest: two functions, each of (real logits, fake logits), to a scalar that is minimised.
+
+    Logits are float32, (N,) or, of a D that returns a map, (N, P). Real and fake ones are as many.
+    """
+
     discriminator: Loss
-    """(real logits, fake logits) to the loss that D minimises."""
+    """What D minimises."""
     generator: Loss
-    """(real logits, fake logits) to the loss that G minimises."""
+    """What G minimises."""
     generator_needs_real: bool = False
-    """Whether G's loss looks at the real logits; where it does not, the G phase does not compute them."""
+    """Whether G's loss looks at the real logits. Where it does not, they are not computed for G, and it is given the fake
+    ones in their place."""
+    probability_logits: bool = False
+    """Whether the sigmoid of a logit is D's probability that the image is real: then objective.real_label and ADA apply."""
+    zero_boundary: bool = False
+    """Whether a logit above 0 means real, as under the hinge loss: then ADA applies. So it is with probability_logits."""
+    critic: bool = False
+    """Whether mean real minus mean fake logits estimate the earth mover's distance, as Wasserstein losses do."""
+    name: str = "custom"
+    """What messages call it."""
+
+    @property
+    def traits(self) -> LossTraits:
+        """What a recipe records of it."""
+        return LossTraits(**{name: getattr(self, name) for name in LossTraits.model_fields})
 
 
 def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -103,17 +123,36 @@ def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(real.mean() - fake).mean() + softplus(real - fake.mean()).mean()
 
 
+def _built_in(name: AdversarialName, discriminator: Loss, generator: Loss) -> AdversarialLoss:
+    return AdversarialLoss(discriminator, generator, **TRAITS[name].model_dump())
+
+
 ADVERSARIAL: dict[AdversarialName, AdversarialLoss] = {
-    "non-saturating": AdversarialLoss(logistic_discriminator, non_saturating_generator),
-    "minimax": AdversarialLoss(logistic_discriminator, minimax_generator),
-    "least-squares": AdversarialLoss(least_squares_discriminator, least_squares_generator),
-    "hinge": AdversarialLoss(hinge_discriminator, mean_logit_generator),
-    "wasserstein": AdversarialLoss(wasserstein_discriminator, mean_logit_generator),
-    "relativistic": AdversarialLoss(relativistic_discriminator, relativistic_generator, generator_needs_real=True),
-    "relativistic-average": AdversarialLoss(
-        relativistic_average_discriminator, relativistic_average_generator, generator_needs_real=True
-    ),
+    loss.name: loss  # type: ignore[misc]  # its name is one of the recipe's
+    for loss in (
+        _built_in("non-saturating", logistic_discriminator, non_saturating_generator),
+        _built_in("minimax", logistic_discriminator, minimax_generator),
+        _built_in("least-squares", least_squares_discriminator, least_squares_generator),
+        _built_in("hinge", hinge_discriminator, mean_logit_generator),
+        _built_in("wasserstein", wasserstein_discriminator, mean_logit_generator),
+        _built_in("relativistic", relativistic_discriminator, relativistic_generator),
+        _built_in("relativistic-average", relativistic_average_discriminator, relativistic_average_generator),
+    )
 }
+
+
+def adversarial_of(objective: Objective, own: AdversarialLoss | None = None) -> AdversarialLoss:
+    """The loss that a recipe names; for custom, `own`. Raises ValueError where it is custom and there is none."""
+    if objective.adversarial != "custom":
+        return ADVERSARIAL[objective.adversarial]
+    if own is None:
+        raise ValueError("objective.adversarial is custom: the loss itself is needed")
+    return own
+
+
+def per_image(logits: Tensor) -> Tensor:
+    """(N,): what D says of each image; of a map (N, P), the mean over its places."""
+    return logits if logits.ndim == 1 else logits.flatten(1).mean(1)
 
 
 def label_smoothing(real: Tensor, label: float) -> Tensor:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ganglion.objectives.adversarial import ADVERSARIAL, label_smoothing
+from ganglion.objectives.adversarial import AdversarialLoss, adversarial_of, label_smoothing
 from ganglion.objectives.penalties import PenaltyInputs, due, penalty_of
 from ganglion.recipe.parts import Objective
 
@@ -55,9 +55,11 @@ class DiscriminatorOutput(NamedTuple):
     """(N, A), of one layer; None where they are not asked for or cannot be seen."""
 
 
-def discriminator_loss(objective: Objective, inputs: PenaltyInputs, update: int) -> Parts:
-    """The terms of D's loss at its update number `update`."""
-    parts = {"adversarial": ADVERSARIAL[objective.adversarial].discriminator(inputs.real_logits, inputs.fake_logits)}
+def discriminator_loss(
+    objective: Objective, inputs: PenaltyInputs, update: int, own: AdversarialLoss | None = None
+) -> Parts:
+    """The terms of D's loss at its update number `update`. `own`: the loss where objective.adversarial is custom."""
+    parts = {"adversarial": adversarial_of(objective, own).discriminator(inputs.real_logits, inputs.fake_logits)}
     if objective.real_label < 1:
         parts["label_smoothing"] = label_smoothing(inputs.real_logits, objective.real_label)
     for penalty in due(objective.penalties, update):
@@ -66,11 +68,12 @@ def discriminator_loss(objective: Objective, inputs: PenaltyInputs, update: int)
 
 
 def generator_loss(
-    objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, images: int
-) -> Parts:
-    """The terms of G's loss after `images` images; `real` is given where `needs_real` says so."""
+    objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, images: int,
+    own: AdversarialLoss | None = None,
+) -> Parts:  # fmt: skip
+    """The terms of G's loss after `images` images; `real` is given where `needs_real` says so, `own` as above."""
     rivals = fake.logits if real is None else real.logits
-    adversarial = ADVERSARIAL[objective.adversarial].generator(rivals, fake.logits)
+    adversarial = adversarial_of(objective, own).generator(rivals, fake.logits)
     parts = {"adversarial": objective.adversarial_weight * adversarial}
     matching = objective.feature_matching
     if matching.weight and real is not None and real.features is not None and fake.features is not None:
@@ -81,7 +84,7 @@ def generator_loss(
 
 def needs_real(objective: Objective) -> bool:
     """Whether G's loss looks at what D says of reals."""
-    return ADVERSARIAL[objective.adversarial].generator_needs_real or objective.feature_matching.weight > 0
+    return objective.traits.generator_needs_real or objective.feature_matching.weight > 0
 
 
 def total(parts: Parts) -> Tensor:

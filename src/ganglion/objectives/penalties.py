@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ganglion.objectives.adversarial import per_image
 from ganglion.recipe.parts import Penalty, PenaltyName
 
 __all__ = ["PENALTIES", "PenaltyInputs", "clip_weights", "due", "penalty_of", "slopes_between"]
@@ -20,7 +21,7 @@ DRAGAN_SPREAD = 0.5  # of the noise around reals, over the deviation of all thei
 
 
 Judge = Callable[[Tensor], Tensor]
-"""D: images (N, C, H, W) to logits (N,)."""
+"""D: images (N, C, H, W) to logits (N,), or (N, P) where it has one for each of P patches."""
 
 
 class PenaltyInputs(NamedTuple):
@@ -106,7 +107,8 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
     if bound is not None:
         with torch.no_grad():
             for weight in discriminator.parameters():
-                weight.clamp_(-bound, bound)
+                if weight.requires_grad:
+                    weight.clamp_(-bound, bound)
 
 
 def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
@@ -117,8 +119,8 @@ def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Gener
 
 
 def _lengths(judge: Judge, images: Tensor) -> Tensor:
-    """|grad D| at each image (N,), differentiable; its own gradient is 0 where it is 0."""
+    """|grad D| at each image (N,), differentiable; its own gradient is 0 where it is 0. Of a map, D is the mean of it."""
     images = images.detach().requires_grad_(True)  # (N, C, H, W)
-    (slope,) = torch.autograd.grad(judge(images).sum(), images, create_graph=True)
+    (slope,) = torch.autograd.grad(per_image(judge(images)).sum(), images, create_graph=True)
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # over C, H, W
     return length

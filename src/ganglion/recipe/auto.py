@@ -25,6 +25,8 @@ class DataFacts(NamedTuple):
     """Classes, where every image has one; otherwise 0."""
     device: str
     """cpu, cuda or mps."""
+    own_networks: bool = False
+    """Whether the networks are the caller's."""
 
 
 class Choice(NamedTuple):
@@ -38,13 +40,30 @@ class Choice(NamedTuple):
 def choose(facts: DataFacts) -> Choice:
     """The recipe for these images, with the reasons for a person."""
     few = facts.images < FEW
-    recipe = "small-data" if few else "fast"
     why = "few, so D sees them augmented" if few else "enough to do without augmentation"
-    reasons = [f"recipe {recipe}: {facts.images:,} images are {why}"]
+    overrides: dict[str, object] = {}
+    if facts.own_networks:
+        recipe = "dcgan"
+        reasons = [
+            "recipe dcgan: Adam at 2e-4 with beta1 0.5, as most networks take; fast's 6e-3 was found for its own networks",
+            f"augment {'diffaugment' if few else 'none'}: {facts.images:,} images are {why}",
+        ]
+        if few:
+            overrides["augment.kind"] = "diffaugment"
+    else:
+        recipe = "small-data" if few else "fast"
+        reasons = [f"recipe {recipe}: {facts.images:,} images are {why}"]
     minutes = next((minutes for side, minutes in MINUTES if min(facts.size) <= side), LONGEST_MINUTES)
-    overrides: dict[str, object] = {"training.minutes": minutes}
+    overrides["training.minutes"] = minutes
     shape = f"{facts.size[0]}x{facts.size[1]} pixels with {facts.channels} channel{'s' if facts.channels > 1 else ''}"
     reasons.append(f"{minutes:g} minutes: {shape} on {facts.device}; --minutes or --kimg changes it")
+    if facts.own_networks:
+        if facts.classes > 1:
+            reasons.append(
+                f"not conditional: networks of your own may not take labels; --set data.conditional=true passes the "
+                f"{facts.classes} classes to both"
+            )
+        return Choice(recipe, overrides, reasons)
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
         reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has the room for it")

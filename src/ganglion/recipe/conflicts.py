@@ -5,35 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ganglion.recipe.parts import LOGISTIC, ZERO_IS_THE_BOUNDARY
-from ganglion.recipe.size import chain_to
+from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator
+from ganglion.recipe.parts import TRAITS
+from ganglion.recipe.size import chain_to, check_reachable, size_text
 
 if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
 
-__all__ = ["conflicts"]
+__all__ = ["batch_norm_conflict", "conflicts"]
 
 
 def conflicts(recipe: Recipe) -> Iterator[str]:
     """Why parts that are sound by themselves cannot work together, and what to do instead."""
-    objective, d = recipe.objective, recipe.discriminator
-    on_gradient = [penalty.kind for penalty in objective.penalties if penalty.kind != "lecam"]
-    norm_d = getattr(d, "norm", "none")
-    if norm_d == "batch" and on_gradient:
-        yield (
-            f"the penalty {on_gradient[0]} is on D's gradient at single images, and batch norm makes "
-            "each logit depend on the whole batch (Gulrajani et al. 2017, section 4); "
-            "set discriminator.norm to layer, instance or none, or objective.penalties to []"
-        )
+    objective, d, traits = recipe.objective, recipe.discriminator, recipe.objective.traits
+    if getattr(d, "norm", "none") == "batch" and (told := batch_norm_conflict(recipe)):
+        yield f"{told}; set discriminator.norm to layer, instance or none, or objective.penalties to []"
     if objective.weight_clip is not None and getattr(d, "spectral_norm", False):
         yield (
             "objective.weight_clip bounds the weights that discriminator.spectral_norm rescales, so neither bounds D: "
             "both are ways to keep D Lipschitz (Miyato et al. 2018, section 3); leave one out"
         )
-    if objective.real_label < 1 and objective.adversarial not in LOGISTIC:
+    if objective.real_label < 1 and not traits.probability_logits:
+        suited = [name for name, known in TRAITS.items() if known.probability_logits]
         yield (
-            f"objective.real_label smooths the labels of a classifier, and the loss {objective.adversarial} has no "
-            f"labels; leave it at 1, or set objective.adversarial to {' or '.join(LOGISTIC)}"
+            f"objective.real_label smooths the labels of a classifier, and the loss {traits.name} has no "
+            f"labels; leave it at 1, or set objective.adversarial to {' or '.join(suited)}"
         )
     if objective.adversarial_weight == 0 and objective.feature_matching.weight == 0:
         yield (
@@ -43,22 +39,69 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     kinds = [penalty.kind for penalty in objective.penalties]
     if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
         yield f"objective.penalties has {twice[0]} more than once; keep one, with the sum of the weights"
-    if recipe.augment.kind == "ada" and objective.adversarial not in ZERO_IS_THE_BOUNDARY:
+    if recipe.augment.kind == "ada" and not traits.sign_is_the_answer:
+        suited = [name for name, known in TRAITS.items() if known.sign_is_the_answer]
         yield (
             "augment.kind ada tells how far D over-fits from the sign of its logits (Karras et al. 2020, section 3.1), and "
-            f"under the loss {objective.adversarial} the sign has no meaning; set augment.kind to diffaugment, or "
-            f"objective.adversarial to {' or '.join(ZERO_IS_THE_BOUNDARY)}"
+            f"under the loss {traits.name} the sign has no meaning; set augment.kind to diffaugment, or "
+            f"objective.adversarial to {' or '.join(suited)}"
         )
+    if (objective.adversarial == "custom") != (objective.custom_loss is not None):
+        yield (
+            "objective.adversarial custom is a loss of your own, and objective.custom_loss is filled in from it: pass the loss "
+            "to ganglion.train(adversarial=...), or leave both out"
+        )
+    yield from _own_network_conflicts(recipe)
+    yield from _size_conflicts(recipe)
     yield from _layer_conflicts(recipe)
     yield from _label_conflicts(recipe)
 
 
+def batch_norm_conflict(recipe: Recipe) -> str:
+    """Why a D with batch norm cannot have the penalties of `recipe`; empty where none of them is on its gradient."""
+    on_gradient = [penalty.kind for penalty in recipe.objective.penalties if penalty.kind != "lecam"]
+    if not on_gradient:
+        return ""
+    return (
+        f"the penalty {on_gradient[0]} is on D's gradient at single images, and batch norm makes "
+        "each logit depend on the whole batch (Gulrajani et al. 2017, section 4)"
+    )
+
+
+def _own_network_conflicts(recipe: Recipe) -> Iterator[str]:
+    own = [isinstance(recipe.generator, CustomGenerator), isinstance(recipe.discriminator, CustomDiscriminator)]
+    if any(own) and not (all(own) and recipe.generator.digest and recipe.discriminator.digest):  # type: ignore[union-attr]
+        yield (
+            "family custom stands for networks of your own, generator and discriminator both: name their file with "
+            "--networks FILE.py, or pass generator= and discriminator= to ganglion.train"
+        )
+
+
+def _size_conflicts(recipe: Recipe) -> Iterator[str]:
+    """Our families reach a size by doublings; a network of one's own may have any."""
+    if recipe.data.size is None or isinstance(recipe.generator, CustomGenerator):
+        return
+    try:
+        check_reachable(recipe.data.size)
+    except ValueError as error:
+        yield f"data.size: {size_text(recipe.data.size)} {error}"
+
+
 def _layer_conflicts(recipe: Recipe) -> Iterator[str]:
     """What can be known as soon as there is a size."""
+    layer, d = recipe.objective.feature_matching.layer, recipe.discriminator
+    if isinstance(d, CustomDiscriminator):
+        return  # which modules there are is known when there is a network
+    if isinstance(layer, str):
+        yield (
+            f"objective.feature_matching.layer is {layer!r}: names of modules go with a D of your own, and the blocks of the "
+            f"family {d.family} have numbers; set it to -1 for the last"
+        )
+        return
     chain = chain_to(recipe.data.size) if recipe.data.size else None
     if chain is None:
         return
-    layer, count = recipe.objective.feature_matching.layer, recipe.discriminator.block_count(chain.doublings)
+    count = d.block_count(chain.doublings)
     if not -count <= layer < count:
         yield (
             f"objective.feature_matching.layer is {layer}, and at this size D has the blocks 0 to {count - 1} "

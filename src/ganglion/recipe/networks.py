@@ -11,6 +11,8 @@ from ganglion.recipe.parts import Part, choice
 __all__ = [
     "Activation",
     "Conditioning",
+    "CustomDiscriminator",
+    "CustomGenerator",
     "DcganDiscriminator",
     "DcganGenerator",
     "Discriminator",
@@ -149,6 +151,26 @@ class R3ganDiscriminator(Part):
         return doublings + 3
 
 
-Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator, *choice("family", "dcgan")]
+class CustomGenerator(Part):
+    family: Literal["custom"] = "custom"
+    """Networks of your own: --networks FILE.py, or generator= and discriminator= of ganglion.train."""
+    digest: str | None = None
+    """Hash of the file, or of the structure of the module, filled in; a run goes on with the network it began with."""
+    file: bool = False
+    """Whether the run folder keeps the file as networks.py, filled in; otherwise the module is passed again."""
 
-Discriminator = Annotated[DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator, *choice("family", "dcgan")]
+
+class CustomDiscriminator(Part):
+    family: Literal["custom"] = "custom"
+    """Networks of your own: --networks FILE.py, or generator= and discriminator= of ganglion.train."""
+    digest: str | None = None
+    """Hash of the file, or of the structure of the module, filled in; a run goes on with the network it began with."""
+    file: bool = False
+    """Whether the run folder keeps the file as networks.py, filled in; otherwise the module is passed again."""
+
+
+Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator | CustomGenerator, *choice("family", "dcgan")]
+
+Discriminator = Annotated[
+    DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator | CustomDiscriminator, *choice("family", "dcgan")
+]

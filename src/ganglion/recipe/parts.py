@@ -8,8 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 __all__ = [
-    "LOGISTIC",
-    "ZERO_IS_THE_BOUNDARY",
+    "TRAITS",
     "Ada",
     "Adam",
     "AdamW",
@@ -21,6 +20,7 @@ __all__ = [
     "DiffAugmentStep",
     "FeatureMatching",
     "InstanceNoise",
+    "LossTraits",
     "NoAugment",
     "Objective",
     "Optimizer",
@@ -54,11 +54,34 @@ AdversarialName = Literal[
 
 PenaltyName = Literal["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam"]
 
-LOGISTIC = ("non-saturating", "minimax")
-"""Losses whose D is a classifier by cross-entropy, so that its labels can be smoothed."""
 
-ZERO_IS_THE_BOUNDARY = (*LOGISTIC, "hinge")
-"""Losses under which the sign of a logit is D's answer. Least squares draws the line at 1/2, the others nowhere."""
+class LossTraits(Part):
+    name: str = "custom"
+    """What messages call the loss."""
+    generator_needs_real: bool = False
+    """Whether G's loss looks at the real logits."""
+    probability_logits: bool = False
+    """Whether the sigmoid of a logit is D's probability that the image is real, so that its label can be smoothed."""
+    zero_boundary: bool = False
+    """Whether a logit's sign is D's answer, real above 0, which ADA needs; so it is of probability_logits too."""
+    critic: bool = False
+    """Whether D is a critic: real minus fake logits estimate the earth mover's distance."""
+
+    @property
+    def sign_is_the_answer(self) -> bool:
+        """Least squares draws the line between real and fake at 1/2, Wasserstein and relativistic losses nowhere."""
+        return self.zero_boundary or self.probability_logits
+
+
+TRAITS: dict[AdversarialName, LossTraits] = {
+    "non-saturating": LossTraits(name="non-saturating", probability_logits=True),
+    "minimax": LossTraits(name="minimax", probability_logits=True),
+    "least-squares": LossTraits(name="least-squares"),
+    "hinge": LossTraits(name="hinge", zero_boundary=True),
+    "wasserstein": LossTraits(name="wasserstein", critic=True),
+    "relativistic": LossTraits(name="relativistic", generator_needs_real=True),
+    "relativistic-average": LossTraits(name="relativistic-average", generator_needs_real=True),
+}
 
 
 class Penalty(Part):
@@ -71,13 +94,20 @@ class Penalty(Part):
     """Computed at every so many updates of D, scaled up by as much."""
 
 
+def _layer(value: object) -> object:
+    if isinstance(value, int | str):
+        return value
+    raise ValueError("is neither a block's number nor a module's name")
+
+
 class FeatureMatching(Part):
     weight: float = Field(0, ge=0)
     """Multiplies the squared distance between mean features of reals and fakes in G's loss; 0: none."""
     ramp_kimg: float = Field(0, ge=0)
     """The weight rises linearly over so many thousand images; 0: no rise."""
-    layer: int = -1
-    """Which block of D gives the features: 0 the first, -1 the last."""
+    layer: Annotated[int | str, BeforeValidator(_layer)] = -1
+    """Which block of D gives the features: 0 the first, -1 the last. Of a D of your own: the name of a module, or -1 for the
+    input of its last layer."""
 
 
 class InstanceNoise(Part):
@@ -88,8 +118,10 @@ class InstanceNoise(Part):
 
 
 class Objective(Part):
-    adversarial: AdversarialName = "non-saturating"
-    """The loss that the two players contest."""
+    adversarial: Literal[AdversarialName, "custom"] = "non-saturating"
+    """The loss that the two players contest; custom: one that a program passes to ganglion.train."""
+    custom_loss: LossTraits | None = None
+    """What is known of a loss of your own, filled in from it."""
     adversarial_weight: float = Field(1.0, ge=0)
     """Multiplies G's adversarial loss; 0: G learns by feature matching alone."""
     penalties: tuple[Penalty, ...] = ()
@@ -103,6 +135,11 @@ class Objective(Part):
     """Weight of historical averaging in both losses, Salimans et al. 2016: the squared distance of a player's weights
     from their mean over all steps so far."""
     instance_noise: InstanceNoise = InstanceNoise()
+
+    @property
+    def traits(self) -> LossTraits:
+        """Of the adversarial loss."""
+        return (self.custom_loss or LossTraits()) if self.adversarial == "custom" else TRAITS[self.adversarial]
 
 
 class Balance(Part):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ganglion.recipe.conflicts import conflicts
 from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Discriminator, Generator
 from ganglion.recipe.parts import Augment, Balance, NoAugment, Objective, Optimizers, Part
-from ganglion.recipe.size import Size, check_reachable, parse_size
+from ganglion.recipe.size import Size, parse_size
 
 __all__ = [
     "MOST_CHANNELS",
@@ -48,7 +48,7 @@ class Data(Part):
     """Where the images come from: a folder, zip, store, IDX file or data set's name. None: named by the caller."""
     data_dir: str | None = None
     """A local copy of a named data set. None: fetched from where it is published."""
-    size: Annotated[Size, BeforeValidator(parse_size), AfterValidator(check_reachable)] | None = None
+    size: Annotated[Size, BeforeValidator(parse_size)] | None = None
     """Height and width in pixels, written 64 or 96x64. None: chosen from the images."""
     channels: Channels | None = None
     """1 gray, 3 RGB, 4 RGB with alpha; an array may have any number up to 64. None: chosen from the images."""

@@ -27,13 +27,16 @@ class Chain(NamedTuple):
 
 def parse_size(value: object) -> Size:
     """`64`, `"64"`, `"96x64"` (height x width) or `[96, 64]`, as (height, width)."""
+    size = (0, 0)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value, value
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(?:[x×]\s*(\d+)\s*)?", value)):
-        return int(match[1]), int(match[2] or match[1])
-    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(side, int) for side in value):
-        return value[0], value[1]
-    raise ValueError("is not a size: write 64, or 96x64 for height x width")
+        size = value, value
+    elif isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(?:[x×]\s*(\d+)\s*)?", value)):
+        size = int(match[1]), int(match[2] or match[1])
+    elif isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(side, int) for side in value):
+        size = value[0], value[1]
+    if min(size) < 1:
+        raise ValueError("is not a size: write 64, or 96x64 for height x width")
+    return size
 
 
 def size_text(size: Size) -> str:

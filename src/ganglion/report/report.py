@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from ganglion.data.given import cannot_be_named
 from ganglion.data.prepare import cache_folder, prepare_again
@@ -55,16 +56,21 @@ class Gallery:
 
 
 def write_report(
-    run: str | Path | Run, out: str | Path | None = None, cache: Path | None = None, quiet: bool = False
+    run: str | Path | Run,
+    out: str | Path | None = None,
+    cache: Path | None = None,
+    quiet: bool = False,
+    generator: nn.Module | None = None,
 ) -> Path:
     """Writes the report of a run, finished or not; by default to `report.html` in its folder. Returns the file.
 
+    `generator`: the module of your own that the run was trained on, if it was one; without it no new samples are shown.
     Raises RunError, StorageError. What is missing (a checkpoint, the images) is left out, and the report says so.
     """
     folder = run if isinstance(run, Run) else Run(run)
     recipe, history = folder.recipe, run_history(folder)
     target = Path(out) if out else folder.path / "report.html"
-    gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet))
+    gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet), generator)
     panels, about = panels_of_run(folder, history)
     best = best_step(folder)
     content = _content(folder, recipe, history, gallery) | {"band_about": about}
@@ -83,12 +89,12 @@ def panels_of_run(run: Run, history: RunHistory) -> tuple[list[Panel], str]:
     return (panels_of(history, bands) if history.records else []), about
 
 
-def pictures_of_run(run: Run, cache: Path, screen: Screen) -> Gallery:
+def pictures_of_run(run: Run, cache: Path, screen: Screen, generator: nn.Module | None = None) -> Gallery:
     """What the best checkpoint draws, and real images for comparison."""
     gallery = Gallery()
     store = _images(run.recipe, cache, screen, gallery)
     try:
-        model = load(run)
+        model = load(run, generator=generator)
     except (CheckpointError, RunError) as error:
         gallery.notes.append(f"No pictures of latent space: {error}.")
         return gallery

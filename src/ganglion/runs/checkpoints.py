@@ -241,8 +241,17 @@ def _pointer(folder: Path, name: str) -> int | None:
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU and contiguous, as safetensors wants them; the layout in memory is restored on loading."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """On the CPU, contiguous and each in memory of its own (tied weights are not), as safetensors wants them; the layout in
+    memory is restored on loading.
+    """
+    plain: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        there = tensor.detach().cpu().contiguous()
+        place = there.untyped_storage().data_ptr()
+        plain[name] = there.clone() if place in places else there
+        places.add(place)
+    return plain
 
 
 def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ OWN_FILES = {
     ".lock",
     "recipe.yaml",
     "environment.json",
+    "networks.py",
     "vitals.jsonl",
     "findings.jsonl",
     "checkpoints",
@@ -51,6 +52,11 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def networks_path(self) -> Path:
+        """The file of networks that it was trained with, if it was one."""
+        return self.path / "networks.py"
 
     @property
     def fixed_samples(self) -> Path:
@@ -88,8 +94,10 @@ class Run:
             raise RunError(f"{self.path} is not a run: it has no recipe.yaml")
         return find_checkpoint(self.checkpoints, which)
 
-    def begin(self, recipe: Recipe, environment: dict[str, Any]) -> None:
-        """Writes what the run is. Raises StorageError."""
+    def begin(self, recipe: Recipe, environment: dict[str, Any], networks: bytes = b"") -> None:
+        """Writes what the run is; `networks` is the content of its file of networks, if it has one. Raises StorageError."""
+        if networks:
+            write_atomically(self.networks_path, networks)
         write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())
         write_atomically(self.recipe_path, recipe_text(recipe).encode())
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -18,7 +17,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from ganglion.augment.pipeline import noise_at, present
 from ganglion.data.batches import Batches
 from ganglion.data.given import Images
 from ganglion.errors import TrainingFailed
@@ -33,10 +31,12 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget
+from ganglion.training.first_batch import check_own, first_step
 from ganglion.training.loop import train_loop
-from ganglion.training.phases import StepContext, discriminator_pass, discriminator_terms, generator_terms
+from ganglion.training.own import Own
+from ganglion.training.phases import discriminator_pass, discriminator_terms, generator_terms
 from ganglion.training.players import Players
-from ganglion.training.prepare import build_first_players, prepare_run
+from ganglion.training.prepare import batches_of, build_first_players, prepare_run
 from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images
 from ganglion.training.running_stats import logit_summary
 from ganglion.vitals.gradients import LayerSignal, signals
@@ -82,23 +82,26 @@ def check(
     quiet: bool = False,
     seconds: float = SECONDS,
     clock: Callable[[], float] = time.monotonic,
+    own: Own | None = None,
     **request: Unpack[Request],
 ) -> Check:
-    """Looks before training. Keywords are those of `ganglion.train`; `seconds` are trained. Raises as it does."""
-    screen = Screen(quiet=quiet)
-    prepared = prepare_run(source, request, screen, device, 1, cache)
+    """Looks before training. Keywords are those of `ganglion.train`; `seconds` are trained. Raises as it does.
+
+    `own`: networks and loss of one's own.
+    """
+    screen, own = Screen(quiet=quiet), own or Own()
+    prepared = prepare_run(source, request, screen, device, 1, cache, own)
     recipe, store = prepared.recipe, prepared.store
     for reason in prepared.reasons:
         screen.say(f"auto: {reason}")
-    remarks = [*of_images(store), *of_balance(*cost_of(recipe))]
-    batches = Batches(
-        store, recipe.training.seed, prepared.device, recipe.data.conditional, recipe.data.held_out_images or 0
-    )
+    check_own(prepared, own)
+    remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
+    batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
     with reproducible(), keep_freed_memory():
-        layers_g, layers_d, first = first_signals(fabric, recipe, batches)
+        layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
-        speed, failed = _speed(fabric, recipe, batches, seconds, clock)
+        speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
     if failed:
         remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
@@ -107,21 +110,16 @@ def check(
 
 
 def first_signals(
-    fabric: Fabric, recipe: Recipe, batches: Batches
+    fabric: Fabric, recipe: Recipe, batches: Batches, own: Own
 ) -> tuple[list[LayerSignal], list[LayerSignal], Tensor]:
     """Signals of G's and of D's layers in the phases of the first step, and G's first images (N, C, H, W)."""
-    players = build_first_players(recipe, batches)
+    players = build_first_players(recipe, batches, own)
     players.generator.train()
     players.discriminator.train()
     n, seed = recipe.training.batch, recipe.training.seed
     real, labels = batches.take(0, n)
     z = draw_latents(recipe.latent, n, stream(seed, Purpose.LATENT)).to(fabric.device)
-    random = torch.Generator(fabric.device).manual_seed(0)
-    augment = partial(
-        present, settings=recipe.augment, strength=players.running_stats.strength,
-        noise=noise_at(recipe.objective.instance_noise, 0), random=random,
-    )  # fmt: skip
-    step = StepContext(recipe, players, augment, random, fabric.autocast)
+    step = first_step(recipe, players, own, fabric.autocast)
     kept: list[Tensor] = []
 
     def loss_d() -> Tensor:
@@ -133,7 +131,7 @@ def first_signals(
     def loss_g() -> Tensor:
         with fabric.autocast():
             fake = players.generator(z, labels)
-        return total(generator_terms(step, fake, augment(real), labels, 0))
+        return total(generator_terms(step, fake, step.augment(real), labels, 0))
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()
@@ -144,17 +142,17 @@ def _fabric_precision(recipe: Recipe) -> Any:
 
 
 def _speed(
-    fabric: Fabric, recipe: Recipe, batches: Batches, seconds: float, clock: Callable[[], float]
+    fabric: Fabric, recipe: Recipe, batches: Batches, seconds: float, clock: Callable[[], float], own: Own
 ) -> tuple[float, str]:
     """Images a second, after a first step that pays for what is made once; and how the training failed, if it did."""
-    players = build_first_players(recipe, batches)
+    players, own = build_first_players(recipe, batches, own), replace(own, callback=None)
     progress, began, failed = TrainingProgress(), clock(), ""
     try:
         one_step = update(recipe, training__steps=1, training__minutes=None, training__kimg=None)
-        _train(fabric, one_step, batches, players, TrainingProgress(), clock)
+        _train(fabric, one_step, batches, players, TrainingProgress(), clock, own)
         began = clock()
         timed = update(recipe, training__minutes=seconds / 60, training__steps=None, training__kimg=None)
-        _train(fabric, timed, batches, players, progress, clock)
+        _train(fabric, timed, batches, players, progress, clock, own)
     except TrainingFailed:
         failed = f"numbers are no longer finite after {max(1, progress.step):,} steps: smaller rates or first weights"
     if fabric.device.type == "cuda":
@@ -164,9 +162,9 @@ def _speed(
 
 def _train(
     fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, progress: TrainingProgress,
-    clock: Callable[[], float],
+    clock: Callable[[], float], own: Own,
 ) -> None:  # fmt: skip
-    train_loop(fabric, recipe, batches, players, progress, None, Interrupt(), clock)
+    train_loop(fabric, recipe, batches, players, progress, None, Interrupt(), clock, own)
 
 
 def _plain(layer: LayerSignal) -> dict[str, Any]:

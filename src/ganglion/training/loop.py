@@ -5,6 +5,7 @@ N images in a batch, C channels, H height, W width, Z latent dimension.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from torch.optim import Optimizer
 from ganglion.augment.pipeline import noise_at, present
 from ganglion.data.batches import Batches
 from ganglion.errors import TrainingFailed
+from ganglion.latent.model import trained_model
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
 from ganglion.objectives.penalties import clip_weights
@@ -28,6 +30,7 @@ from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
 from ganglion.training.outputs import RunOutputs
+from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.phases import StepContext, discriminator_pass, discriminator_terms, generator_terms
 from ganglion.training.players import Players, decay, frozen, update_ema
 from ganglion.training.running_stats import RunningStats, logit_summary
@@ -48,8 +51,12 @@ def train_loop(
     outputs: RunOutputs | None,
     interrupt: Interrupt,
     clock: Callable[[], float] = time.monotonic,
+    own: Own = Own(),  # noqa: B008 (frozen)
 ) -> bool:
-    """Trains `players` from `progress` to the end of the budget; False where interrupted. `clock` is in seconds."""
+    """Trains `players` from `progress` to the end of the budget; False where interrupted. `clock` is in seconds.
+
+    `own`: the networks are the caller's, or the loss is; its callback is asked at the gate, and what it raises is raised.
+    """
     generator, discriminator = players.generator.train(), players.discriminator.train()
     running, objective, balance = players.running_stats, recipe.objective, recipe.balance
     batch, seed = recipe.training.batch, recipe.training.seed
@@ -67,10 +74,10 @@ def train_loop(
         return z.to(fabric.device, non_blocking=True)
 
     while fraction < 1 and progress.stopped is None and not interrupt.wanted:
-        random = _step_generator(seed, progress.step * fabric.world_size + fabric.global_rank, fabric.device)
+        random = _step_generator(seed, progress.step * fabric.world_size + fabric.global_rank, fabric.device, own)
         noise = noise_at(objective.instance_noise, progress.images)
         augment = partial(present, settings=recipe.augment, strength=running.strength, noise=noise, random=random)
-        step = StepContext(recipe, players, augment, random, fabric.autocast)
+        step = StepContext(recipe, players, augment, random, fabric.autocast, own.adversarial)
         scale = lr_scale(recipe.optimizer, fraction, progress.images)
         d_paused, g_paused = running.paused(balance)
         stats.begin(progress.step + 1, look_steps)
@@ -128,21 +135,24 @@ def train_loop(
         # Record, verdict, samples, checkpoint, stop
         record = _record(stats.read(), progress, last, fraction, scale, recipe, players)
         last = progress.images, progress.seconds
+        failure = None
         if outputs:
             last_step = LastStep(seen.real, fake.detach().float(), fake.detach().float(), (z, labels))
             saving = over or progress.step % snapshot_steps == 0
-            progress.stopped = _record_and_save(outputs, recipe, players, progress, record, last_step, saving)
+            progress.stopped, failure = _record_and_save(
+                outputs, recipe, players, progress, record, last_step, saving, own
+            )
             show_progress(fraction, status_line(record, outputs.journal.verdict.state))
         _raise_if_non_finite(record)
-        progress.stopped = _broadcast_stop_reason(fabric, progress.stopped)
+        progress.stopped = _broadcast_stop_reason(fabric, progress.stopped, failure)
     return fraction >= 1 or progress.stopped is not None
 
 
 def _record_and_save(
     outputs: RunOutputs, recipe: Recipe, players: Players, progress: TrainingProgress, record: Record, last: LastStep,
-    saving: bool,
-) -> str | None:  # fmt: skip
-    """Verdict, samples, record, checkpoint; why the run is to stop here, if it is.
+    saving: bool, own: Own,
+) -> tuple[str | None, Exception | None]:  # fmt: skip
+    """Verdict, samples, record, callback, checkpoint; why the run is to stop here, if it is, and what the callback raised.
 
     The record comes before the checkpoint, so a killed run has a record of all it saved. Broken weights are not saved.
     """
@@ -155,14 +165,30 @@ def _record_and_save(
             _score(outputs, players, progress, record)
     verdict = outputs.journal.diagnose(record)
     stop = reason_to_stop(recipe.training, progress, verdict) if finite else None
-    if stop and not saving:
+    asked, failure = _ask_callback(own, record, recipe, players) if finite else (None, None)
+    stop = stop or asked
+    if (stop or failure) and not saving:
         _score(outputs, players, progress, record)
     outputs.journal.write(record)
-    if finite and (saving or stop):
+    if finite and (saving or stop or failure):
         state = replace(progress, stopped=stop)
         save_checkpoint(outputs.run.checkpoints, players.networks(), players.optimizers(), state)
         prune(outputs.run.checkpoints, recipe.training.keep_checkpoints)
-    return stop
+    return stop, failure
+
+
+def _ask_callback(own: Own, record: Record, recipe: Recipe, players: Players) -> tuple[str | None, Exception | None]:
+    """Why the callback has the run stop, if it does, and what it raised. It is given a copy of the record."""
+    if own.callback is None:
+        return None, None
+    device = players.running_stats.means.device
+    try:
+        answer = own.callback(copy.deepcopy(record), trained_model(players.ema, recipe, device))
+        if answer not in (None, "stop"):
+            raise ValueError(f'a callback returns "stop", or None to go on; got {answer!r}')
+    except Exception as failure:  # raised again when all is saved
+        return None, failure
+    return (STOPPED_BY_CALLBACK if answer else None), None
 
 
 def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, record: Record) -> None:
@@ -170,9 +196,14 @@ def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, re
     progress.keep_best(score)
 
 
-def _step_generator(seed: int, position: int, device: torch.device) -> torch.Generator:
-    """Random numbers for what a step draws on the device: augmentation, noise, points between images."""
-    first = int(stream(seed, Purpose.STEP, position).integers(2**63))
+def _step_generator(seed: int, position: int, device: torch.device, own: Own) -> torch.Generator:
+    """Random numbers for what a step draws on the device: augmentation, noise, points between images.
+
+    Dropout and noise in networks of one's own draw from PyTorch's generators, which are seeded at each step as well.
+    """
+    first, second = (int(number) for number in stream(seed, Purpose.STEP, position).integers(2**63, size=2))
+    if own.networks is not None:
+        torch.manual_seed(second)
     return torch.Generator(device).manual_seed(first)
 
 
@@ -208,9 +239,12 @@ def _sync_clock_and_interrupt(fabric: Fabric, seconds: float, wanted: bool) -> t
     return agreed
 
 
-def _broadcast_stop_reason(fabric: Fabric, reason: str | None) -> str | None:
-    """The first process's reason to stop, so that all processes stop at the same step."""
+def _broadcast_stop_reason(fabric: Fabric, reason: str | None, failure: Exception | None) -> str | None:
+    """The first process's reason to stop, so that all processes stop at the same step. Raises what its callback raised."""
+    reason = "the callback failed" if failure else reason
     shared: str | None = reason if fabric.world_size == 1 else fabric.broadcast(reason)
+    if failure:
+        raise failure
     return shared
 
 
@@ -237,7 +271,7 @@ def _record(
 def _of_this_recipe(measured: dict[str, Any], recipe: Recipe, running: RunningStats) -> Record:
     """What only some recipes have: a critic's estimate of the earth mover's distance, the strength of augmentation."""
     special: Record = {}
-    if recipe.objective.adversarial == "wasserstein" and "logit_real" in measured and "logit_fake" in measured:
+    if recipe.objective.traits.critic and "logit_real" in measured and "logit_fake" in measured:
         special["earth_mover"] = measured["logit_real"] - measured["logit_fake"]  # times D's Lipschitz constant
     if recipe.augment.kind == "ada":
         special["augment_strength"] = round(float(running.strength), 6)

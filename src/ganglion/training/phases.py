@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganglion.networks.base import Discriminator
+from ganglion.networks.custom import AnyDiscriminator
+from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
 from ganglion.objectives.penalties import PenaltyInputs
 from ganglion.recipe.schema import Recipe
@@ -34,6 +35,8 @@ class StepContext:
     random: torch.Generator
     """On the device, of this step alone."""
     autocast: Callable[[], AbstractContextManager[Any]]
+    adversarial: AdversarialLoss | None = None
+    """The loss where objective.adversarial is custom."""
 
 
 class DiscriminatorPass(NamedTuple):
@@ -47,7 +50,7 @@ class DiscriminatorPass(NamedTuple):
     """Both as D saw them, augmented; (N, C, H, W)."""
     real_logits: Tensor
     fake_logits: Tensor
-    """float32 (N,)"""
+    """float32 (N,), or (N, P) of a D with a map of logits"""
 
 
 def discriminator_pass(
@@ -72,7 +75,7 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
         partial(discriminator, labels=labels), passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
         stats.mean("mean_real"), stats.mean("mean_fake"), step.random,
     )  # fmt: skip
-    parts = discriminator_loss(objective, inputs, update)
+    parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
 
 
@@ -84,10 +87,12 @@ def generator_terms(step: StepContext, fake: Tensor, seen_real: Tensor, labels: 
         fakes = discriminate(step.augment(fake))
         with torch.no_grad():
             reals = discriminate(seen_real) if needs_real(objective) else None
-        parts = generator_loss(objective, reals, fakes, images)
+        parts = generator_loss(objective, reals, fakes, images, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "generator", players.generator)
 
 
-def _output(discriminator: Discriminator, images: Tensor, labels: Tensor | None, layer: int) -> DiscriminatorOutput:
+def _output(
+    discriminator: AnyDiscriminator, images: Tensor, labels: Tensor | None, layer: int | str
+) -> DiscriminatorOutput:
     logits, features = discriminator.trace(images, labels, layer)
     return DiscriminatorOutput(logits.float(), features)

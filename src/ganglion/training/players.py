@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer as TorchOptimizer
 
-from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.custom import AnyDiscriminator, CustomNetworks
 from ganglion.recipe.parts import Adam, AdamW, Optimizer, OptimizerName, RmsProp
 from ganglion.recipe.schema import Ema, Recipe
 from ganglion.training.running_stats import RunningStats
@@ -73,7 +73,7 @@ class Players:
     """Everything whose tensors a checkpoint keeps."""
 
     generator: nn.Module
-    discriminator: Discriminator
+    discriminator: AnyDiscriminator
     ema: nn.Module
     optimizer_g: TorchOptimizer
     optimizer_d: TorchOptimizer
@@ -98,12 +98,15 @@ class Players:
                 yield f"{name}.{key}", tensor
 
 
-def build_players(recipe: Recipe, device: torch.device) -> Players:
-    """The players that a recipe describes, before the first step."""
+def build_players(recipe: Recipe, device: torch.device, own: CustomNetworks | None = None) -> Players:
+    """The players that a recipe describes, before the first step; of networks `own` where its family is custom."""
+    if own is not None:
+        generator, discriminator = own.build(recipe)
+        return assemble(recipe, generator.to(device), discriminator.to(device))
     return assemble(recipe, build_generator(recipe).to(device), build_discriminator(recipe).to(device))
 
 
-def assemble(recipe: Recipe, generator: nn.Module, discriminator: Discriminator) -> Players:
+def assemble(recipe: Recipe, generator: nn.Module, discriminator: AnyDiscriminator) -> Players:
     """Players of these two networks, with the recipe's optimisers."""
     return Players(
         generator,
@@ -153,4 +156,5 @@ OPTIMIZERS: dict[OptimizerName, Callable[[Weights, Optimizer], TorchOptimizer]] 
 
 
 def _optimizer(network: nn.Module, settings: Optimizer) -> TorchOptimizer:
-    return OPTIMIZERS[settings.kind](network.parameters(), settings)
+    """Of the weights that are trained: those with requires_grad=False stay as they are."""
+    return OPTIMIZERS[settings.kind]([weight for weight in network.parameters() if weight.requires_grad], settings)

@@ -22,11 +22,12 @@ from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import DataFacts, choose
 from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe, update
-from ganglion.recipe.schema import Recipe
+from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
+from ganglion.training.own import Own
 from ganglion.training.players import Players, build_players
 
-__all__ = ["AUTO", "PreparedRun", "build_first_players", "prepare_run"]
+__all__ = ["AUTO", "PreparedRun", "batches_of", "build_first_players", "prepare_run"]
 
 AUTO = "auto"
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
@@ -53,35 +54,57 @@ def prepare_run(
     device: str = "auto",
     devices: int = 1,
     cache: str | Path | None = None,
+    own: Own | None = None,
 ) -> PreparedRun:
     """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError."""
-    name = name_of(source)
+    name, own = name_of(source), own or Own()
+    request = own.requested(request)
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
+    own.check_complete(wanted)
+    own.check_many(devices)
     if devices < 1 or wanted.training.batch % devices:
         raise RunError(
             f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
         )
     chosen_device = choose_device(device, devices)
-    store = prepare(wanted.data, Path(cache) if cache else cache_folder(), reporter, source)
+    store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     reasons: list[str] = []
     if request.get("recipe", AUTO) == AUTO:
-        wanted, reasons = _resolve_auto(name, request, store, chosen_device.type)
+        wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
     return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
 
 
-def build_first_players(recipe: Recipe, batches: Batches) -> Players:
+def batches_of(prepared: PreparedRun) -> Batches:
+    """The images of a run on its device."""
+    data, seed = prepared.recipe.data, prepared.recipe.training.seed
+    return Batches(prepared.store, seed, prepared.device, data.conditional, data.held_out_images or 0)
+
+
+def build_first_players(recipe: Recipe, batches: Batches, own: Own | None = None) -> Players:
     """The players before the first step; with virtual batch normalisation D gets its reference batch of real images."""
-    players = build_players(recipe, batches.device)
+    players = build_players(recipe, batches.device, own.networks if own else None)
     if players.discriminator.needs_reference:
         chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
         players.discriminator.reference = batches.pick(batches.seen[chosen]).images
     return players
 
 
-def _resolve_auto(source: str | Path | None, request: Request, store: Store, device: str) -> tuple[Recipe, list[str]]:
+def _data_for(wanted: Recipe, own: Own) -> Data:
+    """How the images are made to fit: where size and channels are open, as a G that was given as a module draws them."""
+    shape = own.networks.image_shape(wanted) if own.networks else None
+    if shape is None:
+        return wanted.data
+    channels, height, width = shape
+    found = {"channels": wanted.data.channels or channels, "size": wanted.data.size or (height, width)}
+    return wanted.data.model_copy(update=found)
+
+
+def _resolve_auto(
+    source: str | Path | None, request: Request, store: Store, device: str, own_networks: bool
+) -> tuple[Recipe, list[str]]:
     """The recipe that suits these images, under what the request itself says; and the reasons."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
-    choice = choose(DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device))
+    choice = choose(DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks))
     extra = request.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     budgets = [request.get("kimg"), request.get("steps"), request.get("minutes"), *(given.get(key) for key in BUDGETS)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.augment.ada import next_strength
+from ganglion.objectives.adversarial import per_image
 from ganglion.objectives.losses import historical_averaging
 from ganglion.recipe.parts import Ada, Balance
 from ganglion.recipe.schema import Recipe
@@ -21,8 +22,11 @@ HORIZON = {"mean_real": 100, "mean_fake": 100, "separation": 10, "sign": 4}
 
 
 def logit_summary(real: Tensor, fake: Tensor) -> Tensor:
-    """Of D's logits on reals and fakes (N,): both means, the AUC, the mean sign on reals; (4,) in the order of HORIZON."""
-    real, fake = real.detach(), fake.detach()
+    """Of D's logits on reals and fakes (N,): both means, the AUC, the mean sign on reals; (4,) in the order of HORIZON.
+
+    Of maps (N, P), the means of images count.
+    """
+    real, fake = per_image(real.detach()), per_image(fake.detach())
     return torch.stack([real.mean(), fake.mean(), separation(real, fake), real.sign().mean()])
 
 

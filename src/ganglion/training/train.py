@@ -32,8 +32,10 @@ from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
+from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
+from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 
@@ -54,23 +56,28 @@ def train(
     quiet: bool = False,
     cache: str | Path | None = None,
     at_end: Callable[[Run], None] = lambda run: None,
+    own: Own | None = None,
     **request: Unpack[Request],
 ) -> Run:
     """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
+    own = own or Own()
     screen = Screen(quiet=quiet)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         _refuse_unnamed(Run(run))
-    prepared = prepare_run(source, request, screen, device, devices, cache)
+    prepared = prepare_run(source, request, screen, device, devices, cache, own)
     for reason in prepared.reasons:
         screen.say(f"auto: {reason}")
     folder = Path(run) if run else default_run(prepared.recipe)
+    if Run(folder).exists and not fresh:
+        own.check_same(Run(folder).recipe, folder)
+    check_own(prepared, own, devices)
     with locked(folder):
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
         recipe = _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
         environment = describe_environment(prepared.device) | {"seed": recipe.training.seed, "devices": devices}
-        Run(folder).begin(recipe, environment)
-        job = Job(recipe, prepared.store, folder, quiet)
+        Run(folder).begin(recipe, environment, own.networks.content if own.networks else b"")
+        job = Job(recipe, prepared.store, folder, quiet, own)
         try:
             finished = _launch(job, prepared.device, devices)
         except TrainingFailed:
@@ -112,6 +119,7 @@ class Job:
     store: Store
     folder: Path
     quiet: bool
+    own: Own
 
 
 def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Recipe:
@@ -156,7 +164,9 @@ def _work(fabric: Fabric, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
+    drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
+        torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
         reproducible(),
         keep_freed_memory(),
         full_disk_said_once(),
@@ -166,12 +176,12 @@ def _work(fabric: Fabric, job: Job) -> bool:
         batches = Batches(
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
         )
-        players = build_first_players(recipe, batches)
+        players = build_first_players(recipe, batches, job.own)
         restored = restore(run.checkpoints, players.networks(), players.optimizers(), screen.say)
         progress = restored or TrainingProgress()
         _introduce(job, fabric, screen)
-        if progress.stopped and not (recipe.training.stop_when_failing or recipe.training.stop_when_done):
-            progress.stopped = None  # the option that stopped it was left out
+        if progress.stopped and not _still_stopped(progress, job):
+            progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
             how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
             screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
@@ -180,7 +190,7 @@ def _work(fabric: Fabric, job: Job) -> bool:
         if progress.step:
             screen.say(f"Going on from step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
         if fabric.global_rank > 0:
-            return train_loop(fabric, recipe, batches, players, progress, None, interrupt)
+            return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
@@ -188,10 +198,17 @@ def _work(fabric: Fabric, job: Job) -> bool:
             )  # fmt: skip
             if progress.step == 0:
                 _write_start(outputs, players)
-            finished = _trained(fabric, recipe, batches, players, progress, outputs, interrupt)
+            finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
     if finished:
         _conclude(run, progress, journal.verdict, screen)
     return finished
+
+
+def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
+    """Whether what stopped the run is asked for again."""
+    if progress.stopped == STOPPED_BY_CALLBACK:
+        return job.own.callback is not None
+    return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
 
 
 def _write_start(outputs: RunOutputs, players: Players) -> None:
@@ -203,12 +220,12 @@ def _write_start(outputs: RunOutputs, players: Players) -> None:
 
 
 def _trained(
-    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, progress: TrainingProgress,
+    fabric: Fabric, job: Job, batches: Batches, players: Players, progress: TrainingProgress,
     outputs: RunOutputs, interrupt: Interrupt,
 ) -> bool:  # fmt: skip
     """The loop; where it fails, its message ends with the doctor's verdict."""
     try:
-        return train_loop(fabric, recipe, batches, players, progress, outputs, interrupt)
+        return train_loop(fabric, job.recipe, batches, players, progress, outputs, interrupt, own=job.own)
     except TrainingFailed as failure:
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
 
@@ -224,7 +241,7 @@ def _conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Sc
 
 def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
     if progress.stopped:
-        return "Without the option that stopped it, it goes on."
+        return "Without the option or callback that stopped it, it goes on."
     if recipe.optimizer.schedule == "constant":
         return "A larger budget (--kimg, --steps or --minutes) goes on with it."
     return "Its learning rate has come to its end; --fresh or another --run begins anew."
@@ -232,7 +249,7 @@ def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
 
 def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
     recipe, store = job.recipe, job.store
-    cost_g, cost_d = cost_of(recipe)
+    cost_g, cost_d = cost_of(recipe, job.own.networks)
     images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
     skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
     screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")

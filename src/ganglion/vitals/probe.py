@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+from ganglion.objectives.adversarial import per_image
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.vitals import sample_stats
 from ganglion.vitals.inspection import counting_dead_units, differs_by_mode
@@ -224,7 +225,7 @@ def in_batches_of(
     """
     n, done = len(images.images), 0
     if whole is not None and few == n:
-        return _per_image(whole)
+        return per_image(whole.logits.float())
     logits = []
     for first in (*range(0, n - few, few), n - few):
         part = slice(first, first + few)
@@ -233,15 +234,9 @@ def in_batches_of(
         )
         if found is None:
             return torch.empty(0)
-        logits.append(_per_image(found)[done - first :])
+        logits.append(per_image(found.logits.float())[done - first :])
         done = first + few
     return torch.cat(logits)
-
-
-def _per_image(output: DiscriminatorOutput) -> Tensor:
-    """(N,): the mean over patches where D has a logit for each."""
-    logits = output.logits.float()
-    return logits if logits.ndim == 1 else logits.flatten(1).mean(1)
 
 
 def _coarse(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganglion.objectives.adversarial import per_image
 from ganglion.vitals.gradients import NETWORKS, GradientStats
 from ganglion.vitals.scalars import LogitStats, NonFiniteTracker, ScalarMeans, earliest, separation
 
@@ -37,7 +38,8 @@ class StepStats:
         self.means.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
 
     def logits_seen(self, real: Tensor, fake: Tensor) -> None:
-        """D's logits on reals (N,) and fakes (M,) in one update of it."""
+        """D's logits on reals (N,) and fakes (M,) in one update of it; of maps (N, P), their means count."""
+        real, fake = per_image(real), per_image(fake)
         self.logits.add(real, fake)
         self.means.add(separation=separation(real.detach(), fake.detach()))
 
