@@ -194,7 +194,9 @@ def test_a_mistake_in_the_recipe_is_found_before_the_images_are_touched(tmp_path
     ("asked", "error", "words"),
     [
         ({"device": "tpu"}, DeviceError, "auto, cpu, cuda, mps"),
-        ({"devices": 3}, RunError, "a batch of 8"),
+        ({"devices": 3}, RunError, "a batch of 8 cannot be shared evenly; choose --batch 6 or 9"),
+        ({"devices": 9}, RunError, "a batch of 8 has no image for some"),
+        ({"devices": 0}, RunError, "1 or more; got 0"),
         ({"source": "nowhere/"}, DataError, "no file or folder"),
     ],
 )
