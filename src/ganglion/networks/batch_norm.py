@@ -55,19 +55,19 @@ class BatchNormOverProcesses(_BatchNorm):
         new._parameters, new._buffers, new.training = layer._parameters, layer._buffers, layer.training
         return new
 
-    def _check_input_dim(self, input: Tensor) -> None:
+    def _check_input_dim(self, x: Tensor) -> None:
         """Any number of places: (N, C), (N, C, L), (N, C, H, W)."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return super().forward(input)
-        with full_precision(input):
-            wide = widened(input)
+            return super().forward(x)
+        with full_precision(x):
+            wide = widened(x)
             mean, variance = self._statistics(wide)  # (C,)
             out = (wide - _by_map(mean, wide)) * _by_map((variance + self.eps).rsqrt(), wide)
             if self.affine:
                 out = out * _by_map(self.weight, wide) + _by_map(self.bias, wide)
-        return out.to(input.dtype)
+        return out.to(x.dtype)
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance (C,) of each feature map over all processes, from those of each (Chan et al. 1983)."""

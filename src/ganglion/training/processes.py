@@ -127,8 +127,7 @@ def _launch_several(work: Work, device: torch.device, devices: int, precision: A
     workers: list[_Worker] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
-            for rank in range(devices):
-                workers.append(_start(rank, devices, Path(folder) / "rendezvous"))
+            workers.extend(_start(rank, devices, Path(folder) / "rendezvous") for rank in range(devices))
             for worker in workers:
                 worker.tell(job)
             _wait(workers, interrupt)
