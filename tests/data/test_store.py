@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -293,3 +294,13 @@ def test_memory_while_packing_does_not_grow_with_the_number_of_images(cache):
     few, many = peak_bytes(256, cache), peak_bytes(7 * 256, cache)
     chunk = 256 * 32 * 32 * 3
     assert many - few < 1.5 * chunk  # a second chunk is made while the first is still held; six more come after
+
+
+def test_a_store_that_is_sent_to_another_process_goes_without_its_images(packed, noise):
+    store = packed({str(i): noise(16, 16, seed=i) for i in range(50)})
+    sent = pickle.dumps(store)
+    assert len(sent) < store.images.nbytes / 2
+    there = pickle.loads(sent)
+    assert isinstance(there.images, np.memmap)
+    assert np.array_equal(there.images, store.images)
+    assert (there.content, there.facts, there.labels.tolist()) == (store.content, store.facts, store.labels.tolist())

@@ -194,7 +194,9 @@ def test_a_mistake_in_the_recipe_is_found_before_the_images_are_touched(tmp_path
     ("asked", "error", "words"),
     [
         ({"device": "tpu"}, DeviceError, "auto, cpu, cuda, mps"),
-        ({"devices": 3}, RunError, "a batch of 8"),
+        ({"devices": 3}, RunError, "a batch of 8 cannot be shared evenly; choose --batch 6 or 9"),
+        ({"devices": 9}, RunError, "a batch of 8 has no image for some"),
+        ({"devices": 0}, RunError, "1 or more; got 0"),
         ({"source": "nowhere/"}, DataError, "no file or folder"),
     ],
 )
@@ -219,16 +221,6 @@ def test_training_in_bf16_learns_other_bits_but_repeats_them(tmp_path: Path, cac
     first, second = (tiny(tmp_path / name, cache, precision="bf16") for name in "ab")
     assert weights(first) == weights(second)
     assert weights(first) != weights(tiny(tmp_path / "full", cache))
-
-
-def test_two_processes_share_a_batch(tmp_path: Path, cache: Path) -> None:
-    """Without batch norm, two halves of a batch give the gradient of the whole, up to rounding."""
-    plain = {**TINY, "generator.norm": "none", "discriminator.norm": "none"}
-    one = tiny(tmp_path / "one", cache, set=plain, steps=3)
-    two = tiny(tmp_path / "two", cache, set=plain, steps=3, devices=2)
-    a, b = (ganglion.load(run).generator.state_dict() for run in (one, two))
-    for name in a:
-        torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
 
 
 def test_the_default_run_folder_is_named_by_source_recipe_and_size() -> None:

@@ -62,6 +62,18 @@ class Store:
     facts: dict[str, Any]
     """The scan of the source that was named for it, as JSON."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the images: another process maps them from the same file, instead of being sent a copy of them all."""
+        return {key: value for key, value in vars(self).items() if key != "images"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, images=_mapped(state["path"]))
+
+
+def _mapped(path: Path) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = np.load(path / "images.npy", mmap_mode="c", allow_pickle=False)
+    return images
+
 
 def is_store(path: Path) -> bool:
     return (path / "store.json").is_file()
@@ -74,7 +86,7 @@ def open_store(path: Path) -> Store:
         if tree["format"] != FORMAT:
             raise ValueError(f"format {tree['format']}, expected {FORMAT}")
         settings = tree["fit"]
-        images = np.load(path / "images.npy", mmap_mode="c", allow_pickle=False)
+        images = _mapped(path)
         labels = np.load(path / "labels.npy", allow_pickle=False)
         chosen = Fit(tuple(settings["size"]), settings["channels"], settings["policy"])
         if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["SIGNALS", "Interrupt", "stopping_signals"]
+__all__ = ["KEYS", "SIGNALS", "Interrupt", "stopping_signals"]
 
 
 def stopping_signals(system: Any = signal, names: Sequence[str] = ("SIGINT", "SIGTERM", "SIGBREAK")) -> tuple[int, ...]:
@@ -21,12 +21,21 @@ KEYS = stopping_signals(names=("SIGINT", "SIGBREAK"))  # those that a person pre
 
 
 class Interrupt:
-    """While entered, the first signal sets `wanted`; a second Ctrl-C stops at once, as Python does otherwise."""
+    """While entered, the first signal sets `wanted`; a second Ctrl-C stops at once, as Python does otherwise.
 
-    def __init__(self, signals: Sequence[int] = SIGNALS, keys: Sequence[int] = KEYS) -> None:
-        self.wanted = False
-        self._signals, self._keys = signals, keys
+    `also` is asked too whether a stop is wanted: a process that another one started is told by that one.
+    """
+
+    def __init__(
+        self, signals: Sequence[int] = SIGNALS, keys: Sequence[int] = KEYS, also: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._signals, self._keys, self._also = signals, keys, also
+        self._asked = False
         self._before: dict[int, Any] = {}
+
+    @property
+    def wanted(self) -> bool:
+        return self._asked or self._also()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # only there does Python deliver signals
@@ -40,6 +49,6 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if self.wanted and number in self._keys:
+        if self._asked and number in self._keys:
             raise KeyboardInterrupt
-        self.wanted = True
+        self._asked = True

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -29,6 +29,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
+from ganglion.training.collectives import Collectives
 from ganglion.training.outputs import RunOutputs
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.phases import StepContext, discriminator_pass, discriminator_terms, generator_terms
@@ -63,18 +64,20 @@ def train_loop(
     budget = Budget.of(recipe)
     tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
     snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
-    mine = slice(fabric.global_rank, None, fabric.world_size)  # this process's share of a batch
+    together = Collectives(fabric)  # with the other processes, each of which has its share of a batch
+    together.synchronise(generator, discriminator)
     stats, look_steps = StepStats(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
     started, last = clock() - progress.seconds, (progress.images, progress.seconds)
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
+    _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
 
     def latents(purpose: Purpose, position: int) -> Tensor:
-        z = draw_latents(recipe.latent, batch, stream(seed, purpose, position))[mine]
+        z = draw_latents(recipe.latent, batch, stream(seed, purpose, position))[together.share]
         return z.to(fabric.device, non_blocking=True)
 
-    while fraction < 1 and progress.stopped is None and not interrupt.wanted:
-        random = _step_generator(seed, progress.step * fabric.world_size + fabric.global_rank, fabric.device, own)
+    while fraction < 1 and progress.stopped is None and not wanted:
+        random = _step_generator(seed, progress.step * together.count + together.rank, fabric.device, own)
         noise = noise_at(objective.instance_noise, progress.images)
         augment = partial(present, settings=recipe.augment, strength=running.strength, noise=noise, random=random)
         step = StepContext(recipe, players, augment, random, fabric.autocast, own.adversarial)
@@ -84,15 +87,13 @@ def train_loop(
 
         # D phase: each turn has images and latents of its own, and which they are is a function of seed and position
         for turn in range(balance.d_steps):
-            real, labels = batches.take(progress.images, batch, mine)  # (N, C, H, W), (N,)
+            real, labels = batches.take(progress.images, batch, together.share)  # (N, C, H, W), (N,)
             z = latents(Purpose.LATENT, progress.images)  # (N, Z)
             last_turn = (
                 turn == balance.d_steps - 1
             )  # its fakes keep their graph for the G phase: D's step leaves G alone
             seen = discriminator_pass(step, real, labels, z, keep_graph=last_turn)
-            running.update(
-                _mean_over_processes(fabric, logit_summary(seen.real_logits, seen.fake_logits)), recipe, batch
-            )
+            running.update(together.mean(logit_summary(seen.real_logits, seen.fake_logits)), recipe, batch)
             parts = discriminator_terms(step, seen, labels, running.d_update_number(balance, progress.step, turn))
             loss_d = total(parts)
             stats.logits_seen(seen.real_logits, seen.fake_logits)
@@ -100,7 +101,8 @@ def train_loop(
             if d_paused:
                 running.skipped_updates += 1
             else:
-                _update(fabric, players.optimizer_d, loss_d, recipe.optimizer.discriminator.lr * scale, stats.d)
+                lr = recipe.optimizer.discriminator.lr * scale
+                _update(fabric, together, players.optimizer_d, loss_d, lr, stats.d)
                 clip_weights(discriminator, objective.weight_clip)
             progress.images += batch
 
@@ -115,8 +117,9 @@ def train_loop(
             loss_g = total(parts)
             stats.losses("g", parts, loss_g)
             if not g_paused:
+                lr = recipe.optimizer.generator.lr * scale
                 with frozen(discriminator):
-                    _update(fabric, players.optimizer_g, loss_g, recipe.optimizer.generator.lr * scale, stats.g)
+                    _update(fabric, together, players.optimizer_g, loss_g, lr, stats.g)
 
         # EMA, and the mean weights over all steps
         progress.step += 1
@@ -125,15 +128,17 @@ def train_loop(
         running.update_mean_weights("discriminator", discriminator, progress.step)
 
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe pauses players
-        progress.seconds, interrupt.wanted = _sync_clock_and_interrupt(fabric, clock() - started, interrupt.wanted)
+        progress.seconds, wanted = together.clock_and_interrupt(clock() - started, interrupt.wanted)
         fraction = budget.fraction(progress.step, progress.seconds)
-        over = fraction >= 1 or interrupt.wanted
+        over = fraction >= 1 or wanted
         show_progress(fraction, None)
         if not (over or progress.step % tick_steps == 0 or progress.step % snapshot_steps == 0):
             continue
 
         # Record, verdict, samples, checkpoint, stop
+        stats.merge(together)
         record = _record(stats.read(), progress, last, fraction, scale, recipe, players)
+        record |= _non_finite_anywhere(together, record)
         last = progress.images, progress.seconds
         failure = None
         if outputs:
@@ -144,7 +149,7 @@ def train_loop(
             )
             show_progress(fraction, status_line(record, outputs.journal.verdict.state))
         _raise_if_non_finite(record)
-        progress.stopped = _broadcast_stop_reason(fabric, progress.stopped, failure)
+        progress.stopped = _agreed_stop(together, progress.stopped, failure)
     return fraction >= 1 or progress.stopped is not None
 
 
@@ -207,45 +212,32 @@ def _step_generator(seed: int, position: int, device: torch.device, own: Own) ->
     return torch.Generator(device).manual_seed(first)
 
 
-def _mean_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
-    return values if fabric.world_size == 1 else cast(Tensor, fabric.all_reduce(values, reduce_op="mean"))
-
-
-def _update(fabric: Fabric, optimizer: Optimizer, loss: Tensor, lr: float, stats: GradientStats) -> None:
+def _update(
+    fabric: Fabric, together: Collectives, optimizer: Optimizer, loss: Tensor, lr: float, stats: GradientStats
+) -> None:
     """One update of one player; its gradients are averaged over the processes."""
     optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
     for group in optimizer.param_groups:
         group["lr"] = lr
-        if fabric.world_size > 1:
-            _average(fabric, [p.grad for p in group["params"] if p.grad is not None])
+        together.average([p.grad for p in group["params"] if p.grad is not None])
     stats.after_backward()
     optimizer.step()
     stats.after_step()
 
 
-def _average(fabric: Fabric, gradients: list[Tensor]) -> None:
-    """Means over the processes, in one message."""
-    flat = cast(Tensor, fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean"))
-    for gradient, mean in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
-
-
-def _sync_clock_and_interrupt(fabric: Fabric, seconds: float, wanted: bool) -> tuple[float, bool]:
-    """The first process's clock and interrupt, so that all processes stop at the same step."""
-    if fabric.world_size == 1:
-        return seconds, wanted
-    agreed: tuple[float, bool] = fabric.broadcast((seconds, wanted))
+def _agreed_stop(together: Collectives, reason: str | None, failure: Exception | None) -> str | None:
+    """The first process's reason to stop, so that all end at the same step. Raises what its callback raised."""
+    agreed = together.first_of("the callback failed" if failure else reason)
+    if failure:
+        raise failure
     return agreed
 
 
-def _broadcast_stop_reason(fabric: Fabric, reason: str | None, failure: Exception | None) -> str | None:
-    """The first process's reason to stop, so that all processes stop at the same step. Raises what its callback raised."""
-    reason = "the callback failed" if failure else reason
-    shared: str | None = reason if fabric.world_size == 1 else fabric.broadcast(reason)
-    if failure:
-        raise failure
-    return shared
+def _non_finite_anywhere(together: Collectives, record: Record) -> Record:
+    """What is not finite in any of the processes, so that all of them end at the same step with the same words."""
+    bad = together.first_of(record.get("non_finite"))
+    return {} if bad is None else {"non_finite": bad}
 
 
 def _record(

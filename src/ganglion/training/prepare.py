@@ -62,15 +62,13 @@ def prepare_run(
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
     own.check_complete(wanted)
     own.check_many(devices)
-    if devices < 1 or wanted.training.batch % devices:
-        raise RunError(
-            f"a batch of {wanted.training.batch} cannot be shared by {devices} devices: choose a multiple of it"
-        )
+    _check_shares(wanted.training.batch, devices)
     chosen_device = choose_device(device, devices)
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     reasons: list[str] = []
     if request.get("recipe", AUTO) == AUTO:
         wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
+        _check_shares(wanted.training.batch, devices)
     return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
 
 
@@ -78,6 +76,21 @@ def batches_of(prepared: PreparedRun) -> Batches:
     """The images of a run on its device."""
     data, seed = prepared.recipe.data, prepared.recipe.training.seed
     return Batches(prepared.store, seed, prepared.device, data.conditional, data.held_out_images or 0)
+
+
+def _check_shares(batch: int, devices: int) -> None:
+    """Raises RunError where a batch cannot be shared evenly."""
+    if devices < 1:
+        raise RunError(f"--devices is the number of devices, 1 or more; got {devices}")
+    if devices > batch:
+        raise RunError(
+            f"--devices {devices}: a batch of {batch} has no image for some of them; --batch takes a multiple"
+        )
+    if batch % devices:
+        below = batch - batch % devices
+        raise RunError(
+            f"--devices {devices}: a batch of {batch} cannot be shared evenly; choose --batch {below} or {below + devices}"
+        )
 
 
 def build_first_players(recipe: Recipe, batches: Batches, own: Own | None = None) -> Players:

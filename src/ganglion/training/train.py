@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from lightning_fabric import Fabric
@@ -32,12 +31,14 @@ from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
+from ganglion.training.collectives import of_each_share
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
+from ganglion.training.processes import cores, launch
 
 __all__ = ["train"]
 
@@ -144,23 +145,11 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
     """Runs the job in as many processes as there are devices; whether it came to its end."""
-    precision: Any = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
-    strategy = "ddp_spawn" if devices > 1 else "auto"
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
-    fabric = Fabric(accelerator=device.type, devices=devices, strategy=strategy, precision=precision)
-    return bool(fabric.launch(partial(_process, job=job)))
+    precision = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
+    return launch(partial(_work, job=job), device, devices, precision)
 
 
-def _process(fabric: Fabric, job: Job) -> bool:
-    """One process's part; its process group is destroyed, since gloo's threads abort a process that ends while they run."""
-    try:
-        return _work(fabric, job)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def _work(fabric: Fabric, job: Job) -> bool:
+def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
@@ -171,7 +160,6 @@ def _work(fabric: Fabric, job: Job) -> bool:
         keep_freed_memory(),
         full_disk_said_once(),
         storage_errors(job.folder),
-        Interrupt() as interrupt,
     ):
         batches = Batches(
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
@@ -257,3 +245,14 @@ def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else f", {torch.get_num_threads()} threads"
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
+    if fabric.world_size > 1:
+        _introduce_processes(recipe, fabric, screen)
+
+
+def _introduce_processes(recipe: Recipe, fabric: Fabric, screen: Screen) -> None:
+    count = fabric.world_size
+    if fabric.device.type == "cpu" and count > cores():
+        screen.say(f"{count} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
+    if separate := of_each_share(recipe):
+        share = recipe.training.batch // count
+        screen.say(f"Each process computes of its own {share} images of a batch: {', '.join(separate)} (docs/runs.md)")

@@ -4,7 +4,7 @@ All is kept on the device; nothing waits for it until it is read. N images, M im
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,12 @@ class ScalarMeans:
             self._sums[name] = self._sums[name].add_(value) if name in self._sums else value.clone()
             self._counts[name] = self._counts.get(name, 0) + 1
 
+    def merge(self, mean: Callable[[Tensor], Tensor]) -> None:
+        """Makes them those of all processes. `mean` is over these, and each has the same scalars."""
+        if self._sums:
+            merged = mean(torch.stack(list(self._sums.values())))
+            self._sums = dict(zip(self._sums, merged.unbind(), strict=True))
+
     def read(self) -> dict[str, float]:
         """The means, and starts anew. One transfer from the device, whatever the number of values."""
         if not self._sums:
@@ -66,6 +72,18 @@ class NonFiniteTracker:
         first = self._steps[group]
         first.masked_fill_(~values.detach().isfinite() & (first == NEVER), step)
 
+    def merge(self, minimum: Callable[[Tensor], Tensor]) -> None:
+        """Takes in what other processes found. `minimum` is over these, and each has checked the same groups."""
+        if not self._steps:
+            return
+        steps = torch.cat(list(self._steps.values()))
+        latest = torch.iinfo(steps.dtype).max
+        merged = minimum(torch.where(steps == NEVER, latest, steps))
+        parts = torch.split(
+            torch.where(merged == latest, NEVER, merged), [len(steps) for steps in self._steps.values()]
+        )
+        self._steps = {group: part.clone() for group, part in zip(self._steps, parts, strict=True)}
+
     def read(self) -> list[tuple[int, str]]:
         """(step, name) of all that was ever not finite, in the order in which it happened; one group after another."""
         found = []
@@ -93,6 +111,11 @@ class LogitStats:
         """LogitStats (N,) of one step."""
         self._real.append(real.detach())
         self._fake.append(fake.detach())
+
+    def merge(self, gathered: Callable[[Tensor], Tensor]) -> None:
+        """Takes in the logits of other processes. `gathered` are the values (N,) of all of these."""
+        if self._real:
+            self._real, self._fake = ([gathered(torch.cat(values))] for values in (self._real, self._fake))
 
     def read(self) -> dict[str, Any]:
         """Means, deviations, accuracy and a histogram, and starts anew; nothing where nothing was said."""

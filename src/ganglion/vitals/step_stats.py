@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,16 @@ __all__ = ["CLOSE_LOOKS", "StepStats", "clip_share"]
 
 CLOSE_LOOKS = 4
 """Steps of a record at which the weights themselves are looked at before and after."""
+
+
+class Collectives(Protocol):
+    """What the processes of a training tell each other."""
+
+    def mean(self, values: Tensor) -> Tensor: ...
+
+    def minimum(self, values: Tensor) -> Tensor: ...
+
+    def gathered(self, values: Tensor) -> Tensor: ...
 
 
 class StepStats:
@@ -42,6 +52,12 @@ class StepStats:
         real, fake = per_image(real), per_image(fake)
         self.logits.add(real, fake)
         self.means.add(separation=separation(real.detach(), fake.detach()))
+
+    def merge(self, collectives: Collectives) -> None:
+        """Makes them those of the whole batch, of which each process saw a share. Gradients are shared already."""
+        self.means.merge(collectives.mean)
+        self.logits.merge(collectives.gathered)
+        self.bad.merge(collectives.minimum)
 
     def read(self) -> dict[str, Any]:
         """Everything by its key in a record, and starts anew. What is not finite has no key; `non_finite` says which
