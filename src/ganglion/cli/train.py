@@ -48,6 +48,14 @@ def train(
     stop_when_done: Annotated[
         bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
     ] = False,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[:best|latest|STEP]",
+            help="Begin with the weights of another run; auto is its recipe.",
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
@@ -56,13 +64,14 @@ def train(
     asked: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
-        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
+        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
     }  # fmt: skip
     from ganglion.recipe.resolve import requested_recipe
 
-    requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
+    if from_ is None:
+        requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
     if dry_run:
-        _print_recipe(source, asked, device, devices)
+        _print_recipe(source, asked, device, devices, run, fresh)
         return
 
     from ganglion.api import leave_report
@@ -72,10 +81,19 @@ def train(
     start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **asked)
 
 
-def _print_recipe(source: str | None, asked: Request, device: str, devices: int) -> None:
+def _print_recipe(source: str | None, asked: Request, device: str, devices: int, run: Path | None, fresh: bool) -> None:
     """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
+    if asked["start_from"] is not None:
+        from ganglion.data.given import name_of
+        from ganglion.training.start_from import begun_from
+
+        begun = begun_from(source, asked, run, fresh)
+        for reason in begun.reasons:
+            typer.echo(f"# auto: {reason}")
+        typer.echo(recipe_text(requested_recipe(name_of(begun.source), **begun.request)), nl=False)
+        return
     if source is None or asked["recipe"] != "auto":
         typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
         return
