@@ -33,6 +33,7 @@ def train(
     set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the option's name)
     stop_when_failing: bool | None = None,
     stop_when_done: bool | None = None,
+    start_from: str | Path | Run | None = None,
     run: str | Path | None = None,
     device: str = "auto",
     devices: int = 1,
@@ -58,6 +59,8 @@ def train(
     precision: "32", "bf16" or "auto". data_dir: a local copy of a named data set.
     set: any value of the recipe, as a mapping by dotted key or as "KEY=VALUE" texts.
     stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
+    start_from: another run, whose weights this one begins with as far as they fit: "RUN", "RUN:best" (the same),
+        "RUN:latest", "RUN:STEP" or a Run. recipe "auto" is then that run's recipe, source None its images.
     run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them.
     fresh: set an existing run aside and start over. quiet: show nothing. cache: folder for packed images.
     at_end: called with the run at its end, also at a failing one; None: writes report.html.
@@ -80,10 +83,12 @@ def train(
     """
     own = Own.given(generator, discriminator, Path(networks) if networks else None, adversarial, callback)
     report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet, generator))
+    origin = start_from.path if isinstance(start_from, Run) else start_from
     return train_without_report(
         source, run=run, device=device, devices=devices, fresh=fresh, quiet=quiet, cache=cache, at_end=report, own=own,
         recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision,
         data_dir=data_dir, set=set, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
+        start_from=origin,
     )  # fmt: skip
 
 

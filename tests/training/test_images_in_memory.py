@@ -18,8 +18,9 @@ from PIL import Image
 import ganglion
 from ganglion.errors import DataError, RunError
 from ganglion.recipe.resolve import resolve
+from ganglion.runs.folder import default_run
 from ganglion.training.check import check
-from ganglion.training.train import default_run, train
+from ganglion.training.train import train
 from tiny import TINY
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (40, 16, 16, 3), np.uint8)

@@ -47,7 +47,7 @@ MODES = {"32": {}, "bf16": WHAT_IS_REMEMBERED}
 
 
 def train_and_strike(
-    folder: Path, cache: Path, at: int, precision: str, strike: str = "KILL"
+    folder: Path, cache: Path, at: int, precision: str, strike: str = "KILL", *more: str
 ) -> subprocess.CompletedProcess[str]:
     """`ganglion train` in a fresh process that is struck at its `at`-th file operation in `folder` (0: never)."""
     settings = as_options(TINY | MODES[precision])
@@ -67,7 +67,7 @@ def train_and_strike(
         "--no-report",
     ]
     return subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *settings],
+        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *settings, *more],
         env={**os.environ, "GANGLION_CACHE": str(cache)}, capture_output=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
 
@@ -103,6 +103,28 @@ def test_a_run_killed_many_times_ends_with_the_bits_of_one_left_alone(
     assert [[r.get(key) for key in exact] for r in records] == [[r.get(key) for key in exact] for r in expected]
     for sheet in (whole / "samples").rglob("*.png"):
         assert (folder / sheet.relative_to(whole)).read_bytes() == sheet.read_bytes()
+
+
+def test_a_run_from_another_one_ends_with_the_bits_of_one_left_alone_though_it_is_killed_and_the_other_is_gone(
+    left_alone: tuple[Path, str], tmp_path: Path, cache: Path
+) -> None:
+    finished, precision = left_alone
+    other, folder, whole = tmp_path / "other", tmp_path / "run", tmp_path / "whole"
+    shutil.copytree(finished, other)
+    begin = ("--from", str(other))
+    for at in (11, 24, 45):  # before its first checkpoint, before start.json, before its first record
+        struck = train_and_strike(folder, cache, at, precision, "KILL", *begin)
+        assert abs(struck.returncode) == 9, struck.stderr
+    assert train_and_strike(whole, cache, 0, precision, "KILL", *begin).returncode == 0
+    assert ganglion.Run(folder).steps_saved() == [0]
+    assert (folder / "start.json").exists()
+    shutil.rmtree(other)
+    struck = train_and_strike(folder, cache, 60, precision, "KILL", *begin)
+    assert abs(struck.returncode) == 9, struck.stderr
+    done = train_and_strike(folder, cache, 0, precision, "KILL", *begin)
+    assert done.returncode == 0, done.stderr
+    assert files(folder) == files(whole)
+    assert files(folder) != files(finished)
 
 
 @pytest.mark.parametrize("strike", ["SIGINT", "SIGTERM"])

@@ -13,7 +13,8 @@ from PIL import Image
 import ganglion
 from ganglion.errors import DataError, DeviceError, RecipeError, RunError, TrainingFailed
 from ganglion.runs.checkpoints import find_checkpoint
-from ganglion.training.train import default_run, train
+from ganglion.runs.folder import default_run
+from ganglion.training.train import train
 from tiny import TINY
 
 

@@ -48,6 +48,14 @@ def train(
     stop_when_done: Annotated[
         bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
     ] = False,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN[:best|latest|STEP]",
+            help="Begin with the weights of another run; auto is its recipe.",
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
     networks: Annotated[
         Path | None,
@@ -60,14 +68,14 @@ def train(
     asked: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
-        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
+        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
     }  # fmt: skip
     from ganglion.recipe.resolve import requested_recipe
 
-    if networks is None:
+    if from_ is None and networks is None:
         requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
     if dry_run:
-        _print_recipe(source, asked, device, devices, networks)
+        _print_recipe(source, asked, device, devices, networks, run, fresh)
         return
 
     from ganglion.api import leave_report
@@ -79,26 +87,32 @@ def train(
     start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, own=own, **asked)
 
 
-def _print_recipe(source: str | None, asked: Request, device: str, devices: int, networks: Path | None) -> None:
+def _print_recipe(
+    source: str | None, asked: Request, device: str, devices: int, networks: Path | None, run: Path | None, fresh: bool
+) -> None:
     """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    if networks is None and (source is None or asked["recipe"] != "auto"):
+    looks_at_images = source is not None and asked["recipe"] == "auto" and asked["start_from"] is None
+    if networks is None and not looks_at_images and asked["start_from"] is None:
         typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
         return
+    from ganglion.data.given import name_of
+    from ganglion.platform.screen import Screen
     from ganglion.training.own import Own
+    from ganglion.training.prepare import prepare_run
+    from ganglion.training.start_from import begun_from
 
     own = Own.given(networks=networks)
-    if source is None or asked["recipe"] != "auto":
-        typer.echo(recipe_text(requested_recipe(source, **own.requested(asked))), nl=False)
-        return
-    from ganglion.platform.screen import Screen
-    from ganglion.training.prepare import prepare_run
-
-    prepared = prepare_run(source, asked, Screen(), device, devices, own=own)
-    for reason in prepared.reasons:
+    if looks_at_images:
+        prepared = prepare_run(source, asked, Screen(), device, devices, own=own)
+        resolved, reasons = prepared.recipe, prepared.reasons
+    else:
+        begun = begun_from(source, own.requested(asked), run, fresh)
+        resolved, reasons = requested_recipe(name_of(begun.source), **begun.request), list(begun.reasons)
+    for reason in reasons:
         typer.echo(f"# auto: {reason}")
-    typer.echo(recipe_text(prepared.recipe), nl=False)
+    typer.echo(recipe_text(resolved), nl=False)
 
 
 def check(

@@ -187,6 +187,8 @@ class Request(TypedDict, total=False):
     """End training as soon as the verdict is failing."""
     stop_when_done: bool | None
     """End training when samples come no nearer to the data."""
+    start_from: str | Path | None
+    """Begin with the weights of another run: RUN, RUN:best, RUN:latest or RUN:STEP."""
     set: Iterable[str] | Mapping[str, object]
     """Any value: a mapping by dotted key, or "KEY=VALUE" texts."""
 
@@ -202,6 +204,7 @@ KEYS = {
     "precision": "training.precision",
     "stop_when_failing": "training.stop_when_failing",
     "stop_when_done": "training.stop_when_done",
+    "start_from": "training.start_from",
 }
 """Where each keyword stands in a recipe."""
 

@@ -121,6 +121,8 @@ class Training(Part):
     """Training stops as soon as the doctor's verdict is failing."""
     stop_when_done: bool = False
     """Training stops when samples have not come nearer to the data for a third of it."""
+    start_from: str | None = None
+    """The run whose weights this one begins with: RUN, RUN:best, RUN:latest or RUN:STEP. None: weights are drawn."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

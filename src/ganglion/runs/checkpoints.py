@@ -30,7 +30,10 @@ __all__ = [
     "find_checkpoint",
     "load_discriminator",
     "load_generator",
+    "load_optimizers",
+    "named_checkpoint",
     "prune",
+    "read_checkpoint",
     "restore",
     "save_checkpoint",
     "steps_saved",
@@ -65,6 +68,8 @@ class TrainingProgress:
     """Thousands of images at which the score last fell clearly below the reference."""
     stopped: str | None = None
     """Why the run has ended before its budget; None while it has not."""
+    images_before: int = 0
+    """Images behind averaged weights that were taken over whole from another run: their half-life does not rise anew."""
 
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
@@ -123,14 +128,14 @@ def restore(
     damage = []
     for step in reversed(steps_saved(folder)):
         try:
-            files, progress = _read_files(folder / f"{step:08d}")
+            files, progress = read_checkpoint(folder / f"{step:08d}")
         except CheckpointError as error:
             damage.append(step)
             say(f"{error}; going back to the one before")
             continue
         for name, network in networks.items():
             network.load_state_dict(files[name])
-        _restore_optimizers(files["optimizers"], optimizers)
+        load_optimizers(files["optimizers"], optimizers)
         return progress
     if damage:
         raise CheckpointError(
@@ -152,6 +157,18 @@ def find_checkpoint(folder: Path, which: str | int) -> Path:
     raise CheckpointError(
         f"there is no checkpoint {which!r} in {folder.parent}; there are best, latest, {', '.join(map(str, steps))}"
     )
+
+
+def named_checkpoint(folder: Path, which: str | int) -> Path:
+    """As `find_checkpoint`, but never another one than the one that `best` or `latest` names. Raises CheckpointError."""
+    found = find_checkpoint(folder, which)
+    step = _pointer(folder, str(which)) if which in ("best", "latest") else None
+    if step is not None and found.name != f"{step:08d}":
+        raise CheckpointError(
+            f"the {which} checkpoint of {folder.parent}, step {step}, is not there; there are steps "
+            f"{', '.join(map(str, steps_saved(folder)))}: name one of them"
+        )
+    return found
 
 
 def load_generator(checkpoint: Path, generator: nn.Module) -> None:
@@ -181,7 +198,8 @@ def _write_files(writing: Path, networks: Networks, optimizers: Optimizers, prog
     sync_folder(writing)
 
 
-def _read_files(checkpoint: Path) -> tuple[dict[str, dict[str, Tensor]], TrainingProgress]:
+def read_checkpoint(checkpoint: Path) -> tuple[dict[str, dict[str, Tensor]], TrainingProgress]:
+    """Its tensors by file and name, and how far it is. Raises CheckpointError where it is damaged."""
     state = _read_state(checkpoint)
     files = {name: _tensors(checkpoint, name, state) for name in state["sha256"]}
     return files, TrainingProgress(**state["progress"])
@@ -264,7 +282,8 @@ def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
     }
 
 
-def _restore_optimizers(tensors: dict[str, Tensor], optimizers: Optimizers) -> None:
+def load_optimizers(tensors: Mapping[str, Tensor], optimizers: Optimizers) -> None:
+    """Gives each optimiser its tensors, named `player/parameter/quantity` as in a checkpoint."""
     for player, optimizer in optimizers.items():
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}

@@ -11,14 +11,16 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from ganglion.data.given import cannot_be_named
 from ganglion.errors import RecipeError, RunError, StorageError
 from ganglion.platform.files import move, storage_errors, write_atomically
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import find_checkpoint, steps_saved
 from ganglion.vitals.records import Record, read_records
 
-__all__ = ["Run", "changes", "difference", "locked", "set_aside"]
+__all__ = ["Run", "changes", "default_run", "difference", "locked", "set_aside"]
 
 
 OWN_FILES = {
@@ -26,6 +28,7 @@ OWN_FILES = {
     "recipe.yaml",
     "environment.json",
     "networks.py",
+    "start.json",
     "vitals.jsonl",
     "findings.jsonl",
     "checkpoints",
@@ -100,6 +103,21 @@ class Run:
             write_atomically(self.networks_path, networks)
         write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())
         write_atomically(self.recipe_path, recipe_text(recipe).encode())
+
+
+def default_run(recipe: Recipe) -> Path:
+    """`runs/SOURCE-RECIPE-SIZE`, and the run that it starts from if any, so that the same command finds its run again."""
+    name = str(recipe.data.source)
+    name = name.partition(" ")[0] if cannot_be_named(name) else name
+    source = Path(name.replace(":", "-")).name.split(".")[0] or "images"
+    size = size_text(recipe.data.size) if recipe.data.size else "auto"
+    origin = recipe.training.start_from
+    return Path("runs") / f"{source}-{recipe.name}-{size}{f'-from-{_last_name(origin)}' if origin else ''}"
+
+
+def _last_name(origin: str) -> str:
+    """`RUN:CHECKPOINT` as a part of a folder's name."""
+    return Path(origin.replace(":", "-")).resolve().name
 
 
 @contextmanager

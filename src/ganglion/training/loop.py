@@ -123,7 +123,8 @@ def train_loop(
 
         # EMA, and the mean weights over all steps
         progress.step += 1
-        update_ema(players.ema, generator, decay(recipe.ema, progress.images, batch * balance.d_steps))
+        averaged = progress.images + progress.images_before
+        update_ema(players.ema, generator, decay(recipe.ema, averaged, batch * balance.d_steps))
         running.update_mean_weights("generator", generator, progress.step)
         running.update_mean_weights("discriminator", discriminator, progress.step)
 

@@ -28,7 +28,7 @@ from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import TrainingProgress, restore
-from ganglion.runs.folder import Run, difference, locked, set_aside
+from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
 from ganglion.training.collectives import of_each_share
@@ -39,6 +39,8 @@ from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 from ganglion.training.processes import cores, launch
+from ganglion.training.start_from import begun_from, start_of
+from ganglion.training.take_over import started_players
 
 __all__ = ["train"]
 
@@ -63,21 +65,28 @@ def train(
     """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
     own = own or Own()
     screen = Screen(quiet=quiet)
+    source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         _refuse_unnamed(Run(run))
     prepared = prepare_run(source, request, screen, device, devices, cache, own)
-    for reason in prepared.reasons:
+    for reason in (*taken_over, *prepared.reasons):
         screen.say(f"auto: {reason}")
     folder = Path(run) if run else default_run(prepared.recipe)
     if Run(folder).exists and not fresh:
         own.check_same(Run(folder).recipe, folder)
     check_own(prepared, own, devices)
     with locked(folder):
+        recipe = prepared.recipe if fresh else _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
+        starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
+        start = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
-        recipe = _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
+            start = start and start.moved(folder, aside)
         environment = describe_environment(prepared.device) | {"seed": recipe.training.seed, "devices": devices}
         Run(folder).begin(recipe, environment, own.networks.content if own.networks else b"")
+        if start:
+            start.save(Run(folder))
+            screen.say(start.text())
         job = Job(recipe, prepared.store, folder, quiet, own)
         try:
             finished = _launch(job, prepared.device, devices)
@@ -101,15 +110,6 @@ def _refuse_unnamed(run: Run) -> None:
             f"run={str(run.path)!r}, or name a file or folder that holds them"
         )
     raise DataError(f"no source of images was named; {run.path} was trained on {before}: name it again")
-
-
-def default_run(recipe: Recipe) -> Path:
-    """`runs/SOURCE-RECIPE-SIZE`, so that the same command finds its run again."""
-    name = str(recipe.data.source)
-    name = name.partition(" ")[0] if cannot_be_named(name) else name
-    source = Path(name.replace(":", "-")).name.split(".")[0] or "images"
-    size = size_text(recipe.data.size) if recipe.data.size else "auto"
-    return Path("runs") / f"{source}-{recipe.name}-{size}"
 
 
 @dataclass(frozen=True)
