@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -262,3 +263,86 @@ def test_every_error_stands_in_the_tree_at_the_head_of_its_file():
 
 def test_a_damaged_checkpoint_is_a_trouble_of_the_run():
     assert issubclass(errors.CheckpointError, errors.RunError)
+
+
+# The drawings, and the size of files
+
+ROOT = Path(__file__).parents[1]
+LONG = {
+    "data/in_memory.py": 360,
+    "doctor/findings/mistakes.py": 390,
+    "doctor/findings/optimization.py": 380,
+    "watching/monitor.py": 360,
+}
+"""Files of more than LONGEST lines, and the most that each may have."""
+SHORT = {
+    "data/pixels.py",  # the one place where uint8 becomes float and back
+    "pictures/figures.py",  # one function of two rooms
+}
+SHORTEST, LONGEST, MEDIANS = 30, 300, range(90, 161)
+LINES = {
+    path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+    for path in SOURCE.rglob("*.py")
+}
+FULL = {name: lines for name, lines in LINES.items() if Path(name).name != "__init__.py"}
+
+
+def floors_drawn(page: Path) -> list[set[str]]:
+    """The rooms in the page's drawing, a set for each line, lowest first."""
+    blocks = page.read_text(encoding="utf-8").split("```\n")[1::2]
+    drawing = next(block for block in blocks if block.startswith("cli "))
+    return [set(line.partition("  ")[0].split(", ")) for line in reversed(drawing.splitlines())]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_drawing_of_the_rooms_shows_the_floors_there_are(page):
+    assert floors_drawn(ROOT / page) == FLOORS
+
+
+def test_the_architecture_page_has_a_row_for_each_room():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert len(set(rows)) == len(rows)
+    assert set(rows) == set(FLOOR)
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/add-your-own.md"])
+def test_every_file_that_a_page_for_contributors_names_is_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"[`(]([\w./-]+\.(?:py|md|yml|json|txt))[`)]", text))
+    folders = (ROOT / "docs", ROOT / "src", ROOT / "tests", ROOT / "benchmarks", ROOT / ".github")
+    there = [f"/{path.relative_to(ROOT).as_posix()}" for folder in folders for path in folder.rglob("*.*")]
+    there += [f"/docs/{path.name}" for path in (*ROOT.glob("*.md"), *ROOT.glob("*.txt"))]
+    missing = {name for name in named if not any(path.endswith(f"/{name.removeprefix('../')}") for path in there)}
+    assert named
+    assert missing <= {
+        "report.html",
+        "test_x.py",
+        "x.py",
+        "own.md",
+    }  # of a run; any file; a page that another change brings
+
+
+def test_every_folder_of_tests_is_that_of_a_room():
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(FLOOR)
+
+
+def test_the_median_file_is_read_in_one_go():
+    assert int(median(FULL.values())) in MEDIANS
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_no_file_is_too_long_to_be_read_in_one_go_nor_too_short_to_be_a_file(name):
+    assert (0 if name in SHORT else SHORTEST) <= FULL[name] <= LONG.get(name, LONGEST)
+
+
+def test_the_lists_of_long_and_short_files_name_no_other():
+    assert {name for name, lines in FULL.items() if lines > LONGEST} == set(LONG)
+    assert {name for name, lines in FULL.items() if lines < SHORTEST} == SHORT
+
+
+def test_a_packages_own_file_says_what_it_is_and_little_else():
+    own = {name: lines for name, lines in LINES.items() if Path(name).name == "__init__.py"}
+    longer = {name for name, lines in own.items() if lines > 3}
+    assert longer == {"__init__.py", "doctor/findings/__init__.py"}  # the public names; the table of findings

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ganglion.runs.folder import Run
     from ganglion.watching.monitor import Monitor, watch
 
+    __version__: str
+
 __all__ = [
     "AdversarialLoss",
     "CheckpointError",
@@ -87,12 +89,14 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return import_module("importlib.metadata").version("ganglion")
-    if name not in __all__:
-        raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
-    return getattr(import_module(f"ganglion.{_HOMES.get(name, 'errors')}"), name)
+if not TYPE_CHECKING:  # a checker that saw it would take any misspelt name for Any
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return import_module("importlib.metadata").version("ganglion")
+        if name not in __all__:
+            raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
+        return getattr(import_module(f"ganglion.{_HOMES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ganglion.data.given import Images
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
@@ -19,7 +20,7 @@ __all__ = ["leave_report", "train"]
 
 
 def train(
-    source: str | Path | None = None,
+    source: Images | None = None,
     *,
     recipe: str | Path | Recipe = "auto",
     size: int | str | tuple[int, int] | None = None,
@@ -51,7 +52,8 @@ def train(
 
     Keywords are the command's options.
 
-    source: a folder, zip, store or IDX file of images, or a data set's name; docs/data.md lists all kinds.
+    source: a folder, zip, store or IDX file of images, a data set's name, or images in memory (arrays, tensors, lists of
+        Pillow images, data sets of torch or of Hugging Face); docs/data.md lists all kinds.
     recipe: a preset's name, a YAML file or a Recipe; "auto" chooses from the images and the hardware.
     size: 64, "96x64" or (96, 64), height x width in pixels; None: chosen from the images.
     kimg, steps, minutes: the length of the run, at most one of them; None: the recipe's.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ganglion.networks.build import build_discriminator, build_generator, cost_of
 from ganglion.networks.layers import REFERENCE
 from ganglion.networks.sampling import generate
+from ganglion.recipe.explain import keys_of_choice
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import chain_to
@@ -32,7 +33,8 @@ def recipe(family: str, size: str = "16", channels: int = 3, conditioning: str =
     }  # fmt: skip
     if conditioning != "none":
         changes |= {"data.conditional": True, "data.classes": ["a", "b", "c"], "data.class_counts": [5, 5, 5]}
-        changes |= {"generator.conditioning": conditioning} if family != "r3gan" else {}
+        known = keys_of_choice(Recipe, "generator", family)
+        changes |= {"generator.conditioning": conditioning} if "conditioning" in known else {}
     return resolve("dcgan", changes | {key.replace("__", "."): value for key, value in more.items()})
 
 
@@ -183,8 +185,8 @@ def test_spectral_normalisation_is_reproducible_and_its_cost_can_be_counted() ->
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("minibatch", ["discrimination", "stddev"])
 def test_d_can_be_told_of_the_rest_of_its_batch(family: str, minibatch: str) -> None:
-    d = build_discriminator(recipe(family, discriminator__minibatch=minibatch, discriminator__norm="none")
-                            if family != "r3gan" else recipe(family, discriminator__minibatch=minibatch)).eval()  # fmt: skip
+    more = {"discriminator.norm": "none"} if "norm" in keys_of_choice(Recipe, "discriminator", family) else {}
+    d = build_discriminator(recipe(family, discriminator__minibatch=minibatch, **more)).eval()
     _nudge(d)
     x = some(4, 3, 16, 16)
     same = x[:1].expand(4, -1, -1, -1)

@@ -62,8 +62,8 @@ def evaluate(
     checkpoint: str | int = "best",
     data_dir: str | Path | None = None,
     device: str = "auto",
-    neighbours: Path | None = None,
-    cache: Path | None = None,
+    neighbours: str | Path | None = None,
+    cache: str | Path | None = None,
     quiet: bool = False,
     generator: nn.Module | None = None,
 ) -> Evaluation:
@@ -78,7 +78,7 @@ def evaluate(
     RunError.
     """
     at_least_one(n=n, seeds=seeds)
-    folder = cache or cache_folder()
+    folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
     wanted = known_scores(metrics)
@@ -94,7 +94,7 @@ def evaluate(
         wanted = (*wanted, "earth-mover")
     if neighbours is not None:
         page = neighbour_sheet(real, found.sets[0], extractor, folder, found.data.shown_channels)
-        save_image(page, neighbours)
+        save_image(page, Path(neighbours))
     return evaluate_sets(real, found.sets, extractor, folder, screen, wanted, unseen, notes)
 
 

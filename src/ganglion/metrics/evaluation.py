@@ -90,6 +90,7 @@ class Evaluation:
         raise KeyError(f"{name} was not measured: {reason}")
 
     def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
         return asdict(self)
 
 

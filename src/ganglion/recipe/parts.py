@@ -49,7 +49,13 @@ def choice(key: str, default: str) -> tuple[FieldInfo, BeforeValidator]:
 
 
 AdversarialName = Literal[
-    "non-saturating", "minimax", "least-squares", "hinge", "wasserstein", "relativistic", "relativistic-average"
+    "non-saturating",
+    "minimax",
+    "least-squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
+    "relativistic-average",
 ]
 
 PenaltyName = Literal["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam"]

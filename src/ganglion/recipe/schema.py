@@ -133,6 +133,8 @@ class Training(Part):
 
 
 class Recipe(Part):
+    """Every value that determines a run; frozen and checked when it is made."""
+
     name: str = "custom"
     """The preset or file that this recipe began as."""
     data: Data = Data()

@@ -58,7 +58,7 @@ class Gallery:
 def write_report(
     run: str | Path | Run,
     out: str | Path | None = None,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
     quiet: bool = False,
     generator: nn.Module | None = None,
 ) -> Path:
@@ -70,7 +70,7 @@ def write_report(
     folder = run if isinstance(run, Run) else Run(run)
     recipe, history = folder.recipe, run_history(folder)
     target = Path(out) if out else folder.path / "report.html"
-    gallery = pictures_of_run(folder, cache or cache_folder(), Screen(quiet=quiet), generator)
+    gallery = pictures_of_run(folder, Path(cache) if cache else cache_folder(), Screen(quiet=quiet), generator)
     panels, about = panels_of_run(folder, history)
     best = best_step(folder)
     content = _content(folder, recipe, history, gallery) | {"band_about": about}

@@ -23,7 +23,7 @@ LEAST_SIDE = 480  # pixels of a frame
 BAR = 22  # pixels of the strip that says how far training was
 
 
-def write_timeline(run: str | Path | Run, out: Path, sheets: str = "fixed", fps: float = 8) -> int:
+def write_timeline(run: str | Path | Run, out: str | Path, sheets: str = "fixed", fps: float = 8) -> int:
     """One frame a snapshot, and how many images had been seen below it; the last one stays a while. Returns the frames.
 
     `sheets`: fixed (the same latents) or fresh. Raises RunError where there are no snapshots, DataError, StorageError.
@@ -36,7 +36,7 @@ def write_timeline(run: str | Path | Run, out: Path, sheets: str = "fixed", fps:
     per_step = folder.recipe.training.batch / 1000
     kimg = {record["step"]: record["kimg"] for record in run_history(folder).records}
     words = [f"{kimg.get(int(path.stem), int(path.stem) * per_step):,.1f} kimg" for path in paths]
-    return write_film(_frames(paths, words), out, fps)
+    return write_film(_frames(paths, words), Path(out), fps)
 
 
 def _frames(paths: Sequence[Path], words: Sequence[str]) -> Iterator[NDArray[np.uint8]]:

@@ -50,10 +50,12 @@ class Run:
 
     @property
     def recipe_path(self) -> Path:
+        """`recipe.yaml`, every value resolved."""
         return self.path / "recipe.yaml"
 
     @property
     def checkpoints(self) -> Path:
+        """The folder with a folder for each checkpoint."""
         return self.path / "checkpoints"
 
     @property
@@ -63,14 +65,17 @@ class Run:
 
     @property
     def fixed_samples(self) -> Path:
+        """Sheets `STEP.png` of the same latents at every snapshot."""
         return self.path / "samples" / "fixed"
 
     @property
     def fresh_samples(self) -> Path:
+        """Sheets `STEP.png` of new latents at every snapshot."""
         return self.path / "samples" / "fresh"
 
     @property
     def exists(self) -> bool:
+        """Whether the folder holds a run: one has a `recipe.yaml`."""
         return self.recipe_path.is_file()
 
     @property
