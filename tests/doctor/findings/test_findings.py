@@ -143,7 +143,7 @@ def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:
 
 @pytest.mark.parametrize("code", RULES)
 def test_every_threshold_is_used_and_no_other_is_asked_for(code: str) -> None:
-    tree = ast.parse("".join(map(inspect.getsource, functions_of(RULES[code].look))))
+    tree = ast.parse("".join(map(inspect.getsource, functions_of(RULES[code].check))))
     used = {
         node.slice.value
         for node in ast.walk(tree)
