@@ -119,7 +119,7 @@ def test_the_same_training_is_judged_alike_whatever_wrote_it_down(command, tmp_p
     assert (done.code, done.said) == (0, "")
     assert f"at step {last_step:,}" in done.out.splitlines()[0]
     assert "discriminator-wins (from losses alone), since step" in done.out.splitlines()[1]
-    assert "Not judged: the samples themselves" in done.out
+    assert "Not assessed: the samples" in done.out
     assert "--set " not in done.out  # a remedy is a line of code to someone whose loop is not ours
 
 
@@ -132,7 +132,7 @@ def test_json_is_one_object_and_a_failing_verdict_an_answer_and_no_failure(tmp_p
     assert (tree["state"], tree["step"], tree["own_run"]) == ("failing", 199, False)
     finding = tree["findings"][0]
     assert (finding["code"], finding["severity"], finding["since_step"]) == ("loss-clamped", "failing", 0)
-    assert {"name", "value", "expected"} == finding["evidence"][0].keys()
+    assert {"name", "value", "expected", "low", "high"} == finding["evidence"][0].keys()
     assert {"what", "recipe", "code"} == finding["remedy"][0].keys()
 
 
@@ -147,7 +147,7 @@ def test_reading_tensorboard_leaves_standard_output_to_the_json(tmp_path: Path) 
     ("name", "content", "message"),
     [
         ("nowhere", None, "nowhere: there is no such file or folder"),
-        ("empty.txt", "", "empty.txt tells nothing of a GAN's training"),
+        ("empty.txt", "", "empty.txt has no measurements of a GAN's training"),
         ("download.log", "Downloading 10/20 [00:10]\nlr: 0.0002\n", "expected numbers such as loss_d and loss_g"),
         ("long.csv", f"step,d_loss\n1,0.5\n2,\"{'x' * 200_000}\"\n", "the table cannot be read near line 3: field larger"),
     ],
@@ -168,8 +168,8 @@ def test_what_is_no_log_ends_in_a_message_and_exit_code_1(
     ("words", "code", "message"),
     [
         (["."], 1, "holds neither vitals.jsonl, stats.jsonl, TensorBoard events nor metrics.csv"),
-        (["header.csv"], 1, "header.csv tells nothing of a GAN's training"),
-        (["cut.jsonl"], 1, "cut.jsonl tells nothing of a GAN's training"),
+        (["header.csv"], 1, "header.csv has no measurements of a GAN's training"),
+        (["cut.jsonl"], 1, "cut.jsonl has no measurements of a GAN's training"),
         (["picture.png"], 1, "picture.png is not a text"),
         ([], 2, "Missing argument"),
         (["cut.jsonl", "--jsno"], 2, "No such option"),

@@ -82,10 +82,10 @@ def test_healthy_records_are_healthy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"no numbers here\n", "tells nothing of a GAN's training"),
-        ("a.csv", b"x,y\n1,2\n", "tells nothing of a GAN's training"),
+        ("a.txt", b"no numbers here\n", "no measurements of a GAN's training"),
+        ("a.csv", b"x,y\n1,2\n", "no measurements of a GAN's training"),
         ("a.bin", b"\x00\x01\x02", "is not a text"),
-        ("a.jsonl", b"", "tells nothing of a GAN's training"),
+        ("a.jsonl", b"", "no measurements of a GAN's training"),
     ],
 )
 def test_what_is_no_log_is_refused_in_a_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -30,7 +30,7 @@ def test_too_few_records_are_unknown_and_say_so() -> None:
 def test_losses_alone_are_never_called_healthy() -> None:
     verdict = examine([{"step": i, "loss_d": 1.2, "loss_g": 0.9} for i in range(100)])
     assert verdict.state == "unknown"
-    assert any("cannot be told from losses" in reason for reason in verdict.unseen)
+    assert any("do not show in losses" in reason for reason in verdict.unseen)
 
 
 def test_losses_alone_say_what_they_can_and_how_sure() -> None:
@@ -64,7 +64,7 @@ def test_a_verdict_reads_in_plain_text_for_our_runs_and_for_others(code: str) ->
     ours, theirs = (examine(SICK[code], own_run=own).text() for own in (True, False))
     assert ours.startswith("Verdict ")
     assert code in ours
-    assert "Seen: " in ours
+    assert "Measured: " in ours
     assert "  1. " in ours
     assert "nan" not in ours.lower().replace("a nan", "").replace("(nan", "")
     assert max(map(len, ours.splitlines())) < 190

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.doctor.history import THINNED, WHOLE, History, Thinned, longest_end, smoothed
+from ganglion.doctor.history import THINNED, WHOLE, History, Thinned, lasting_suffix, running_median
 
 
 def run(n: int) -> list[dict[str, Any]]:
@@ -104,20 +104,20 @@ def test_a_state_lasts_when_it_has_held_for_a_window_to_the_end() -> None:
     found = history(20)
     state = np.zeros(20, bool)
     state[15:] = True
-    assert found.lasts(state) == 15
+    assert found.lasting_since(state) == 15
     state[15] = False
-    assert found.lasts(state) is None
+    assert found.lasting_since(state) is None
     state[10:] = True
     state[12] = False  # one exception in five
-    assert found.lasts(state) == 10
+    assert found.lasting_since(state) == 10
     state[-1] = False
-    assert found.lasts(state) is None
+    assert found.lasting_since(state) is None
 
 
 @given(st.lists(st.booleans(), max_size=60))
 def test_from_where_a_state_holds_it_holds_for_most_of_the_way(values: list[bool]) -> None:
     state = np.array(values, bool)
-    begin = longest_end(state)
+    begin = lasting_suffix(state)
     if begin is None:
         assert not len(state) or not state[-1]
     else:
@@ -126,4 +126,4 @@ def test_from_where_a_state_holds_it_holds_for_most_of_the_way(values: list[bool
 
 
 def test_smoothing_is_the_median_of_neighbours() -> None:
-    assert smoothed(np.array([1.0, 100.0, 2.0, 3.0]), 3).tolist() == [50.5, 2, 3, 2.5]
+    assert running_median(np.array([1.0, 100.0, 2.0, 3.0]), 3).tolist() == [50.5, 2, 3, 2.5]

@@ -55,7 +55,7 @@ def test_too_many_channels_are_refused_with_what_a_number_of_them_means():
 def test_a_wrong_type_names_key_value_and_what_the_field_means():
     line = explained(latent={"dim": "many"})
     assert line.startswith("latent.dim: 'many' should be a valid integer")
-    assert "Numbers in a latent z" in line
+    assert "Dimensions of the latent z" in line
 
 
 def test_a_number_out_of_range_names_the_limit():
@@ -80,7 +80,7 @@ def test_a_missing_part_is_named():
 
 def test_two_budgets_are_named_without_a_dump_of_the_whole_part():
     line = explained(training={"kimg": 1, "steps": 2})
-    assert line == "training: exactly one of kimg, steps, minutes is set; got kimg, steps"
+    assert line == "training: exactly one of kimg, steps, minutes must be set; got kimg, steps"
 
 
 def test_each_fault_has_one_line():

@@ -61,7 +61,7 @@ def test_a_file_with_only_a_budget_takes_every_other_value_from_the_schema(tmp_p
         ("", "must be a mapping"),
         ("training: {kimg: 1}\nlatent: {dmi: 3}", "latent.dmi: there is no such key; did you mean 'latent.dim'?"),
         ("training: {kimg: 1}\n1: 2", "1:"),
-        ("training: {kimg: 1, steps: 2}", "exactly one of kimg, steps, minutes is set; got kimg, steps"),
+        ("training: {kimg: 1, steps: 2}", "exactly one of kimg, steps, minutes must be set; got kimg, steps"),
         ("name: 2024-13-45", "is not valid YAML"),
     ],
 )
@@ -99,11 +99,11 @@ def test_one_budget_replaces_whichever_the_recipe_had(budget):
 
 def test_two_budgets_at_once_are_refused_by_name():
     message = refusal("dcgan", {"training.kimg": 1, "training.minutes": 2})
-    assert message == "a run has one budget; got training.kimg and training.minutes: leave all but one out"
+    assert message == "a run has one budget; got training.kimg and training.minutes: set one of them"
 
 
 def test_a_part_below_a_single_value_is_refused():
-    assert refusal("dcgan", {"name.first": 1}) == "name.first: name is a single value and has no parts"
+    assert refusal("dcgan", {"name.first": 1}) == "name.first: name is a single value and has no keys"
 
 
 @pytest.mark.parametrize(("written", "size"), [(64, (64, 64)), ("96x64", (96, 64)), ([32, 48], (32, 48))])

@@ -91,7 +91,7 @@ def test_shown_channels_are_among_those_there_are():
     assert Data(channels=6, shown_channels=(5, 0, 0)).shown_channels == (5, 0, 0)
     assert Data(shown_channels=(63, 1, 2)).channels is None  # not known yet
     with pytest.raises(
-        RecipeError, match="data: shown_channels names channel 4; there are 0 to 3: choose three of them"
+        RecipeError, match="data: shown_channels contains channel 4; there are 0 to 3: choose three of them"
     ):
         resolve("dcgan", {"data.channels": 4, "data.shown_channels": [0, 1, 4]})
     with pytest.raises(RecipeError, match="channel -1"):

@@ -128,17 +128,21 @@ def test_tensorboard_shows_pictures(tmp_path):
 
 def test_the_status_line_shows_the_records_own_numbers():
     line = status_line(record(1000, swd=123.456, loss_d=1.2345, images_per_sec=1234.5, separation=0.87), "healthy")
-    assert line == "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D tells 87%  distance 123  healthy"
+    assert line == "64.0 kimg  1,234 images/s  1:15 left  loss D 1.23 G 0.75  D AUC 0.87  SWD 123  healthy"
 
 
-def test_the_status_line_shows_how_strong_an_adaptive_augmentation_is():
-    assert "augment 35%" in status_line(record(1000, augment_strength=0.3512))
+def test_the_status_line_shows_the_distance_with_its_floor():
+    assert "  SWD 85 (floor 34)" in status_line(record(1000, swd=85.4, swd_floor=33.6))
+
+
+def test_the_status_line_shows_the_probability_of_adaptive_augmentation():
+    assert "augment p 0.35" in status_line(record(1000, augment_strength=0.3512))
     assert "augment" not in status_line(record(1000))
 
 
 def test_the_status_line_leaves_out_what_was_not_measured():
     line = status_line(record(1000, eta_sec=None))
-    assert not any(word in line for word in ("left", "distance", "D tells", "None"))
+    assert not any(word in line for word in ("left", "SWD", "AUC", "None"))
 
 
 @pytest.mark.parametrize(

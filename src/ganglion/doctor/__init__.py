@@ -1,1 +1,1 @@
-"""WHY: reads records and concludes. NumPy only: it can be asked about any run, on any machine, in milliseconds."""
+"""Diagnosis: from records to a verdict. NumPy only, no torch: it takes milliseconds on any machine."""

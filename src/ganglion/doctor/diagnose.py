@@ -1,4 +1,4 @@
-"""`ganglion.diagnose`: a verdict on whatever a training left behind, ours or another's."""
+"""`ganglion.diagnose`: a verdict from the logs of any training, ours or another program's."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ __all__ = ["diagnose", "read_log"]
 
 
 LARGEST_LOG_BYTES = 2**30
-TELLING = {"separation", "swd", "diversity", "non_finite"} | ALIASES.keys() - PROGRESS
-"""Of these a record has at least one."""
+MEASUREMENTS = {"separation", "swd", "diversity", "non_finite"} | ALIASES.keys() - PROGRESS
+"""At least one record has to hold one of these."""
 
 
 def diagnose(path: str | Path) -> Verdict:
-    """The verdict on a run of ours or a watched one, a folder of TensorBoard events, a CSV, a JSONL, or console output.
+    """The verdict on a run or a watched run, a folder of TensorBoard events, a CSV, a JSONL, or console output.
 
-    Raises DataError where there is no such thing, or nothing of a GAN's training in it.
+    Raises DataError where the path does not exist or holds no measurements of a GAN's training.
     """
-    place = Path(path)
-    return examine(read_log(place), own_run=(place / "recipe.yaml").is_file())
+    path = Path(path)
+    return examine(read_log(path), own_run=(path / "recipe.yaml").is_file())
 
 
-def read_log(place: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[dict[str, Any]]:
     """Records of any of these. Raises DataError."""
-    if not place.exists():
-        raise DataError(f"{place}: there is no such file or folder")
-    records = _of_folder(place) if place.is_dir() else _of_file(place)
-    if not any(record.keys() & TELLING for record in records):
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
+    records = _of_folder(path) if path.is_dir() else _of_file(path)
+    if not any(record.keys() & MEASUREMENTS for record in records):
         raise DataError(
-            f"{place} tells nothing of a GAN's training: expected numbers such as loss_d and loss_g, by whatever of the "
-            "usual names (docs/diagnose.md lists them)"
+            f"{path} has no measurements of a GAN's training: expected numbers such as loss_d and loss_g under one of the "
+            "usual names (docs/diagnose.md)"
         )
     return records
 
@@ -67,12 +67,12 @@ def _of_file(path: Path) -> list[dict[str, Any]]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_LOG_BYTES:
-            raise DataError(f"{path} is larger than {LARGEST_LOG_BYTES >> 30} GiB: cut out the part that matters")
+            raise DataError(f"{path} is larger than {LARGEST_LOG_BYTES >> 30} GiB: extract the part to be diagnosed")
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
-            f"{path} is not a text: a log is CSV, JSON lines, console output, or a folder of TensorBoard events"
+            f"{path} is not a text file: expected CSV, JSON lines, console output, or a folder of TensorBoard events"
         )
     return raw.decode("utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8", errors="replace")

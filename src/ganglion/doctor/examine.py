@@ -1,4 +1,4 @@
-"""`examine(records)`: from numbers to a verdict, a pure function; and the same record by record while a run goes on."""
+"""`examine(records)`: from records to a verdict, a pure function; and the same incrementally, record by record."""
 
 from __future__ import annotations
 
@@ -20,49 +20,50 @@ __all__ = ["FindingEvent", "IncrementalDiagnosis", "conclude", "examine"]
 Table = Mapping[str, Mapping[str, Mapping[str, object]]]
 
 LEAST_KIMG = 2.0
-"""Below, nothing that lasts has had the time to."""
+"""Below, a run is too short for findings that have to last."""
 
 NEEDED = {
-    "separation": "how well D tells real from fake",
-    "diversity": "the samples themselves: collapse, noise and memorising cannot be told from losses",
+    "separation": "how well D separates reals from fakes",
+    "diversity": "the samples: collapse, noise and memorisation do not show in losses",
     "grad_g_first": "gradients",
 }
-"""Without these a run cannot be called healthy."""
+"""Keys without which a run is not called healthy."""
 
 
 def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None) -> Verdict:
     """The verdict on a run's records, oldest first. `own_run`: remedies are options of `ganglion train`.
 
-    `table` replaces the thresholds, for calibration. Of a long run it looks at the records that `Thinned` keeps.
+    `table` replaces the thresholds, for calibration. Of a long run only the records that `Thinned` keeps are used.
     """
     return conclude(Thinned(records), own_run, table)
 
 
 def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None) -> Verdict:
-    """The same from the records that were kept while a run went on. Milliseconds, whatever its length."""
+    """The same from thinned records. Milliseconds, whatever the length of the run."""
     history = History(kept.records)
     if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
     found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table))]
     unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not history.has(key, 1)]
     if len(history) < SUSTAINED_RECORDS:
-        unseen.append(f"anything that takes time: there are {len(history)} records, {SUSTAINED_RECORDS} are needed")
+        unseen.append(f"findings that have to last: there are {len(history)} records, {SUSTAINED_RECORDS} are needed")
     elif history.kimg[-1] < LEAST_KIMG:
-        unseen.append(f"anything that takes time: D was shown {1000 * history.kimg[-1]:,.0f} images")
+        unseen.append(
+            f"findings that have to last: D has seen {1000 * history.kimg[-1]:,.0f} images, "
+            f"{1000 * LEAST_KIMG:,.0f} are needed"
+        )
     return Verdict(_state(found, bool(unseen)), _ordered(found), int(history.steps[-1]), unseen, own_run)
 
 
 def _finding(rule: Rule, history: History, table: Table | None) -> Finding | None:
-    with np.errstate(
-        all="ignore"
-    ):  # quotients of what is 0 or was not measured are no evidence, and are left out below
-        seen = rule.look(history, thresholds_of(rule.code, table))
-    if seen is None:
+    with np.errstate(all="ignore"):  # quotients with 0 or NaN are not finite, and are dropped below
+        hit = rule.check(history, thresholds_of(rule.code, table))
+    if hit is None:
         return None
-    measured = [evidence for evidence in seen.evidence if math.isfinite(evidence.value)]
+    evidence = [one for one in hit.evidence if math.isfinite(one.value)]
     return Finding(
-        rule.code, seen.severity, int(history.steps[max(0, seen.since)]), measured, seen.why or rule.why,
-        list(rule.remedies), seen.inferred,
+        rule.code, hit.severity, int(history.steps[max(0, hit.since)]), evidence, hit.why or rule.why,
+        list(rule.remedies), hit.inferred,
     )  # fmt: skip
 
 
@@ -75,17 +76,17 @@ def _state(found: list[Finding], incomplete: bool) -> State:
     return "unknown" if incomplete else "healthy"
 
 
-def _ordered(found: list[Finding]) -> list[Finding]:
-    """Causes first, failing before watch; a finding that follows from another says so. Of two that explain each other, the
-    one that RULES lists first is the cause.
+def _ordered(findings: list[Finding]) -> list[Finding]:
+    """Causes first, failing before watch; a consequence names its cause. Of two findings that explain each other, the one
+    that RULES lists first is the cause.
     """
-    codes = [code for code in RULES if any(finding.code == code for finding in found)]
+    codes = [code for code in RULES if any(finding.code == code for finding in findings)]
     causes: dict[str, str | None] = {
-        code: next((other for other in codes[:place] if code in RULES[other].explains), None)
-        for place, code in enumerate(codes)
+        code: next((other for other in codes[:i] if code in RULES[other].explains), None)
+        for i, code in enumerate(codes)
     }
-    named = [replace(finding, because_of=causes[finding.code]) for finding in found]
-    return sorted(named, key=lambda f: (f.because_of is not None, f.severity != "failing", codes.index(f.code)))
+    with_causes = [replace(finding, because_of=causes[finding.code]) for finding in findings]
+    return sorted(with_causes, key=lambda f: (f.because_of is not None, f.severity != "failing", codes.index(f.code)))
 
 
 class FindingEvent(NamedTuple):
@@ -107,8 +108,8 @@ class FindingEvent(NamedTuple):
 
 
 class IncrementalDiagnosis:
-    """Examines after each record, with the verdict that `examine` gives on all of them; memory and time stay the same
-    however long the run is. A finding that changes its severity is raised again.
+    """Verdict after each record, equal to that of `examine` on all of them; memory and time per record do not grow with the
+    run. A finding that changes its severity is raised again.
     """
 
     def __init__(self, records: Iterable[Mapping[str, Any]] = (), own_run: bool = True) -> None:
@@ -117,7 +118,7 @@ class IncrementalDiagnosis:
         self.verdict = conclude(self._kept, own_run)
 
     def take(self, record: Mapping[str, Any]) -> list[FindingEvent]:
-        """What changes with this record."""
+        """Findings that this record raises or clears."""
         before = {finding.code: finding for finding in self.verdict.findings}
         self._kept.add(record)
         self.verdict = conclude(self._kept, self._own_run)

@@ -1,5 +1,5 @@
-"""Records as columns over time, and the features of these series that several findings ask for. T records, oldest first;
-NaN where a record lacks what is needed."""
+"""Records as columns over time, and statistics of these series that several findings use. T records, oldest first; NaN where
+a record lacks a value."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ __all__ = [
     "WHOLE",
     "History",
     "Thinned",
-    "at_full_rate",
+    "amplitude_and_crossings",
+    "convergence_evidence",
     "distance",
-    "evidence_of_far",
-    "evidence_of_nearest",
-    "gained",
+    "distance_evidence",
+    "diversity_over_contrast",
     "growth",
-    "longest_end",
+    "largest_mean_logit",
+    "lasting_suffix",
+    "lr_not_decayed",
     "median",
-    "nearest",
-    "sameness",
-    "scale_of_logits",
-    "smoothed",
-    "still_far",
-    "swings",
+    "not_converging",
+    "relative_decrease",
+    "running_median",
+    "smallest_recent_distance",
 ]
 
 
 Record = Mapping[str, Any]
 
-WHOLE = 160  # newest records that are looked at one by one
-THINNED = 160  # most of those before
+WHOLE = 160  # newest records, all of which are kept
+THINNED = 160  # maximum number of older records
 
 
 class Thinned:
-    """A run's newest records, and of those before every 1st, 2nd, 4th, ... by their number, whichever is few enough.
+    """A run's newest records, and every 2^k-th of the older ones, with the smallest k that keeps at most THINNED.
 
-    What a longer run keeps, a shorter one kept too; so nothing has to be remembered that is left out once. The first record
-    with a number that is not finite is never left out. A record without a step is none.
+    Records kept at some length of the run were also kept at every shorter length, so a dropped record is never needed again.
+    The first record with a non-finite number is always kept. Records without a step are ignored.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
@@ -68,17 +68,17 @@ class Thinned:
         self._new.append((self._count, record))
         self._count += 1
         if len(self._new) > WHOLE:
-            self._old += filter(self._stays, [self._new.popleft()])
+            self._old += filter(self._is_kept, [self._new.popleft()])
         while len(self._old) > THINNED:
             self._every *= 2
-            self._old = list(filter(self._stays, self._old))
+            self._old = list(filter(self._is_kept, self._old))
 
     @property
     def records(self) -> list[Record]:
         """At most WHOLE + THINNED, oldest first."""
         return [record for _, record in (*self._old, *self._new)]
 
-    def _stays(self, numbered: tuple[int, Record]) -> bool:
+    def _is_kept(self, numbered: tuple[int, Record]) -> bool:
         return numbered[0] % self._every == 0 or numbered[0] == self._first_bad
 
 
@@ -88,7 +88,7 @@ SUSTAINED_RECORDS = 5
 SUSTAINED_SHARE = 0.15
 SUSTAINED_KIMG = 1.0
 BATCH = 32
-"""Of logs that do not count images."""
+"""Assumed batch size of logs that do not count images."""
 
 
 class History:
@@ -112,23 +112,23 @@ class History:
     def column(self, key: str) -> Column:
         return np.array([_number(record.get(key)) for record in self.records], np.float64)
 
-    def part(self, key: str, place: int) -> Column:
-        """Number `place` of the list under a key, such as the largest value of `range_real`."""
+    def part(self, key: str, index: int) -> Column:
+        """Item `index` of the list under a key, such as the largest value of `range_real`."""
         values = [record.get(key) for record in self.records]
         return np.array(
-            [_number(v[place]) if isinstance(v, list | tuple) and len(v) > place else math.nan for v in values]
+            [_number(v[index]) if isinstance(v, list | tuple) and len(v) > index else math.nan for v in values]
         )
 
     def _images(self) -> Column:
-        """Thousands of images (T,) at each record; where one does not tell, as far as its neighbours' steps suggest."""
-        told = self.column("kimg")
-        there = ~np.isnan(told)
-        if not there.any():
+        """Thousands of images (T,) at each record; missing values are interpolated over steps."""
+        kimg = self.column("kimg")
+        known = ~np.isnan(kimg)
+        if not known.any():
             return np.asarray(self.steps * (BATCH / 1000), np.float64)
-        return np.asarray(np.interp(self.steps, self.steps[there], told[there]), np.float64)
+        return np.asarray(np.interp(self.steps, self.steps[known], kimg[known]), np.float64)
 
     def has(self, key: str, records: int = SUSTAINED_RECORDS) -> bool:
-        """Whether at least so many records hold a number there."""
+        """Whether at least `records` records hold a number under `key`."""
         return sum(_number(record.get(key)) == _number(record.get(key)) for record in self.records) >= records
 
     def last(self, key: str) -> float:
@@ -137,56 +137,56 @@ class History:
 
     @property
     def window(self) -> int:
-        """How many of the newest records a state has to last to count: five, a seventh of the run, or a thousand images,
-        whichever is the most.
+        """Number of newest records for which a state has to last: five, 15 % of the run, or a thousand images, whichever is
+        the most.
         """
         newest = int((self.kimg > self.kimg[-1] - SUSTAINED_KIMG).sum())
         return max(SUSTAINED_RECORDS, math.ceil(SUSTAINED_SHARE * len(self)), newest)
 
     def recent(self, key: str) -> float:
-        """Median over the window; NaN where nothing was measured in it."""
+        """Median over the window; NaN where it holds no measurement."""
         return self.recent_of(self[key])
 
     def recent_of(self, values: Column) -> float:
-        """The same of numbers (T,) that were derived from several keys."""
+        """The same for numbers (T,) derived from several keys."""
         return median(values[-self.window :])
 
     def early(self, key: str) -> float:
-        """Median over the first records, the very first left out: networks have just begun to move."""
+        """Median over the first window, without the record of step 0."""
         return median(self[key][1 : 1 + self.window])
 
-    def lasts(self, state: NDArray[np.bool_]) -> int | None:
-        """The place from which `state` (T,) has held to the end, one exception in five allowed; None if not long enough."""
-        begin = longest_end(state)
-        return begin if begin is not None and len(state) - begin >= self.window else None
+    def lasting_since(self, state: NDArray[np.bool_]) -> int | None:
+        """Index from which `state` (T,) has held to the end, one exception in five allowed; None if shorter than the window."""
+        start = lasting_suffix(state)
+        return start if start is not None and len(state) - start >= self.window else None
 
 
-def longest_end(state: NDArray[np.bool_], tolerance: float = 0.2) -> int | None:
-    """The first place from which at least 1 - tolerance of all records to the end are in a state, and the last one is."""
+def lasting_suffix(state: NDArray[np.bool_], tolerance: float = 0.2) -> int | None:
+    """First index from which at least 1 - tolerance of all records to the end are in a state, the last one included."""
     if not len(state) or not state[-1]:
         return None
     held = np.cumsum(state[::-1]) / np.arange(1, len(state) + 1)  # share over the last 1, 2, ... records
     enough = np.flatnonzero((held >= 1 - tolerance) & state[::-1])
-    gaps = (place for place, (a, b) in enumerate(pairwise(enough)) if b - a > 2)
+    gaps = (index for index, (a, b) in enumerate(pairwise(enough)) if b - a > 2)
     cut = next(gaps, len(enough) - 1)
     return len(state) - 1 - int(enough[cut])
 
 
-def smoothed(values: Column, width: int) -> Column:
-    """Median of each value and its neighbours, NaN left out."""
+def running_median(values: Column, width: int) -> Column:
+    """Median over `width` neighbouring values, NaN ignored."""
     half = width // 2
     padded = np.concatenate([np.full(half, np.nan), values, np.full(half, np.nan)])
-    around = np.sort(np.stack([padded[i : i + len(values)] for i in range(width)]), axis=0)  # NaN comes last
-    there = (~np.isnan(around)).sum(0)
-    middle = np.stack([np.maximum(there - 1, 0) // 2, there // 2])
-    found: Column = np.take_along_axis(around, middle, 0).mean(0)
-    return found
+    windows = np.sort(np.stack([padded[i : i + len(values)] for i in range(width)]), axis=0)  # NaN comes last
+    count = (~np.isnan(windows)).sum(0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, count // 2])
+    medians: Column = np.take_along_axis(windows, middle, 0).mean(0)
+    return medians
 
 
 def median(values: Column) -> float:
-    """NaN left out; NaN where nothing is left."""
-    there = values[~np.isnan(values)]
-    return float(np.median(there)) if len(there) else math.nan
+    """Median, NaN ignored; NaN where there are no values."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else math.nan
 
 
 def _number(value: Any) -> float:
@@ -195,68 +195,68 @@ def _number(value: Any) -> float:
 
 
 def distance(history: History) -> Column:
-    """Distance of the samples to the data, in units of that between two halves of the data; about 1 is as good as it gets.
+    """SWD of the samples to the data over its floor, the SWD between two halves of the data; about 1 is the optimum.
 
-    NaN where the halves are equal, as those of a single image are.
+    NaN where the floor is 0, as for a data set of one image.
     """
     return np.asarray(history["swd"] / np.where(history["swd_floor"] > 0, history["swd_floor"], np.nan))
 
 
-def sameness(history: History) -> Column:
-    """Diversity over contrast: low where samples have something on them, and all the same."""
+def diversity_over_contrast(history: History) -> Column:
+    """Low where samples are alike without being blank."""
     return np.asarray(history["diversity"] / np.where(history["contrast"] > 0, history["contrast"], np.nan))
 
 
-def gained(values: Column, window: int) -> float:
-    """By which share the median of the last `window` is below that of as many before; NaN where there are too few."""
+def relative_decrease(values: Column, window: int) -> float:
+    """By which share the median of the last `window` values is below that of the window before; NaN for too few values."""
     before = median(values[-2 * window : -window]) if len(values) >= 2 * window else math.nan
     return 1 - median(values[-window:]) / before if before > 0 else math.nan
 
 
-def nearest(history: History) -> float:
+def smallest_recent_distance(history: History) -> float:
     """The smallest distance in the window; NaN where there is none."""
-    found = float(np.nanmin(distance(history)[-history.window :], initial=np.inf))
-    return found if found < np.inf else math.nan
+    smallest = float(np.nanmin(distance(history)[-history.window :], initial=np.inf))
+    return smallest if smallest < np.inf else math.nan
 
 
-def pace_needed(now: float, poor: float, windows: float) -> float:
-    """The share by which a distance has to fall in each window, to come from `now` to `poor` in so many of them."""
+def required_decrease(now: float, poor: float, windows: float) -> float:
+    """Relative decrease per window that takes a distance from `now` to `poor` in so many windows."""
     return 1 - float((poor / now) ** (1 / windows))
 
 
-def still_far(history: History, poor: float, windows: float) -> bool:
-    """Whether samples are further from the data than `poor`, and at the pace of the last two windows (a seventh of the run
-    each) would need more than `windows` of them to come that near.
+def not_converging(history: History, poor: float, windows: float) -> bool:
+    """Whether the distance to the data is above `poor` and, at the rate of the last two windows (15 % of the run each), would
+    need more than `windows` windows to fall to it.
     """
-    now, won = nearest(history), gained(distance(history), history.window)
-    return now > poor and won < pace_needed(now, poor, windows)
+    now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
+    return now > poor and decrease < required_decrease(now, poor, windows)
 
 
-def evidence_of_far(history: History, poor: float, windows: float) -> list[Evidence]:
-    """What `still_far` was concluded from."""
-    now, won = nearest(history), gained(distance(history), history.window)
-    pace = Evidence.at_least("share by which it fell of late", won, pace_needed(now, poor, windows))
-    return [evidence_of_nearest(history, poor), pace]
+def convergence_evidence(history: History, poor: float, windows: float) -> list[Evidence]:
+    """The numbers behind `not_converging`."""
+    now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
+    rate = Evidence.at_least("its recent relative decrease", decrease, required_decrease(now, poor, windows))
+    return [distance_evidence(history, poor), rate]
 
 
-def evidence_of_nearest(history: History, poor: float) -> Evidence:
-    """That samples are further from the data than `poor`, at all records of late."""
-    return Evidence.at_most("smallest distance to the data of late, over its floor", nearest(history), poor)
+def distance_evidence(history: History, poor: float) -> Evidence:
+    """The distance to the data is above `poor` in all recent records."""
+    return Evidence.at_most("smallest recent SWD to the data over its floor", smallest_recent_distance(history), poor)
 
 
 def growth(values: Column) -> float:
-    """The last value over the first; NaN where one of them is not there."""
-    there = values[~np.isnan(values)]
-    return float(there[-1] / there[0]) if len(there) > 1 and there[0] > 0 else float("nan")
+    """The last value over the first; NaN for fewer than two values."""
+    known = values[~np.isnan(values)]
+    return float(known[-1] / known[0]) if len(known) > 1 and known[0] > 0 else float("nan")
 
 
-def scale_of_logits(history: History) -> Column:
-    """Size of what D says, whichever sign it has."""
+def largest_mean_logit(history: History) -> Column:
+    """The larger of D's mean logits on reals and on fakes, by absolute value."""
     return np.fmax(np.abs(history["logit_real"]), np.abs(history["logit_fake"]))
 
 
-def at_full_rate(history: History, share: float = 0.3) -> bool:
-    """Whether the learning rates have not been lowered: at the end of a schedule nothing moves, and nothing should."""
+def lr_not_decayed(history: History, share: float = 0.3) -> bool:
+    """Whether both learning rates are still at `share` of their maximum: at the end of a schedule weights hardly move."""
     for key in ("lr_g", "lr_d"):
         rates = history[key][~np.isnan(history[key])]
         if len(rates) and rates[-1] < share * rates.max():
@@ -264,17 +264,18 @@ def at_full_rate(history: History, share: float = 0.3) -> bool:
     return True
 
 
-def swings(values: Column) -> tuple[float, int]:
-    """How far a series swings about its own trend, over its mean; and how often it crosses it. (0, 0) for a short one.
+def amplitude_and_crossings(values: Column) -> tuple[float, int]:
+    """Amplitude of a series around its linear trend, over its mean, and the number of crossings of the trend. (0, 0) for
+    fewer than 8 values.
 
-    Half of the range that holds the middle seven tenths, after a median of three: single outliers are no swing.
+    The amplitude is half of the 15 % to 85 % range after a running median of three, so that single outliers do not count.
     """
-    there = values[~np.isnan(values)]
-    if len(there) < 8:
+    known = values[~np.isnan(values)]
+    if len(known) < 8:
         return 0.0, 0
-    time = np.arange(len(there))
-    rest = there - np.polyval(np.polyfit(time, there, 1), time)
-    calm = smoothed(rest, 3)
-    crossings = int((np.sign(calm[1:]) * np.sign(calm[:-1]) < 0).sum())
-    low, high = np.quantile(calm, [0.15, 0.85])
-    return float((high - low) / 2 / max(abs(there.mean()), 1e-12)), crossings
+    time = np.arange(len(known))
+    residual = known - np.polyval(np.polyfit(time, known, 1), time)
+    filtered = running_median(residual, 3)
+    crossings = int((np.sign(filtered[1:]) * np.sign(filtered[:-1]) < 0).sum())
+    low, high = np.quantile(filtered, [0.15, 0.85])
+    return float((high - low) / 2 / max(abs(known.mean()), 1e-12)), crossings

@@ -1,4 +1,4 @@
-"""What counts as a number in a log."""
+"""Parsing of numbers in logs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["LARGEST", "number_of", "read_number"]
 
 
 LARGEST = 1e60
-"""No network computes beyond it (float32 ends at 3.4e38), and squares of quotients of what is left do not overflow."""
+"""Beyond any value of float32 (3.4e38), and small enough that squares of quotients do not overflow."""
 
 
 def read_number(value: Any) -> float | None:
-    """The number that a value or its text is; infinity for one that no float holds; None for truth values and no numbers."""
+    """A number or its text as a float; infinity if it overflows; None for booleans and anything else."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -25,8 +25,8 @@ def read_number(value: Any) -> float | None:
 
 
 def number_of(value: Any) -> float | None:
-    """The same where it may be a measurement: infinities and NaN are. None for integers that no float holds and for finite
-    numbers beyond `LARGEST`; one nearer to 0 than its inverse is 0.
+    """The same for a measurement, which may be infinite or NaN. None for integers that overflow a float and for finite numbers
+    beyond `LARGEST`; numbers below 1 / LARGEST become 0.
     """
     number = read_number(value)
     if number is None or LARGEST < abs(number) < math.inf:

@@ -1,4 +1,4 @@
-"""What every finding is made of: a rule over the history, its thresholds, the words for a person, and shared remedies."""
+"""What a finding is made of: a rule over the history, its thresholds, its messages, and remedies that several share."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ Limits = Mapping[str, float]
 
 
 class RuleHit(NamedTuple):
-    """What a finding's look has come to."""
+    """Result of a rule that applies."""
 
     severity: Severity
     since: int
-    """Place of the record in the history."""
+    """Index of the record in the history."""
     evidence: list[Evidence]
     why: str = ""
-    """Replaces the rule's own words where the evidence allows a more exact cause."""
+    """Replaces the rule's own text where the evidence allows a more exact cause."""
     inferred: bool = False
 
 
 class Rule(NamedTuple):
     code: str
-    look: Callable[[History, Limits], RuleHit | None]
+    check: Callable[[History, Limits], RuleHit | None]
     why: str
     remedies: tuple[Remedy, ...]
     explains: tuple[str, ...] = ()
-    """Codes that follow from this one: they are listed after it."""
+    """Codes of findings that this one causes: they are listed after it."""
 
 
 @cache
 def thresholds() -> dict[str, dict[str, dict[str, object]]]:
-    """The table: by code and name {value, unit, meaning}. One file, so that calibration can write it anew."""
+    """The table: by code and name {value, unit, meaning}. One file, so that calibration can rewrite it."""
     text = files("ganglion.doctor").joinpath("thresholds.json").read_text(encoding="utf-8")
     table: dict[str, dict[str, dict[str, object]]] = json.loads(text)
     return table
@@ -81,27 +81,27 @@ AVERAGE = Remedy(
     "an exponential moving average of G",
 )
 COSINE = Remedy(
-    "Let the rates fall towards the end of the budget",
+    "Decay the learning rates towards the end of the budget",
     "--set optimizer.schedule=cosine",
     "a cosine or linear schedule to 0",
 )
 NO_MOMENTUM = Remedy(
-    "Take momentum out of the optimisers",
+    "Set the optimisers' beta1 to 0 (no momentum)",
     "--set optimizer.generator.beta1=0 --set optimizer.discriminator.beta1=0",
     "betas=(0.0, 0.99)",
 )
 PAIRS = Remedy(
-    "Pair each fake with a real one in the loss, with R1 and R2",
+    "Use the relativistic pairing loss with R1 and R2",
     "--recipe r3gan",
     "R3GAN, Huang et al. 2025",
 )
 R1 = Remedy(
     "Penalise D's gradient at real images (R1), without batch norm in D",
     "--set 'objective.penalties=[{kind: r1, weight: 1.0, interval_updates: 4}]' --set discriminator.norm=none",
-    "R1, Mescheder et al. 2018; every fourth step is enough",
+    "R1, Mescheder et al. 2018; every fourth update is enough",
 )
 SLOWER = Remedy(
-    "Lower both learning rates, to a half at first",
+    "Lower both learning rates, by half at first",
     "--fresh --set optimizer.generator.lr=0.0001 --set optimizer.discriminator.lr=0.0001",
     "2e-4 is the usual rate for Adam on DCGAN; load the last good weights",
 )
@@ -111,17 +111,17 @@ SLOWER_D = Remedy(
     "a quarter of D's learning rate",
 )
 SLOWER_G = Remedy(
-    "Lower G's learning rate, and go on from the best checkpoint",
+    "Lower G's learning rate, and continue from the best checkpoint",
     "--fresh --set optimizer.generator.lr=0.0001",
     "a tenth of G's learning rate; load the last good weights",
 )
 STDDEV = Remedy(
-    "Tell D of the other images in its batch",
+    "Let D compare the images of a batch",
     "--set discriminator.minibatch=stddev",
     "minibatch standard deviation (Karras et al. 2018) before D's last layer",
 )
 STOP = Remedy(
-    "Stop when samples come no nearer",
+    "Stop when the distance to the data no longer falls",
     "--set training.stop_when_done=true",
-    "early stopping by a distance to the data, never by a loss",
+    "early stopping by a distance to the data, not by a loss",
 )

@@ -1,4 +1,4 @@
-"""What the doctor concludes: findings with their evidence, and the state that they amount to."""
+"""The doctor's results: findings with their evidence, and the verdict."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ WIDTH = 100
 
 
 class Evidence(NamedTuple):
-    """A number that was ruled on and the bound that it broke, or a number without a bound that helps to understand it."""
+    """A number that violates its bound, or a number without a bound that adds context."""
 
     name: str
     value: float
     expected: str
     """`low` and `high` in words; "any" where there is no bound."""
     low: float | None = None
-    """The smallest value that is expected."""
+    """The smallest expected value."""
     high: float | None = None
-    """The largest."""
+    """The largest expected value."""
 
     @classmethod
     def at_most(cls, name: str, value: float, high: float) -> Self:
-        """A number that a finding was raised for because it is above `high`."""
+        """A number for which a finding was raised because it is above `high`."""
         high = _rounded(high, ROUND_FLOOR)
         return cls(name, value, f"at most {high:g}", high=high)
 
     @classmethod
     def at_least(cls, name: str, value: float, low: float) -> Self:
-        """A number that a finding was raised for because it is below `low`."""
+        """A number for which a finding was raised because it is below `low`."""
         low = _rounded(low, ROUND_CEILING)
         return cls(name, value, f"at least {low:g}", low=low)
 
     @classmethod
     def context(cls, name: str, value: float) -> Self:
-        """A number that decided nothing."""
+        """A number that did not decide the finding."""
         return cls(name, value, "any")
 
     @property
     def fits(self) -> bool:
-        """Whether the value is as expected."""
+        """Whether the value is within its bounds."""
         return self._holds(self.value)
 
     @property
     def shown(self) -> str:
-        """The value in as few digits, from three on, as leave it on its side of the bound."""
+        """The value with the fewest digits, at least three, that keep it on its side of the bound."""
         texts = (number_text(self.value), *(f"{self.value:.{digits}g}" for digits in range(4, 18)))
         return next(text for text in texts if self._holds(float(text.replace(",", ""))) == self.fits)
 
@@ -66,14 +66,14 @@ class Evidence(NamedTuple):
 
 
 class Remedy(NamedTuple):
-    """One thing to change."""
+    """One change."""
 
     what: str
-    """In a person's words."""
+    """As a sentence."""
     recipe: str = ""
     """As options of `ganglion train`."""
     code: str = ""
-    """In a training loop of one's own."""
+    """For the user's own training loop."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,17 @@ class Finding:
     remedy: list[Remedy]
     """Best first."""
     inferred: bool = False
-    """Whether it is concluded from losses alone, which mean something else in every objective."""
+    """Whether it rests on losses alone, whose levels differ between objectives."""
     because_of: str | None = None
-    """The code of the finding that this one follows from."""
+    """The code of the finding that causes this one."""
 
     def paragraph(self, own_run: bool = True) -> str:
-        """Plain text of a few lines; remedies for our recipes, or for a loop of one's own."""
+        """Plain text of a few lines; remedies as options of `ganglion train`, or for the user's own loop."""
         sure = " (from losses alone)" if self.inferred else ""
         cause = f", a consequence of {self.because_of}" if self.because_of else ""
         lines = [f"{self.severity}: {self.code}{sure}, since step {self.since_step:,}{cause}"]
         lines += _wrapped(self.why)
-        lines += _wrapped("Seen: " + "; ".join(map(str, self.evidence)) + ".")
+        lines += _wrapped("Measured: " + "; ".join(map(str, self.evidence)) + ".")
         for number, remedy in enumerate(self.remedy, start=1):
             how = remedy.recipe if own_run else remedy.code
             lines += _wrapped(f"{number}. {remedy.what}" + (f": {how}" if how else ""), indent="     ", first="  ")
@@ -107,26 +107,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings' sum."""
+    """The findings of a run and its overall state."""
 
     state: State
     findings: list[Finding] = field(default_factory=list)
     """Causes before consequences, failing before watch."""
     step: int = 0
-    """The last step that was seen."""
+    """Step of the last record."""
     unseen: list[str] = field(default_factory=list)
-    """What could not be judged, and why, in a person's words."""
+    """What could not be assessed, and why."""
     own_run: bool = True
-    """Whether the run is ours, so that remedies are options of `ganglion train`."""
+    """Whether the run is one of `ganglion train`, so that remedies are its options."""
 
     @property
     def headline(self) -> str:
         """The state in a sentence, without its name."""
         return {
-            "healthy": f"nothing is wrong at step {self.step:,}",
-            "watch": f"something may be going wrong at step {self.step:,}",
-            "failing": f"this training will not recover by itself (step {self.step:,})",
-            "unknown": f"too little was seen to say more (step {self.step:,})",
+            "healthy": f"no findings at step {self.step:,}",
+            "watch": f"possible problems at step {self.step:,}",
+            "failing": f"this run will not recover by itself (step {self.step:,})",
+            "unknown": f"not enough was measured for a verdict (step {self.step:,})",
         }[self.state]
 
     def text(self) -> str:
@@ -135,7 +135,7 @@ class Verdict:
             f"Verdict {self.state}: {self.headline}",
             *(finding.paragraph(self.own_run) for finding in self.findings),
         ]
-        return "\n".join([*parts, *(f"Not judged: {reason}." for reason in self.unseen)])
+        return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -154,11 +154,11 @@ def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[st
 
 
 def number_text(value: float) -> str:
-    """Three digits, or thousands with commas."""
+    """Three significant digits, or thousands with commas."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _rounded(limit: float, direction: str) -> float:
-    """Four digits, so that the number and its text are equal; rounded away from the values that break the bound."""
+    """Four significant digits, so that the number equals its text; rounded away from the values that violate the bound."""
     exact = Decimal(repr(float(limit)))
     return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 3), direction))

@@ -1,1 +1,1 @@
-"""WHAT to train: the typed recipe, its presets and overrides. Knows nothing of the other rooms."""
+"""The typed recipe, its presets and overrides. Imports no other package of Ganglion but `errors`."""

@@ -1,4 +1,4 @@
-"""Which recipe suits these images on this hardware, and why. The thresholds rest on docs/recipes.md's measurements."""
+"""Chooses a recipe by images and hardware, with reasons. The thresholds come from the measurements in docs/recipes.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ganglion.recipe.size import Size
 __all__ = ["Choice", "DataFacts", "choose"]
 
 
-FEW = 5000  # images; below it, D learns them by heart within minutes
-ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help much
+FEW = 5000  # images; below, D overfits within minutes
+ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help a lot
 GPU_WIDTH = 64  # a guess: not measured on a GPU
 MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
-"""Budget by the short side in pixels, for two CPU cores; beyond the last, LONGEST_MINUTES."""
+"""Budget by the short side in pixels, for two CPU cores; above the last, LONGEST_MINUTES."""
 LONGEST_MINUTES = 120.0
 
 
@@ -22,7 +22,7 @@ class DataFacts(NamedTuple):
     size: Size
     channels: int
     classes: int
-    """Classes, where every image has one; otherwise 0."""
+    """Number of classes, where every image has one; otherwise 0."""
     device: str
     """cpu, cuda or mps."""
     own_networks: bool = False
@@ -32,20 +32,20 @@ class DataFacts(NamedTuple):
 class Choice(NamedTuple):
     recipe: str
     overrides: dict[str, object]
-    """By dotted key, over the recipe's own values."""
+    """By dotted key; they replace the recipe's values."""
     reasons: list[str]
-    """A line for each decision."""
+    """One line per decision."""
 
 
 def choose(facts: DataFacts) -> Choice:
-    """The recipe for these images, with the reasons for a person."""
+    """The recipe for these images, with reasons."""
     few = facts.images < FEW
-    why = "few, so D sees them augmented" if few else "enough to do without augmentation"
+    why = "few, so D's input is augmented" if few else "enough without augmentation"
     overrides: dict[str, object] = {}
     if facts.own_networks:
         recipe = "dcgan"
         reasons = [
-            "recipe dcgan: Adam at 2e-4 with beta1 0.5, as most networks take; fast's 6e-3 was found for its own networks",
+            "recipe dcgan: Adam at 2e-4 with beta1 0.5, the usual setting; fast's 6e-3 was tuned for its own networks",
             f"augment {'diffaugment' if few else 'none'}: {facts.images:,} images are {why}",
         ]
         if few:
@@ -66,13 +66,13 @@ def choose(facts: DataFacts) -> Choice:
         return Choice(recipe, overrides, reasons)
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
-        reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has the room for it")
+        reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed")
     if facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
         overrides["data.conditional"] = True
-        reasons.append(f"conditional: {facts.classes} classes help to learn; ganglion sample --label asks for one")
+        reasons.append(f"conditional: {facts.classes} classes help training; ganglion sample --label selects one")
     elif facts.classes > 1:
         reasons.append(
             f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
-            "--set data.conditional=true lets you ask for one by name all the same"
+            "--set data.conditional=true conditions on them anyway"
         )
     return Choice(recipe, overrides, reasons)

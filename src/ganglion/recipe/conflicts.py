@@ -1,4 +1,4 @@
-"""Why parts that are sound by themselves cannot work together, and what to do instead."""
+"""Incompatible parts of a recipe: the reason, and what to do instead."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["batch_norm_conflict", "conflicts"]
 
 
 def conflicts(recipe: Recipe) -> Iterator[str]:
-    """Why parts that are sound by themselves cannot work together, and what to do instead."""
+    """A message for each pair of incompatible parts: the reason, and what to do instead."""
     objective, d, traits = recipe.objective, recipe.discriminator, recipe.objective.traits
     if getattr(d, "norm", "none") == "batch" and (told := batch_norm_conflict(recipe)):
         yield f"{told}; set discriminator.norm to layer, instance or none, or objective.penalties to []"
     if objective.weight_clip is not None and getattr(d, "spectral_norm", False):
         yield (
-            "objective.weight_clip bounds the weights that discriminator.spectral_norm rescales, so neither bounds D: "
-            "both are ways to keep D Lipschitz (Miyato et al. 2018, section 3); leave one out"
+            "objective.weight_clip clips the weights that discriminator.spectral_norm rescales, so the clip bound has no "
+            "effect: both are ways to make D Lipschitz (Miyato et al. 2018, section 3); use one of them"
         )
     if objective.real_label < 1 and not traits.probability_logits:
         suited = [name for name, known in TRAITS.items() if known.probability_logits]
@@ -33,8 +33,8 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
         )
     if objective.adversarial_weight == 0 and objective.feature_matching.weight == 0:
         yield (
-            "objective.adversarial_weight and objective.feature_matching.weight are both 0: nothing would teach G; "
-            "give one of them a weight"
+            "objective.adversarial_weight and objective.feature_matching.weight are both 0: G would have no loss; "
+            "set one of them above 0"
         )
     kinds = [penalty.kind for penalty in objective.penalties]
     if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
@@ -42,8 +42,8 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     if recipe.augment.kind == "ada" and not traits.sign_is_the_answer:
         suited = [name for name, known in TRAITS.items() if known.sign_is_the_answer]
         yield (
-            "augment.kind ada tells how far D over-fits from the sign of its logits (Karras et al. 2020, section 3.1), and "
-            f"under the loss {traits.name} the sign has no meaning; set augment.kind to diffaugment, or "
+            "augment.kind ada measures overfitting of D by the sign of its logits (Karras et al. 2020, section 3.1), which "
+            f"has no meaning under the loss {traits.name}; set augment.kind to diffaugment, or "
             f"objective.adversarial to {' or '.join(suited)}"
         )
     if (objective.adversarial == "custom") != (objective.custom_loss is not None):
@@ -88,7 +88,7 @@ def _size_conflicts(recipe: Recipe) -> Iterator[str]:
 
 
 def _layer_conflicts(recipe: Recipe) -> Iterator[str]:
-    """What can be known as soon as there is a size."""
+    """Conflicts that depend on the size."""
     layer, d = recipe.objective.feature_matching.layer, recipe.discriminator
     if isinstance(d, CustomDiscriminator):
         return  # which modules there are is known when there is a network
@@ -115,6 +115,6 @@ def _label_conflicts(recipe: Recipe) -> Iterator[str]:
     conditioning = getattr(recipe.generator, "conditioning", "embedding")
     if conditioning == "norm" and getattr(recipe.generator, "norm", "none") == "none":
         yield (
-            "generator.conditioning norm puts the class into normalisations, and generator.norm is none; "
+            "generator.conditioning norm conditions the norm layers, and generator.norm is none; "
             "set generator.conditioning to embedding"
         )

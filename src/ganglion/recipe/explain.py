@@ -1,4 +1,4 @@
-"""Says in a person's words what is wrong with a recipe: key, value, what is allowed, and what was probably meant."""
+"""Error messages for invalid recipes: key, value, what is allowed, and the likely intended key or value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["did_you_mean", "explain", "keys_of_choice", "known_keys", "parts_at"
 
 
 def explain(error: ValidationError, schema: type[BaseModel]) -> str:
-    """One line for each fault in `error`."""
+    """One line for each error in `error`."""
     return "\n".join(dict.fromkeys(_explain_one(dict(fault), schema) for fault in error.errors()))
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """`"; did you mean 'hinge'?"`, or nothing where no allowed word is close."""
+    """`"; did you mean 'hinge'?"`, or an empty text where no allowed word is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -33,15 +33,15 @@ def known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
-def keys_of_choice(schema: type[BaseModel], place: str, choice: str) -> set[str]:
-    """The keys of the part that `choice` names among those that can stand at `place`; none where there is no such part."""
-    return {key for part in parts_at(schema, place) if choice in _tags(part) for key in part.model_fields}
+def keys_of_choice(schema: type[BaseModel], key: str, choice: str) -> set[str]:
+    """The fields of the part that `choice` selects at a dotted key; empty where there is no such part."""
+    return {name for part in parts_at(schema, key) if choice in _tags(part) for name in part.model_fields}
 
 
-def parts_at(schema: type[BaseModel], place: str) -> list[type[BaseModel]]:
-    """The parts that can stand at a dotted key."""
+def parts_at(schema: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """The parts that a dotted key allows."""
     parts = [schema]
-    for step in place.split("."):
+    for step in key.split("."):
         parts = [
             inner for part in parts if step in part.model_fields for inner in _parts(part.model_fields[step].annotation)
         ]
@@ -49,7 +49,7 @@ def parts_at(schema: type[BaseModel], place: str) -> list[type[BaseModel]]:
 
 
 def _tags(part: type[BaseModel]) -> set[Any]:
-    """Words by which a part is chosen: the default of its field of one allowed value."""
+    """Values that select a part: the default of its field with a single allowed value."""
     fields = part.model_fields.values()
     return {field.default for field in fields if len(typing.get_args(field.annotation)) == 1}
 
@@ -67,14 +67,14 @@ def _explain_one(fault: dict[str, Any], schema: type[BaseModel]) -> str:
         words = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
         return f"{key}: {value!r} is not allowed; allowed: {', '.join(words)}{did_you_mean(str(value), words)}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if isinstance(value, dict):  # a rule that spans several keys names them itself
+    if isinstance(value, dict):  # a rule over several keys names them in its message
         return f"{key}: {message}" if key else message
     meaning = "" if fault["type"] == "value_error" else _meaning(key, schema)
     return f"{key}: {value!r} {message}{meaning}"
 
 
 def _key(steps: tuple[str | int, ...], schema: type[BaseModel]) -> str:
-    """The dotted key; pydantic also names the chosen part of a choice (generator, dcgan, width), a person does not."""
+    """The dotted key, without the tag that pydantic inserts for a chosen part (generator, dcgan, width)."""
     key: list[str] = []
     for step in map(str, steps):
         parts = parts_at(schema, ".".join(key)) if key else []
@@ -84,7 +84,7 @@ def _key(steps: tuple[str | int, ...], schema: type[BaseModel]) -> str:
 
 
 def _explain_choice(key: str, fault: dict[str, Any]) -> str:
-    """A word that chooses a part is unknown."""
+    """Message for an unknown value of a key that selects a part."""
     word = fault["ctx"]["discriminator"].replace("'", "")
     words = [word.strip(" '") for word in fault["ctx"]["expected_tags"].split(",")]
     tag = fault["ctx"]["tag"]
@@ -102,11 +102,11 @@ def _nearest_key(key: str, schema: type[BaseModel]) -> str:
 
 
 def _owners(key: str, schema: type[BaseModel]) -> str:
-    """The choices under which there is such a key."""
-    place, _, last = key.rpartition(".")
-    parts = [part for part in parts_at(schema, place) if last in part.model_fields]
+    """The choices that have such a key."""
+    parent, _, last = key.rpartition(".")
+    parts = [part for part in parts_at(schema, parent) if last in part.model_fields]
     tag = next(name for name, field in parts[0].model_fields.items() if field.default in _tags(parts[0]))
-    return f"{place}.{tag} {' and '.join(str(part.model_fields[tag].default) for part in parts)}"
+    return f"{parent}.{tag} {' and '.join(str(part.model_fields[tag].default) for part in parts)}"
 
 
 def _siblings(key: str, keys: list[str]) -> list[str]:
@@ -116,15 +116,15 @@ def _siblings(key: str, keys: list[str]) -> list[str]:
 
 
 def _meaning(key: str, schema: type[BaseModel]) -> str:
-    """The field's own description, which says its unit."""
+    """The field's description, which includes its unit."""
     parent, _, last = key.rpartition(".")
     parts = parts_at(schema, parent) if parent else [schema]
-    told = [part.model_fields[last].description for part in parts if last in part.model_fields]
-    return f" ({told[0]})" if told and told[0] else ""
+    descriptions = [part.model_fields[last].description for part in parts if last in part.model_fields]
+    return f" ({descriptions[0]})" if descriptions and descriptions[0] else ""
 
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
-    """The parts that can stand in a place: one, or one for each word of a choice."""
+    """The parts in an annotation: one, or one per member of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [part for inner in typing.get_args(annotation) for part in _parts(inner)]

@@ -1,4 +1,4 @@
-"""The families of networks, and what each lets a recipe choose."""
+"""The families of networks, and the options of each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DcganGenerator(Part):
     slope: float = SLOPE
     """Slope below zero; used by leaky-relu only."""
     conditioning: Conditioning = "embedding"
-    """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
+    """How G is conditioned on the class: an embedding next to z, or scale and shift of each norm. Conditional runs only."""
 
 
 class DcganDiscriminator(Part):
@@ -72,10 +72,10 @@ class DcganDiscriminator(Part):
     spectral_norm: bool = False
     """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
     minibatch: MinibatchName = "none"
-    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+    """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
 
     def block_count(self, doublings: int) -> int:
-        """How many blocks there are for feature matching to choose from: one for each halving of the image."""
+        """Number of blocks that feature matching can use: one for each halving of the image."""
         return doublings
 
 
@@ -91,7 +91,7 @@ class ResnetGenerator(Part):
     slope: float = SLOPE
     """Slope below zero; used by leaky-relu only."""
     conditioning: Conditioning = "norm"
-    """How a class enters: a vector beside z, or scale and shift of each normalisation. Used by conditional runs only."""
+    """How G is conditioned on the class: an embedding next to z, or scale and shift of each norm. Conditional runs only."""
 
 
 class ResnetDiscriminator(Part):
@@ -108,10 +108,10 @@ class ResnetDiscriminator(Part):
     spectral_norm: bool = False
     """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
     minibatch: MinibatchName = "none"
-    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+    """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
 
     def block_count(self, doublings: int) -> int:
-        """How many blocks there are for feature matching to choose from: one for each halving, and a non-linearity."""
+        """Number of blocks that feature matching can use: one for each halving, and the last non-linearity."""
         return doublings + 1
 
 
@@ -144,10 +144,10 @@ class R3ganDiscriminator(Part):
     slope: float = SLOPE
     """Slope of leaky ReLU below zero."""
     minibatch: MinibatchName = "none"
-    """What the last layer is told of the other images in the batch: nothing, their likeness, or their deviation."""
+    """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
 
     def block_count(self, doublings: int) -> int:
-        """How many blocks there are for feature matching to choose from: one for each resolution between two convolutions."""
+        """Number of blocks that feature matching can use: one for each resolution, and the first and last convolution."""
         return doublings + 3
 
 

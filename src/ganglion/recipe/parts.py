@@ -40,7 +40,7 @@ class Part(BaseModel):
 
 
 def choice(key: str, default: str) -> tuple[FieldInfo, BeforeValidator]:
-    """The word under `key` says which part stands here; left out, it is `default`."""
+    """A union of parts in which the value of `key` selects one; the default is `default`."""
 
     def named(value: object) -> object:
         return {key: default, **value} if isinstance(value, dict) else value
@@ -92,12 +92,12 @@ TRAITS: dict[AdversarialName, LossTraits] = {
 
 class Penalty(Part):
     kind: PenaltyName
-    """On D's gradient: r1 (at reals), r2 (at fakes), wgan-gp and wgan-lp (between them, towards length 1),
-    dragan (around reals, towards length 1). On D's logits: lecam (towards their running means)."""
+    """On D's gradient: r1 (at reals), r2 (at fakes), wgan-gp (at interpolates, towards norm 1), wgan-lp (the same, only above
+    norm 1), dragan (around reals, towards norm 1). On D's logits: lecam (towards their running means)."""
     weight: float = Field(1.0, gt=0)
-    """Multiplies the penalty; r1 and r2 are halves of a squared length, so that this is their papers' gamma."""
+    """Multiplies the penalty; r1 and r2 are half the squared norm, so that this is the gamma of their papers."""
     interval_updates: int = Field(1, ge=1)
-    """Computed at every so many updates of D, scaled up by as much."""
+    """Computed at every k-th update of D and multiplied by k (lazy regularisation)."""
 
 
 def _layer(value: object) -> object:
@@ -110,35 +110,35 @@ class FeatureMatching(Part):
     weight: float = Field(0, ge=0)
     """Multiplies the squared distance between mean features of reals and fakes in G's loss; 0: none."""
     ramp_kimg: float = Field(0, ge=0)
-    """The weight rises linearly over so many thousand images; 0: no rise."""
+    """The weight rises linearly over this many thousand images; 0: no ramp."""
     layer: Annotated[int | str, BeforeValidator(_layer)] = -1
-    """Which block of D gives the features: 0 the first, -1 the last. Of a D of your own: the name of a module, or -1 for the
+    """Block of D whose output is matched: 0 the first, -1 the last. Of your own D: the name of a module, or -1 for the
     input of its last layer."""
 
 
 class InstanceNoise(Part):
     std: float = Field(0, ge=0)
-    """Standard deviation of the Gaussian noise on all that D sees, in units of pixels on [-1, 1]; 0: none."""
+    """Standard deviation of Gaussian noise added to D's input, for pixels on [-1, 1]; 0: none."""
     decay_kimg: float | None = Field(None, gt=0)
-    """The noise falls linearly to 0 over so many thousand images. None: it stays."""
+    """The noise falls linearly to 0 over this many thousand images. None: constant."""
 
 
 class Objective(Part):
     adversarial: Literal[AdversarialName, "custom"] = "non-saturating"
-    """The loss that the two players contest; custom: one that a program passes to ganglion.train."""
+    """The adversarial loss; custom: one that a program passes to ganglion.train."""
     custom_loss: LossTraits | None = None
-    """What is known of a loss of your own, filled in from it."""
+    """Properties of a loss of your own, filled in from it."""
     adversarial_weight: float = Field(1.0, ge=0)
     """Multiplies G's adversarial loss; 0: G learns by feature matching alone."""
     penalties: tuple[Penalty, ...] = ()
-    """What is added to D's loss."""
+    """Penalties added to D's loss."""
     weight_clip: float | None = Field(None, gt=0)
-    """After each of D's updates its weights are clipped to [-clip, clip], Arjovsky et al. 2017. None: they are not."""
+    """D's weights are clipped to [-weight_clip, weight_clip] after each update, Arjovsky et al. 2017. None: no clipping."""
     real_label: float = Field(1.0, gt=0.5, le=1)
-    """What D is told that a real image's probability is; below 1: one-sided label smoothing, Salimans et al. 2016."""
+    """D's target probability for real images; below 1: one-sided label smoothing, Salimans et al. 2016."""
     feature_matching: FeatureMatching = FeatureMatching()
     historical_averaging_weight: float = Field(0, ge=0)
-    """Weight of historical averaging in both losses, Salimans et al. 2016: the squared distance of a player's weights
+    """Weight of historical averaging in both losses, Salimans et al. 2016: the squared distance of a network's weights
     from their mean over all steps so far."""
     instance_noise: InstanceNoise = InstanceNoise()
 
@@ -150,12 +150,12 @@ class Objective(Part):
 
 class Balance(Part):
     d_steps: int = Field(1, ge=1, le=100)
-    """Updates of D in a step, each on a batch of its own."""
+    """Updates of D in a step, each on a new batch."""
     g_steps: int = Field(1, ge=1, le=100)
-    """Updates of G in a step, each on latents of its own."""
+    """Updates of G in a step, each on new latents."""
     pause_above_auc: float | None = Field(None, gt=0.5, lt=1)
-    """A player waits while its lead is beyond this: D while separation is above it, G while it is below 1 minus it.
-    Separation is the chance that D ranks a real image above a fake one: 0.5 cannot tell, 1 always tells. None: never."""
+    """D pauses while the AUC of its logits is above this, G while it is below 1 minus this. The AUC is the probability that D
+    ranks a real image above a fake one: 0.5 is chance, 1 is perfect separation. None: never."""
 
 
 OptimizerName = Literal["adam", "adamw", "rmsprop"]
@@ -167,7 +167,7 @@ class Adam(Part):
     kind: Literal["adam"] = "adam"
     """Adam, Kingma and Ba 2014."""
     lr: float = Field(2e-4, gt=0)
-    """Learning rate at the schedule's height."""
+    """Learning rate at the schedule's maximum."""
     beta1: float = Field(0.5, ge=0, lt=1)
     """Decay of the mean of gradients."""
     beta2: float = Field(0.999, ge=0, lt=1)
@@ -180,7 +180,7 @@ class AdamW(Part):
     kind: Literal["adamw"] = "adamw"
     """Adam with decoupled weight decay, Loshchilov and Hutter 2017."""
     lr: float = Field(2e-4, gt=0)
-    """Learning rate at the schedule's height."""
+    """Learning rate at the schedule's maximum."""
     beta1: float = Field(0.5, ge=0, lt=1)
     """Decay of the mean of gradients."""
     beta2: float = Field(0.999, ge=0, lt=1)
@@ -188,14 +188,14 @@ class AdamW(Part):
     eps: float = Field(1e-8, gt=0)
     """Added to the denominator."""
     weight_decay: float = Field(0.01, ge=0)
-    """Share of a weight that is taken off at each update, times the learning rate."""
+    """Share of a weight that is subtracted at each update, times the learning rate."""
 
 
 class RmsProp(Part):
     kind: Literal["rmsprop"] = "rmsprop"
     """RMSprop, Tieleman and Hinton 2012."""
     lr: float = Field(5e-5, gt=0)
-    """Learning rate at the schedule's height."""
+    """Learning rate at the schedule's maximum."""
     decay: float = Field(0.99, ge=0, lt=1)
     """Decay of the mean of squared gradients."""
     eps: float = Field(1e-8, gt=0)
@@ -211,7 +211,7 @@ class Optimizers(Part):
     schedule: Schedule = "constant"
     """Shape of the learning rates over the budget: constant, or falling to zero linearly or as a half cosine."""
     warmup_kimg: float = Field(0, ge=0)
-    """The learning rates rise linearly over so many thousand images; 0: no rise."""
+    """The learning rates rise linearly over this many thousand images; 0: no warm-up."""
 
 
 AugmentName = Literal["none", "diffaugment", "ada"]
@@ -221,14 +221,14 @@ DiffAugmentStep = Literal["color", "translation", "cutout"]
 
 class NoAugment(Part):
     kind: Literal["none"] = "none"
-    """D sees the images as they are."""
+    """D's input is not augmented."""
     flip: bool = False
     """Mirrors each image that D sees, real or fake, with probability 1/2."""
 
 
 class DiffAugment(Part):
     kind: Literal["diffaugment"] = "diffaugment"
-    """Every image that D sees is changed in each of these ways, Zhao et al. 2020."""
+    """Every input of D is augmented in each of the ways of `policy`, Zhao et al. 2020."""
     flip: bool = False
     """Mirrors each image that D sees, real or fake, with probability 1/2."""
     policy: tuple[DiffAugmentStep, ...] = ("color", "translation", "cutout")
@@ -237,13 +237,13 @@ class DiffAugment(Part):
 
 class Ada(Part):
     kind: Literal["ada"] = "ada"
-    """Each change is made with a probability that rises while D over-fits, Karras et al. 2020."""
+    """Each augmentation has a probability p that rises while D overfits, Karras et al. 2020."""
     flip: bool = False
     """Mirrors each image that D sees, real or fake, with probability 1/2."""
     target: float = Field(0.6, gt=-1, lt=1)
-    """The probability rises while the mean sign of D's logits on reals is above this, and falls while it is below."""
+    """p rises while the mean sign of D's logits on reals is above this, and falls while it is below."""
     speed_kimg: float = Field(500, gt=0)
-    """Thousands of images in which the probability can go from 0 to 1."""
+    """Thousands of images in which p can rise from 0 to 1."""
 
 
 Augment = Annotated[NoAugment | DiffAugment | Ada, *choice("kind", "none")]

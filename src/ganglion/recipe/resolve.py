@@ -32,7 +32,7 @@ __all__ = [
 
 BUDGETS = ("training.kimg", "training.steps", "training.minutes")
 TAGS = ("family", "kind")
-"""Keys that choose which part stands in a place, and with it which other keys are there."""
+"""Keys that select a part, and with it the other keys of that part."""
 
 
 def preset_names() -> list[str]:
@@ -48,24 +48,26 @@ def preset_text(name: str) -> str:
     """The YAML text of a preset, with its comments."""
     if name not in preset_names():
         raise RecipeError(
-            f"there is no recipe {name!r}; there are {', '.join(preset_names())}{did_you_mean(name, preset_names())}"
+            f"there is no recipe {name!r}; recipes are {', '.join(preset_names())}{did_you_mean(name, preset_names())}"
         )
     return files("ganglion.recipe").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def resolve(recipe: str | Path | Recipe = "auto", overrides: Mapping[str, object] | None = None) -> Recipe:
-    """The recipe that `recipe` (a preset's name, a YAML file or a recipe) becomes under `overrides` by dotted key.
+    """`recipe` (a preset's name, a YAML file or a recipe) with `overrides` by dotted key, validated.
 
-    Setting one budget (kimg, steps, minutes) replaces whichever the recipe had. Raises RecipeError.
+    Setting one budget (kimg, steps, minutes) replaces the recipe's. Raises RecipeError.
     """
     tree = _tree_of(recipe)
     overrides = dict(overrides or {})
     budgets = [key for key in BUDGETS if overrides.get(key) is not None]
     if len(budgets) > 1:
-        raise RecipeError(f"a run has one budget; got {' and '.join(budgets)}: leave all but one out")
+        raise RecipeError(f"a run has one budget; got {' and '.join(budgets)}: set one of them")
     for key in BUDGETS if budgets else ():
         overrides.setdefault(key, None)
-    for key in sorted(overrides, key=lambda key: key.rpartition(".")[2] not in TAGS):  # which part, before its values
+    for key in sorted(
+        overrides, key=lambda key: key.rpartition(".")[2] not in TAGS
+    ):  # select parts before setting values
         _put(tree, key, overrides[key])
     try:
         return Recipe.model_validate(tree)
@@ -108,13 +110,13 @@ def flatten(recipe: Recipe) -> dict[str, object]:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The recipe as YAML, every value written out."""
+    """The recipe as YAML, with every value."""
     tree = recipe.model_dump(mode="json")
     return yaml.dump(tree, Dumper=Writer, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 class Writer(yaml.SafeDumper):
-    """PyYAML writes Unicode's own line breaks as they are, and reads them back as spaces: they are escaped instead."""
+    """Escapes Unicode line breaks, which PyYAML writes verbatim and reads back as spaces."""
 
 
 def _text(writer: Writer, text: str) -> yaml.Node:
@@ -132,7 +134,7 @@ def _tree_of(recipe: str | Path | Recipe) -> dict[str, Any]:
         return {"name": str(recipe), **_parse(preset_text(str(recipe)), str(recipe))}
     path = Path(recipe)
     if path.suffix not in {".yaml", ".yml"} and not path.is_file():
-        preset_text(str(recipe))  # no such preset: says which there are
+        preset_text(str(recipe))  # raises with the list of presets
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -155,22 +157,22 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
     for parent in parents:
         branch = tree.setdefault(parent, {})
         if not isinstance(branch, dict):
-            raise RecipeError(f"{key}: {parent} is a single value and has no parts")
+            raise RecipeError(f"{key}: {parent} is a single value and has no keys")
         tree = branch
     if last in TAGS and tree.get(last, value) != value:
-        _keep_what_fits(tree, ".".join(parents), str(value))
+        _drop_unknown_keys(tree, ".".join(parents), str(value))
     tree[last] = value
 
 
-def _keep_what_fits(tree: dict[str, Any], place: str, choice: str) -> None:
-    """Another family takes over of the old one's values those that it knows too, such as the width."""
-    known = keys_of_choice(Recipe, place, choice)
+def _drop_unknown_keys(tree: dict[str, Any], parent: str, choice: str) -> None:
+    """When another part is selected, keeps the values that it also has, such as the width."""
+    known = keys_of_choice(Recipe, parent, choice)
     for key in [key for key in tree if known and key not in known]:
         del tree[key]
 
 
 class Request(TypedDict, total=False):
-    """The keywords; what is left out is the recipe's own."""
+    """Keyword arguments; those left out keep the recipe's values."""
 
     recipe: str | Path | Recipe
     """A preset's name, a YAML file or a recipe."""
@@ -186,11 +188,11 @@ class Request(TypedDict, total=False):
     stop_when_failing: bool | None
     """End training as soon as the verdict is failing."""
     stop_when_done: bool | None
-    """End training when samples come no nearer to the data."""
+    """End training when the distance to the data no longer improves."""
     start_from: str | Path | None
     """Begin with the weights of another run: RUN, RUN:best, RUN:latest or RUN:STEP."""
     set: Iterable[str] | Mapping[str, object]
-    """Any value: a mapping by dotted key, or "KEY=VALUE" texts."""
+    """Any values: a mapping by dotted key, or "KEY=VALUE" strings."""
 
 
 KEYS = {
@@ -206,18 +208,18 @@ KEYS = {
     "stop_when_done": "training.stop_when_done",
     "start_from": "training.start_from",
 }
-"""Where each keyword stands in a recipe."""
+"""The recipe's key for each keyword."""
 
 
-def requested_recipe(source: str | Path | None = None, **asked: Unpack[Request]) -> Recipe:
-    """The recipe that these words mean, before the images are known; a keyword wins over `set`. Raises RecipeError."""
-    unknown = asked.keys() - Request.__annotations__.keys()
+def requested_recipe(source: str | Path | None = None, **request: Unpack[Request]) -> Recipe:
+    """The recipe of a request, before the images are known; keywords take precedence over `set`. Raises RecipeError."""
+    unknown = request.keys() - Request.__annotations__.keys()
     if unknown:
         raise TypeError(f"unknown keyword {sorted(unknown)[0]!r}; keywords are {', '.join(Request.__annotations__)}")
-    given: dict[str, object] = {key: asked.get(keyword) for keyword, key in KEYS.items()}
-    given |= {"data.source": source}
-    paths = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
-    extra = asked.get("set", ())
+    values: dict[str, object] = {key: request.get(keyword) for keyword, key in KEYS.items()}
+    values |= {"data.source": source}
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+    extra = request.get("set", ())
     overrides = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
-    named = {key: value for key, value in paths.items() if value is not None}
-    return resolve(asked.get("recipe", "auto"), overrides | named)
+    given = {key: value for key, value in plain.items() if value is not None}
+    return resolve(request.get("recipe", "auto"), overrides | given)

@@ -1,6 +1,6 @@
-"""The recipe: everything that determines a run, as typed, frozen data. It knows nothing of networks, images or devices.
+"""The recipe: everything that determines a run, as typed, frozen data. Independent of networks, images and devices.
 
-Each choice is a `Literal` here, and only here: help, validation and the tables that build the parts are held to it.
+Each choice is a `Literal`, defined once; help, validation and the tables that build the parts follow it.
 """
 
 from __future__ import annotations
@@ -45,62 +45,61 @@ Prior = Literal["normal", "uniform", "sphere"]
 
 class Data(Part):
     source: str | None = None
-    """Where the images come from: a folder, zip, store, IDX file or data set's name. None: named by the caller."""
+    """Source of the images: a folder, zip, store, IDX file or data set's name. None: given by the caller."""
     data_dir: str | None = None
-    """A local copy of a named data set. None: fetched from where it is published."""
+    """A local copy of a named data set. None: downloaded."""
     size: Annotated[Size, BeforeValidator(parse_size)] | None = None
     """Height and width in pixels, written 64 or 96x64. None: chosen from the images."""
     channels: Channels | None = None
     """1 gray, 3 RGB, 4 RGB with alpha; an array may have any number up to 64. None: chosen from the images."""
     shown_channels: tuple[int, int, int] | None = None
-    """Which channels, counted from 0, are shown as red, green and blue on sheets. None: images of 1, 3 or 4 channels as they
-    are, of 2 the first as gray, of more the first three."""
+    """Channels, counted from 0, shown as red, green and blue on sheets. None: all channels of images with 1, 3 or 4, of 2 the
+    first as gray, of more the first three."""
     fit: FitPolicy = "crop"
-    """How an image of another shape is made to fit: crop its centre, pad its short side with black, or stretch it."""
+    """How an image of another aspect ratio is fitted: crop its centre, pad its short side with black, or stretch it."""
     held_out_images: int | None = Field(None, ge=0)
-    """Images kept from training, which tell whether D knows the others by heart. None: a twentieth, 500 at most, and none
-    of fewer than 320."""
+    """Images held out from training, to measure overfitting of D. None: a twentieth, at most 500, or none of fewer than 320."""
     conditional: bool = False
-    """Whether both networks are told the class of each image; every image needs one."""
+    """Whether G and D are conditioned on the class; every image needs one."""
     classes: tuple[str, ...] | None = None
     """Names of the classes, filled in when the images have been read and conditional is set."""
     class_counts: tuple[Annotated[int, Field(ge=0)], ...] | None = None
-    """Training images of each class, filled in with classes: as often is a class drawn where none is asked for."""
+    """Training images per class, filled in with classes: the frequencies with which classes are sampled."""
     content: str | None = None
-    """Hash of the images and labels, filled in when they have been read; another hash is another run."""
+    """Hash of the images and labels, filled in when they have been read; a run cannot continue with another hash."""
 
     @model_validator(mode="after")
     def _shown_are_there(self) -> Self:
         last = (self.channels or MOST_CHANNELS) - 1
         if wrong := [shown for shown in self.shown_channels or () if not 0 <= shown <= last]:
-            raise ValueError(f"shown_channels names channel {wrong[0]}; there are 0 to {last}: choose three of them")
+            raise ValueError(f"shown_channels contains channel {wrong[0]}; there are 0 to {last}: choose three of them")
         return self
 
 
 class Latent(Part):
     dim: int = Field(100, ge=1, le=4096)
-    """Numbers in a latent z."""
+    """Dimensions of the latent z."""
     prior: Prior = "normal"
-    """Distribution of z: normal N(0, 1), uniform on [-1, 1], or the sphere of radius sqrt(dim)."""
+    """Distribution of z: normal N(0, 1), uniform on [-1, 1], or uniform on the sphere of radius sqrt(dim)."""
 
 
 class Init(Part):
     scheme: InitScheme = "normal"
-    """Distribution of the first weights: normal N(0, std), xavier uniform, kaiming normal, orthogonal."""
+    """Distribution of the initial weights: normal N(0, std), xavier uniform, kaiming normal, orthogonal."""
     std: float = Field(0.02, gt=0)
-    """Standard deviation for the scheme normal; the other schemes compute theirs."""
+    """Standard deviation of the scheme normal; the other schemes compute theirs."""
 
 
 class Ema(Part):
     halflife_kimg: float = Field(10, ge=0)
     """Half-life of the average of G's weights, in thousands of images; 0: no averaging."""
     rampup_ratio: float | None = Field(0.05, gt=0)
-    """The half-life is at most this share of the images seen, so that the average is of use early. None: no ramp."""
+    """The half-life is at most this share of the images shown so far, so that the average is usable early. None: no ramp."""
 
 
 class Training(Part):
     batch: int = Field(64, ge=2, le=65536)
-    """Real images in one step, over all devices."""
+    """Real images in one step, summed over all devices."""
     kimg: float | None = Field(None, gt=0)
     """Budget in thousands of real images shown to D. Exactly one of kimg, steps, minutes is set."""
     steps: int | None = Field(None, gt=0)
@@ -108,19 +107,19 @@ class Training(Part):
     minutes: float | None = Field(None, gt=0)
     """Budget in minutes of training, measured over all sessions of the run."""
     seed: int = Field(0, ge=0, lt=2**63)
-    """Seed of everything that is random."""
+    """Seed of all random numbers."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
     """32: full float32. bf16: autocast, weights stay float32. auto: bf16 where the hardware computes it natively."""
     tick_kimg: float = Field(2, gt=0)
-    """A record is written, and the doctor looks at it, each time so many thousand images have been seen."""
+    """Interval, in thousands of images, at which a record is written and the doctor updates the verdict."""
     snapshot_kimg: float = Field(10, gt=0)
-    """Samples and a checkpoint are written each time so many thousand images have been seen."""
+    """Interval, in thousands of images, at which samples and a checkpoint are written."""
     keep_checkpoints: int = Field(2, ge=1)
-    """So many newest checkpoints are kept; the best one is kept as well."""
+    """Number of newest checkpoints to keep; the best one is kept as well."""
     stop_when_failing: bool = False
     """Training stops as soon as the doctor's verdict is failing."""
     stop_when_done: bool = False
-    """Training stops when samples have not come nearer to the data for a third of it."""
+    """Training stops when the distance to the data has not improved for a third of the run."""
     start_from: str | None = None
     """The run whose weights this one begins with: RUN, RUN:best, RUN:latest or RUN:STEP. None: weights are drawn."""
 
@@ -128,7 +127,7 @@ class Training(Part):
     def _one_budget(self) -> Self:
         chosen = [name for name in ("kimg", "steps", "minutes") if getattr(self, name) is not None]
         if len(chosen) != 1:
-            raise ValueError(f"exactly one of kimg, steps, minutes is set; got {', '.join(chosen) or 'none'}")
+            raise ValueError(f"exactly one of kimg, steps, minutes must be set; got {', '.join(chosen) or 'none'}")
         return self
 
 
@@ -136,7 +135,7 @@ class Recipe(Part):
     """Every value that determines a run; frozen and checked when it is made."""
 
     name: str = "custom"
-    """The preset or file that this recipe began as."""
+    """The preset or file that this recipe is based on."""
     data: Data = Data()
     latent: Latent = Latent()
     generator: Generator = DcganGenerator()

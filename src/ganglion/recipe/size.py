@@ -1,4 +1,4 @@
-"""Image sizes: how they are written, and which of them a chain of doublings reaches."""
+"""Image sizes: parsing, and the sizes that repeated doubling of a base grid reaches."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 SMALLEST = 16
-SMALLEST_BASE = (
-    4  # the base grid's short side lies in 4 .. 7: fewer pixels hold no layout, more hold too much in one layer
-)
+SMALLEST_BASE = 4  # the base grid's short side is 4 to 7: fewer pixels have no layout, more are too many for one layer
 LONGEST_ASPECT = 4
 
 
 class Chain(NamedTuple):
-    """A base grid and how often it is doubled: `base * 2**doublings == size`."""
+    """A base grid and the number of doublings: `base * 2**doublings == size`."""
 
     base: Size
     doublings: int
@@ -56,7 +54,7 @@ def chain_to(size: Size) -> Chain | None:
 
 
 def check_reachable(size: Size) -> Size:
-    """`size` itself; raises ValueError with the nearest sizes where no chain of doublings reaches it."""
+    """`size` unchanged; raises ValueError with the nearest reachable sizes where no chain of doublings reaches it."""
     if chain_to(size) is None:
         offers = " or ".join(size_text(offer) for offer in nearest_sizes(size))
         raise ValueError(
@@ -78,7 +76,7 @@ def nearest_sizes(size: Size) -> list[Size]:
                 square_if_asked = size[0] != size[1] or candidate[0] == candidate[1]
                 if chain_to(candidate) and square_if_asked:
                     candidates.add(candidate)
-    if not candidates:  # the aspect ratio is beyond reach: offer the square of the short side
+    if not candidates:  # no size has this aspect ratio: offer the square of the short side
         return nearest_sizes((short, short))
 
     def distance(candidate: Size) -> tuple[int, Size]:

@@ -1,4 +1,4 @@
-"""The record: one line of vitals, as it is read back and as a person sees it. Knows neither torch nor TensorBoard."""
+"""Records of vitals: reading `vitals.jsonl`, and the status line. Needs neither torch nor TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["Record", "is_step", "parsed", "read_lines", "read_records", "status_
 
 
 DEEPEST = 16
-"""Levels of containers in a line; a record has three."""
+"""Most levels of nesting in a line; a record has three."""
 
 Record = dict[str, Any]
-"""Numbers by name, and histograms as mappings. Always `step` and `kimg`; the others where they were measured."""
+"""Numbers by name, and histograms as mappings. `step` and `kimg` always; other keys where they were measured."""
 
 
 def read_records(path: Path) -> list[Record]:
-    """Every whole record in a `vitals.jsonl`; a last line that a kill cut off is left out."""
+    """Every complete record in a `vitals.jsonl`; a truncated last line is skipped."""
     return [record for record in read_lines(path) if is_step(record.get("step"))]
 
 
 def read_lines(path: Path) -> list[Record]:
-    """Every line of a JSONL file that is a whole JSON object."""
+    """Every line of a JSONL file that is a complete JSON object."""
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -31,7 +31,7 @@ def read_lines(path: Path) -> list[Record]:
 
 
 def parsed(line: str) -> Record | None:
-    """The JSON object that a line is; None where it is none, is cut off, is nested deeper than any record, or holds an
+    """The line as a JSON object; None where it is not an object, is truncated, is nested deeper than DEEPEST, or holds an
     integer of thousands of digits.
     """
     try:
@@ -42,7 +42,7 @@ def parsed(line: str) -> Record | None:
 
 
 def _is_flat(tree: Any, levels: int = DEEPEST) -> bool:
-    """Whether containers stand in one another no deeper than that."""
+    """Whether containers are nested at most `levels` deep."""
     if not isinstance(tree, dict | list):
         return True
     return levels > 0 and all(
@@ -51,23 +51,24 @@ def _is_flat(tree: Any, levels: int = DEEPEST) -> bool:
 
 
 def is_step(value: object) -> TypeGuard[int]:
-    """Whether a value counts steps: an integer of at most 63 bits, not negative, and no truth value."""
+    """Whether a value is a step number: a non-negative integer of at most 63 bits, not a bool."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def status_line(record: Mapping[str, Any], state: str | None = None) -> str:
-    """The same values for a person: progress, speed, time left, losses, what D believes, and the doctor's verdict."""
+    """One line for a terminal: progress, speed, time left, losses, AUC of D's logits, distance to the data, and the verdict."""
     parts = [f"{record['kimg']:,.1f} kimg", f"{record['images_per_sec']:,.0f} images/s"]
     if record.get("eta_sec") is not None:
         parts.append(f"{_clock(record['eta_sec'])} left")
     if "loss_d" in record and "loss_g" in record:
         parts.append(f"loss D {record['loss_d']:.2f} G {record['loss_g']:.2f}")
     if "separation" in record:
-        parts.append(f"D tells {record['separation']:.0%}")
+        parts.append(f"D AUC {record['separation']:.2f}")
     if "swd" in record:
-        parts.append(f"distance {record['swd']:.0f}")
+        floor = f" (floor {record['swd_floor']:.0f})" if "swd_floor" in record else ""
+        parts.append(f"SWD {record['swd']:.0f}{floor}")
     if "augment_strength" in record:
-        parts.append(f"augment {record['augment_strength']:.0%}")
+        parts.append(f"augment p {record['augment_strength']:.2f}")
     if state is not None:
         parts.append(state)
     return "  ".join(parts)

@@ -141,9 +141,9 @@ def test_a_data_set_whose_halves_are_equal_has_no_distance_over_its_floor() -> N
 
 
 def test_d_that_is_sure_is_not_said_to_be_within_what_is_expected() -> None:
-    """A separation within 0.005 of its bound is printed with as many digits as tell them apart."""
+    """An AUC within 0.005 of its bound is printed with as many digits as tell them apart."""
     records = with_values(healthy(), {**STUCK, "separation": 0.9904})
-    assert "separation 0.9904 (expected at most 0.99)" in of(records, "discriminator-wins").paragraph()
+    assert "AUC of D's logits 0.9904 (expected at most 0.99)" in of(records, "discriminator-wins").paragraph()
 
 
 def test_evidence_without_a_bound_is_printed_as_a_number_alone() -> None:

@@ -117,21 +117,22 @@ def test_codes_pages_and_rules_are_the_same() -> None:
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_every_page_has_its_parts_and_the_command_of_a_run_that_shows_it(code: str) -> None:
+def test_every_page_has_its_parts_and_the_command_that_reproduces_it(code: str) -> None:
     page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
     for part in (
         f"# {code}",
-        "## What is seen",
-        "## Why it happens",
-        "## What it is not",
-        "## What to do",
-        "## A run that shows it",
+        "## Symptoms",
+        "## Causes",
+        "## Not to be confused with",
+        "## Remedies",
+        "## Reproduce",
     ):
         assert part in page
     assert f"(images/{code}.png)" in page
     assert (PAGES / "images" / f"{code}.png").is_file()
     assert "benchmarks/clinic.py" in page
-    assert all(f"| `{name}` | {value:g} |" in page for name, value in thresholds_of(code).items())
+    rows = thresholds()[code]
+    assert all(f"| `{n}` | {row['value']:g} | {row['unit']} | {row['meaning']} |" in page for n, row in rows.items())
 
 
 def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:
@@ -142,7 +143,7 @@ def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:
 
 @pytest.mark.parametrize("code", RULES)
 def test_every_threshold_is_used_and_no_other_is_asked_for(code: str) -> None:
-    tree = ast.parse("".join(map(inspect.getsource, functions_of(RULES[code].look))))
+    tree = ast.parse("".join(map(inspect.getsource, functions_of(RULES[code].check))))
     used = {
         node.slice.value
         for node in ast.walk(tree)

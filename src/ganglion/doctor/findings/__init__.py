@@ -1,4 +1,4 @@
-"""The findings, grouped by subject. Of two that fit, the one that RULES lists first is the cause."""
+"""The findings, grouped by subject. Where two apply, the one that RULES lists first is the cause."""
 
 from __future__ import annotations
 

@@ -1,10 +1,17 @@
-"""One player beats the other: D wins, G wins, no gradient reaches G, one network is far larger."""
+"""One network beats the other: D wins, G wins, no gradient reaches G, one network is far larger."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ganglion.doctor.history import History, evidence_of_far, evidence_of_nearest, nearest, sameness, still_far
+from ganglion.doctor.history import (
+    History,
+    convergence_evidence,
+    distance_evidence,
+    diversity_over_contrast,
+    not_converging,
+    smallest_recent_distance,
+)
 from ganglion.doctor.rule import R1, Limits, Rule, RuleHit
 from ganglion.doctor.verdict import Evidence, Remedy
 
@@ -12,29 +19,35 @@ __all__ = ["CAPACITY_IMBALANCE", "DISCRIMINATOR_WINS", "GENERATOR_WINS", "VANISH
 
 
 def discriminator_wins(history: History, limits: Limits) -> RuleHit | None:
-    """A critic under the Wasserstein loss is meant to be as good as it can: there it is no fault."""
+    """Not reported under the Wasserstein loss, where the critic is meant to be optimal."""
     if history.has("separation"):
-        since = history.lasts(history["separation"] > limits["separation"])
-        if since is None or history.has("earth_mover", 1) or not still_far(history, limits["poor"], limits["windows"]):
+        since = history.lasting_since(history["separation"] > limits["separation"])
+        if (
+            since is None
+            or history.has("earth_mover", 1)
+            or not not_converging(history, limits["poor"], limits["windows"])
+        ):
             return None
         longer = len(history) - since >= 2 * history.window
         return RuleHit(
             "failing" if longer else "watch",
             since,
             [
-                Evidence.at_most("separation", history.recent("separation"), limits["separation"]),
-                *evidence_of_far(history, limits["poor"], limits["windows"]),
+                Evidence.at_most("AUC of D's logits", history.recent("separation"), limits["separation"]),
+                *convergence_evidence(history, limits["poor"], limits["windows"]),
                 Evidence.context("gradient at G's first layer", history.recent("grad_g_first")),
             ],
         )
-    return by_beliefs(history, limits)
+    return from_probabilities_or_losses(history, limits)
 
 
-def by_beliefs(history: History, limits: Limits) -> RuleHit | None:
-    """What losses and D's mean beliefs can say of it, where there is no more."""
+def from_probabilities_or_losses(history: History, limits: Limits) -> RuleHit | None:
+    """From D's mean probabilities or the losses, for logs without an AUC."""
     if history.has("d_real") and history.has("d_fake"):
-        since = history.lasts((history["d_real"] > limits["belief"]) & (history["d_fake"] < 1 - limits["belief"]))
-        seen = [
+        since = history.lasting_since(
+            (history["d_real"] > limits["belief"]) & (history["d_fake"] < 1 - limits["belief"])
+        )
+        evidence = [
             Evidence.at_most("D(real)", history.recent("d_real"), limits["belief"]),
             Evidence.at_least("D(fake)", history.recent("d_fake"), 1 - limits["belief"]),
         ]
@@ -42,19 +55,19 @@ def by_beliefs(history: History, limits: Limits) -> RuleHit | None:
         positive = (
             (history["loss_d"] >= 0) & (history["loss_d"] < limits["loss_d"]) & (history["loss_g"] > limits["loss_g"])
         )
-        since = history.lasts(positive)
-        seen = [
+        since = history.lasting_since(positive)
+        evidence = [
             Evidence.at_least("logistic loss of D", history.recent("loss_d"), limits["loss_d"]),
             Evidence.at_most("logistic loss of G", history.recent("loss_g"), limits["loss_g"]),
         ]
-    return None if since is None else RuleHit("watch", since, seen, inferred=True)
+    return None if since is None else RuleHit("watch", since, evidence, inferred=True)
 
 
 DISCRIMINATOR_WINS = Rule(
     "discriminator-wins",
     discriminator_wins,
-    "D tells every real image from every fake, and has done so while samples came no nearer to the data. "
-    "G is told that it is wrong and not in which direction it would be less so.",
+    "D separates reals from fakes perfectly, and samples are not approaching the data at a useful rate. D's gradient "
+    "does not give G a direction that improves its samples.",
     (
         R1,
         Remedy(
@@ -63,7 +76,7 @@ DISCRIMINATOR_WINS = Rule(
             "a quarter of D's learning rate",
         ),
         Remedy(
-            "Smooth the labels of reals, or add noise to what D sees",
+            "Smooth the labels of reals, or add noise to D's input",
             "--set objective.real_label=0.9 --set objective.instance_noise.std=0.1",
             "0.9 instead of 1 for reals, Salimans et al. 2016",
         ),
@@ -80,20 +93,20 @@ def vanishing_generator_gradient(history: History, limits: Limits) -> RuleHit | 
     if (~np.isnan(grad)).sum() < 2 * history.window:
         return None
     peak = float(np.nanmax(grad))
-    since = history.lasts(grad < limits["share"] * peak)
+    since = history.lasting_since(grad < limits["share"] * peak)
     moved = history.recent("update_g")
-    if since is None or nearest(history) <= limits["poor"] or moved >= limits["update"]:
+    if since is None or smallest_recent_distance(history) <= limits["poor"] or moved >= limits["update"]:
         return None
     return RuleHit(
         "failing",
         since,
         [
             Evidence.at_least(
-                "gradient at G's first layer over its largest", history.recent_of(grad) / peak, limits["share"]
+                "gradient at G's first layer over its maximum", history.recent_of(grad) / peak, limits["share"]
             ),
-            Evidence.at_least("change of G's weights in a step, over their size", moved, limits["update"]),
-            evidence_of_nearest(history, limits["poor"]),
-            Evidence.context("separation", history.recent("separation")),
+            Evidence.at_least("update of G over its weights, per step", moved, limits["update"]),
+            distance_evidence(history, limits["poor"]),
+            Evidence.context("AUC of D's logits", history.recent("separation")),
         ],
     )
 
@@ -101,17 +114,17 @@ def vanishing_generator_gradient(history: History, limits: Limits) -> RuleHit | 
 VANISHING_GENERATOR_GRADIENT = Rule(
     "vanishing-generator-gradient",
     vanishing_generator_gradient,
-    "Hardly any gradient reaches G's first layers: D is so sure that its opinion no longer changes with "
-    "the image. G stands still while D grows surer.",
+    "Hardly any gradient reaches G's first layer: D is saturated, so its output no longer changes with the image. G does "
+    "not move while D's margin grows.",
     (
         Remedy(
-            "Use a loss whose gradient does not vanish where D is sure",
+            "Use a loss whose gradient does not vanish where D is confident",
             "--set objective.adversarial=non-saturating",
             "-log D(G(z)) instead of log(1 - D(G(z)))",
         ),
         R1,
         Remedy(
-            "Lower D's learning rate, or add noise to what it sees",
+            "Lower D's learning rate, or add noise to its input",
             "--set optimizer.discriminator.lr=0.0001 --set objective.instance_noise.std=0.1",
             "instance noise, Sønderby et al. 2017",
         ),
@@ -125,29 +138,32 @@ VANISHING_GENERATOR_GRADIENT = Rule(
 
 
 def generator_wins(history: History, limits: Limits) -> RuleHit | None:
-    """Where D moves and all samples are one picture, D is fooled by that picture: this is mode-collapse."""
+    """Not reported where D still learns and all samples are one image: that is mode-collapse."""
     if not history.has("separation"):
-        return by_losses(history, limits)
-    since = history.lasts(history["separation"] < limits["separation"])
-    if since is None or not still_far(history, limits["poor"], limits["windows"]):
+        return from_losses(history, limits)
+    since = history.lasting_since(history["separation"] < limits["separation"])
+    if since is None or not not_converging(history, limits["poor"], limits["windows"]):
         return None
-    if history.recent_of(sameness(history)) < limits["sameness"] and history.recent("update_d") > limits["update"]:
+    if (
+        history.recent_of(diversity_over_contrast(history)) < limits["sameness"]
+        and history.recent("update_d") > limits["update"]
+    ):
         return None
     longer = len(history) - since >= 2 * history.window
     return RuleHit(
         "failing" if longer else "watch",
         since,
         [
-            Evidence.at_least("separation", history.recent("separation"), limits["separation"]),
-            *evidence_of_far(history, limits["poor"], limits["windows"]),
-            Evidence.context("change of D's weights in a step, over their size", history.recent("update_d")),
+            Evidence.at_least("AUC of D's logits", history.recent("separation"), limits["separation"]),
+            *convergence_evidence(history, limits["poor"], limits["windows"]),
+            Evidence.context("update of D over its weights, per step", history.recent("update_d")),
         ],
     )
 
 
-def by_losses(history: History, limits: Limits) -> RuleHit | None:
-    """What losses can say of it, where there is no more."""
-    since = history.lasts(
+def from_losses(history: History, limits: Limits) -> RuleHit | None:
+    """From the losses, for logs without an AUC."""
+    since = history.lasting_since(
         (history["loss_g"] >= 0) & (history["loss_g"] < limits["loss_g"]) & (history["loss_d"] > limits["loss_d"])
     )
     if since is None:
@@ -166,8 +182,8 @@ def by_losses(history: History, limits: Limits) -> RuleHit | None:
 GENERATOR_WINS = Rule(
     "generator-wins",
     generator_wins,
-    "D cannot tell fakes from real images, though fakes are far from them and come no nearer. D is too "
-    "weak, too slow, or its units have died; G is rewarded for anything.",
+    "D does not separate fakes from reals, although fakes are far from the data and do not approach it. D is too weak, too "
+    "slow, or its units have died, so G gets no useful gradient.",
     (
         Remedy(
             "Raise D's learning rate, or lower G's",
@@ -180,7 +196,7 @@ GENERATOR_WINS = Rule(
             "two updates of D for one of G",
         ),
         Remedy(
-            "Weaken its penalties, and use leaky ReLU, whose units cannot die",
+            "Weaken D's penalties, and use leaky ReLU, whose units cannot die",
             "--set 'objective.penalties=[{kind: r1, weight: 0.1, interval_updates: 4}]' "
             "--set discriminator.activation=leaky-relu",
             "LeakyReLU(0.2)",
@@ -201,11 +217,11 @@ def capacity_imbalance(history: History, limits: Limits) -> RuleHit | None:
     if not g > 0 or not d > 0:
         return None
     separation = history["separation"]
-    losing = history.lasts(separation > limits["sure"] if d > g else separation < limits["fooled"])
+    losing = history.lasting_since(separation > limits["sure"] if d > g else separation < limits["fooled"])
     ratio = max(g / d, d / g)
-    if ratio <= limits["ratio"] or losing is None or not still_far(history, limits["poor"], limits["windows"]):
+    if ratio <= limits["ratio"] or losing is None or not not_converging(history, limits["poor"], limits["windows"]):
         return None
-    told = history.recent("separation")
+    auc = history.recent("separation")
     return RuleHit(
         "watch",
         losing,
@@ -213,10 +229,10 @@ def capacity_imbalance(history: History, limits: Limits) -> RuleHit | None:
             Evidence.at_most(
                 "weights of D over those of G" if d > g else "weights of G over those of D", ratio, limits["ratio"]
             ),
-            Evidence.at_most("separation", told, limits["sure"])
+            Evidence.at_most("AUC of D's logits", auc, limits["sure"])
             if d > g
-            else Evidence.at_least("separation", told, limits["fooled"]),
-            *evidence_of_far(history, limits["poor"], limits["windows"]),
+            else Evidence.at_least("AUC of D's logits", auc, limits["fooled"]),
+            *convergence_evidence(history, limits["poor"], limits["windows"]),
         ],
     )
 
@@ -224,16 +240,15 @@ def capacity_imbalance(history: History, limits: Limits) -> RuleHit | None:
 CAPACITY_IMBALANCE = Rule(
     "capacity-imbalance",
     capacity_imbalance,
-    "One network has many times the weights of the other, and it is the one that wins. The smaller one "
-    "cannot follow, however long it is trained.",
+    "One network has many times as many weights as the other, and it wins. Longer training does not help the smaller one.",
     (
         Remedy(
-            "Bring the widths together",
+            "Make the widths more equal",
             "--set generator.width=32 --set discriminator.width=32",
             "equal numbers of feature maps at equal resolutions",
         ),
         Remedy(
-            "Give the smaller player more updates, or a higher rate",
+            "Give the smaller network more updates, or a higher learning rate",
             "--set balance.g_steps=2",
             "two updates of G for one of D",
         ),

@@ -1,4 +1,4 @@
-"""Mistakes in a program: value ranges, labels, optimisers, losses, normalisation, clipping, non-finite numbers."""
+"""Programming mistakes: value ranges, labels, optimisers, losses, normalisation, clipping, non-finite numbers."""
 
 from __future__ import annotations
 
@@ -25,31 +25,30 @@ __all__ = [
 
 
 def non_finite(history: History, limits: Limits) -> RuleHit | None:
-    bad = [place for place, record in enumerate(history.records) if record.get("non_finite") is not None]
+    bad = [index for index, record in enumerate(history.records) if record.get("non_finite") is not None]
     if not bad:
         return None
     first = history.records[bad[0]]["non_finite"]
-    named = first if isinstance(first, Mapping) else {}
-    step = named["step"] if is_step(named.get("step")) else int(history.steps[bad[0]])
-    why = f"The first to go was the {named.get('tensor', 'loss')}, at step {step:,}. {NON_FINITE.why}"
-    seen = [
+    details = first if isinstance(first, Mapping) else {}
+    step = details["step"] if is_step(details.get("step")) else int(history.steps[bad[0]])
+    why = f"The first non-finite tensor was the {details.get('tensor', 'loss')}, at step {step:,}. {NON_FINITE.why}"
+    evidence = [
         Evidence.context("first step with a NaN or infinity", step),
         Evidence.at_most("records with a NaN or infinity", len(bad), 0),
     ]
-    return RuleHit("failing", bad[0], seen, why)
+    return RuleHit("failing", bad[0], evidence, why)
 
 
 NON_FINITE = Rule(
     "non-finite",
     non_finite,
-    "A NaN or an infinity spreads to every weight within one update and never goes away, so nothing that "
-    "is trained after it is of use.",
+    "A NaN or an infinity spreads to every weight within one update and stays there, so all further training is useless.",
     (
         SLOWER,
         Remedy(
-            "Compute in float32, to see whether 16 bits were too few",
+            "Compute in float32, to check whether 16 bits were too few",
             "--precision 32",
-            "leave autocast out for the penalty and the losses",
+            "disable autocast for the penalty and the losses",
         ),
         R1,
     ),
@@ -63,19 +62,19 @@ NON_FINITE = Rule(
 )
 
 
-class Slip(NamedTuple):
-    """A likely mistake."""
+class RangeMistake(NamedTuple):
+    """A likely mistake in scaling."""
 
-    what: str
-    """In a sentence."""
-    decided: Evidence
+    text: str
+    """One sentence."""
+    evidence: Evidence
 
 
 def range_mismatch(history: History, limits: Limits) -> RuleHit | None:
     ends = {
-        f"{which} value of {whose} at D's input": history.part(f"range_{whose[:-1]}", place)
+        f"{which} value of {whose} at D's input": history.part(f"range_{whose[:-1]}", index)
         for whose in ("reals", "fakes")
-        for place, which in enumerate(("smallest", "largest"))
+        for index, which in enumerate(("smallest", "largest"))
     }
     if any(np.isnan(values).all() for values in ends.values()):
         return None
@@ -84,31 +83,31 @@ def range_mismatch(history: History, limits: Limits) -> RuleHit | None:
         for name, values in ends.items()
     }
     low, high, fake_low, fake_high = extremes.values()
-    slip = slip_of((low, high), (fake_low, fake_high), limits)
-    if slip is None:
+    mistake = range_mistake((low, high), (fake_low, fake_high), limits)
+    if mistake is None:
         return None
-    others = [Evidence.context(name, value) for name, value in extremes.items() if name != slip.decided.name]
+    others = [Evidence.context(name, value) for name, value in extremes.items() if name != mistake.evidence.name]
     since = int(np.flatnonzero(~np.isnan(history.part("range_real", 0)))[0])
-    return RuleHit("failing", since, [slip.decided, *others], f"{slip.what} {RANGE_MISMATCH.why}")
+    return RuleHit("failing", since, [mistake.evidence, *others], f"{mistake.text} {RANGE_MISMATCH.why}")
 
 
-def slip_of(real: tuple[float, float], fake: tuple[float, float], limits: Limits) -> Slip | None:
-    """The likely mistake; None where the ranges fit."""
+def range_mistake(real: tuple[float, float], fake: tuple[float, float], limits: Limits) -> RangeMistake | None:
+    """The likely mistake; None where the ranges match."""
     smallest, largest = "smallest value of reals at D's input", "largest value of reals at D's input"
     if real[1] > limits["raw"]:
-        what = f"Real images reach D with values up to {real[1]:.0f}: they were not scaled from [0, 255]."
-        return Slip(what, Evidence.at_most(largest, real[1], limits["raw"]))
+        text = f"Real images reach D with values up to {real[1]:.0f}: they were not scaled from [0, 255]."
+        return RangeMistake(text, Evidence.at_most(largest, real[1], limits["raw"]))
     if real[1] < limits["squeezed"] and real[0] > -2 - limits["squeezed"]:
-        what = f"Real images reach D squeezed to [{real[0]:.3f}, {real[1]:.3f}]: they were scaled to [-1, 1] twice."
-        return Slip(what, Evidence.at_least(largest, real[1], limits["squeezed"]))
+        text = f"Real images reach D in [{real[0]:.3f}, {real[1]:.3f}]: they were scaled to [-1, 1] twice."
+        return RangeMistake(text, Evidence.at_least(largest, real[1], limits["squeezed"]))
     if real[0] > limits["unsigned"] and real[1] > limits["bright"] and fake[0] < -limits["bright"] / 10:
-        what = "Real images reach D in [0, 1], and G draws below 0: its tanh spans [-1, 1]."
-        return Slip(what, Evidence.at_most(smallest, real[0], limits["unsigned"]))
+        text = "Real images reach D in [0, 1], and G's output is below 0: its tanh spans [-1, 1]."
+        return RangeMistake(text, Evidence.at_most(smallest, real[0], limits["unsigned"]))
     beyond = max(real[1] - max(fake[1], 1.0), min(fake[0], -1.0) - real[0])
     if beyond > limits["beyond"]:
-        what = f"Real images reach D in [{real[0]:.2f}, {real[1]:.2f}], beyond what G has drawn by {beyond:.2f}."
-        return Slip(
-            what, Evidence.at_most("how far reals reach beyond [-1, 1] and the fakes", beyond, limits["beyond"])
+        text = f"Real images reach D in [{real[0]:.2f}, {real[1]:.2f}], beyond the range of fakes by {beyond:.2f}."
+        return RangeMistake(
+            text, Evidence.at_most("how far reals exceed [-1, 1] and the range of fakes", beyond, limits["beyond"])
         )
     return None
 
@@ -116,8 +115,8 @@ def slip_of(real: tuple[float, float], fake: tuple[float, float], limits: Limits
 RANGE_MISMATCH = Rule(
     "range-mismatch",
     range_mismatch,
-    "D tells real from fake by their range alone, and G's tanh cannot reach it: G gets no gradient that "
-    "is about pictures.",
+    "D separates reals from fakes by their value range alone, which G's tanh cannot match: G's gradient says nothing about "
+    "image content.",
     (
         Remedy(
             "Scale real images to [-1, 1], once",
@@ -125,7 +124,7 @@ RANGE_MISMATCH = Rule(
             "images / 127.5 - 1 for uint8; (images - 0.5) / 0.5 after ToTensor()",
         ),
         Remedy(
-            "Or let G end in the range that the data have",
+            "Or give G an output activation with the range of the data",
             "",
             "a sigmoid for [0, 1]",
         ),
@@ -144,9 +143,9 @@ RANGE_MISMATCH = Rule(
 
 
 def padding_shortcut(history: History, limits: Limits) -> RuleHit | None:
-    seen, framed = history["separation_eval"], history["separation_framed"]
+    auc, framed = history["separation_eval"], history["separation_framed"]
     varied = history["diversity"] > limits["diversity"]
-    since = history.lasts((seen > limits["sure"]) & (framed < limits["framed"]) & varied)
+    since = history.lasting_since((auc > limits["sure"]) & (framed < limits["framed"]) & varied)
     if since is None:
         return None
     return RuleHit(
@@ -154,9 +153,9 @@ def padding_shortcut(history: History, limits: Limits) -> RuleHit | None:
         since,
         [
             Evidence.at_least(
-                "separation when fakes are given the border of reals", history.recent_of(framed), limits["framed"]
+                "AUC of D's logits with fakes given the border of reals", history.recent_of(framed), limits["framed"]
             ),
-            Evidence.context("separation", history.recent_of(seen)),
+            Evidence.context("AUC of D's logits", history.recent_of(auc)),
         ],
     )
 
@@ -164,16 +163,16 @@ def padding_shortcut(history: History, limits: Limits) -> RuleHit | None:
 PADDING_SHORTCUT = Rule(
     "padding-shortcut",
     padding_shortcut,
-    "D tells real from fake by the outermost pixels: give fakes the border of reals, and it is lost. Real "
-    "and generated images are not prepared in the same way, and G learns nothing about what lies inside.",
+    "D separates reals from fakes by the outermost pixels: with the border of reals on fakes, it no longer does. Real and "
+    "generated images are not preprocessed in the same way, and G learns nothing about the interior.",
     (
         Remedy(
-            "Prepare real and generated images by one and the same code: the same padding, resizing, compression",
+            "Preprocess real and generated images by the same code: the same padding, resizing, compression",
             "--set data.fit=crop",
-            "pad and resize before the images are scaled, and nothing after G",
+            "pad and resize before the images are scaled, and do nothing after G",
         ),
         Remedy(
-            "Crop the borders of real images away",
+            "Crop the borders of real images",
             "--set data.fit=crop",
             "CenterCrop instead of Pad",
         ),
@@ -190,8 +189,8 @@ PADDING_SHORTCUT = Rule(
 
 
 def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
-    agree = history["pull_g_fake"] * history["pull_d_fake"]  # +1 where both push D's opinion of fakes the same way
-    since = history.lasts(agree > limits["agreement"])
+    agree = history["pull_g_fake"] * history["pull_d_fake"]  # +1 where both gradients always have the same sign
+    since = history.lasting_since(agree > limits["agreement"])
     if since is None:
         return None
     return RuleHit(
@@ -199,10 +198,12 @@ def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
         since,
         [
             Evidence.at_most(
-                "product of both losses' pulls on D's opinion of fakes", history.recent_of(agree), limits["agreement"]
+                "product of the mean signs of both losses' gradients at D's logits on fakes",
+                history.recent_of(agree),
+                limits["agreement"],
             ),
-            Evidence.context("pull of G's loss", history.recent("pull_g_fake")),
-            Evidence.context("pull of D's loss", history.recent("pull_d_fake")),
+            Evidence.context("mean sign for G's loss", history.recent("pull_g_fake")),
+            Evidence.context("mean sign for D's loss", history.recent("pull_d_fake")),
         ],
     )
 
@@ -210,8 +211,8 @@ def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
 LABELS_SWAPPED = Rule(
     "labels-swapped",
     labels_swapped,
-    "G's loss pushes D's opinion of fakes in the very direction in which D's own loss pushes it: G is "
-    "trained to be recognised. The labels of G's loss are probably those of D's.",
+    "G's loss moves D's logits on fakes in the same direction as D's loss does: G is trained to be classified as fake. "
+    "G's loss probably uses the labels of D's.",
     (
         Remedy(
             "In G's step, use the label that D's step uses for real images",
@@ -231,8 +232,8 @@ LABELS_SWAPPED = Rule(
 
 def optimizer_crosstalk(history: History, limits: Limits) -> RuleHit | None:
     shares = {
-        "share of D's weights that G's optimiser moves": history.last("moves_d_with_g"),
-        "share of G's weights that D's optimiser moves": history.last("moves_g_with_d"),
+        "share of D's weights in G's optimiser": history.last("moves_d_with_g"),
+        "share of G's weights in D's optimiser": history.last("moves_g_with_d"),
     }
     shared = [
         Evidence.at_most(name, share, limits["share"]) for name, share in shares.items() if share > limits["share"]
@@ -243,8 +244,8 @@ def optimizer_crosstalk(history: History, limits: Limits) -> RuleHit | None:
 OPTIMIZER_CROSSTALK = Rule(
     "optimizer-crosstalk",
     optimizer_crosstalk,
-    "Each update that is meant for one player also moves the other, towards what the first one wants. "
-    "Then D is trained to be fooled, its loss or G's goes to 0, and nobody learns anything.",
+    "Each step of one network's optimiser also updates the other network, in the direction that lowers the first one's "
+    "loss. D is then trained to misclassify, one of the losses goes to 0, and neither network learns.",
     (
         Remedy(
             "Give each optimiser the weights of its own network",
@@ -267,7 +268,7 @@ OPTIMIZER_CROSSTALK = Rule(
 
 
 def batchnorm_mismatch(history: History, limits: Limits) -> RuleHit | None:
-    since = history.lasts(history["train_eval"] > limits["apart"])
+    since = history.lasting_since(history["train_eval"] > limits["apart"])
     if since is None:
         return None
     apart = history.recent("train_eval")
@@ -278,9 +279,8 @@ def batchnorm_mismatch(history: History, limits: Limits) -> RuleHit | None:
 BATCHNORM_MISMATCH = Rule(
     "batchnorm-mismatch",
     batchnorm_mismatch,
-    "G draws other pictures in eval mode than in training. Its batch norm normalises by running "
-    "statistics there, and these do not fit: samples from a checkpoint will be worse than those that D "
-    "saw.",
+    "G generates other images in eval mode than in train mode. Its batch norm uses running statistics in eval mode, and "
+    "these are wrong: samples from a checkpoint are worse than those in training.",
     (
         Remedy(
             "Use larger batches, or a norm without running statistics",
@@ -288,12 +288,12 @@ BATCHNORM_MISMATCH = Rule(
             "GroupNorm, InstanceNorm, or none",
         ),
         Remedy(
-            "Look at the momentum of G's batch norm, and at whether G was ever put into train mode",
+            "Check the momentum of G's batch norm, and that G is in train mode during training",
             "",
             "BatchNorm2d(momentum=0.1); G.train() before the loop",
         ),
         Remedy(
-            "Draw samples in train mode, or measure the statistics anew with many latents",
+            "Sample in train mode, or recompute the statistics with many latents",
             "",
             "run G in train mode over a thousand latents with momentum=None, then eval",
         ),
@@ -322,25 +322,25 @@ def loss_clamped(history: History, limits: Limits) -> RuleHit | None:
     for who in "gd":
         for constant, source in CLAMPS.items():
             away = np.abs(history[f"loss_{who}"] - constant) / constant
-            since = history.lasts(away < limits["tolerance"])
+            since = history.lasting_since(away < limits["tolerance"])
             if since is not None and float(np.nanstd(away[since:])) < limits["tolerance"]:
-                name = f"share by which it is away from {constant:g}, {source}"
-                seen = [
+                name = f"relative deviation from {constant:g}, {source}"
+                evidence = [
                     Evidence.context(f"loss of {who.upper()}", history.recent(f"loss_{who}")),
                     Evidence.at_least(name, history.recent_of(away), limits["tolerance"]),
                 ]
-                return RuleHit("failing", since, seen)
+                return RuleHit("failing", since, evidence)
     return None
 
 
 LOSS_CLAMPED = Rule(
     "loss-clamped",
     loss_clamped,
-    "The loss stands at the constant at which a logarithm is clamped: D's probability has rounded to 0 or "
-    "1, and behind the clamp the gradient is exactly 0. G cannot learn any more.",
+    "The loss is constant at the value at which a logarithm is clamped: D's probability has rounded to 0 or 1, and the "
+    "gradient behind the clamp is exactly 0. G learns nothing more.",
     (
         Remedy(
-            "Leave out the sigmoid and use a loss on logits, which cannot round",
+            "Remove the sigmoid and use a loss on logits, which does not round",
             "--set objective.adversarial=non-saturating",
             "BCEWithLogitsLoss() instead of Sigmoid() and BCELoss()",
         ),
@@ -360,7 +360,7 @@ LOSS_CLAMPED = Rule(
 
 
 def clip_saturation(history: History, limits: Limits) -> RuleHit | None:
-    since = history.lasts(history["clip_share"] > limits["share"])
+    since = history.lasting_since(history["clip_share"] > limits["share"])
     if since is None:
         return None
     share = history.recent("clip_share")
@@ -370,9 +370,8 @@ def clip_saturation(history: History, limits: Limits) -> RuleHit | None:
 CLIP_SATURATION = Rule(
     "clip-saturation",
     clip_saturation,
-    "Most of the critic's weights stand at the bound to which they are clipped, so all it can still "
-    "choose is their signs. Such a critic is a coarse function, and G's gradient through it is either "
-    "tiny or huge.",
+    "Most of the critic's weights are at the clip bound, so only their signs still differ. Such a critic is too simple a "
+    "function, and G's gradient through it vanishes or explodes.",
     (
         Remedy(
             "Use a gradient penalty instead of clipping",

@@ -1,4 +1,4 @@
-"""Too little data for the networks: D knows the training images, G copies them."""
+"""Too little data for the networks: D overfits the training images, G copies them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ __all__ = ["DISCRIMINATOR_OVERFITTING", "MEMORIZATION"]
 
 
 def discriminator_overfitting(history: History, limits: Limits) -> RuleHit | None:
-    since = history.lasts(history["held_out"] > limits["watch"])
+    since = history.lasting_since(history["held_out"] > limits["watch"])
     if since is None:
         return None
     gap = history.recent("held_out")
     return RuleHit(
         "failing" if gap > limits["failing"] else "watch",
         since,
-        [Evidence.at_most("chance that D prefers a training image to one it never saw", gap, limits["watch"])],
+        [Evidence.at_most("AUC of D's logits, training images over held-out images", gap, limits["watch"])],
     )
 
 
 DISCRIMINATOR_OVERFITTING = Rule(
     "discriminator-overfitting",
     discriminator_overfitting,
-    "D tells training images from other real ones, so it has learnt them by heart. What it teaches G is "
-    "then no longer what real images look like, and samples get worse or turn into copies.",
+    "D separates training images from held-out real images, so it has memorised them. Its gradient no longer reflects "
+    "what real images look like, and samples get worse or become copies.",
     (
         AUGMENT,
         Remedy(
-            "Take the recipe for few images",
+            "Use the recipe for small data sets",
             "--recipe small-data",
             "a narrower D, R1, augmentation",
         ),
@@ -40,12 +40,12 @@ DISCRIMINATOR_OVERFITTING = Rule(
 
 
 def memorization(history: History, limits: Limits) -> RuleHit | None:
-    far = distance(history) > limits["far"]  # gray and noise lie near to every image, and are copies of none
-    since = history.lasts((history["nearest"] > limits["watch"]) & ~far)
+    far = distance(history) > limits["far"]  # gray and noise are near every image, but are not copies
+    since = history.lasting_since((history["nearest"] > limits["watch"]) & ~far)
     if since is None:
         return None
     near = history.recent("nearest")
-    name = "chance that a sample lies nearer to training images than an unseen real one"
+    name = "probability that a sample is nearer to the training images than a held-out real image is"
     return RuleHit(
         "failing" if near > limits["failing"] else "watch", since, [Evidence.at_most(name, near, limits["watch"])]
     )
@@ -54,13 +54,13 @@ def memorization(history: History, limits: Limits) -> RuleHit | None:
 MEMORIZATION = Rule(
     "memorization",
     memorization,
-    "Samples lie nearer to training images than new real images do: G repeats what it was shown. Such a "
-    "run looks excellent and has learnt nothing beyond its data.",
+    "Samples are nearer to the training images than held-out real images are: G copies its training data. Samples look "
+    "excellent, but G does not generalise.",
     (
         STOP,
         AUGMENT,
         Remedy(
-            "See which samples are copies: ganglion evaluate RUN --neighbours sheet.png",
+            "Check which samples are copies: ganglion evaluate RUN --neighbours sheet.png",
             "",
             "compare samples with their nearest training images",
         ),

@@ -1,1 +1,1 @@
-"""Other trainers' logs as records: one reader a format, one table of names."""
+"""Logs of other trainers as records: one reader per format, one table of names."""

@@ -1,4 +1,4 @@
-"""What others call the numbers that our records hold, and rows of a log as records with rising steps."""
+"""Names that other trainers use for the keys of our records, and rows of a log as records with increasing steps."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "fid": "fid fid50k fid50k_full metrics_fid fid_score metrics_fid50k_full best_fid frechet_inception_distance",
     }.items()
 }
-"""By our name, theirs; letters are small, and everything between words is one underscore."""
+"""Other names by our key, in lower case, with one underscore for everything between words."""
 
 PROGRESS = {"step", "epoch", "kimg", "lr_g", "lr_d"}
 SCORES = {"fid"}
-"""Often written as NaN where they were not computed."""
+"""NaN here usually means that the score was not computed."""
 
 KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
 
@@ -72,11 +72,11 @@ SURROUNDINGS = (
     "scalars",
     "scalar",
 )
-"""Words before a name that say nothing of what it is."""
+"""Prefixes that are ignored."""
 
 
 def key_of(name: str) -> str:
-    """Our key for another's name; the name itself in its plain form where we have none."""
+    """Our key for a name; the normalised name itself where there is none."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
     words = plain.split("_")
     candidates = [plain]
@@ -87,15 +87,13 @@ def key_of(name: str) -> str:
 
 
 def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Numbers by our keys. A value that is not finite becomes `non_finite`, since no record holds one. Nothing where the step
-    is a number that counts none, such as -1 or NaN.
-    """
+    """Numbers by our keys. A value that is not finite becomes `non_finite`. Empty for an invalid step, such as -1 or NaN."""
     found: dict[str, Any] = {}
     for name, value in values.items() if isinstance(values, Mapping) else values:
         number, key = number_of(value), key_of(name)
         if key == "step" and (step := read_number(value)) is not None and not 0 <= step < 2**63:
             return {}
-        if number is None or key == "non_finite":  # which is ours to say
+        if number is None or key == "non_finite":  # set below only
             continue
         if math.isfinite(number):
             found.setdefault(key, number)
@@ -108,7 +106,7 @@ def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str
 
 
 def with_separation(record: dict[str, Any]) -> dict[str, Any]:
-    """What can be derived: shares from mean signs, and the separation of two normal distributions of logits."""
+    """Adds derived values: accuracies from mean signs, and the AUC of two normal distributions of logits."""
     for side, right in (("real", 1), ("fake", -1)):
         if (sign := record.pop(f"sign_{side}", None)) is not None:
             record.setdefault(f"accuracy_{side}", (1 + right * sign) / 2)
@@ -121,14 +119,14 @@ def with_separation(record: dict[str, Any]) -> dict[str, Any]:
 
 
 MOST_RECORDS = 400
-"""Single batches are noisy: of a longer log so many means are taken."""
+"""Single batches are noisy: a longer log is averaged to this many records."""
 
 
 def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Records with rising steps. Rows of one step are one record; a log that starts over keeps its last life.
+    """Records with increasing steps. Rows of one step are merged; where a log restarts, later rows replace earlier ones.
 
-    A row without a step belongs to the one before; where none has a step, rows are counted. One whose step is negative or of
-    more than 63 bits is left out.
+    A row without a step is merged with the one before; where no row has a step, rows are counted. Rows whose step is negative
+    or has more than 63 bits are dropped.
     """
     records: list[dict[str, Any]] = []
     counted = True
@@ -156,7 +154,7 @@ def _means(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _mean(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means of the numbers; the last step; whatever was not finite."""
+    """Means of the numbers; the last step; the first value under other keys."""
     mean: dict[str, Any] = {}
     for key in dict.fromkeys(key for record in records for key in record):
         values = [record[key] for record in records if key in record]
