@@ -96,6 +96,17 @@ def test_the_first_sheet_and_record_show_the_weights_taken_over(
     assert run.records()[0]["contrast"] != tiny_run.records()[0]["contrast"]
 
 
+def test_the_average_that_was_taken_over_is_not_forgotten_in_the_first_steps(
+    tmp_path: Path, cache: Path, tiny_run: ganglion.Run
+) -> None:
+    """240 images are behind it and 8 more seen: a half-life of 5 % of them, over a batch of 8."""
+    run = started(tmp_path / "run", cache, f"{tiny_run.path}:30", steps=1)
+    name, kept = "stem.linear.weight", 0.5 ** (8 / (0.05 * 248))
+    before, after, weights = (tensors(run, *which)[name] for which in ((0, "ema"), (1, "ema"), (1, "generator")))
+    torch.testing.assert_close(after, kept * before + (1 - kept) * weights)
+    assert not torch.equal(after, weights)
+
+
 def test_a_named_recipe_is_not_the_other_runs(tmp_path: Path, cache: Path, tiny_run: ganglion.Run) -> None:
     run = started(
         tmp_path / "run", cache, tiny_run, recipe="lsgan", steps=2, set={**TINY, "generator.norm": "batch"}, size=16
