@@ -105,7 +105,7 @@ def test_a_larger_size_takes_over_moments_of_the_weights_that_it_took_over_and_o
     moment = players.optimizer_g.state_dict()["state"][here]["exp_avg"]
     assert torch.equal(moment, origin.tensors["optimizers"][f"generator/{old}/exp_avg"])
     assert started.progress.images_before == 0
-    assert started.facts["running_statistics"] == "anew: D is not taken over whole"
+    assert started.facts["running_statistics"] == "anew, since D is not taken over whole"
 
 
 def test_averaged_weights_are_matched_as_those_of_g(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_averaged_weights_are_matched_as_those_of_g(tmp_path: Path) -> None:
 def test_an_optimiser_of_another_kind_begins_anew(tmp_path: Path) -> None:
     changed = recipe(optimizer__generator__kind="rmsprop")
     players, started = begun(changed, origin_of(recipe(), tmp_path))
-    assert started.facts["optimizers"]["generator"] == "anew: rmsprop here, adam there"
+    assert started.facts["optimizers"]["generator"] == "anew (rmsprop here, adam there)"
     assert not players.optimizer_g.state_dict()["state"]
     assert players.optimizer_d.state_dict()["state"]
 

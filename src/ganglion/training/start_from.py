@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganglion.data.given import Images, cannot_be_named, name_of
 from ganglion.errors import CheckpointError, DataError, RecipeError, RunError
-from ganglion.recipe.resolve import Request, parse_assignments, requested_recipe, resolve, update
+from ganglion.recipe.resolve import Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, named_checkpoint, read_checkpoint
 from ganglion.runs.folder import Run, default_run
@@ -89,9 +89,9 @@ def _text(request: Request) -> str | None:
     """RUN or RUN:CHECKPOINT as the command, its assignments or its recipe say; a slash at the end does not count."""
     extra = request.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
-    text = request.get("start_from") or given.get(KEY)
-    if text is None and KEY not in given:
-        text = resolve(request.get("recipe", "auto")).training.start_from
+    text: object = request.get("start_from")
+    if text is None:
+        text = given[KEY] if KEY in given else requested_recipe(None, **request).training.start_from
     if text is None:
         return None
     if not isinstance(text, str | Path) or not str(text).strip():

@@ -147,7 +147,7 @@ def _optimizers(
     for name in PLAYERS:
         kinds = getattr(recipe.optimizer, name).kind, getattr(origin.recipe.optimizer, name).kind
         if kinds[0] != kinds[1]:
-            outcome[name] = f"anew: {kinds[0]} here, {kinds[1]} there"
+            outcome[name] = f"anew ({kinds[0]} here, {kinds[1]} there)"
             continue
         there = {key: number for number, key in enumerate(_parameter_names(name, networks[name], origin))}
         if not there:
@@ -179,9 +179,9 @@ def _running_stats(players: Players, recipe: Recipe, origin: Origin, facts: Mapp
         stats.strength.copy_(old["strength"])
     losses = recipe.objective.adversarial, origin.recipe.objective.adversarial
     if losses[0] != losses[1]:
-        return f"anew: the loss is {losses[0]} here, {losses[1]} there"
+        return f"anew, since the loss is {losses[0]} here, {losses[1]} there"
     if not _whole(facts["discriminator"]):
-        return "anew: D is not taken over whole"
+        return "anew, since D is not taken over whole"
     stats.means.copy_(old["means"])
     stats.updates.copy_(old["updates"])
     return "taken over"

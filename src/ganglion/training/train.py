@@ -232,7 +232,7 @@ def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
         return "Without the option or callback that stopped it, it goes on."
     if recipe.optimizer.schedule == "constant":
         return "A larger budget (--kimg, --steps or --minutes) goes on with it."
-    return "Its learning rate has come to its end; --fresh or another --run begins anew."
+    return "Its learning rate has come to its end: --fresh begins anew, --from with another --run takes its weights."
 
 
 def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
