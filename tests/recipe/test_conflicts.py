@@ -95,7 +95,7 @@ def test_the_order_of_overrides_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"generator.family": "resnett"}, r"'resnett' is not allowed; allowed: dcgan, resnet, r3gan; did you mean 'resnet'"),
+        ({"generator.family": "resnett"}, r"'resnett' is not allowed; allowed: dcgan, resnet, r3gan, custom; did you mean 'resnet'"),
         (
             {"generator.family": "resnet", "generator.kernel": 5},
             "generator.kernel: there is no such key; it belongs to generator.family dcgan",
