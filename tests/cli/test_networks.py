@@ -73,7 +73,8 @@ def test_a_changed_file_is_refused(place: Path, cache: Path, tmp_path: Path) -> 
     assert done.returncode == 1
     assert "was trained on other networks: the file of networks changed since" in " ".join(done.stderr.split())
     assert (tmp_path / "whole/networks.py").read_text() == FILE
-    without = ganglion_in(tmp_path, cache, *"train digits --recipe dcgan --size 16 --run whole --steps 20".split())
+    words = "train digits --recipe dcgan --size 16 --run whole --steps 20"
+    without = ganglion_in(tmp_path, cache, *words.split())
     assert "give them again with --networks FILE.py" in " ".join(without.stderr.split())
 
 

@@ -112,7 +112,7 @@ def test_a_module_that_cannot_be_copied_is_told() -> None:
 )
 def test_logits_are_one_for_each_image_or_for_each_place(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     class Says(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
+        def forward(self, _images: Tensor) -> Tensor:
             return torch.arange(float(torch.tensor(shape).prod())).view(shape)
 
     logits = WrappedDiscriminator(Says())(torch.zeros(5, 1, 4, 4))
