@@ -201,8 +201,8 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "PenaltyName": (CHOICES["PenaltyName"], penalties.PENALTIES),
     "Prior": (CHOICES["Prior"], latents.PRIORS),
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
-    "generator.family": (words_of("generator", "family"), build.GENERATORS),
-    "discriminator.family": (words_of("discriminator", "family"), build.DISCRIMINATORS),
+    "generator.family": (words_of("generator", "family"), {*build.GENERATORS, "custom"}),
+    "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }

@@ -190,3 +190,20 @@ def test_clipping_bounds_every_weight_and_leaves_small_ones() -> None:
     before = network.weight.clone()
     clip_weights(network, None)
     assert torch.equal(network.weight, before)
+
+
+@pytest.mark.parametrize("kind", ON_GRADIENT)
+def test_of_a_map_of_logits_the_penalty_is_that_of_its_mean(kind: str) -> None:
+    def places(x: Tensor) -> Tensor:
+        return (x.pow(3) + x).flatten(1)  # (N, P)
+
+    found, expected = (penalty_of(Penalty(kind=kind), inputs(judge)) for judge in (places, lambda x: places(x).mean(1)))
+    assert torch.equal(found, expected)
+
+
+def test_a_frozen_weight_is_not_clipped() -> None:
+    network = nn.Linear(2, 1)
+    network.bias.requires_grad_(False).fill_(5)
+    clip_weights(network, 0.01)
+    assert float(network.bias) == 5
+    assert float(network.weight.abs().max()) <= 0.01

@@ -95,7 +95,10 @@ def test_the_order_of_overrides_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"generator.family": "resnett"}, r"'resnett' is not allowed; allowed: dcgan, resnet, r3gan; did you mean 'resnet'"),
+        (
+            {"generator.family": "resnett"},
+            "'resnett' is not allowed; allowed: dcgan, resnet, r3gan, custom; did you mean 'resnet'",
+        ),
         (
             {"generator.family": "resnet", "generator.kernel": 5},
             "generator.kernel: there is no such key; it belongs to generator.family dcgan",
@@ -174,3 +177,20 @@ def test_the_papers_numbers_stand_in_their_recipes() -> None:
     assert (improved.generator.norm, improved.discriminator.minibatch) == ("virtual-batch", "discrimination")  # type: ignore[union-attr]
     assert (fm.latent.prior, fm.latent.dim, fm.generator.kernel, fm.balance.g_steps) == ("uniform", 100, 5, 2)  # type: ignore[union-attr]
     assert fm.objective.feature_matching.weight == 0.1
+
+
+@pytest.mark.parametrize("changes", [{"objective.real_label": 0.9}, {"augment.kind": "ada"}])
+def test_what_needs_logits_of_a_probability_goes_with_a_loss_that_says_it_has_them(changes: dict[str, object]) -> None:
+    own = {"objective.adversarial": "custom", "objective.custom_loss": {"name": "mine", "probability_logits": True}}
+    assert resolve("dcgan", own | changes).objective.traits.name == "mine"
+    without = own | {"objective.custom_loss": {"name": "mine"}}
+    with pytest.raises(RecipeError, match="the loss mine"):
+        resolve("dcgan", without | changes)
+
+
+def test_networks_of_ones_own_may_have_any_size_and_ours_only_sizes_that_doublings_reach() -> None:
+    own = {f"{part}.{key}": value for part in ("generator", "discriminator")
+           for key, value in (("family", "custom"), ("digest", "x"))}  # fmt: skip
+    assert resolve("dcgan", own | {"data.size": "7x50"}).data.size == (7, 50)
+    with pytest.raises(RecipeError, match="data.size: 7x50 cannot be reached by doubling"):
+        resolve("dcgan", {"data.size": "7x50"})

@@ -42,7 +42,7 @@ def test_an_unknown_top_level_key_is_shown_the_parts():
 
 def test_a_word_that_is_not_a_choice_names_value_choices_and_the_nearest():
     line = explained(objective={"adversarial": "minmax"})
-    choices = ", ".join(get_args(AdversarialName))
+    choices = ", ".join([*get_args(AdversarialName), "custom"])
     assert line == (f"objective.adversarial: 'minmax' is not allowed; allowed: {choices}; did you mean 'minimax'?")
 
 

@@ -60,8 +60,12 @@ def check_own(prepared: PreparedRun, own: Own, devices: int = 1) -> None:
     z = draw_latents(recipe.latent, n, stream(recipe.training.seed, Purpose.LATENT)).to(prepared.device)
     with torch.random.fork_rng(devices=[prepared.device] if prepared.device.type == "cuda" else []):
         players = _players(recipe, batches, own, z, real, labels)
-        step = first_step(recipe, players, own)
+        step = first_step(recipe, players, own, partial(_autocast, recipe, prepared.device))
         _check_step(step, real, labels, z, own)
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.training.precision == "bf16")
 
 
 def _players(recipe: Recipe, batches: Batches, own: Own, z: Tensor, real: Tensor, labels: Tensor | None) -> Players:
@@ -169,7 +173,7 @@ def check_loss(loss: AdversarialLoss, real: Tensor, fake: Tensor) -> None:
                 f"{name} returned {came} for logits {tuple(real.shape)}; a scalar tensor was expected: .mean()?"
             )
         if not bool(value.isfinite()):
-            raise RecipeError(f"{name} is {float(value)} on the first batch; it has to be finite")
+            raise RecipeError(f"{name} is {float(value.detach())} on the first batch; it has to be finite")
         if not value.requires_grad:
             raise RecipeError(f"{name} does not depend on the logits by a gradient: is there a detach() too many?")
 
