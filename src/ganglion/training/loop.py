@@ -116,6 +116,7 @@ def train_loop(
 
         # EMA, and the mean weights over all steps
         progress.step += 1
+        together.average_buffers()
         update_ema(players.ema, generator, decay(recipe.ema, progress.images, batch * balance.d_steps))
         running.update_mean_weights("generator", generator, progress.step)
         running.update_mean_weights("discriminator", discriminator, progress.step)
