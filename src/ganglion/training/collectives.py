@@ -10,13 +10,18 @@ from typing import Any, TypeVar, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 
-from ganglion.networks.batch_norm import synchronise_batch_norm
+from ganglion.networks.base import Discriminator, Generator
+from ganglion.networks.batch_norm import BatchNormOverProcesses, synchronise_batch_norm
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["Collectives", "of_each_share"]
 
 Anything = TypeVar("Anything")
+
+EQUAL_ANYWAY = (BatchNormOverProcesses, _SpectralNorm, Generator, Discriminator)
+"""Layers whose buffers do not depend on which images a process sees."""
 
 
 class Collectives:
@@ -24,6 +29,7 @@ class Collectives:
 
     def __init__(self, fabric: Fabric) -> None:
         self.rank, self.count, self._device = fabric.global_rank, fabric.world_size, fabric.device
+        self._with_buffers: list[nn.Module] = []
 
     @property
     def share(self) -> slice:
@@ -32,9 +38,16 @@ class Collectives:
 
     def synchronise(self, *networks: nn.Module) -> None:
         """From here on batch norms in train mode look at the images of all processes."""
-        if self.count > 1:
-            for network in networks:
-                synchronise_batch_norm(network)
+        if self.count == 1:
+            return
+        for network in networks:
+            synchronise_batch_norm(network)
+            self._with_buffers += [module for module in network.modules() if not isinstance(module, EQUAL_ANYWAY)]
+
+    def average_buffers(self) -> None:
+        """Makes what other layers of `synchronise`'s networks remember of their images the mean over the processes."""
+        remembered = [buffer for module in self._with_buffers for buffer in module.buffers(recurse=False)]
+        self.average([buffer for buffer in remembered if buffer.is_floating_point()])
 
     def mean(self, values: Tensor) -> Tensor:
         """Means of `values` over the processes, in each of them the same bits."""

@@ -123,6 +123,7 @@ def train_loop(
 
         # EMA, and the mean weights over all steps
         progress.step += 1
+        together.average_buffers()
         averaged = progress.images + progress.images_before
         update_ema(players.ema, generator, decay(recipe.ema, averaged, batch * balance.d_steps))
         running.update_mean_weights("generator", generator, progress.step)

@@ -143,7 +143,7 @@ def _launch_several(work: Work, device: torch.device, devices: int, precision: A
 def _start(rank: int, count: int, meeting: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_process, args=(rank, count, there, meeting), name=f"ganglion-{rank}", daemon=True)
+    process = context.Process(target=_process, args=(rank, count, there, meeting), name=f"ganglion-{rank}")
     with _unheard():
         process.start()
     there.close()
