@@ -1,4 +1,4 @@
-"""`ganglion train` and `ganglion check`: everything from images to a generator, and a look before it."""
+"""`ganglion train` and `ganglion check`: training from images to a generator, and checks before it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ def train(
     ] = None,
     recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
     size: Annotated[
-        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
+        str | None, typer.Option(help="64, or 96x64 for height x width. Default: chosen from the images.")
     ] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of real images shown.")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(help="Length of the run, in thousands of real images shown to D.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the run, in steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, in minutes.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder. Left out: runs/SOURCE-RECIPE-SIZE.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/SOURCE-RECIPE-SIZE.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
-    devices: Annotated[int, typer.Option(help="How many devices share a batch.")] = 1,
+    devices: Annotated[int, typer.Option(help="Number of devices that share a batch.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
@@ -46,43 +48,44 @@ def train(
         bool, typer.Option("--stop-when-failing", help="Stop as soon as the doctor's verdict is failing.")
     ] = False,
     stop_when_done: Annotated[
-        bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
+        bool,
+        typer.Option("--stop-when-done", help="Stop when the distance has not improved for a third of the run."),
     ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html at the end.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is renamed.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
-    """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
-    asked: Request = {
+    """Train a GAN on the images of SOURCE. The same command resumes the run."""
+    request: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
     }  # fmt: skip
     from ganglion.recipe.resolve import requested_recipe
 
-    requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
+    requested_recipe(source, **request)  # reports errors before torch is loaded
     if dry_run:
-        _print_recipe(source, asked, device, devices)
+        _print_recipe(source, request, device, devices)
         return
 
     from ganglion.api import leave_report
     from ganglion.training.train import train as start
 
     at_end = (lambda run: None) if no_report else leave_report
-    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **asked)
+    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, **request)
 
 
-def _print_recipe(source: str | None, asked: Request, device: str, devices: int) -> None:
-    """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
+def _print_recipe(source: str | None, request: Request, device: str, devices: int) -> None:
+    """Prints the recipe as YAML; `auto` scans the images first, and its reasons are printed before the recipe."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    if source is None or asked["recipe"] != "auto":
-        typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
+    if source is None or request["recipe"] != "auto":
+        typer.echo(recipe_text(requested_recipe(source, **request)), nl=False)
         return
     from ganglion.platform.screen import Screen
     from ganglion.training.prepare import prepare_run
 
-    prepared = prepare_run(source, asked, Screen(), device, devices)
+    prepared = prepare_run(source, request, Screen(), device, devices)
     for reason in prepared.reasons:
         typer.echo(f"# auto: {reason}")
     typer.echo(recipe_text(prepared.recipe), nl=False)
@@ -92,9 +95,9 @@ def check(
     source: Annotated[str, typer.Argument(help="The images, as for ganglion train.")],
     recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
     size: Annotated[str | None, typer.Option(help="64, or 96x64 for height x width.")] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Length of the planned run, in thousands of images.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the planned run, in minutes.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
@@ -103,26 +106,26 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at images, first weights and speed before training: would this fail, and how long will it take?"""
-    from ganglion.training.check import check as look
+    """Check images, initial weights, balance and speed before training."""
+    from ganglion.training.check import check as run_check
 
-    found = look(
+    result = run_check(
         source, recipe=recipe, size=size, kimg=kimg, minutes=minutes, batch=batch, device=device, precision=precision,
         data_dir=data_dir, set=set_ or [],
     )  # fmt: skip
-    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
+    typer.echo(json.dumps(result.to_json(), indent=1) if as_json else _text(result))
 
 
-def _page(found: Check) -> str:
+def _text(result: Check) -> str:
     marks = {"fine": "ok", "watch": "watch", "failing": "FAILING"}
     return "\n".join([
-        f"Recipe {found.recipe}, {found.images:,} images: {found.state}",
-        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in found.remarks),
-        "At the first step, size of the output and of the gradient of each layer:",
-        *_layers("G", found.signals_g),
-        *_layers("D", found.signals_d),
-        f"Speed: {found.images_per_sec:,.0f} images/s here, so {found.kimg:,.0f} kimg in {_time(found.minutes)}; "
-        f"memory {'unknown here' if found.memory_gb is None else f'{found.memory_gb:.1f} GiB so far'}",
+        f"Recipe {result.recipe}, {result.images:,} images: {result.state}",
+        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in result.remarks),
+        "Output and gradient size of each layer at initialisation:",
+        *_layers("G", result.signals_g),
+        *_layers("D", result.signals_d),
+        f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
+        f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
     ])  # fmt: skip
 
 
