@@ -1,7 +1,7 @@
-"""What healthy runs of a recipe look like: for each number of the record, the range it had over thousands of images.
+"""Healthy bands: for each number of the record, its range in healthy runs of a recipe, over thousands of images.
 
-The bands come from our own benchmark (`benchmarks/bands.py`) and lie beside this file; they are for the eye. The doctor
-does not use them.
+The bands come from our own benchmark (`benchmarks/bands.py`) and are stored in `bands/`. They are for display only; the
+doctor does not use them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BANDS", "Band", "band_of", "bands_of_runs", "healthy_bands"]
 BANDS = Path(__file__).parent / "bands"
 
 KNOTS = 24
-WIDE = 0.6  # of the distance to the neighbouring knots, on a logarithmic scale, from which records count
+WIDE = 0.6  # of the log distance between knots: radius within which records count for a knot
 EDGES = 5, 95  # percentiles of the records of all runs
 DIGITS = 4
 
@@ -35,7 +35,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Band:
-    """Where healthy runs were: three columns of equal length, over thousands of images."""
+    """The range of healthy runs: three columns of equal length, over thousands of images."""
 
     kimg: list[float]
     low: list[float]
@@ -43,7 +43,7 @@ class Band:
 
 
 def healthy_bands(recipe: str, folder: Path = BANDS) -> tuple[dict[str, Band], str]:
-    """The bands of a recipe by the record's key, and what runs they are from; nothing for a recipe without any."""
+    """The bands of a recipe by the record's key, and their origin; empty for a recipe without any."""
     path = folder / f"{recipe}.json"
     if not path.is_file():
         return {}, ""
@@ -56,16 +56,16 @@ def bands_of_runs(runs: Sequence[Sequence[Record]], about: str) -> dict[str, Any
     end = min(run[-1]["kimg"] for run in runs)
     begin = max(min(run[1]["kimg"] for run in runs), end / 1000)
     knots = np.geomspace(begin, end, KNOTS)
-    found = {}
+    bands = {}
     for key in KEYS:
         band = band_of(runs, key, knots)
         if band is not None:
-            found[key] = (band.low, band.high)
-    return {"about": about, "kimg": [_short(k) for k in knots], "bands": found}
+            bands[key] = (band.low, band.high)
+    return {"about": about, "kimg": [_short(k) for k in knots], "bands": bands}
 
 
 def band_of(runs: Sequence[Sequence[Record]], key: str, knots: np.ndarray[Any, Any]) -> Band | None:
-    """The band of one key; None where a knot has no record near it."""
+    """The band of one key; None where no run has it."""
     points = np.array([(r["kimg"], r[key]) for run in runs for r in run if r.get(key) is not None and r["kimg"] > 0])
     if not len(points):
         return None
