@@ -1,16 +1,16 @@
-"""Every error that a person's input, machine or images can cause. Programming mistakes raise Python's own errors.
+"""Every error that input, machine or images can cause. Programming mistakes raise Python's own errors.
 
     GanglionError
     ├── RecipeError       a recipe, a preset's name, an override
     ├── DataError         the source of images, or what is in it
     ├── RunError          the run folder: locked, foreign, made with another recipe
-    │   └── CheckpointError   no checkpoint that can be read
-    ├── DeviceError       the device or the precision asked for is not there
+    │   └── CheckpointError   no readable checkpoint
+    ├── DeviceError       the requested device or precision is not available
     ├── StorageError      the disk is full or cannot be written
-    ├── TrainingFailed    training went wrong beyond repair, for example non-finite weights
-    └── Interrupted       not a failure: training was asked to stop, and has saved everything
+    ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
+    └── Interrupted       not a failure: training was interrupted and has saved everything
 
-Each message says what was expected, what came, and what to do, in one or two lines.
+Each message states what was expected, what was found, and what to do, in one or two lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class GanglionError(Exception):
-    """The root. `exit_code` is what the command line returns for it."""
+    """The root. `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -51,20 +51,20 @@ class CheckpointError(RunError):
 
 
 class DeviceError(GanglionError):
-    """The machine lacks what was asked for."""
+    """The requested device is not available."""
 
 
 class StorageError(GanglionError):
-    """Nothing can be written where it has to be."""
+    """A file or folder cannot be written."""
 
 
-class TrainingFailed(GanglionError):  # noqa: N818 (it names an outcome, and the contract gives it an exit code of its own)
-    """Training ended in a state from which no generator can come."""
+class TrainingFailed(GanglionError):  # noqa: N818 (an outcome with its own exit code)
+    """Training ended without a usable generator."""
 
     exit_code = 3
 
 
 class Interrupted(GanglionError):  # noqa: N818 (as above)
-    """Training was asked to stop and has saved everything; the same command goes on."""
+    """Training was interrupted and has saved everything; the same command resumes it."""
 
     exit_code = 130

@@ -129,7 +129,7 @@ def test_data_tells_what_is_there_what_is_broken_and_what_would_be_done(ganglion
     page = ganglion_command("data", "photos", "--size", "16")
     assert page.returncode == 0, page.stderr
     for part in ("12 usable images", "20x24 (12)", "cat: 6", "dög 🐕: 6", "Skipped files: 1", "broken [bold].jpg", "16x16",
-                 "3 channels", "crop", "are exact copies"):  # fmt: skip
+                 "3 channels", "crop", "are exact duplicates"):  # fmt: skip
         assert part in page.stdout
     assert picture(tmp_path / "ganglion-preview.png").shape[2] == 3
 

@@ -37,7 +37,7 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
     done = command("check", "digits", *TINY_DCGAN)
     head, *middle, last = done.out.splitlines()
     assert (done.code, head) == (0, "Recipe dcgan, 1,797 images: fine")
-    table = middle.index("At the first step, size of the output and of the gradient of each layer:")
+    table = middle.index("Output and gradient size of each layer at initialisation:")
     assert [line.split()[:2] for line in middle[:table]] == [
         ["ok", topic] for topic in ("number", "range", "balance", "gradients", "gradients")
     ]

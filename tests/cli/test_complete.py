@@ -34,7 +34,7 @@ def test_known_pixels_are_shown_as_they_are_in_every_proposal(command, digits_ru
     out = tmp_path / "filled.png"
     done = command("complete", digits_run.path, picture, "--missing", "right-half", *QUICK, "--out", out)
     assert done.code == 0
-    assert done.out.startswith("2 proposals for 50% of the picture, errors on known pixels ")
+    assert done.out.startswith("2 proposals for 50% of the image, errors on known pixels ")
     page, known = np.asarray(Image.open(out)), np.asarray(Image.open(picture))
     assert page.shape == (SIDE + 14 + 2 * GAP, 4 * (SIDE + GAP) + GAP, 3)  # known, two proposals, their average
     tiles = [page[TOP : TOP + SIDE : 8, x : x + SIDE : 8, 0] for x in (GAP + i * (GAP + SIDE) for i in range(4))]
@@ -75,8 +75,8 @@ def test_a_class_can_be_given(command, conditional_run, picture, tmp_path) -> No
     [
         (["gone.png", "--missing", "centre"], "gone.png cannot be read: No such file or directory"),
         (["broken.png", "--missing", "centre"], "broken.png is no picture that can be read"),
-        (["picture.png"], "Give either --mask FILE or --missing WORDS"),
-        (["picture.png", "--missing", "centre", "--mask", "all.png"], "Give either --mask FILE or --missing WORDS"),
+        (["picture.png"], "expected either --mask FILE or --missing AREA"),
+        (["picture.png", "--missing", "centre", "--mask", "all.png"], "expected either --mask FILE or --missing AREA"),
         (["picture.png", "--missing", "middle"], "--missing is left-half, right-half,"),
         (["picture.png", "--missing", "random:0.0"], "Invalid value for --missing: a mask marks some pixels"),
         (["picture.png", "--mask", "gone.png"], "gone.png cannot be read: No such file or directory"),

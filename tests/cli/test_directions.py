@@ -69,9 +69,9 @@ def test_a_probe_finds_the_one_direction_between_two_classes(command, digits_run
     [
         (["--method", "pac"], "sefa or pca; got 'pac'"),
         (["--count", "0"], "'--count'"),
-        (["--range", "4,-4"], "the first number is the smaller one; got '4,-4'"),
-        (["--label-probe", "3"], "two classes with a comma; got '3'"),
-        (["--label-probe", "3,3"], "two classes with a comma; got '3,3'"),
+        (["--range", "4,-4"], "the first number must be the smaller one; got '4,-4'"),
+        (["--label-probe", "3"], "expected two classes, separated by a comma; got '3'"),
+        (["--label-probe", "3,3"], "expected two classes, separated by a comma; got '3,3'"),
         (["--label-probe", "3,cat"], "there is no class 'cat'; classes are 0, 1, 2"),
         (["--out", "d.png"], "a file that ends in .safetensors; got d.png"),
     ],

@@ -26,7 +26,7 @@ def test_the_page_has_every_score_with_its_floor_and_all_it_depends_on(tiny_run:
     assert done.exit_code == 0
     for part in (
         "Samples: 500 of run", "seed 0; 16x16, 1 channels; hash ", "Real: 1,797 of scikit-learn's handwritten digits",
-        "crop to 16x16 (Lanczos); hash", "Features: random, 448 of an image, random convolutions",
+        "crop to 16x16 (Lanczos); hash", "Features: random, 448 per image, random convolutions",
         "Floor: the same score of 1,297 and 500 real images",
         "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "kept from training.",
     ):  # fmt: skip

@@ -61,9 +61,9 @@ def test_the_class_that_is_asked_for_is_drawn_all_the_way(command, conditional_r
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--seeds", "1"], "a way needs at least two seeds"),
-        (["--seeds", "1,two"], "whole numbers from 0 with commas, such as 1,7,42; got '1,two'"),
-        (["--seeds", "1,-2"], "whole numbers from 0 with commas"),
+        (["--seeds", "1"], "interpolation needs at least two seeds"),
+        (["--seeds", "1,two"], "non-negative integers, separated by commas, such as 1,7,42; got '1,two'"),
+        (["--seeds", "1,-2"], "non-negative integers, separated by commas"),
         (["--frames", "0"], "'--frames'"),
         (["--label", "3"], "this model knows no classes"),
         (["--checkpoint", "7"], "there is no checkpoint '7'"),

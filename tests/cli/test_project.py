@@ -52,7 +52,7 @@ def test_noise_is_said_to_lie_outside_and_lands_in_the_run_folder(command, own_r
     noise = np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     done = command("project", own_run, tmp_path / "noise.png", "--starts", "2", "--steps", "5")
-    assert "the picture lies outside what this generator can make" in done.out
+    assert "the image is outside the generator's range" in done.out
     assert {path.name for path in (own_run / "latent").iterdir()} == {"projection-noise.png", "projection-noise.npy"}
 
 

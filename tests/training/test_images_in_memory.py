@@ -207,7 +207,7 @@ def test_which_channels_are_shown_may_change_when_a_run_goes_on(
 
 
 def test_shown_channels_that_are_not_there_are_refused_before_training(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(ganglion.RecipeError, match="shown_channels names channel 13; there are 0 to 12"):
+    with pytest.raises(ganglion.RecipeError, match="shown_channels contains channel 13; there are 0 to 12"):
         tiny(DEEP, tmp_path / "run", cache, set={"data.shown_channels": [0, 1, 13]})
     assert not (tmp_path / "run").exists()
 

@@ -23,7 +23,7 @@ __all__ = ["any_character", "app", "main"]
 
 app = typer.Typer(
     name="ganglion",
-    help="Trains GANs that converge, and says why when one does not.",
+    help="Train GANs, and diagnose training runs that fail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,8 +37,8 @@ for command in COMMANDS:
     app.command()(command)
 
 
-def print_version(wanted: bool) -> None:
-    if wanted:
+def print_version(requested: bool) -> None:
+    if requested:
         typer.echo(version("ganglion"))
         raise typer.Exit
 
@@ -53,7 +53,7 @@ def ganglion(
 
 
 def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> None:
-    """The entry point: a person's mistake ends in one or two lines, never in a traceback."""
+    """The entry point: an error caused by input prints one or two lines, not a traceback."""
     any_character(sys.stdout)
     any_character(sys.stderr)
     try:
@@ -62,24 +62,24 @@ def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> No
         print_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print_error("stopped at once; the last checkpoint is intact, and the same command goes on from it")
+        print_error("stopped at once; the last checkpoint is intact, and the same command resumes from it")
         sys.exit(130)
     except OSError as error:
-        if not reader_left(error, windows):
+        if not is_broken_pipe(error, windows):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still in the buffer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discards the rest of the buffer
         sys.exit(1)
 
 
-def reader_left(error: OSError, windows: bool) -> bool:
-    """Whether the reader of our output went away, as in `ganglion recipes | head -1`; Windows says EINVAL for it."""
+def is_broken_pipe(error: OSError, windows: bool) -> bool:
+    """Whether the reader of our output has closed the pipe, as in `ganglion recipes | head -1`; EINVAL on Windows."""
     return error.errno == errno.EPIPE or (windows and error.errno == errno.EINVAL and error.filename is None)
 
 
 def any_character(stream: object) -> None:
-    """Makes every character printable: a pipe or a file is UTF-8, as recipes and JSON are; a terminal shows an escape.
+    """Makes every character printable: pipes and files are written as UTF-8; a terminal shows an escape.
 
-    Windows gives pipes and files the encoding of the country instead, which lacks most of what a file name may hold.
+    The default encoding of pipes and files on Windows lacks many characters of file names.
     """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`ganglion data`, `ganglion recipes`, `ganglion env`: what is there: images, recipes, this machine."""
+"""`ganglion data`, `ganglion recipes`, `ganglion env`: information on images, recipes and this machine."""
 
 from __future__ import annotations
 
@@ -24,23 +24,25 @@ LISTED = 20
 def data(
     source: Annotated[str, typer.Argument(help="A folder, zip or IDX file of images, or a data set's name.")],
     size: Annotated[
-        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
+        str | None, typer.Option(help="64, or 96x64 for height x width. Default: chosen from the images.")
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(help="1, 3 or 4; of an array up to 64. Left out: from the images.")
+        int | None, typer.Option(help="1, 3 or 4; for arrays up to 64. Default: chosen from the images.")
     ] = None,
     fit: Annotated[str | None, typer.Option(help="crop, pad or stretch.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
-    preview: Annotated[Path, typer.Option(help="Where the preview sheet is written.")] = Path("ganglion-preview.png"),
+    preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path("ganglion-preview.png"),
     augment: Annotated[
         str | None,
-        typer.Option(help="diffaugment or ada: also write a sheet of what it does to these images."),
+        typer.Option(help="diffaugment or ada: also write a sheet of augmented images."),
     ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="With --augment: mirror images too.")] = False,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="With --augment ada: how likely each change is.")] = 0.5,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="With --augment ada: probability of each augmentation.")
+    ] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Scan the images of SOURCE; list what is broken; show what training would see."""
+    """Scan the images of SOURCE, list broken files, and write a preview of the preprocessed images."""
     from ganglion.data.prepare import cache_folder, plan, prepare
     from ganglion.pictures.sheets import save_image, sheet
     from ganglion.platform.screen import Screen
@@ -50,24 +52,23 @@ def data(
     if augment is not None:
         overrides |= {"augment.kind": augment, "augment.flip": flip}
     recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
-    wanted = recipe.data
     screen = Screen()
-    settled = plan(wanted, cache_folder(), screen)
-    chosen = wanted.model_copy(update={"size": settled.fit.size, "channels": settled.fit.channels})
+    data_plan = plan(recipe.data, cache_folder(), screen)
+    chosen = recipe.data.model_copy(update={"size": data_plan.fit.size, "channels": data_plan.fit.channels})
     store = prepare(chosen, cache_folder(), screen)
     step = max(1, len(store.images) // PREVIEW_IMAGES)
     save_image(sheet(store.images[::step][:PREVIEW_IMAGES]), preview)
-    shown = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
-    facts = _facts(settled) | {
-        "augmented": str(shown) if shown else None,
+    augmented = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
+    facts = _facts(data_plan) | {
+        "augmented": str(augmented) if augmented else None,
         "store": str(store.path),
         "preview": str(preview),
     }
-    typer.echo(json.dumps(facts, indent=1) if as_json else _page(facts))
+    typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
 
 
 def _write_augmented(store: Store, augment: Augment, strength: float, preview: Path) -> Path:
-    """Eight images, each with seven augmented copies beside it."""
+    """A sheet of eight images, each with seven augmented copies in its row."""
     import torch
 
     from ganglion.augment.pipeline import variants
@@ -81,12 +82,13 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     return path
 
 
-def _facts(settled: DataPlan) -> dict[str, Any]:
-    done = {"size": list(settled.fit.size), "channels": settled.fit.channels, "fit": settled.fit.policy}
-    return settled.scan.to_json() | {"chosen": done, "reasons": settled.reasons}
+def _facts(data_plan: DataPlan) -> dict[str, Any]:
+    fit = data_plan.fit
+    chosen = {"size": list(fit.size), "channels": fit.channels, "fit": fit.policy}
+    return data_plan.scan.to_json() | {"chosen": chosen, "reasons": data_plan.reasons}
 
 
-def _page(facts: dict[str, Any]) -> str:
+def _text(facts: dict[str, Any]) -> str:
     chosen, reasons = facts["chosen"], facts["reasons"]
     why = {key: f" ({reason})" for key, reason in reasons.items()}
     counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or "none"
@@ -95,9 +97,9 @@ def _page(facts: dict[str, Any]) -> str:
     remarks = [
         f"  {facts[key]:,} {text}"
         for key, text in (
-            ("duplicates", "are exact copies of another (kept)"),
+            ("duplicates", "are exact duplicates of another (kept)"),
             ("animated", "have several frames; the first is used"),
-            ("turned", "are turned upright by their EXIF orientation"),
+            ("turned", "are rotated by their EXIF orientation"),
             ("alpha", "have transparent pixels"),
         )
         if facts[key]
@@ -110,8 +112,8 @@ def _page(facts: dict[str, Any]) -> str:
         *_skipped(facts["bad"]),
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
         f"  {chosen['channels']} channels{why.get('channels', '')}, fit by {chosen['fit']}",
-        f"Preview of what training would see: {facts['preview']}",
-        *([f"Augmented, seven copies beside each image: {facts['augmented']}"] if facts["augmented"] else []),
+        f"Preview of the preprocessed images: {facts['preview']}",
+        *([f"Augmented, seven copies of each image: {facts['augmented']}"] if facts["augmented"] else []),
     ]
     return "\n".join(lines)
 
@@ -148,7 +150,7 @@ def recipes(
 
 
 def _summary(text: str) -> str:
-    """The first sentence or two of a preset's opening comment."""
+    """A preset's opening comment."""
     comment = []
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -158,7 +160,7 @@ def _summary(text: str) -> str:
 
 
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Print versions, device, threads and what is missing."""
+    """Print versions, device, threads and missing packages."""
     from ganglion.data.prepare import cache_folder
     from ganglion.platform.devices import choose_device, choose_precision
     from ganglion.platform.environment import describe_environment, missing_extras

@@ -22,23 +22,23 @@ __all__ = ["interpolate", "sample", "walk"]
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
     label: Annotated[
-        str | None, typer.Option(help="The class to draw, by name or number; for conditional runs.")
+        str | None, typer.Option(help="The class to sample, by name or number; for conditional runs.")
     ] = None,
     truncation: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Below 1: latents nearer to the mean, so likelier and more alike pictures."),
+        typer.Option(min=0, max=1, help="Below 1: latents nearer to the mean, for more typical, less diverse images."),
     ] = 1.0,
     checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
     out: Annotated[
         Path | None,
-        typer.Option(help="FILE.png (a sheet), FILE.npy (N, H, W, C) or a folder. Left out: in the run folder."),
+        typer.Option(help="FILE.png (a sheet), FILE.npy (N, H, W, C) or a folder. Default: in the run folder."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
 ) -> None:
-    """Draw N images from a run's generator."""
+    """Generate N images with a run's generator."""
     from ganglion.latent.model import load
     from ganglion.platform.devices import choose_device
 
@@ -72,19 +72,19 @@ def _write_samples(images: NDArray[np.uint8], target: Path, channels: ShownChann
 
 def interpolate(
     run: RunFolder,
-    seeds: Annotated[str, typer.Option(help="Seeds of the latents on the way, with commas: 1,7,42.")] = "0,1,2,3",
-    frames: Annotated[int, typer.Option(min=1, help="Frames from one to the next.")] = 10,
-    loop: Annotated[bool, typer.Option("--loop", help="Go on from the last one to the first.")] = False,
-    label: Annotated[str | None, typer.Option(help="The class to draw; for conditional runs.")] = None,
-    fps: Annotated[float, typer.Option(min=1, help="Frames a second of a film.")] = 24,
+    seeds: Annotated[str, typer.Option(help="Seeds of the latents, separated by commas: 1,7,42.")] = "0,1,2,3",
+    frames: Annotated[int, typer.Option(min=1, help="Frames from one latent to the next.")] = 10,
+    loop: Annotated[bool, typer.Option("--loop", help="Return from the last latent to the first.")] = False,
+    label: Annotated[str | None, typer.Option(help="The class to sample; for conditional runs.")] = None,
+    fps: Annotated[float, typer.Option(min=1, help="Frames per second of a video.")] = 24,
     out: Annotated[
         Path | None,
-        typer.Option(help="FILE.png (a row a piece), FILE.mp4, .gif or .webp. Left out: in the run folder."),
+        typer.Option(help="FILE.png (one row per pair), FILE.mp4, .gif or .webp. Default: in the run folder."),
     ] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",
 ) -> None:
-    """Draw the way from latent to latent: spherical under a normal prior, straight under a uniform one."""
+    """Interpolate between latents: spherical under a normal prior, linear under a uniform one."""
     import torch
 
     from ganglion.latent.model import load
@@ -96,11 +96,11 @@ def interpolate(
     with_ending(out, (".png", *FILMS), "--out")
     chosen = numbers(seeds, "--seeds")
     if len(chosen) < 2:
-        raise typer.BadParameter("a way needs at least two seeds", param_hint="--seeds")
+        raise typer.BadParameter("interpolation needs at least two seeds", param_hint="--seeds")
     model = load(run, checkpoint, choose_device(device))
     stops = torch.cat([model.latents(1, seed) for seed in chosen])
-    way = path_through(stops, frames, model.latent.prior, loop)
-    images = model.pixels(way, class_of(model, label))
+    path = path_through(stops, frames, model.latent.prior, loop)
+    images = model.pixels(path, class_of(model, label))
     target = out or run / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
         write_film((enlarged(displayed(image, model.shown_channels)) for image in images), target, fps)
@@ -109,32 +109,33 @@ def interpolate(
     typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")
 
 
-SHOWN = 8  # rows where nothing names them
+SHOWN = 8  # default number of rows
 
 
 def walk(
     run: RunFolder,
     dims: Annotated[
-        str | None, typer.Option(help="Dimensions with commas: 25,50,75. Left out: those that change the image most.")
+        str | None,
+        typer.Option(help="Dimensions, separated by commas: 25,50,75. Default: those that change the image most."),
     ] = None,
     along: Annotated[
         Path | None, typer.Option("--directions", help="A file of ganglion directions: walk along these instead.")
     ] = None,
     reach: Annotated[
-        str | None, typer.Option("--range", help="From where to where: -3,3. Left out: by the prior.")
+        str | None, typer.Option("--range", help="First and last value of the coordinate: -3,3. Default: by the prior.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, help="Images in a row.")] = 9,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latent that is moved.")] = 0,
+    steps: Annotated[int, typer.Option(min=2, help="Images per row.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
     rank: Annotated[bool, typer.Option("--rank", help="Print how much each dimension changes the image.")] = False,
-    label: Annotated[str | None, typer.Option(help="The class to draw; for conditional runs.")] = None,
+    label: Annotated[str | None, typer.Option(help="The class to sample; for conditional runs.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="FILE.png, or FILE.mp4, .gif, .webp: all rows at once. Left out: in the run folder."),
+        typer.Option(help="FILE.png, or FILE.mp4, .gif, .webp: all rows at once. Default: in the run folder."),
     ] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",
 ) -> None:
-    """Move one latent along single dimensions, all others fixed; a row for each."""
+    """Vary single dimensions of one latent, all others fixed; one row per dimension."""
     from ganglion.latent.directions import load_directions
     from ganglion.latent.model import load
     from ganglion.latent.walk import RANGES, walk_along, walk_dimensions
@@ -143,9 +144,9 @@ def walk(
 
     with_ending(out, (".png", *FILMS), "--out")
     bounds = None if reach is None else pair(reach, "--range")
-    wanted = None if dims is None else numbers(dims, "--dims")
-    if along is not None and (rank or wanted is not None):
-        raise typer.BadParameter("a walk goes along --directions or along --dims, not both", param_hint="--directions")
+    requested = None if dims is None else numbers(dims, "--dims")
+    if along is not None and (rank or requested is not None):
+        raise typer.BadParameter("use either --directions or --dims and --rank, not both", param_hint="--directions")
     model = load(run, checkpoint, choose_device(device))
     labels = class_of(model, label)
     low, high = bounds or RANGES[model.latent.prior]
@@ -155,7 +156,7 @@ def walk(
         rows = walk_along(z, directions.vectors, low, high, steps)
         names = [f"{directions.method} {i}" for i in range(len(directions))]
     else:
-        chosen = _dimensions(model, wanted, rank, seed, labels)
+        chosen = _dimensions(model, requested, rank, seed, labels)
         rows = walk_dimensions(z, chosen, low, high, steps)
         names = [f"dim {dim}" for dim in chosen]
     target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
@@ -163,23 +164,23 @@ def walk(
     typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
 
 
-def _dimensions(model: Model, wanted: list[int] | None, rank: bool, seed: int, labels: Tensor | None) -> list[int]:
-    """Those that are wanted, or those that change the image most; with `rank` all are printed, strongest first."""
+def _dimensions(model: Model, requested: list[int] | None, rank: bool, seed: int, labels: Tensor | None) -> list[int]:
+    """The requested dimensions, or those that change the image most; with `rank` all are printed, largest change first."""
     from ganglion.latent.walk import influence
     from ganglion.platform.screen import Screen
 
-    wrong = [dim for dim in wanted or [] if dim >= model.latent.dim]
-    if wrong:  # told before anything is measured
+    wrong = [dim for dim in requested or [] if dim >= model.latent.dim]
+    if wrong:  # before anything is measured
         raise typer.BadParameter(
             f"z has the dimensions 0 to {model.latent.dim - 1}; there is no {wrong[0]}", param_hint="--dims"
         )
-    if wanted is not None and not rank:
-        return wanted
+    if requested is not None and not rank:
+        return requested
     ranked = influence(model, seed, labels=labels, progress=Screen().steps("Measuring dimensions"))
     order: list[int] = ranked.argsort()[::-1].tolist()
     if rank:
         typer.echo("\n".join(f"{dim:5}  {ranked[dim]:.4f}" for dim in order))
-    return order[:SHOWN] if wanted is None else wanted
+    return order[:SHOWN] if requested is None else requested
 
 
 def _write_walk(model: Model, rows: Tensor, names: list[str], labels: Tensor | None, target: Path) -> None:

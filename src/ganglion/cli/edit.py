@@ -1,4 +1,4 @@
-"""`ganglion directions`, `project` and `complete`: edits of latents and of a person's own pictures."""
+"""`ganglion directions`, `project` and `complete`: edits of latents and of the user's own images."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ __all__ = ["complete", "directions", "project"]
 
 def directions(
     run: RunFolder,
-    method: Annotated[str, typer.Option(help="sefa: of the first layer's weights; pca: of its output.")] = "sefa",
+    method: Annotated[str, typer.Option(help="sefa: from the first layer's weights; pca: from its output.")] = "sefa",
     label_probe: Annotated[
-        str | None, typer.Option(help="Two classes with a comma, CAT,DOG: the direction that separates them instead.")
+        str | None,
+        typer.Option(help="Two classes, separated by a comma, CAT,DOG: the direction that separates them instead."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many directions.")] = 8,
-    reach: Annotated[str, typer.Option("--range", help="From which strength to which.")] = "-4,4",
-    steps: Annotated[int, typer.Option(min=2, help="Images in a row.")] = 9,
-    seed: Annotated[int, typer.Option(min=0, help="Of the latent that is moved.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of directions.")] = 8,
+    reach: Annotated[str, typer.Option("--range", help="First and last step along a direction.")] = "-4,4",
+    steps: Annotated[int, typer.Option(min=2, help="Images per row.")] = 9,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent that is edited.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="FILE.safetensors; a sheet lies beside it. Left out: in the run folder.")
+        Path | None, typer.Option(help="FILE.safetensors; a sheet is written next to it. Default: in the run folder.")
     ] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",
 ) -> None:
-    """Find directions in latent space, show each as a row of edits, and keep them for ganglion walk."""
+    """Find directions in latent space, draw each as a row of edits, and save them for ganglion walk."""
     from ganglion.latent.directions import METHODS, save_directions
     from ganglion.latent.model import load
     from ganglion.latent.walk import walk_along
@@ -64,32 +65,35 @@ def directions(
 def _two_classes(words: str) -> tuple[str, str]:
     names = [word.strip() for word in words.split(",")]
     if len(names) != 2 or names[0] == names[1]:
-        raise typer.BadParameter(f"two classes with a comma; got {words!r}", param_hint="--label-probe")
+        raise typer.BadParameter(
+            f"expected two classes, separated by a comma; got {words!r}", param_hint="--label-probe"
+        )
     return names[0], names[1]
 
 
 def _probed(run: Path, model: Model, names: tuple[str, str]) -> Directions:
-    from ganglion.evaluation.class_direction import probe_classes  # what scores need is loaded with it
+    from ganglion.evaluation.class_direction import probe_classes  # imports metrics, so only when needed
 
     return probe_classes(run, model, names)
 
 
 def project(
     run: RunFolder,
-    image: Annotated[Path, typer.Argument(help="A picture; it is made to fit as the training images were.")],
-    starts: Annotated[int, typer.Option(min=1, help="Latents from which to search.")] = 8,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="Of the starts.")] = 0,
-    label: Annotated[str | None, typer.Option(help="The picture's class; for conditional runs.")] = None,
-    film: Annotated[Path | None, typer.Option(help="The search as FILE.mp4, .gif or .webp.")] = None,
+    image: Annotated[Path, typer.Argument(help="An image; it is preprocessed like the training images.")],
+    starts: Annotated[int, typer.Option(min=1, help="Latents that are optimised.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the initial latents.")] = 0,
+    label: Annotated[str | None, typer.Option(help="The image's class; for conditional runs.")] = None,
+    film: Annotated[Path | None, typer.Option(help="The search as a video, FILE.mp4, .gif or .webp.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="FILE.png; the latent lies beside it as .npy. Left out: in the run folder.")
+        Path | None,
+        typer.Option(help="FILE.png; the latent is written next to it as .npy. Default: in the run folder."),
     ] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Search for the latent whose image is nearest to IMAGE."""
+    """Find the latent whose image is nearest to IMAGE."""
     import numpy as np
     import torch
 
@@ -113,7 +117,7 @@ def project(
         model, picture, discriminator_of(model), Settings(starts, steps), seed, labels, Screen().steps("Searching")
     )
     target = out or run / "latent" / f"projection-{image.stem}.png"
-    words = ("picture", f"found, error {found.error:.3f}")
+    words = ("image", f"projection, error {found.error:.3f}")
     pixels = to_uint8(torch.stack([picture, found.image.cpu()])).numpy()
     save_image(side_by_side(pixels, words, channels=model.shown_channels), target)
     latent = target.with_suffix(".npy")
@@ -131,40 +135,38 @@ def project(
         "latent": str(latent),
     }
     typer.echo(
-        json.dumps(facts, indent=1) if as_json else _page(found.error, found.usual, found.reached, target, latent)
+        json.dumps(facts, indent=1) if as_json else _text(found.error, found.usual, found.reached, target, latent)
     )
 
 
-def _page(error: float, usual: float, reached: bool, target: Path, latent: Path) -> str:
-    verdict = (
-        "it can make this picture" if reached
-        else "the picture lies outside what this generator can make: what was found is only the nearest it has"
+def _text(error: float, usual: float, reached: bool, target: Path, latent: Path) -> str:
+    result = (
+        "the generator can reproduce this image" if reached
+        else "the image is outside the generator's range: this is only the nearest image that was found"
     )  # fmt: skip
-    return f"Error {error:.3f} (random samples: {usual:.3f}); {verdict}\n{target}, {latent}"
+    return f"Error {error:.3f} (random samples: {usual:.3f}); {result}\n{target}, {latent}"
 
 
 def complete(
     run: RunFolder,
-    image: Annotated[Path, typer.Argument(help="A picture; it is made to fit as the training images were.")],
-    mask: Annotated[
-        Path | None, typer.Option(help="A picture of IMAGE's size, white where pixels are missing.")
-    ] = None,
+    image: Annotated[Path, typer.Argument(help="An image; it is preprocessed like the training images.")],
+    mask: Annotated[Path | None, typer.Option(help="An image of IMAGE's size, white where pixels are missing.")] = None,
     missing: Annotated[
         str | None,
         typer.Option(
             help="Instead of a mask: left-half, right-half, top-half, bottom-half, centre, border, random:0.5."
         ),
     ] = None,
-    proposals: Annotated[int, typer.Option(min=1, help="How many ways to fill it.")] = 4,
+    proposals: Annotated[int, typer.Option(min=1, help="Number of completions.")] = 4,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each search.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="Of the searches, and of random:SHARE.")] = 0,
-    label: Annotated[str | None, typer.Option(help="The picture's class; for conditional runs.")] = None,
-    out: Annotated[Path | None, typer.Option(help="FILE.png. Left out: in the run folder.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the searches, and of random:SHARE.")] = 0,
+    label: Annotated[str | None, typer.Option(help="The image's class; for conditional runs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.png. Default: in the run folder.")] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fill the missing part of IMAGE: the generator's picture that fits what is known, blended in."""
+    """Inpaint IMAGE: blend in the generator's images that match the known pixels."""
     import torch
 
     from ganglion.data.pixels import to_uint8
@@ -178,7 +180,7 @@ def complete(
     from ganglion.platform.screen import Screen
 
     if (mask is None) == (missing is None):
-        raise typer.BadParameter("what is missing? Give either --mask FILE or --missing WORDS", param_hint="--mask")
+        raise typer.BadParameter("expected either --mask FILE or --missing AREA", param_hint="--mask")
     with_ending(out, (".png",), "--out")
     model = load(run, checkpoint, choose_device(device))
     picture = picture_from_file(image, model.recipe)
@@ -208,5 +210,5 @@ def complete(
     save_image(side_by_side(pixels, list(images), channels=model.shown_channels), target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
     errors = ", ".join(words)
-    text = f"{len(found)} proposals for {hole.mean():.0%} of the picture, errors on known pixels {errors}: {target}"
+    text = f"{len(found)} proposals for {hole.mean():.0%} of the image, errors on known pixels {errors}: {target}"
     typer.echo(json.dumps(facts, indent=1) if as_json else text)

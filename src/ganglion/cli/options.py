@@ -1,4 +1,4 @@
-"""Options that several commands share, each once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 def numbers(text: str, option: str) -> list[int]:
-    """`1,7,42` as whole numbers from 0, at least one. Raises BadParameter."""
+    """`1,7,42` as non-negative integers, at least one. Raises BadParameter."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise typer.BadParameter(f"whole numbers from 0 with commas, such as 1,7,42; got {text!r}", param_hint=option)
+        raise typer.BadParameter(
+            f"expected non-negative integers, separated by commas, such as 1,7,42; got {text!r}", param_hint=option
+        )
     return [int(part) for part in parts]
 
 
@@ -35,20 +37,22 @@ def pair(text: str, option: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"two numbers with a comma, such as -3,3; got {text!r}", param_hint=option) from None
+        raise typer.BadParameter(
+            f"expected two numbers, separated by a comma, such as -3,3; got {text!r}", param_hint=option
+        ) from None
     if not -math.inf < low < high < math.inf:
-        raise typer.BadParameter(f"the first number is the smaller one; got {text!r}", param_hint=option)
+        raise typer.BadParameter(f"the first number must be the smaller one; got {text!r}", param_hint=option)
     return low, high
 
 
 def with_ending(path: Path | None, endings: Sequence[str], option: str) -> None:
-    """Refuses a file of a kind that is not written here, before any work is done. Raises BadParameter."""
+    """Checks the file's suffix before any work is done. Raises BadParameter."""
     if path is not None and path.suffix.lower() not in endings:
-        raise typer.BadParameter(f"a file that ends in {' or '.join(endings)}; got {path}", param_hint=option)
+        raise typer.BadParameter(f"expected a file that ends in {' or '.join(endings)}; got {path}", param_hint=option)
 
 
 def class_of(model: Model, label: str | None) -> Tensor | None:
-    """int64 (1,): the class `label`, or one that is drawn; None where there are none. Raises BadParameter."""
+    """int64 (1,): the class `label`, or a random one; None for a run without classes. Raises BadParameter."""
     try:
         return model.labels(1, 0, label)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""`ganglion diagnose`, `evaluate`, `report`, `compare` and `timeline`: what came of a training."""
+"""`ganglion diagnose`, `evaluate`, `report`, `compare` and `timeline`: results of a training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def diagnose(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether a training is well, and if not, what is wrong, what shows it and what to do."""
+    """Print a verdict on a training run: findings with evidence, cause and remedies."""
     from ganglion.doctor.diagnose import diagnose as examine
 
     verdict = examine(path)
@@ -38,31 +38,35 @@ HASH_SHOWN = 12
 def evaluate(
     samples: Annotated[str, typer.Argument(help="A run, or images: a folder, a zip, an NPY file.")],
     against: Annotated[
-        str | None, typer.Option(help="The real images. Left out for a run: what it was trained on.")
+        str | None, typer.Option(help="The real images. Default for a run: its training images.")
     ] = None,
     held_out: Annotated[
         str | None,
-        typer.Option(help="Real images that the generator never saw. Left out for a run: those it kept from training."),
+        typer.Option(help="Real images not used in training. Default for a run: those that it held out."),
     ] = None,
-    n: Annotated[int | None, typer.Option("--n", min=2, help="How many samples. A run: 10,000; images: all.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="Names with commas, such as fid,kid. Left out: all.")] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", min=2, help="Number of samples. Default: 10,000 of a run; all images.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Names, separated by commas, such as fid,kid. Default: all.")
+    ] = None,
     features: Annotated[
         str,
         typer.Option(help="auto, inception, learned, random, pixels, torchscript:FILE, timm:NAME, hf:OWNER/NAME."),
     ] = "auto",
-    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds; scores get a spread.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; several give a standard deviation.")] = 1,
     checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",
     all_checkpoints: Annotated[
-        bool, typer.Option("--all-checkpoints", help="Score each checkpoint of a run and draw the curve.")
+        bool, typer.Option("--all-checkpoints", help="Score each checkpoint of a run and plot the curve.")
     ] = False,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of the named data set.")] = None,
     neighbours: Annotated[
-        Path | None, typer.Option(help="Write the samples nearest to training images, beside those, as FILE.png.")
+        Path | None, typer.Option(help="Write the samples nearest to training images, with those images, as FILE.png.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score SAMPLES against real images; every score with its floor, and all that it depends on."""
+    """Score SAMPLES against real images; each score with its floor and the settings it depends on."""
     from ganglion.evaluation.curve import evaluate_checkpoints
     from ganglion.evaluation.evaluate import evaluate as score
 
@@ -82,26 +86,26 @@ def evaluate(
         samples, against, held_out=held_out, n=n, features=features, metrics=names, seeds=seeds, checkpoint=checkpoint,
         data_dir=data_dir, device=device, neighbours=neighbours,
     )  # fmt: skip
-    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
+    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _text(found))
 
 
-def _page(found: Evaluation) -> str:
+def _text(found: Evaluation) -> str:
     real, fake = found.real, found.fake
     halves = " and ".join(f"{count:,}" for count in found.floor_images)
-    rows = [_row("score", "value", "+-", "floor", "better", "what it is")]
+    rows = [_row("score", "value", "+-", "floor", "better", "description")]
     for score in found.scores:
-        doubt = score.spread if score.spread is not None else score.error
+        error = score.spread if score.spread is not None else score.error
         rows.append(_row(
-            score.name, f"{score.value:.4g}", "" if doubt is None else f"{doubt:.2g}",
+            score.name, f"{score.value:.4g}", "" if error is None else f"{error:.2g}",
             "" if score.floor is None else f"{score.floor:.4g}", score.better, score.about,
         ))  # fmt: skip
     return "\n".join([
         f"Samples: {fake.images:,} of {fake.name}; {fake.height}x{fake.width}, {fake.channels} channels; "
         f"hash {fake.content[:HASH_SHOWN]}",
         f"Real: {real.images:,} of {real.name}; {real.resize}; hash {real.content[:HASH_SHOWN]}",
-        f"Features: {found.features}, {found.width} of an image, {found.features_about}; "
+        f"Features: {found.features}, {found.width} per image, {found.features_about}; "
         f"hash {found.features_hash[:HASH_SHOWN]}",
-        f"Floor: the same score of {halves} real images against each other. Seeds: {found.seeds}.",
+        f"Floor: the same score between {halves} real images. Seeds: {found.seeds}.",
         "", *rows, "",
         *(f"Left out: {', '.join(names)}: {reason}" for reason, names in _by_reason(found.left_out).items()),
         *(f"Note: {note}." for note in found.notes),
@@ -109,8 +113,8 @@ def _page(found: Evaluation) -> str:
     ])  # fmt: skip
 
 
-def _row(name: str, value: str, doubt: str, floor: str, better: str, about: str) -> str:
-    return f"{name:<16}{value:>11}{doubt:>10}{floor:>11}  {better:<13}{about}"
+def _row(name: str, value: str, error: str, floor: str, better: str, about: str) -> str:
+    return f"{name:<16}{value:>11}{error:>10}{floor:>11}  {better:<13}{about}"
 
 
 def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
@@ -119,13 +123,13 @@ def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
 
 def report(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option(help="FILE.html. Left out: report.html in the run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.html. Default: report.html in the run folder.")] = None,
     figures: Annotated[
-        Path | None, typer.Option(help="Write every chart and picture into this folder instead.", show_default=False)
+        Path | None, typer.Option(help="Write every chart and image into this folder instead.", show_default=False)
     ] = None,
-    kind: Annotated[str, typer.Option("--format", help="Of the charts of --figures: svg or png.")] = "svg",
+    kind: Annotated[str, typer.Option("--format", help="Format of the charts of --figures: svg or png.")] = "svg",
 ) -> None:
-    """Show a run: verdict, samples over training, vitals, latent space, recipe; one file that needs no network."""
+    """Write a report on a run: verdict, samples over training, vitals, latent space, recipe; one offline HTML file."""
     from ganglion.report.figures import FORMATS, write_figures
     from ganglion.report.report import write_report
 
@@ -143,7 +147,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.", show_default=False)],
     out: Annotated[Path, typer.Option(help="FILE.html.")] = Path("compare.html"),
 ) -> None:
-    """Lay runs over each other: what differs in their recipes, and what came of it."""
+    """Compare runs: differences between their recipes and their results."""
     from ganglion.report.compare import compare as found
     from ganglion.report.compare import write_comparison
 
@@ -155,12 +159,12 @@ def compare(
 def timeline(
     run: RunFolder,
     out: Annotated[
-        Path | None, typer.Option(help="FILE.mp4, FILE.gif or FILE.webp. Left out: timeline.mp4 in the run folder.")
+        Path | None, typer.Option(help="FILE.mp4, FILE.gif or FILE.webp. Default: timeline.mp4 in the run folder.")
     ] = None,
     sheets: Annotated[str, typer.Option(help="fixed: the same latents at each snapshot; fresh: new ones.")] = "fixed",
-    fps: Annotated[float, typer.Option(min=0.5, max=60, help="Snapshots a second.")] = 8,
+    fps: Annotated[float, typer.Option(min=0.5, max=60, help="Snapshots per second.")] = 8,
 ) -> None:
-    """Show training as a film: a frame for each snapshot."""
+    """Write a video of the training: one frame per snapshot."""
     from ganglion.report.timeline import SHEETS, write_timeline
 
     if sheets not in SHEETS:

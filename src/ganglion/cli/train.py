@@ -1,4 +1,4 @@
-"""`ganglion train` and `ganglion check`: everything from images to a generator, and a look before it."""
+"""`ganglion train` and `ganglion check`: training from images to a generator, and checks before it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ def train(
     ] = None,
     recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
     size: Annotated[
-        str | None, typer.Option(help="64, or 96x64 for height x width. Left out: from the images.")
+        str | None, typer.Option(help="64, or 96x64 for height x width. Default: chosen from the images.")
     ] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length of the run, in thousands of real images shown.")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(help="Length of the run, in thousands of real images shown to D.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the run, in steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, in minutes.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder. Left out: runs/SOURCE-RECIPE-SIZE.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is random.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/SOURCE-RECIPE-SIZE.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
-    devices: Annotated[int, typer.Option(help="How many devices share a batch.")] = 1,
+    devices: Annotated[int, typer.Option(help="Number of devices that share a batch.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
@@ -46,26 +48,27 @@ def train(
         bool, typer.Option("--stop-when-failing", help="Stop as soon as the doctor's verdict is failing.")
     ] = False,
     stop_when_done: Annotated[
-        bool, typer.Option("--stop-when-done", help="Stop when samples have not come nearer for a third of the run.")
+        bool,
+        typer.Option("--stop-when-done", help="Stop when the distance has not improved for a third of the run."),
     ] = False,
     from_: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="RUN[:best|latest|STEP]",
-            help="Begin with the weights of another run; auto is its recipe.",
+            help="Start from another run's weights; auto: with its recipe.",
         ),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is set aside.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is renamed.")] = False,
     networks: Annotated[
         Path | None,
         typer.Option(help="A Python file with functions generator(recipe) and discriminator(recipe). It is executed."),
     ] = None,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html at the end.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
-    """Train a GAN on the images of SOURCE. The same command again goes on with the run."""
-    asked: Request = {
+    """Train a GAN on the images of SOURCE. The same command resumes the run."""
+    request: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
@@ -73,9 +76,9 @@ def train(
     from ganglion.recipe.resolve import requested_recipe
 
     if from_ is None and networks is None:
-        requested_recipe(source, **asked)  # before torch is loaded: what is wrong in it is said at once
+        requested_recipe(source, **request)  # reports errors before torch is loaded
     if dry_run:
-        _print_recipe(source, asked, device, devices, networks, run, fresh)
+        _print_recipe(source, request, device, devices, networks, run, fresh)
         return
 
     from ganglion.api import leave_report
@@ -84,18 +87,24 @@ def train(
 
     at_end = (lambda run: None) if no_report else leave_report
     own = Own.given(networks=networks)
-    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, own=own, **asked)
+    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, own=own, **request)
 
 
 def _print_recipe(
-    source: str | None, asked: Request, device: str, devices: int, networks: Path | None, run: Path | None, fresh: bool
+    source: str | None,
+    request: Request,
+    device: str,
+    devices: int,
+    networks: Path | None,
+    run: Path | None,
+    fresh: bool,
 ) -> None:
-    """The recipe as YAML; for `auto` the images have to be looked at first, and its reasons go before it."""
+    """Prints the recipe as YAML; `auto` scans the images first, and its reasons are printed before the recipe."""
     from ganglion.recipe.resolve import recipe_text, requested_recipe
 
-    looks_at_images = source is not None and asked["recipe"] == "auto" and asked["start_from"] is None
-    if networks is None and not looks_at_images and asked["start_from"] is None:
-        typer.echo(recipe_text(requested_recipe(source, **asked)), nl=False)
+    scans_images = source is not None and request["recipe"] == "auto" and request["start_from"] is None
+    if networks is None and not scans_images and request["start_from"] is None:
+        typer.echo(recipe_text(requested_recipe(source, **request)), nl=False)
         return
     from ganglion.data.given import name_of
     from ganglion.platform.screen import Screen
@@ -104,11 +113,11 @@ def _print_recipe(
     from ganglion.training.start_from import begun_from
 
     own = Own.given(networks=networks)
-    if looks_at_images:
-        prepared = prepare_run(source, asked, Screen(), device, devices, own=own)
+    if scans_images:
+        prepared = prepare_run(source, request, Screen(), device, devices, own=own)
         resolved, reasons = prepared.recipe, prepared.reasons
     else:
-        begun = begun_from(source, own.requested(asked), run, fresh)
+        begun = begun_from(source, own.requested(request), run, fresh)
         resolved, reasons = requested_recipe(name_of(begun.source), **begun.request), list(begun.reasons)
     for reason in reasons:
         typer.echo(f"# auto: {reason}")
@@ -119,9 +128,9 @@ def check(
     source: Annotated[str, typer.Argument(help="The images, as for ganglion train.")],
     recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
     size: Annotated[str | None, typer.Option(help="64, or 96x64 for height x width.")] = None,
-    kimg: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Length of the run that is planned.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Real images in a step.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Length of the planned run, in thousands of images.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the planned run, in minutes.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
@@ -134,27 +143,27 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at images, first weights and speed before training: would this fail, and how long will it take?"""
-    from ganglion.training.check import check as look
+    """Check images, initial weights, balance and speed before training."""
+    from ganglion.training.check import check as run_check
     from ganglion.training.own import Own
 
-    found = look(
+    result = run_check(
         source, recipe=recipe, size=size, kimg=kimg, minutes=minutes, batch=batch, device=device, precision=precision,
         data_dir=data_dir, set=set_ or [], own=Own.given(networks=networks),
     )  # fmt: skip
-    typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _page(found))
+    typer.echo(json.dumps(result.to_json(), indent=1) if as_json else _text(result))
 
 
-def _page(found: Check) -> str:
+def _text(result: Check) -> str:
     marks = {"fine": "ok", "watch": "watch", "failing": "FAILING"}
     return "\n".join([
-        f"Recipe {found.recipe}, {found.images:,} images: {found.state}",
-        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in found.remarks),
-        "At the first step, size of the output and of the gradient of each layer:",
-        *_layers("G", found.signals_g),
-        *_layers("D", found.signals_d),
-        f"Speed: {found.images_per_sec:,.0f} images/s here, so {found.kimg:,.0f} kimg in {_time(found.minutes)}; "
-        f"memory {'unknown here' if found.memory_gb is None else f'{found.memory_gb:.1f} GiB so far'}",
+        f"Recipe {result.recipe}, {result.images:,} images: {result.state}",
+        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in result.remarks),
+        "Output and gradient size of each layer at initialisation:",
+        *_layers("G", result.signals_g),
+        *_layers("D", result.signals_d),
+        f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
+        f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
     ])  # fmt: skip
 
 

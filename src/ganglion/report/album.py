@@ -1,4 +1,4 @@
-"""Pictures inside a page: as WebP in the page itself, within a given number of bytes."""
+"""Images embedded in a page as WebP data URIs, within a given number of bytes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Level", "Snapshot", "chosen_steps", "snapshots", "uri", "uris"]
 
 
 class Level(NamedTuple):
-    """How finely pictures are kept."""
+    """Quality and size of embedded images."""
 
     quality: int
     """Of WebP, 0 to 100."""
     widest: int
-    """Pixels; a picture that is wider is made smaller."""
+    """Pixels; wider images are scaled down."""
 
 
 FINE, *COARSER = (Level(88, 680), Level(75, 680), Level(60, 680), Level(60, 480), Level(50, 360))
@@ -34,7 +34,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Snapshot:
-    """A step, and its sheets in the page; None where the run has no such sheet."""
+    """A step and its sheets as data URIs; None where the run has no such sheet."""
 
     def __init__(self, step: int, fixed: str | None, fresh: str | None) -> None:
         self.step, self.fixed, self.fresh = step, fixed, fresh
@@ -52,18 +52,18 @@ def uri(pixels: Pixels, level: Level = FINE) -> str:
 
 
 def uris(pictures: Sequence[Pixels], budget: int) -> list[str]:
-    """Pictures as data URIs, all at the finest level at which they have at most `budget` characters, or else the coarsest."""
+    """Images as data URIs, all at the finest level at which they have at most `budget` characters, or else the coarsest."""
     for level in (FINE, *COARSER):
-        found = [uri(pixels, level) for pixels in pictures]
-        if sum(map(len, found)) <= budget:
+        encoded = [uri(pixels, level) for pixels in pictures]
+        if sum(map(len, encoded)) <= budget:
             break
-    return found
+    return encoded
 
 
 def snapshots(fixed: Path, fresh: Path, budget: int, best_step: int | None = None) -> list[Snapshot]:
-    """The sheets of a run over time, oldest first, in at most `budget` characters if that can be.
+    """The sheets of a run over time, oldest first, in at most `budget` characters if possible.
 
-    First they get coarser, then fewer, then coarser still; the first, the best and the last one always stay.
+    Quality is reduced first, then the number of sheets, then quality again; the first, the best and the last one are kept.
     """
     steps = sorted(
         {int(path.stem) for folder in (fixed, fresh) for path in folder.glob("*.png") if path.stem.isdigit()}
@@ -82,7 +82,7 @@ def snapshots(fixed: Path, fresh: Path, budget: int, best_step: int | None = Non
 
 
 def chosen_steps(steps: Sequence[int], count: int, best: int | None = None) -> list[int]:
-    """At most so many of them, evenly, and the best one among them."""
+    """At most `count` of the steps, evenly spaced, including the best one."""
     if len(steps) <= count:
         return list(steps)
     chosen = {steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)}

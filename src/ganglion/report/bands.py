@@ -1,7 +1,7 @@
-"""What healthy runs of a recipe look like: for each number of the record, the range it had over thousands of images.
+"""Healthy bands: for each number of the record, its range in healthy runs of a recipe, over thousands of images.
 
-The bands come from our own benchmark (`benchmarks/bands.py`) and lie beside this file; they are for the eye. The doctor
-does not use them.
+The bands come from our own benchmark (`benchmarks/bands.py`) and are stored in `bands/`. They are for display only; the
+doctor does not use them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BANDS = Path(__file__).parent / "bands"
 
 @dataclass(frozen=True)
 class Band:
-    """Where healthy runs were: three columns of equal length, over thousands of images."""
+    """The range of healthy runs: three columns of equal length, over thousands of images."""
 
     kimg: list[float]
     low: list[float]
@@ -26,7 +26,7 @@ class Band:
 
 
 def healthy_bands(recipe: str, folder: Path = BANDS) -> tuple[dict[str, Band], str]:
-    """The bands of a recipe by the record's key, and what runs they are from; nothing for a recipe without any."""
+    """The bands of a recipe by the record's key, and their origin; empty for a recipe without any."""
     path = folder / f"{recipe}.json"
     if not path.is_file():
         return {}, ""

@@ -1,7 +1,6 @@
-"""Charts over thousands of images, as Vega-Lite by Altair: lines, distributions, spans. Knows no key of the record.
+"""Charts over thousands of images, as Vega-Lite by Altair: lines, distributions, spans. Independent of the record's keys.
 
-All have the parameters `from_kimg` and `to_kimg`, so that a page can give them one time axis, and a brush `zoom` that asks
-for another.
+All have the parameters `from_kimg` and `to_kimg`, by which a page sets a common time axis, and a brush `zoom`.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ if TYPE_CHECKING:
 __all__ = ["FAN", "POINTS", "Frame", "Scale", "Table", "fan_column", "fans", "lines", "spans_chart"]
 
 
-POINTS = 300  # records on a line at the most
+POINTS = 300  # maximum number of records on a line
 DIGITS = 5
 HEIGHT = 190
 FAN = 5, 25, 50, 75, 95
 """Per cent."""
 
-LOOKS_ALIKE = str.maketrans({".": "\u2024", "'": "\u2019", '"': "\u2033", "[": "(", "]": ")", "\\": "/"})
-"""Vega reads a column's name as a path into an object; these characters would mean something in it."""
+LOOKALIKES = str.maketrans({".": "\u2024", "'": "\u2019", '"': "\u2033", "[": "(", "]": ")", "\\": "/"})
+"""Vega parses column names as paths into objects, in which these characters are special."""
 
 Scale = str
 """linear, log or symlog."""
 
 Table = list[dict[str, Any]]
-"""Rows with `kimg` and one column a series; None where nothing was measured."""
+"""Rows with `kimg` and one column per series; None for missing values."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What all charts of a page share."""
+    """Settings common to all charts of a page."""
 
     kimg: float
-    """Where the time axis ends."""
+    """End of the time axis."""
     spans: Sequence[Span] = ()
 
 
@@ -57,12 +56,12 @@ def lines(
     legend: bool = True,
     most: int = POINTS,
 ) -> altair.LayerChart:
-    """A line for each series of the table, healthy bands behind them, findings where they were raised and cleared.
+    """A line per series of the table, healthy bands behind them, and marks where findings were raised and cleared.
 
     On a logarithmic scale, values that are not positive are left out.
     """
     alt = _altair()
-    named = {name: name.translate(LOOKS_ALIKE) for name in series}
+    named = {name: name.translate(LOOKALIKES) for name in series}
     rows = [
         {"kimg": row["kimg"]} | {shown: _fitting(row.get(name), scale) for name, shown in named.items()}
         for row in thinned(table, most)
@@ -111,12 +110,12 @@ def fans(
 
 
 def fan_column(name: str, share: int) -> str:
-    """The column of a series' point below which `share` per cent lie."""
+    """The column of a series' `share` % quantile."""
     return f"{name}, {share} %"
 
 
 def spans_chart(frame: Frame) -> altair.LayerChart:
-    """A bar for each finding from when it was raised to when it was cleared."""
+    """A bar per finding from raised to cleared."""
     alt = _altair()
     rows = [
         {
@@ -141,7 +140,7 @@ def spans_chart(frame: Frame) -> altair.LayerChart:
 
 
 def thinned(rows: Sequence[Any], most: int = POINTS) -> list[Any]:
-    """An even choice, first and last among it."""
+    """At most `most` rows, evenly spaced, including the first and the last."""
     if len(rows) <= most:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
@@ -167,7 +166,7 @@ def _y(field: str, title: str, scale: Scale = "linear") -> Any:
 
 
 def _colour(series: Sequence[str], legend: bool = True) -> Any:
-    """Each series keeps its colour whatever else is drawn; the palette is the page's."""
+    """A fixed colour per series; the palette is the page's."""
     alt = _altair()
     line = {
         "symbolType": "stroke",
@@ -196,7 +195,7 @@ def _bands(bands: Mapping[str, Band], series: Sequence[str], scale: Scale, title
 
 
 def _marks(frame: Frame) -> list[Any]:
-    """An upright line where a finding was raised, a green one where it was cleared."""
+    """A vertical line where a finding was raised, a green one where it was cleared."""
     alt = _altair()
     rows = [{"kimg": span.raised_kimg, "what": f"raised: {span.code}", "kind": span.severity} for span in frame.spans]
     rows += [
@@ -213,18 +212,18 @@ def _marks(frame: Frame) -> list[Any]:
 
 
 def _hover(columns: Sequence[str]) -> Any:
-    """An upright line under the pointer that tells all values there, and the brush."""
+    """A vertical line under the pointer with a tooltip of all values, and the brush."""
     alt = _altair()
     near = alt.selection_point(
         name="near", fields=["kimg"], nearest=True, on="pointerover", clear="pointerout", empty=False
     )
     brush = alt.selection_interval(name="zoom", encodings=["x"])
     return alt.Chart().mark_rule(clip=True, color="#888").encode(
-        x=_x(), opacity=alt.condition(near, alt.value(0.5), alt.value(0)), tooltip=[_told(name) for name in columns]
+        x=_x(), opacity=alt.condition(near, alt.value(0.5), alt.value(0)), tooltip=[_tooltip(name) for name in columns]
     ).add_params(near, brush)  # fmt: skip
 
 
-def _told(name: str) -> Any:
+def _tooltip(name: str) -> Any:
     title = "thousand images" if name == "kimg" else name
     return _altair().Tooltip(name, type="quantitative", format=",.4~g", title=title)
 
@@ -246,7 +245,7 @@ def _fitting(value: Any, scale: Scale) -> Any:
 
 
 def _data(columns: Sequence[str], rows: Table) -> Any:
-    """As CSV, which is a third of the same in JSON."""
+    """Rows as CSV, a third of the size of JSON."""
     alt = _altair()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

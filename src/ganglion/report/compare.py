@@ -1,4 +1,4 @@
-"""`ganglion compare`: runs over each other. What differs in their recipes, and what came of it."""
+"""`ganglion compare`: results of several runs, and differences between their recipes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Comparison", "compare", "write_comparison"]
 
 
 Row = tuple[str, list[str]]
-"""A name, and a value for each run."""
+"""A name, and one value per run."""
 
 LONGEST = 60  # characters of a value
 NOT_COMPARED = {"data.classes", "data.class_counts"}
@@ -46,7 +46,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs, and what tells them apart."""
+    """Runs, their results, and the differences between their recipes."""
 
     runs: list[Compared]
     outcomes: list[Row]
@@ -59,8 +59,8 @@ class Comparison:
         verdicts = ("verdict", [_verdict(run.verdict) for run in self.runs])
         with console.capture() as captured:
             for heading, rows in (
-                ("what came of it", [verdicts, *self.outcomes]),
-                ("recipes differ in", self.differences),
+                ("results", [verdicts, *self.outcomes]),
+                ("differences between recipes", self.differences),
             ):
                 table = Table(heading, *(run.name for run in self.runs), box=None, pad_edge=False)
                 for name, values in rows:
@@ -71,10 +71,10 @@ class Comparison:
 
 
 def compare(runs: Sequence[str | Path]) -> Comparison:
-    """Two runs or more. Raises RunError where there are fewer, or one is no run."""
+    """Compares two runs or more. Raises RunError where there are fewer, or a folder is not a run."""
     folders = [Run(path) for path in runs]
     for run in folders:
-        _ = run.recipe  # raises where it is no run
+        _ = run.recipe  # raises where it is not a run
     if len(folders) < 2:
         raise RunError("comparing needs at least two runs")
     names = _names([run.path for run in folders])
@@ -110,15 +110,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _outcomes(histories: Sequence[RunHistory]) -> list[Row]:
-    """What each run came to; a row that no run has a number for is left out."""
+    """Results of each run; rows without any number are left out."""
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
         ("best score", [_number(_least(history, "frechet")) for history in histories]),
-        ("last distance", [_number(_last(history, "swd")) for history in histories]),
-        ("floor of the distance", [_number(_last(history, "swd_floor")) for history in histories]),
+        ("last SWD", [_number(_last(history, "swd")) for history in histories]),
+        ("floor of the SWD", [_number(_last(history, "swd_floor")) for history in histories]),
         ("diversity", [_number(_last(history, "diversity")) for history in histories]),
-        ("separation", [_number(_last(history, "separation")) for history in histories]),
+        ("D AUC (of D's logits)", [_number(_last(history, "separation")) for history in histories]),
         ("images/s, median", [_number(_median(history, "images_per_sec")) for history in histories]),
     ]
     return [(name, values) for name, values in rows if any(value != "-" for value in values)]

@@ -1,4 +1,4 @@
-"""What a generator knows, as pictures for the report: samples, walks, ways between latents, directions, nearest images."""
+"""Images of a generator for the report: samples, walks, interpolations, directions, nearest real images."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Picture", "explore", "nearest_rows"]
 
 SAMPLES = 64
 ROWS, COLUMNS = 6, 9
-STOPS = 5  # latents on the way of an interpolation
+STOPS = 5  # latents of an interpolation
 BASES = 2  # latents at which the influence of a dimension is measured
 STRENGTH = 4.0  # of a direction, each way
 NEAREST = 3  # real images beside a sample
-CHUNK = 2**23  # numbers of real images that are compared at a time
+CHUNK = 2**23  # values of real images compared at a time
 ROW_LABEL = 84  # pixels
 LEAST_SIDE = 40
 
@@ -34,7 +34,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Picture:
-    """With a heading, and a sentence on what it shows and which command makes it."""
+    """An image with a heading, and a description that includes the command that makes it."""
 
     name: str
     title: str
@@ -43,41 +43,41 @@ class Picture:
 
 
 def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
-    """Pictures of a generator; `run` is how the commands beneath them name it. Equal seeds give equal pictures."""
+    """Images of a generator; `run` is its name in the printed commands. Equal seeds give equal images."""
     z = model.latents(1, seed)[0]
     samples = model.sample(SAMPLES, seed)
     times = _times(samples)
     found = [
-        Picture("samples", "Random samples", f"Nothing picked out. ganglion sample {run} --n {SAMPLES}",
+        Picture("samples", "Random samples", f"Not cherry-picked. ganglion sample {run} --n {SAMPLES}",
                 sheet(samples.repeat(times, 1).repeat(times, 2), 2 * columns_for(SAMPLES), channels=model.shown_channels)),
         _walks(model, z, run),
         _interpolation(model, seed, run),
     ]  # fmt: skip
-    with suppress(DataError):  # a generator whose first layer is hidden has no such directions
+    with suppress(DataError):  # needs access to the first layer
         found.append(_directions(model, z, run))
     return found
 
 
 def nearest_rows(samples: Pixels, real: Pixels, channels: ShownChannels = None) -> Pixels:
-    """Each sample, and the real images (N, H, W, C) that lie nearest to it by pixels, as rows of one picture (H, W, 3)."""
-    places = _nearest_places(samples, real, min(NEAREST, len(real)))
+    """Each sample and the real images (N, H, W, C) nearest to it by pixels, as rows of one image (H, W, 3)."""
+    indices = _nearest_indices(samples, real, min(NEAREST, len(real)))
     rows = [
         (f"sample {i}", np.concatenate([sample[None], real[chosen]]))
-        for i, (sample, chosen) in enumerate(zip(samples, places, strict=True))
+        for i, (sample, chosen) in enumerate(zip(samples, indices, strict=True))
     ]
     return labelled_rows(rows, _times(samples), ROW_LABEL, channels)
 
 
-def _nearest_places(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
-    """(M, count), nearest first; the real images are read a few at a time."""
-    asked = torch.from_numpy(samples.reshape(len(samples), -1).astype(np.float32))
-    few = max(1, CHUNK // asked.shape[1])
-    apart = [
-        torch.cdist(asked, torch.from_numpy(real[first : first + few].reshape(-1, asked.shape[1]).astype(np.float32)))
-        for first in range(0, len(real), few)
+def _nearest_indices(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
+    """(M, count), nearest first; the real images are read in chunks."""
+    flat = torch.from_numpy(samples.reshape(len(samples), -1).astype(np.float32))
+    rows = max(1, CHUNK // flat.shape[1])
+    distances = [
+        torch.cdist(flat, torch.from_numpy(real[first : first + rows].reshape(-1, flat.shape[1]).astype(np.float32)))
+        for first in range(0, len(real), rows)
     ]
-    found: NDArray[np.int64] = torch.cat(apart, 1).topk(count, dim=1, largest=False).indices.numpy()
-    return found
+    indices: NDArray[np.int64] = torch.cat(distances, 1).topk(count, dim=1, largest=False).indices.numpy()
+    return indices
 
 
 def _walks(model: Model, z: Tensor, run: str) -> Picture:
@@ -85,8 +85,8 @@ def _walks(model: Model, z: Tensor, run: str) -> Picture:
     low, high = RANGES[model.latent.prior]
     rows = walk_dimensions(z, dims, low, high, COLUMNS)
     about = (
-        f"One latent; in each row one coordinate goes from {low:g} to {high:g} and all others stay: those that change the "
-        f"image most. ganglion walk {run} --dims {','.join(map(str, dims))}"
+        f"One latent; each row varies one coordinate from {low:g} to {high:g} with all others fixed. The rows are the "
+        f"dimensions that change the image most. ganglion walk {run} --dims {','.join(map(str, dims))}"
     )
     return Picture("walks", "Walks along single dimensions", about, _rows(model, rows, [f"dim {dim}" for dim in dims]))
 
@@ -95,7 +95,7 @@ def _directions(model: Model, z: Tensor, run: str) -> Picture:
     found = factorised(model, ROWS)
     rows = walk_along(z, found.vectors.float(), -STRENGTH, STRENGTH, COLUMNS)
     about = (
-        "Directions that the first layer passes on most strongly (Shen and Zhou 2021), from strength "
+        "Directions along which the first layer's output changes most (Shen and Zhou 2021), from step "
         f"{-STRENGTH:g} to {STRENGTH:g}. ganglion directions {run}"
     )
     names = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
@@ -104,11 +104,11 @@ def _directions(model: Model, z: Tensor, run: str) -> Picture:
 
 def _interpolation(model: Model, seed: int, run: str) -> Picture:
     stops = model.latents(STOPS, seed)
-    way = path_through(stops, COLUMNS - 1, model.latent.prior)
-    rows = torch.stack([way[i * (COLUMNS - 1) :][:COLUMNS] for i in range(STOPS - 1)])
-    about = f"From one latent to the next, a row each. ganglion interpolate {run} --seeds 0,1,2"
+    path = path_through(stops, COLUMNS - 1, model.latent.prior)
+    rows = torch.stack([path[i * (COLUMNS - 1) :][:COLUMNS] for i in range(STOPS - 1)])
+    about = f"From one latent to the next, one row each. ganglion interpolate {run} --seeds 0,1,2"
     names = [f"{i} to {i + 1}" for i in range(STOPS - 1)]
-    return Picture("interpolations", "Between latents", about, _rows(model, rows, names))
+    return Picture("interpolations", "Interpolations", about, _rows(model, rows, names))
 
 
 def _rows(model: Model, rows: Tensor, names: list[str]) -> Pixels:

@@ -23,9 +23,9 @@ def write_figures(run: str | Path, folder: Path, kind: str = "svg", cache: Path 
 
     Raises RunError, StorageError.
     """
-    here = Run(run)
-    gallery = pictures_of_run(here, cache or cache_folder(), Screen())
-    panels, _ = panels_of_run(here, run_history(here))
+    opened = Run(run)
+    gallery = pictures_of_run(opened, cache or cache_folder(), Screen())
+    panels, _ = panels_of_run(opened, run_history(opened))
     written = []
     for panel in panels:
         save_figure(panel.chart.properties(width=FIGURE_WIDTH, title=panel.title), folder / f"{panel.name}.{kind}")

@@ -1,4 +1,4 @@
-"""The vitals of a run as charts: which numbers stand together, on which scale, and what a person reads from them."""
+"""The vitals of a run as charts: which series each chart shows, its scale, and its description."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["COMPARED", "Panel", "compared_panels", "panels_of"]
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart with its heading and a sentence on what it shows."""
+    """A chart with its heading and description."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ class Panel:
     chart: altair.LayerChart
     scale: Scale = "linear"
     other_scale: Scale | None = None
-    """To which a page may switch the upright axis."""
+    """The scale to which a page can switch the vertical axis."""
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class PanelSpec:
-    """Lines that stand together: the series' names, and the record's keys they come from."""
+    """A line chart: names of the series, and the keys of the record that they come from."""
 
     name: str
     title: str
@@ -53,43 +53,44 @@ class PanelSpec:
 
 
 PANEL_SPECS = (
-    PanelSpec("loss", "Losses", "What D and G minimise. Levels mean something else in every objective; jumps and frozen lines "
-         "mean the same in all.", {"D": "loss_d", "G": "loss_g"}, "loss", "linear", "symlog"),
-    PanelSpec("beliefs", "D's beliefs", "The mean probability, by D, that an image is real.",
+    PanelSpec("loss", "Losses", "The losses of D and G. Levels are comparable only within one objective; jumps and constant "
+         "lines mean the same in all.", {"D": "loss_d", "G": "loss_g"}, "loss", "linear", "symlog"),
+    PanelSpec("probabilities", "D's probabilities", "Mean of the sigmoid of D's logits: the probability that an image is real.",
          {"on real": "d_real", "on fake": "d_fake"}, "probability"),
-    PanelSpec("separation", "Separation", "The chance that D ranks a real image above a fake: 0.5 is guessing, 1 never errs. "
-         "Healthy training keeps it between.", {"separation": "separation", "accuracy on real": "accuracy_real",
-                                        "accuracy on fake": "accuracy_fake"}, "share"),
-    PanelSpec("distance", "Distance to the data", "Sliced Wasserstein distance of samples to real images, a cheap measure of "
-         "quality; the floor is that of real images to other real images.",
-         {"samples": "swd", "floor": "swd_floor"}, "distance", "log", "linear"),
+    PanelSpec("separation", "D AUC", "AUC of D's logits, the probability that D ranks a real above a fake: 0.5 is chance, "
+         "1 is perfect separation. Healthy training is in between.",
+         {"AUC": "separation", "accuracy on real": "accuracy_real", "accuracy on fake": "accuracy_fake"}, "share"),
+    PanelSpec("distance", "Distance to the data", "Sliced Wasserstein distance (SWD, thousandths) of samples to real images, a "
+         "cheap measure of quality; the floor is that between two halves of the real images.",
+         {"samples": "swd", "floor": "swd_floor"}, "SWD", "log", "linear"),
     PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
-         "features: what chooses the best checkpoint. Lower is better.",
+         "features; it selects the best checkpoint. Lower is better.",
          {"averaged G": "frechet"}, "distance", "log", "linear"),
-    PanelSpec("diversity", "Diversity", "How much samples differ from one another, as a share of what real images do: 1 is as "
-         "much. Response is how much an image changes with its latent.",
+    PanelSpec("diversity", "Diversity", "Mean distance between samples over that between reals: 1 is as diverse. Response: "
+         "change of an image under another latent.",
          {"in pixels": "diversity", "in features of D": "diversity_seen", "response to z": "z_response",
-          "near-duplicates": "duplicates"}, "share of the data's"),
-    PanelSpec("updates", "Update over weight", "How far a step moves a layer, as a share of its size: a thousandth is usual.",
-         {"D": "update_d", "G": "update_g"}, "share", "log", "linear"),
-    PanelSpec("first-gradients", "Gradients of the first layers", "Their norms: what reaches the far end of each network.",
+          "near-duplicates": "duplicates"}, "relative to the data"),
+    PanelSpec("updates", "Update over weight", "Norm of a step's update over that of the weights, median over layers: 0.001 is "
+         "typical.", {"D": "update_d", "G": "update_g"}, "share", "log", "linear"),
+    PanelSpec("first-gradients", "Gradients of the first layers", "Norms of the gradients of each network's first layer.",
          {"D": "grad_d_first", "G": "grad_g_first"}, "norm", "log", "linear"),
-    PanelSpec("gradients", "Gradients of whole networks", "Norms over all weights, and the largest of each tick.",
-         {"D": "grad_d", "G": "grad_g", "largest of D": "grad_d_max", "largest of G": "grad_g_max"}, "norm", "log", "linear"),
-    PanelSpec("held-out", "Held-out images", "The chance that D prefers a training image to a real one that it never "
-         "saw: 0.5 while it has learnt nothing by heart. Nearest: the chance that a sample lies nearer to a training "
-         "image than an unseen real image does.",
-         {"D prefers training images": "held_out", "nearest": "nearest"}, "share"),
-    PanelSpec("weights", "Weights", "Their norms over each network, and the share at the clip bound.",
+    PanelSpec("gradients", "Gradients of whole networks", "Norms over all weights, and the maximum of each tick.",
+         {"D": "grad_d", "G": "grad_g", "maximum of D": "grad_d_max", "maximum of G": "grad_g_max"}, "norm", "log", "linear"),
+    PanelSpec("held-out", "Held-out images", "AUC of D's logits on training images over held-out images: 0.5 without "
+         "overfitting. Nearest: the probability that a sample is nearer to the training images than a held-out image is.",
+         {"AUC, training over held-out": "held_out", "nearest": "nearest"}, "share"),
+    PanelSpec("weights", "Weights", "Norm of each network's weights, and the share at the clip bound.",
          {"D": "weight_d", "G": "weight_g", "at the clip bound": "clip_share"}, "norm", "log", "linear"),
-    PanelSpec("dead", "Dead units and saturation", "Shares of units that never fire, and of pixels at black or white.",
+    PanelSpec("dead", "Dead units and saturation", "Share of feature maps whose output does not depend on the input, and of "
+         "pixels that are black or white.",
          {"dead in D": "dead_d", "dead in G": "dead_g", "saturated": "saturation",
           "saturated in real images": "saturation_real"}, "share"),
-    PanelSpec("earth-mover", "The critic's distance",
-         "Its estimate of the earth mover's distance; it falls as samples improve.",
+    PanelSpec("earth-mover", "Earth mover's distance",
+         "The critic's estimate; it falls as samples improve.",
          {"estimate": "earth_mover"}, "distance", "linear", "symlog"),
     PanelSpec("rates", "Learning rates", "As scheduled.", {"D": "lr_d", "G": "lr_g"}, "rate", "linear", "log"),
-    PanelSpec("speed", "Speed", "Training images a second, upkeep included.", {"images/s": "images_per_sec"}, "images/s"),
+    PanelSpec("speed", "Speed", "Training images per second, including records, samples and checkpoints.",
+         {"images/s": "images_per_sec"}, "images/s"),
 )  # fmt: skip
 
 
@@ -98,14 +99,14 @@ def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> l
     frame, records, healthy = Frame(history.kimg, history.spans), history.records, bands or {}
     found: list[Panel] = []
     if history.spans:
-        about = "From when each was raised to when it was cleared; the same times are marked in every chart."
+        about = "Each finding from raised to cleared; the same times are marked in every chart."
         found.append(Panel("findings", "Findings", about, spans_chart(frame)))
-    plain = {plan.name: _line_panel(plan, records, frame, healthy) for plan in PANEL_SPECS}
+    plain = {spec.name: _line_panel(spec, records, frame, healthy) for spec in PANEL_SPECS}
     made = [
         plain.pop("loss"),
         _parts_panel(records, frame),
         _logits_panel(records, frame, healthy),
-        plain.pop("beliefs"),
+        plain.pop("probabilities"),
         plain.pop("separation"),
         plain.pop("distance"),
         plain.pop("score"),
@@ -119,18 +120,18 @@ def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> l
 
 COMPARED = (
     ("swd", "Distance of samples to the data", "log"), ("frechet", "Score of the averaged G", "log"),
-    ("separation", "Separation", "linear"), ("diversity", "Diversity", "linear"), ("loss_d", "Loss of D", "linear"),
-    ("loss_g", "Loss of G", "linear"), ("d_real", "D's belief in real images", "linear"),
-    ("d_fake", "D's belief in fakes", "linear"), ("grad_g_first", "Gradient of G's first layer", "log"),
+    ("separation", "D AUC: AUC of D's logits", "linear"), ("diversity", "Diversity", "linear"),
+    ("loss_d", "Loss of D", "linear"), ("loss_g", "Loss of G", "linear"), ("d_real", "D's probability on reals", "linear"),
+    ("d_fake", "D's probability on fakes", "linear"), ("grad_g_first", "Gradient of G's first layer", "log"),
     ("grad_d_first", "Gradient of D's first layer", "log"), ("update_g", "Update over weight, G", "log"),
-    ("update_d", "Update over weight, D", "log"), ("held_out", "D's preference for training images", "linear"),
-    ("lr_g", "Learning rate of G", "log"), ("images_per_sec", "Images a second", "linear"),
+    ("update_d", "Update over weight, D", "log"), ("held_out", "AUC of D, training over held-out images", "linear"),
+    ("lr_g", "Learning rate of G", "log"), ("images_per_sec", "Images per second", "linear"),
 )  # fmt: skip
 """What runs are compared by: key, title, scale."""
 
 
 def compared_panels(histories: Mapping[str, RunHistory]) -> list[Panel]:
-    """One chart a number, one line a run."""
+    """One chart per number, one line per run."""
     frame = Frame(max(history.kimg for history in histories.values()))
     found = []
     for key, title, scale in COMPARED:
@@ -148,20 +149,20 @@ def compared_panels(histories: Mapping[str, RunHistory]) -> list[Panel]:
     return found
 
 
-def _line_panel(plan: PanelSpec, records: Sequence[Record], frame: Frame, bands: Mapping[str, Band]) -> Panel | None:
-    there = {name: key for name, key in plan.series.items() if _has(records, key)}
-    if not there:
+def _line_panel(spec: PanelSpec, records: Sequence[Record], frame: Frame, bands: Mapping[str, Band]) -> Panel | None:
+    series = {name: key for name, key in spec.series.items() if _has(records, key)}
+    if not series:
         return None
     table: Table = [
-        {"kimg": record["kimg"]} | {name: record.get(key) for name, key in there.items()} for record in records
+        {"kimg": record["kimg"]} | {name: record.get(key) for name, key in series.items()} for record in records
     ]
-    healthy = {name: bands[key] for name, key in there.items() if key in bands}
-    chart = lines(table, list(there), frame, plan.unit, plan.scale, healthy)
-    return Panel(plan.name, plan.title, plan.about, chart, plan.scale, plan.other_scale)
+    healthy = {name: bands[key] for name, key in series.items() if key in bands}
+    chart = lines(table, list(series), frame, spec.unit, spec.scale, healthy)
+    return Panel(spec.name, spec.title, spec.about, chart, spec.scale, spec.other_scale)
 
 
 def _parts_panel(records: Sequence[Record], frame: Frame) -> Panel | None:
-    """Losses by part, where there is more than one."""
+    """Losses by term, where there is more than one."""
     keys = sorted({key for record in records for key in record if key.startswith(("loss_d_", "loss_g_"))})
     if all(key.endswith("_adversarial") for key in keys):
         return None
@@ -169,9 +170,9 @@ def _parts_panel(records: Sequence[Record], frame: Frame) -> Panel | None:
     table: Table = [
         {"kimg": record["kimg"]} | {name: record.get(key) for key, name in names.items()} for record in records
     ]
-    about = "Adversarial part, penalties and further terms, each with its weight."
+    about = "Adversarial loss, penalties and other terms, each multiplied by its weight."
     chart = lines(table, list(names.values()), frame, "loss", "symlog")
-    return Panel("loss-parts", "Losses by part", about, chart, "symlog", "linear")
+    return Panel("loss-parts", "Losses by term", about, chart, "symlog", "linear")
 
 
 def _logits_panel(records: Sequence[Record], frame: Frame, bands: Mapping[str, Band]) -> Panel | None:
@@ -185,7 +186,7 @@ def _logits_panel(records: Sequence[Record], frame: Frame, bands: Mapping[str, B
     if not table:
         return None
     healthy = {f"on {kind}": bands[f"logit_{kind}"] for kind in kinds if f"logit_{kind}" in bands}
-    about = "How D's logits are spread: nine tenths, a half, and the median. Healthy: the range of the means."
+    about = "Distribution of D's logits: 90 %, 50 % and the median. Healthy band: the range of the means."
     chart = fans(table, [f"on {kind}" for kind in kinds], frame, "logit", healthy)
     return Panel("logits", "D's logits on real and fake", about, chart)
 
@@ -199,7 +200,7 @@ def _first_gradient_panel(records: Sequence[Record], frame: Frame, player: str) 
     ]
     if not table:
         return None
-    about = f"Sizes of the gradients of {name}'s first layer, as powers of ten: nine tenths, a half, and the median."
+    about = f"Distribution of the gradient of {name}'s first layer, log10 of its values: 90 %, 50 % and the median."
     chart = fans(table, [name], frame, "log10 |gradient|")
     return Panel(f"first-gradient-{player}", f"First layer of {name}: gradients", about, chart)
 
@@ -211,20 +212,20 @@ def _fan(name: str, histogram: Mapping[str, Any], counts: str) -> dict[str, floa
 
 LAYER_NUMBERS: dict[str, tuple[int, str, str]] = {
     "gradient": (0, "gradients of all layers", "The norm of each layer's gradient."),
-    "update": (2, "updates of all layers", "How far a step moves each layer, as a share of its size."),
+    "update": (2, "updates of all layers", "Update over weight of each layer."),
 }
-"""By place in the record's list for a layer."""
+"""Index in the record's list for a layer, title, description."""
 
 
 def _layers_panel(records: Sequence[Record], frame: Frame, player: str, what: str) -> Panel | None:
     key = f"layers_{player}"
-    place, title, about = LAYER_NUMBERS[what]
-    seen = next((record[key] for record in reversed(records) if record.get(key)), None)
-    if not seen or all(numbers[place] is None for numbers in seen.values()):
+    index, title, about = LAYER_NUMBERS[what]
+    layers = next((record[key] for record in reversed(records) if record.get(key)), None)
+    if not layers or all(numbers[index] is None for numbers in layers.values()):
         return None
-    names = list(seen)
+    names = list(layers)
     table: Table = [
-        {"kimg": record["kimg"]} | {name: record[key].get(name, [None] * 3)[place] for name in names}
+        {"kimg": record["kimg"]} | {name: record[key].get(name, [None] * 3)[index] for name in names}
         for record in records
         if record.get(key)
     ]
@@ -234,7 +235,7 @@ def _layers_panel(records: Sequence[Record], frame: Frame, player: str, what: st
 
 
 def quantiles(histogram: Mapping[str, Any], counts: Sequence[int]) -> list[float]:
-    """The 5, 25, 50, 75, 95 % points of a histogram whose bins divide `low` to `high` evenly."""
+    """The 5, 25, 50, 75, 95 % quantiles of a histogram with equal bins from `low` to `high`."""
     edges = np.linspace(histogram["low"], histogram["high"], len(counts) + 1)
     share = np.concatenate([[0.0], np.cumsum(counts) / np.sum(counts)])
     return [float(value) for value in np.interp(np.array(FAN) / 100, share, edges)]

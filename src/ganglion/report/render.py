@@ -1,4 +1,4 @@
-"""Fills the page's templates: style, script and the charting library go into the file, so that it needs no network."""
+"""Fills the page's templates; style, script and the charting library are embedded, so that the file needs no network."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PAGE = Path(__file__).parent / "page"
 
 
 def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
-    """A template of `page/` as HTML. Everything from outside is escaped; scripts and pictures are ours."""
+    """A template of `page/` as HTML. All content is escaped except our own scripts and data URIs."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    place = Environment(
+    environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    drawn = [
+    charts = [
         {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.spec} for panel in panels
     ]
-    return place.get_template(template).render(
-        panels=panels, panels_json=for_script(drawn), version=version("ganglion"), css=Markup(_text("page.css")),
+    return environment.get_template(template).render(
+        panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(_text("page.css")),
         vega=Markup(_library()), script=Markup(_text("page.js")), **content,
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ def _library() -> str:
 
 
 def for_script(tree: Any) -> Any:
-    """JSON that may stand between script tags."""
+    """JSON that is safe between script tags."""
     from markupsafe import Markup
 
     return Markup(json.dumps(tree, separators=(",", ":")).replace("<", "\\u003c"))

@@ -1,4 +1,4 @@
-"""`ganglion report`: a run at a glance, as one HTML file of at most 3 MB that needs no network."""
+"""`ganglion report`: a summary of a run as one HTML file of at most 3 MB that needs no network."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ __all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_repo
 
 
 LIMIT = 3_000_000  # characters of a report
-MARKUP = 10_000  # of them around the snapshots
-PICTURES = 800_000  # of them for those of latent space
+MARKUP = 10_000  # of them for markup around the snapshots
+PICTURES = 800_000  # of them for images of latent space
 REAL_IMAGES = 64
 NEAREST_SAMPLES = 8
-SEARCHED = 20_000  # real images among which the nearest are looked for
+SEARCHED = 20_000  # real images among which the nearest are searched
 LONGEST = 90  # characters of a value in a table
 
 
 @dataclass
 class Gallery:
-    """Pictures of a run beside its snapshots, and what could not be shown, in words."""
+    """Images of a run other than its snapshots, and notes on what is missing."""
 
     pictures: list[Picture] = field(default_factory=list)
     real: str | None = None
@@ -65,7 +65,7 @@ def write_report(
     """Writes the report of a run, finished or not; by default to `report.html` in its folder. Returns the file.
 
     `generator`: the module of your own that the run was trained on, if it was one; without it no new samples are shown.
-    Raises RunError, StorageError. What is missing (a checkpoint, the images) is left out, and the report says so.
+    Raises RunError, StorageError. The report notes what is missing (a checkpoint, the images).
     """
     folder = run if isinstance(run, Run) else Run(run)
     recipe, history = folder.recipe, run_history(folder)
@@ -84,28 +84,26 @@ def write_report(
 
 
 def panels_of_run(run: Run, history: RunHistory) -> tuple[list[Panel], str]:
-    """The charts, and what the bands behind them are from."""
+    """The charts, and the origin of the healthy bands."""
     bands, about = healthy_bands(run.recipe.name)
     return (panels_of(history, bands) if history.records else []), about
 
 
 def pictures_of_run(run: Run, cache: Path, screen: Screen, generator: nn.Module | None = None) -> Gallery:
-    """What the best checkpoint draws, and real images for comparison."""
+    """Images of the best checkpoint, and real images for comparison."""
     gallery = Gallery()
     store = _images(run.recipe, cache, screen, gallery)
     try:
         model = load(run, generator=generator)
     except (CheckpointError, RunError) as error:
-        gallery.notes.append(f"No pictures of latent space: {error}.")
+        gallery.notes.append(f"No images of latent space: {error}.")
         return gallery
     gallery.pictures = explore(model, str(run.path))
     if store is not None:
         searched = store.images[np.linspace(0, len(store.images) - 1, min(SEARCHED, len(store.images))).astype(int)]
-        about = (
-            f"By pixels, among {len(searched):,} of {len(store.images):,} images. A sample that equals one is a copy."
-        )
+        about = f"By pixels, among {len(searched):,} of {len(store.images):,} images. A sample equal to one of them is a copy."
         pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched, model.shown_channels)
-        gallery.pictures.append(Picture("nearest", "Samples and the real images nearest to them", about, pixels))
+        gallery.pictures.append(Picture("nearest", "Samples and their nearest real images", about, pixels))
     return gallery
 
 
@@ -118,14 +116,14 @@ def best_step(run: Run) -> int | None:
 
 
 def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> Store | None:
-    """The images of a run where they can still be found, and the facts on them."""
+    """The images of a run where they are still available; adds facts on them to the gallery."""
     try:
         store = prepare_again(recipe.data, cache, screen)
     except DataError as error:
-        gallery.notes.append(f"The run's images are not at hand, so none are shown: {error}.")
+        gallery.notes.append(f"The run's images are not available, so none are shown: {error}.")
         return None
     if store.content != recipe.data.content:
-        gallery.notes.append("The images have changed since the run was made; those of today are shown.")
+        gallery.notes.append("The images have changed since the run; the current ones are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
     (gallery.real,) = uris([sheet(store.images[chosen], channels=recipe.data.shown_channels)], PICTURES // 8)
     gallery.data_facts = _data_facts(store, recipe)
@@ -137,14 +135,14 @@ def _data_facts(store: Store, recipe: Recipe) -> list[tuple[str, str]]:
     found = [
         ("Source", str(store.facts["description"])),
         ("Images", f"{len(store.images):,} of {size_text(store.fit.size)}, {store.fit.channels} channels"),
-        ("Kept from training", f"{recipe.data.held_out_images or 0:,}"),
+        ("Held out", f"{recipe.data.held_out_images or 0:,}"),
         ("Broken files, skipped", f"{len(bad):,}" + (f": {', '.join(str(one) for one in bad[:5])}" if bad else "")),
     ]
     return found + ([("Classes", f"{len(store.classes):,}")] if store.classes else [])
 
 
 def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, best: int | None) -> list[dict[str, Any]]:
-    """The snapshots as the page's script plays them."""
+    """The snapshots for the page's script."""
     kimg_at = {record["step"]: record["kimg"] for record in history.records}
     per_step = recipe.training.batch / 1000
     return [
@@ -155,7 +153,7 @@ def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, be
 
 
 def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) -> dict[str, Any]:
-    """What the page says and shows, without its timeline."""
+    """The content of the page, without its timeline."""
     verdict, environment = diagnose(run.path), _environment(run)
     pictures = zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
     return {
@@ -175,7 +173,7 @@ def _lead(verdict: Verdict) -> str:
 
 
 def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any]) -> list[str]:
-    """What, how long, on what."""
+    """Recipe, data, duration, device, seed and best score."""
     size = size_text(recipe.data.size) if recipe.data.size else "unknown size"
     seconds = history.records[-1].get("seconds", 0) if history.records else 0
     best = min((r["frechet"] for r in history.records if r.get("frechet") is not None), default=None)

@@ -1,4 +1,4 @@
-"""`ganglion timeline`: training as a film, from the sheets that a run left."""
+"""`ganglion timeline`: a video of the training, from the sample sheets of a run."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["SHEETS", "write_timeline"]
 
 
 SHEETS = ("fixed", "fresh")
-HOLD = 12  # times that the last frame is shown again
+HOLD = 12  # repetitions of the last frame
 LEAST_SIDE = 480  # pixels of a frame
-BAR = 22  # pixels of the strip that says how far training was
+BAR = 22  # pixels of the strip with the number of images
 
 
 def write_timeline(run: str | Path | Run, out: str | Path, sheets: str = "fixed", fps: float = 8) -> int:
-    """One frame a snapshot, and how many images had been seen below it; the last one stays a while. Returns the frames.
+    """One frame per snapshot, with the number of images below it; the last one is repeated. Returns the number of frames.
 
     `sheets`: fixed (the same latents) or fresh. Raises RunError where there are no snapshots, DataError, StorageError.
     """
     folder = run if isinstance(run, Run) else Run(run)
-    place = {"fixed": folder.fixed_samples, "fresh": folder.fresh_samples}[sheets]
-    paths = sorted(path for path in place.glob("*.png") if path.stem.isdigit())
+    samples = {"fixed": folder.fixed_samples, "fresh": folder.fresh_samples}[sheets]
+    paths = sorted(path for path in samples.glob("*.png") if path.stem.isdigit())
     if not paths:
-        raise RunError(f"{folder.path} has no snapshots yet ({place} is empty), so there is no film of it")
+        raise RunError(f"{folder.path} has no snapshots yet ({samples} is empty): train it for longer first")
     per_step = folder.recipe.training.batch / 1000
     kimg = {record["step"]: record["kimg"] for record in run_history(folder).records}
     words = [f"{kimg.get(int(path.stem), int(path.stem) * per_step):,.1f} kimg" for path in paths]
@@ -48,7 +48,7 @@ def _frames(paths: Sequence[Path], words: Sequence[str]) -> Iterator[NDArray[np.
         frame.paste(Image.fromarray(pixels), (0, 0))
         size = size or frame.size
         if frame.size != size:
-            raise RunError(f"{path} has another size than the snapshots before it")
+            raise RunError(f"{path} has a different size from the snapshots before it: remove it")
         ImageDraw.Draw(frame).text((6, pixels.shape[0] + 5), word, fill="black")
         drawn = np.asarray(frame)
         yield drawn

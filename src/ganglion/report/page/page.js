@@ -6,7 +6,7 @@ const views = new Map();
 const scales = new Map();
 let span = null; // of the time axis, in thousand images; null: the whole run
 
-function look() {
+function themeConfig() {
   const ink = dark.matches ? "#c6ced6" : "#3a424a", line = dark.matches ? "#30363d" : "#e3e7eb";
   return {
     background: "transparent",
@@ -29,23 +29,23 @@ function withScale(spec, name) {
 }
 
 async function draw(panel) {
-  const place = document.querySelector(`.chart[data-panel="${panel.name}"]`);
-  const embedded = await vegaEmbed(place, withScale(panel.spec, panel.name),
-    { actions: false, renderer: "svg", config: look(), tooltip: { theme: dark.matches ? "dark" : "light" } });
+  const element = document.querySelector(`.chart[data-panel="${panel.name}"]`);
+  const embedded = await vegaEmbed(element, withScale(panel.spec, panel.name),
+    { actions: false, renderer: "svg", config: themeConfig(), tooltip: { theme: dark.matches ? "dark" : "light" } });
   const old = views.get(panel.name);
   if (old) old.finalize();
   const view = embedded.view;
   views.set(panel.name, view);
-  let asked = null;
-  view.addSignalListener("zoom_kimg", (_, value) => { asked = value && value.length === 2 && value[0] !== value[1] ? value : null; });
-  place.onpointerup = () => setTimeout(() => {
-    if (!asked) return;
-    const chosen = asked.slice().sort((a, b) => a - b);
-    asked = null;
+  let brushed = null;
+  view.addSignalListener("zoom_kimg", (_, value) => { brushed = value && value.length === 2 && value[0] !== value[1] ? value : null; });
+  element.onpointerup = () => setTimeout(() => {
+    if (!brushed) return;
+    const chosen = brushed.slice().sort((a, b) => a - b);
+    brushed = null;
     view.data("zoom_store", []).run();
     show(chosen);
   }, 0);
-  place.ondblclick = () => show(null);
+  element.ondblclick = () => show(null);
   apply(panel, view);
 }
 
@@ -79,21 +79,21 @@ PANELS.forEach(draw);
 if (typeof SNAPSHOTS !== "undefined") {
   const slider = document.getElementById("step"), play = document.getElementById("play");
   let timer = null;
-  const turn = (place) => {
-    const one = SNAPSHOTS[place];
-    slider.value = place;
+  const showSnapshot = (index) => {
+    const one = SNAPSHOTS[index];
+    slider.value = index;
     for (const kind of ["fixed", "fresh"]) if (one[kind]) document.getElementById(kind).src = one[kind];
     document.getElementById("when").innerHTML = `step ${one.step.toLocaleString("en")}, ${one.kimg.toLocaleString("en")} kimg`
       + (one.best ? ' <span class="best">best</span>' : "");
   };
   const stop = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
-  slider.oninput = () => { stop(); turn(Number(slider.value)); };
+  slider.oninput = () => { stop(); showSnapshot(Number(slider.value)); };
   play.onclick = () => {
     if (timer) return stop();
     play.textContent = "Stop";
-    let place = Number(slider.value) === SNAPSHOTS.length - 1 ? -1 : Number(slider.value);
-    timer = setInterval(() => { place += 1; turn(place); if (place === SNAPSHOTS.length - 1) stop(); }, 350);
+    let index = Number(slider.value) === SNAPSHOTS.length - 1 ? -1 : Number(slider.value);
+    timer = setInterval(() => { index += 1; showSnapshot(index); if (index === SNAPSHOTS.length - 1) stop(); }, 350);
   };
   const best = SNAPSHOTS.findIndex((one) => one.best);
-  turn(best >= 0 ? best : SNAPSHOTS.length - 1);
+  showSnapshot(best >= 0 ? best : SNAPSHOTS.length - 1);
 }
