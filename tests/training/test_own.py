@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -380,3 +381,42 @@ def test_all_processes_stop_where_the_callback_says_so(tmp_path: Path, cache: Pa
 def test_an_answer_that_means_nothing_is_an_error(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ValueError, match="returns \"stop\", or None to go on; got 'halt'"):
         on_ours(tmp_path / "run", cache, callback=lambda record, model: "halt")
+
+
+# Another run's weights
+
+
+def test_own_networks_start_from_a_run_of_theirs(tmp_path: Path, cache: Path, own_run: ganglion.Run) -> None:
+    run = trained(tmp_path / "second", cache, start_from=own_run, seed=3, steps=2)
+    facts = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
+    assert all(
+        facts["networks"][name]["taken_over"] == facts["networks"][name]["weights"]
+        for name in ("generator", "discriminator")
+    )
+    assert facts["optimizers"]["generator"].startswith("taken over")
+    for name in ("generator", "discriminator", "ema"):
+        first = run.checkpoint(0) / f"{name}.safetensors"
+        assert first.read_bytes() == (own_run.checkpoint("best") / f"{name}.safetensors").read_bytes()
+
+
+def test_own_networks_that_differ_take_over_the_layers_that_are_the_same(
+    tmp_path: Path, cache: Path, own_run: ganglion.Run
+) -> None:
+    g, d = networks()
+    assert isinstance(d, nn.Sequential)
+    deeper = nn.Sequential(*list(d), nn.Flatten(), nn.LazyLinear(1))
+    deeper(torch.zeros(1, 1, 20, 12))
+    run = trained(tmp_path / "deeper", cache, start_from=own_run, generator=g, discriminator=deeper, steps=2)
+    facts = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
+    taken, there = (facts["networks"]["discriminator"][key] for key in ("taken_over", "weights"))
+    assert 0 < taken < there
+    assert facts["optimizers"]["discriminator"] == "anew (networks of one's own that differ)"
+    assert facts["optimizers"]["generator"].startswith("taken over")
+
+
+def test_a_run_of_own_networks_is_not_started_from_without_them(
+    tmp_path: Path, cache: Path, own_run: ganglion.Run
+) -> None:
+    with pytest.raises(RecipeError, match="family is custom: name the file with --networks"):
+        trained(tmp_path / "none", cache, start_from=own_run, recipe="auto", generator=None, discriminator=None)
+    assert not (tmp_path / "none").exists()
