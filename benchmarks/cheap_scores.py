@@ -27,7 +27,7 @@ from ganglion.evaluation.evaluate import find_real
 from ganglion.metrics.distances import frechet_distance, kernel_distance, moments
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract
-from ganglion.metrics.learned import for_features
+from ganglion.metrics.learned import feature_training_split
 from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
 from ganglion.platform.screen import Screen
 from ganglion.runs.folder import Run
@@ -59,7 +59,9 @@ def examine(run: Path) -> dict:
     real, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
     need = ExtractorContext(real, cache_folder(), CPU)
     learned, untrained, pixels = (find_extractor(name, need)[0] for name in ("learned", "random", "pixels"))
-    real = real.pick(np.flatnonzero(~for_features(real)))  # those that the learned features were not trained on
+    real = real.pick(
+        np.flatnonzero(~feature_training_split(real))
+    )  # those that the learned features were not trained on
     reals = real.pick(np.sort(np.random.default_rng(0).permutation(len(real))[:2000]))
     candidates: dict[str, tuple[int, Candidate]] = {
         "swd 256": (256, patches), "swd 1000": (1000, patches), "swd 2000": (2000, patches),

@@ -26,7 +26,7 @@ from ganglion.data.batches import held_out
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder, prepare
 from ganglion.errors import DataError
-from ganglion.latent.complete import Mask, averaged, complete, mask_of
+from ganglion.latent.complete import Mask, complete, mean_completion, parse_mask
 from ganglion.latent.model import Model, discriminator_of
 from ganglion.latent.project import Settings
 from ganglion.networks.base import Discriminator
@@ -84,7 +84,7 @@ def completed(
     for done, image in enumerate(images, 1):
         found = complete(model, image, mask, discriminator, proposals, settings)
         best.append(found[0].image.cpu())
-        means.append(averaged(image, found, mask).cpu())
+        means.append(mean_completion(image, found, mask).cpu())
         show(done, len(images))
     return torch.stack(best), torch.stack(means)
 
@@ -133,7 +133,7 @@ def main() -> None:
         parser.error("RUN knows no classes, and --n is at least 2")
     training, pixels = images_of(model, asked.source, asked.data_dir, asked.n, cache_folder())
     true = to_float(torch.from_numpy(pixels)).contiguous()
-    mask = mask_of(asked.missing, *true.shape[2:])
+    mask = parse_mask(asked.missing, *true.shape[2:])
     settings = Settings(asked.starts, asked.steps)
     with torch.no_grad():
         nearest, mean = nearest_images(training, true, mask), mean_image(training)

@@ -23,7 +23,7 @@ from ganglion.data.prepare import cache_folder, prepare
 from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, store_set
-from ganglion.metrics.learned import for_features
+from ganglion.metrics.learned import feature_training_split
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 
@@ -93,7 +93,7 @@ def main() -> None:
     screen = Screen()
     data = Data(source=asked.source, size=(asked.size, asked.size))
     everything = store_set(prepare(data, cache_folder(), screen))
-    order = np.random.default_rng(0).permutation(np.flatnonzero(~for_features(everything)))  # learned features' unseen
+    order = np.random.default_rng(0).permutation(np.flatnonzero(~feature_training_split(everything)))
     training, held, unseen = (everything.pick(np.sort(part)) for part in np.split(order[: 3 * asked.n], 3))
     spoilt = faults(held, training)
     pages, results = [], {}

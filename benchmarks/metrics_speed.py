@@ -27,7 +27,7 @@ from ganglion.metrics.distances import Moments, frechet_distance, moments
 from ganglion.metrics.evaluation import DEFAULT_SCORES, evaluate_sets
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import ImageSet, store_set
-from ganglion.metrics.learned import for_features
+from ganglion.metrics.learned import feature_training_split
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 
@@ -37,7 +37,9 @@ CPU = torch.device("cpu")
 def scores(source: str, features: str, n: int, names: tuple[str, ...]) -> dict[str, object]:
     """Scores the first n images of a fixed order against the next n."""
     everything = store_set(prepare(Data(source=source, size=(32, 32)), cache_folder(), Screen(quiet=True)))
-    usable = np.flatnonzero(~for_features(everything)) if features == "learned" else np.arange(len(everything))
+    usable = (
+        np.flatnonzero(~feature_training_split(everything)) if features == "learned" else np.arange(len(everything))
+    )
     order = np.random.default_rng(0).permutation(usable)
     count = min(n, len(order) // 2)
     real, fake = (part(everything, order[first : first + count]) for first in (0, count))

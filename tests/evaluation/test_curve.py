@@ -32,7 +32,7 @@ def test_each_checkpoint_is_scored_as_evaluate_scores_it(tiny_run: ganglion.Run,
 
 
 def test_what_is_no_run_or_has_no_checkpoint_is_said(tmp_path: Path, cache: Path, tiny_run: ganglion.Run) -> None:
-    with pytest.raises(RunError, match="goes with a run"):
+    with pytest.raises(RunError, match="needs a run"):
         evaluate_checkpoints(tmp_path, cache=cache, quiet=True)
     (tmp_path / "recipe.yaml").write_text(tiny_run.recipe_path.read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(CheckpointError, match="no checkpoint"):

@@ -52,7 +52,7 @@ def test_fewer_are_drawn_from_what_is_there_and_more_cannot(tiny_run: ganglion.R
     images = ganglion.load(tiny_run).sample(100)
     found = evaluate(images, "digits", n=60, cache=cache, **{**QUICK, "metrics": ["kid"]})
     assert found.fake.images == 60
-    with pytest.raises(DataError, match="has 100 images, fewer than the 101 asked for"):
+    with pytest.raises(DataError, match="has 100 images, fewer than --n 101"):
         evaluate(images, "digits", n=101, cache=cache, **QUICK)
 
 
@@ -60,10 +60,10 @@ def test_fewer_are_drawn_from_what_is_there_and_more_cannot(tiny_run: ganglion.R
 @pytest.mark.parametrize("count", [0, -3])
 def test_no_images_and_no_seeds_are_refused(tiny_run: ganglion.Run, cache: Path, name: str, count: int) -> None:
     for samples in (tiny_run.path, np.zeros((30, 16, 16, 1), np.uint8)):
-        with pytest.raises(DataError, match=f"{name} is at least 1; got {count}"):
+        with pytest.raises(DataError, match=f"{name} must be at least 1; got {count}"):
             evaluate(samples, "digits", cache=cache, **QUICK, **{name: count})
     if name == "n":
-        with pytest.raises(DataError, match=f"n is at least 1; got {count}"):
+        with pytest.raises(DataError, match=f"n must be at least 1; got {count}"):
             evaluate_checkpoints(tiny_run.path, n=count, cache=cache, **QUICK)
 
 
@@ -98,7 +98,7 @@ def test_samples_without_reals_are_asked_for_them(cache: Path) -> None:
 def test_samples_of_several_sizes_are_not_resized_but_refused(tmp_path: Path, cache: Path) -> None:
     for side in (16, 24):
         Image.new("L", (side, side), 100).save(_made(tmp_path / "folder") / f"{side}.png")
-    with pytest.raises(DataError, match="from 16 to 24: samples are measured as they are"):
+    with pytest.raises(DataError, match="from 16 to 24: samples are not resized"):
         evaluate(tmp_path / "folder", "digits", cache=cache, **QUICK)
 
 
@@ -166,8 +166,8 @@ def test_nothing_is_taken_for_unseen_that_may_have_been_trained_on(
 def test_it_says_which_images_counted_as_unseen(tiny_run: ganglion.Run, cache: Path) -> None:
     settings = {**QUICK, "metrics": ["nearer", "near-copies"]}
     found = evaluate(tiny_run.path, n=200, cache=cache, **settings)
-    assert "for copies, 200 samples are held against 1,708 training images" in found.notes
-    assert any(note.startswith("for copies, the unseen images are 89 of") for note in found.notes)
+    assert "for copies, 200 samples are compared with 1,708 training images" in found.notes
+    assert any(note.startswith("for copies, the held-out images are 89 of") for note in found.notes)
     assert any(note.endswith("kept from training") for note in found.notes)
     elsewhere = evaluate(tiny_run.path, n=200, held_out="digits", cache=cache, **settings)
     assert not any(note.endswith("kept from training") for note in elsewhere.notes)

@@ -7,7 +7,7 @@ from torch import nn
 
 import ganglion
 from ganglion.errors import DataError
-from ganglion.latent.complete import Completion, averaged, blended, complete, importance, mask_of
+from ganglion.latent.complete import Completion, complete, mean_completion, parse_mask, pixel_weights, poisson_blend
 from ganglion.latent.model import discriminator_of, model_of
 from ganglion.latent.project import Settings
 from ganglion.networks.base import Discriminator
@@ -20,7 +20,7 @@ QUICK = Settings(starts=4, steps=80)
 def test_known_pixels_stay_and_the_missing_ones_come_nearer_than_the_mean(digits_run: ganglion.Run) -> None:
     """On pictures that the generator can make: what was taken away is given back, better than by a gray patch."""
     model = ganglion.load(digits_run)
-    mask = mask_of("right-half", 16, 16)
+    mask = parse_mask("right-half", 16, 16)
     known, gone = torch.from_numpy(~mask), torch.from_numpy(mask)
     better = 0
     for picture in model.generate(model.latents(6, seed=9)):
@@ -34,7 +34,7 @@ def test_known_pixels_stay_and_the_missing_ones_come_nearer_than_the_mean(digits
 def test_several_proposals_differ_and_the_best_comes_first(digits_run: ganglion.Run) -> None:
     model = ganglion.load(digits_run)
     found = complete(
-        model, model.generate(model.latents(1, seed=3))[0], mask_of("centre", 16, 16), None, 3, Settings(2, 25)
+        model, model.generate(model.latents(1, seed=3))[0], parse_mask("centre", 16, 16), None, 3, Settings(2, 25)
     )
     errors = [one.known_error for one in found]
     assert errors == sorted(errors)
@@ -42,8 +42,8 @@ def test_several_proposals_differ_and_the_best_comes_first(digits_run: ganglion.
 
 
 def test_pixels_near_the_hole_count_most_and_missing_ones_not_at_all() -> None:
-    mask = mask_of("centre", 32, 32)
-    weights = importance(mask)
+    mask = parse_mask("centre", 32, 32)
+    weights = pixel_weights(mask)
     assert (weights[mask] == 0).all()
     assert weights[7, 16] > weights[2, 16] > 0
     assert weights[7, 16] == pytest.approx(3 / 7 + 1)  # three of seven rows of its window are missing
@@ -52,15 +52,15 @@ def test_pixels_near_the_hole_count_most_and_missing_ones_not_at_all() -> None:
 def test_blending_copies_a_constant_shift_away() -> None:
     """A hole in a ramp, filled from the same ramp made brighter: the seam closes exactly."""
     ramp = torch.linspace(-0.5, 0.5, 16).expand(1, 16, 16).contiguous()
-    mask = mask_of("centre", 16, 16)
-    assert torch.allclose(blended(ramp, ramp + 0.3, mask), ramp, atol=1e-6)
+    mask = parse_mask("centre", 16, 16)
+    assert torch.allclose(poisson_blend(ramp, ramp + 0.3, mask), ramp, atol=1e-6)
 
 
 def test_blending_solves_poissons_equation() -> None:
     random = np.random.default_rng(0)
     picture, drawn = (torch.from_numpy(random.uniform(-0.4, 0.4, (3, 12, 10))) for _ in range(2))
-    mask = mask_of("random:0.4", 12, 10, seed=1)
-    out, source = blended(picture, drawn, mask).numpy(), drawn.numpy()
+    mask = parse_mask("random:0.4", 12, 10, seed=1)
+    out, source = poisson_blend(picture, drawn, mask).numpy(), drawn.numpy()
     for y, x in zip(*np.nonzero(mask), strict=True):
         around = [
             (y + dy, x + dx) for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)) if 0 <= y + dy < 12 and 0 <= x + dx < 10
@@ -83,14 +83,14 @@ def test_blending_solves_poissons_equation() -> None:
     ],
 )
 def test_masks_by_name_have_their_share(words: str, share: float) -> None:
-    assert mask_of(words, 32, 32).mean() == share
-    assert 0.2 < mask_of("random:0.3", 64, 64).mean() < 0.4
+    assert parse_mask(words, 32, 32).mean() == share
+    assert 0.2 < parse_mask("random:0.3", 64, 64).mean() < 0.4
 
 
 @pytest.mark.parametrize("words", ["half", "random:2", "random:", ""])
 def test_other_words_are_told_which_there_are(words: str) -> None:
     with pytest.raises(DataError, match="--missing is left-half"):
-        mask_of(words, 8, 8)
+        parse_mask(words, 8, 8)
 
 
 @pytest.mark.parametrize(("mask", "message"), [(np.ones((16, 16), bool), "marks all"), (np.zeros((16, 16), bool), "marks none"),
@@ -102,12 +102,12 @@ def test_a_mask_has_to_fit_and_to_leave_something(digits_run: ganglion.Run, mask
 
 
 def test_the_average_is_the_middle_of_the_proposals_and_leaves_known_pixels() -> None:
-    picture, mask = torch.zeros(1, 16, 16), mask_of("centre", 16, 16)
+    picture, mask = torch.zeros(1, 16, 16), parse_mask("centre", 16, 16)
     ramp = torch.linspace(-1, 1, 16).expand(1, 16, 16)
     found = [Completion(picture, raw, 0.0, torch.zeros(1)) for raw in (ramp, -ramp)]
-    assert torch.allclose(averaged(picture, found, mask), picture, atol=1e-6)
+    assert torch.allclose(mean_completion(picture, found, mask), picture, atol=1e-6)
     known = torch.from_numpy(~mask)
-    assert torch.equal(averaged(ramp, found, mask)[:, known], ramp[:, known])
+    assert torch.equal(mean_completion(ramp, found, mask)[:, known], ramp[:, known])
 
 
 def test_the_prior_of_a_conditional_d_is_that_of_the_class() -> None:
@@ -117,7 +117,7 @@ def test_the_prior_of_a_conditional_d_is_that_of_the_class() -> None:
     forward = generator.forward
     generator.forward = lambda z, labels=None: forward(z)  # type: ignore[method-assign]
     discriminator = conditional_discriminator()
-    model, mask = model_of(generator, dim=4), mask_of("left-half", 16, 16)
+    model, mask = model_of(generator, dim=4), parse_mask("left-half", 16, 16)
     found = [
         complete(model, torch.zeros(1, 16, 16), mask, discriminator, 1, Settings(2, 5), labels=torch.tensor([label]))[
             0

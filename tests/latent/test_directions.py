@@ -13,11 +13,11 @@ from ganglion.errors import DataError
 from ganglion.latent.directions import (
     METHODS,
     Directions,
-    between_classes,
-    factorised,
+    class_direction,
     load_directions,
-    principal,
+    pca_directions,
     save_directions,
+    sefa_directions,
 )
 from ganglion.latent.model import model_of
 
@@ -58,12 +58,12 @@ def test_components_are_those_of_scikit_learn() -> None:
     model = model_of(network, dim=5)
     seen = network.first(model.latents(4096)).detach().numpy()
     expected = PCA(3).fit(seen)
-    assert principal(model, 3).strengths.numpy() == pytest.approx(np.sqrt(expected.explained_variance_), rel=1e-2)
+    assert pca_directions(model, 3).strengths.numpy() == pytest.approx(np.sqrt(expected.explained_variance_), rel=1e-2)
 
 
 def test_directions_of_a_trained_generator_are_unit_vectors_that_change_images(digits_run: ganglion.Run) -> None:
     model = ganglion.load(digits_run)
-    found = factorised(model, 16)
+    found = sefa_directions(model, 16)
     assert found.vectors.norm(dim=1).tolist() == pytest.approx([1] * 16)
     assert (found.strengths[:-1] >= found.strengths[1:]).all()
     z = model.latents(16)
@@ -76,22 +76,22 @@ def test_directions_of_a_trained_generator_are_unit_vectors_that_change_images(d
 
 def test_more_are_asked_for_than_there_are() -> None:
     model = model_of(Planted().eval(), dim=5)
-    assert len(factorised(model, 99)) == len(principal(model, 99)) == 5
+    assert len(sefa_directions(model, 99)) == len(pca_directions(model, 99)) == 5
 
 
 def test_a_function_has_no_first_layer() -> None:
-    with pytest.raises(DataError, match="only a function is known"):
-        factorised(model_of(lambda z: z.view(-1, 1, 2, 2), dim=4))
+    with pytest.raises(DataError, match="is a plain function"):
+        sefa_directions(model_of(lambda z: z.view(-1, 1, 2, 2), dim=4))
 
 
 def test_a_direction_between_classes_separates_them() -> None:
     z = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
     wanted = torch.tensor([1.0, -2, 0, 0, 0.5, 0, 0, 0])
-    found = between_classes(z, z @ wanted > 0)
+    found = class_direction(z, z @ wanted > 0)
     assert float(found.vectors[0].float() @ wanted / wanted.norm()) > 0.95
     assert float(found.strengths[0]) > 0.9
     with pytest.raises(DataError, match="ten samples of each; there are 3 and 397"):
-        between_classes(z, torch.arange(400) < 3)
+        class_direction(z, torch.arange(400) < 3)
 
 
 def test_what_is_saved_is_what_is_loaded_and_other_files_are_refused(tmp_path: Path) -> None:

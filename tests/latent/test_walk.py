@@ -9,13 +9,13 @@ import torch
 
 import ganglion
 from ganglion.latent.model import Model, model_of
-from ganglion.latent.walk import influence, path_through, spherical, straight, walk_along, walk_dimensions
+from ganglion.latent.walk import influence, linear, path_through, spherical, walk_along, walk_dimensions
 from ganglion.recipe.schema import Latent
 
 Z = torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("way", [spherical, straight])
+@pytest.mark.parametrize("way", [spherical, linear])
 def test_the_ends_are_the_ends_and_the_middle_is_as_far_from_both(way) -> None:  # type: ignore[no-untyped-def]
     one, other = Z[0], Z[1]
     assert torch.allclose(way(one, other, 0.0), one, atol=1e-5)
@@ -27,7 +27,7 @@ def test_the_ends_are_the_ends_and_the_middle_is_as_far_from_both(way) -> None: 
 def test_an_arc_keeps_the_length_that_a_line_loses() -> None:
     one, other = Z[0] / Z[0].norm(), Z[1] / Z[1].norm()
     assert float(spherical(one, other, 0.5).norm()) == pytest.approx(1, abs=1e-5)
-    assert float(straight(one, other, 0.5).norm()) < 0.85
+    assert float(linear(one, other, 0.5).norm()) < 0.85
 
 
 def test_an_arc_turns_evenly() -> None:

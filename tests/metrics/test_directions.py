@@ -161,7 +161,7 @@ def test_distances_rise_as_classes_are_lost(score: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_noise_costs_precision_and_hardly_recall(kind: str) -> None:
-    found = [bench(kind).scores("overlap", fake) for fake in (bench(kind).fresh, *spoilt_sets(kind, "noise"))]
+    found = [bench(kind).scores("prdc", fake) for fake in (bench(kind).fresh, *spoilt_sets(kind, "noise"))]
     assert rises([-one["precision"] for one in found])
     assert rises([-one["density"] for one in found])
     lost = found[0]["precision"] - found[-1]["precision"]
@@ -170,7 +170,7 @@ def test_noise_costs_precision_and_hardly_recall(kind: str) -> None:
 
 
 def test_lost_classes_cost_recall_and_coverage_and_hardly_precision() -> None:
-    found = [bench("digits").scores("overlap", without_classes(lost)) for lost in (0, 1, 3, 7)]
+    found = [bench("digits").scores("prdc", without_classes(lost)) for lost in (0, 1, 3, 7)]
     for name in ("recall", "coverage"):
         assert rises([-one[name] for one in found])
         assert found[-1][name] < found[0][name] / 2
@@ -179,7 +179,7 @@ def test_lost_classes_cost_recall_and_coverage_and_hardly_precision() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_few_images_over_and_over_cost_recall_and_coverage_more_than_precision(kind: str) -> None:
-    whole, few = (bench(kind).scores("overlap", repeated(kind, distinct)) for distinct in (COUNT, 10))
+    whole, few = (bench(kind).scores("prdc", repeated(kind, distinct)) for distinct in (COUNT, 10))
     assert whole["precision"] - few["precision"] < 0.2
     assert min(whole[name] - few[name] for name in ("recall", "coverage")) > 0.7
 
@@ -229,7 +229,7 @@ def test_the_fewer_different_samples_the_more_alike_they_are(kind: str) -> None:
 
 def test_copies_please_every_score_that_does_not_look_for_them() -> None:
     new, copies = (
-        bench("digits").scores("frechet", fake) | bench("digits").scores("overlap", fake)
+        bench("digits").scores("frechet", fake) | bench("digits").scores("prdc", fake)
         for fake in (bench("digits").fresh, bench("digits").training)
     )
     assert copies["fid"] < new["fid"] / 100
@@ -243,7 +243,7 @@ def test_copies_under_noise_are_no_copies() -> None:
 
 def test_precision_and_density_forgive_blurred_photographs_and_recall_does_not() -> None:
     sharp, blurred = (
-        bench("photographs").scores("overlap", fake)
+        bench("photographs").scores("prdc", fake)
         for fake in (bench("photographs").fresh, spoilt_sets("photographs", "blur")[-1])
     )
     assert blurred["precision"] > sharp["precision"]

@@ -11,7 +11,13 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from ganglion.metrics.diversity import class_balance, inception_score, levels_for, likeness, multi_scale_similarity
+from ganglion.metrics.diversity import (
+    class_balance,
+    inception_score,
+    ms_ssim_of_pairs,
+    multi_scale_similarity,
+    scale_count,
+)
 
 
 def sure(classes: list[int], k: int = 4) -> np.ndarray:
@@ -65,7 +71,7 @@ def pictures(n: int, side: int = 32, channels: int = 1, seed: int = 0) -> np.nda
 
 
 def of(images: np.ndarray, seed: int = 0, pairs: int = 200) -> float:
-    return likeness(images, np.random.default_rng(seed), pairs)
+    return ms_ssim_of_pairs(images, np.random.default_rng(seed), pairs)
 
 
 @pytest.mark.parametrize("side", [8, 16, 28, 32, 64, 176])
@@ -95,7 +101,9 @@ def test_it_is_that_of_torchmetrics(side, channels, kind):
         blots = torch.from_numpy(pictures(4, max(side), channels)[:, : side[0], : side[1]] / 255)
         a, b = blots.permute(0, 3, 1, 2).split(2)
     size = 11 if min(side) >= 11 else 7
-    weights = torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333], dtype=torch.float64)[: levels_for(min(side), size)]
+    weights = torch.tensor([0.0448, 0.2856, 0.3001, 0.2363, 0.1333], dtype=torch.float64)[
+        : scale_count(min(side), size)
+    ]
     expected = multiscale_structural_similarity_index_measure(
         a, b, kernel_size=size, sigma=1.5 * size / 11, data_range=1.0, betas=tuple((weights / weights.sum()).tolist()),
         reduction="none", normalize="relu",
@@ -112,7 +120,7 @@ def test_between_two_flat_images_it_is_the_luminance_alone():
 
 
 def test_images_smaller_than_the_window_are_refused():
-    with pytest.raises(ValueError, match="windows of 7x7 pixels; a side is 6"):
+    with pytest.raises(ValueError, match="at least 7x7 pixels; a side is 6"):
         of(pictures(5, 6))
 
 
@@ -132,7 +140,7 @@ def test_no_image_is_paired_with_itself():
 
 @pytest.mark.parametrize(("side", "levels"), [(8, 1), (11, 1), (22, 2), (32, 2), (64, 3), (128, 4), (176, 5), (512, 5)])
 def test_small_images_have_fewer_scales(side, levels):
-    assert levels_for(side) == levels
+    assert scale_count(side) == levels
 
 
 def test_one_image_makes_no_pair():

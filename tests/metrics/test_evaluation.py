@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ganglion.errors import DataError
-from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, known_scores
+from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.features import Extractor, ExtractorOutput, ImageSet, array_set
 from ganglion.metrics.scores import SCORES
 from ganglion.metrics.untrained import random_extractor
@@ -106,16 +106,16 @@ def test_images_that_the_run_kept_from_training_are_the_unseen_ones(tmp_path: Pa
     for fake in (blots(200, 1), trained, unseen):
         found, given = score(marked, [fake], tmp_path, scores), score(trained, [fake], tmp_path, scores, unseen)
         assert [s.value for s in found.scores] == [s.value for s in given.scores]
-        assert "for copies, the unseen images are 100 of blots 0, kept from training" in found.notes
+        assert "for copies, the held-out images are 100 of blots 0, held out from training" in found.notes
     others = score(marked, [trained], tmp_path, scores, blots(50, 5))
-    assert "for copies, the unseen images are 50 of blots 5" in others.notes
+    assert "for copies, the held-out images are 50 of blots 5" in others.notes
 
 
 def test_it_says_all_that_a_reader_needs_and_is_plain_json(tmp_path: Path) -> None:
     found = score(blots(400, 0), [blots(300, 1)], tmp_path, DEFAULT_SCORES)
     tree = json.loads(json.dumps(found.to_json()))
     assert (tree["real"]["images"], tree["fake"]["images"], tree["features"]) == (400, 300, "random")
-    assert (tree["real"]["height"], tree["real"]["channels"], tree["real"]["resize"]) == (16, 1, "as they are")
+    assert (tree["real"]["height"], tree["real"]["channels"], tree["real"]["resize"]) == (16, 1, "not resized")
     assert len(tree["real"]["content"]) == len(tree["features_hash"]) == 64
     assert all(row["better"] and row["about"] and row["floor"] is not None for row in tree["scores"])
     assert any("no --held-out images" in note for note in tree["notes"])
@@ -127,20 +127,20 @@ def test_each_thing_is_noted_once_however_many_seeds(tmp_path: Path) -> None:
 
 
 def test_scores_are_taken_in_the_tables_order_and_unknown_ones_are_refused() -> None:
-    assert known_scores(["kid", "fid"]) == ("fid", "kid")
-    assert known_scores(None) == DEFAULT_SCORES
+    assert select_scores(["kid", "fid"]) == ("fid", "kid")
+    assert select_scores(None) == DEFAULT_SCORES
     assert set(SCORES) - set(DEFAULT_SCORES) == {"earth-mover", "inception-score"}
     with pytest.raises(DataError, match="there is no score 'fidd'.*did you mean 'fid'"):
-        known_scores(["fidd"])
-    with pytest.raises(DataError, match="no score is asked for; there are fid, "):
-        known_scores([])
+        select_scores(["fidd"])
+    with pytest.raises(DataError, match="no score was requested; scores are fid, "):
+        select_scores([])
 
 
 def test_a_score_that_was_not_measured_cannot_be_read(tmp_path: Path) -> None:
     found = score(blots(100, 0), [blots(60, 1)], tmp_path, ("fid", "kid"))
     with pytest.raises(KeyError, match="fid was not measured: 60 images are too few"):
         _ = found["fid"]
-    with pytest.raises(KeyError, match="swd was not measured: measured were kid"):
+    with pytest.raises(KeyError, match="swd was not measured: available are kid"):
         _ = found["swd"]
 
 
@@ -196,7 +196,7 @@ def test_copies_are_sought_among_the_images_that_trained_the_features_too(tmp_pa
     known = real.pick(np.flatnonzero(even(real))[:200])
     copied = trained_score(real, known, tmp_path, "nearer", "near-copies")
     assert (copied["nearer"], copied["near-copies"]) == (1, 1)
-    assert "for copies, 200 samples are held against 800 training images" in copied.notes
+    assert "for copies, 200 samples are compared with 800 training images" in copied.notes
     assert trained_score(real, unseen_blots(200, 1), tmp_path, "nearer")["nearer"] == pytest.approx(0.5, abs=0.1)
 
 
@@ -205,8 +205,8 @@ def test_what_the_features_know_is_no_unseen_image_and_what_was_kept_from_traini
     assert real.held_out is not None
     strange = int((~even(real) & real.held_out).sum())
     notes = trained_score(real, unseen_blots(200, 1), tmp_path, "nearer").notes
-    assert "for copies, 200 samples are held against 600 training images" in notes
-    assert f"for copies, the unseen images are {strange} of {real.name}, kept from training" in notes
+    assert "for copies, 200 samples are compared with 600 training images" in notes
+    assert f"for copies, the held-out images are {strange} of {real.name}, held out from training" in notes
 
 
 def test_features_that_were_trained_on_every_real_image_compare_nothing(tmp_path: Path) -> None:

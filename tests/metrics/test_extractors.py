@@ -19,7 +19,7 @@ def need(cache: Path, n: int = 600, channels: int = 1) -> ExtractorContext:
 
 
 @pytest.mark.parametrize(
-    ("n", "chosen", "why"), [(600, "learned", "images enough"), (40, "random", "40 images are too few")]
+    ("n", "chosen", "why"), [(600, "learned", "enough images"), (40, "random", "40 images are too few")]
 )
 def test_without_an_inception_auto_learns_where_there_are_images_enough(tmp_path, n, chosen, why):
     name, reason = choose_extractor(need(tmp_path, n))
@@ -38,7 +38,7 @@ def test_auto_takes_the_inception_that_is_at_hand_for_images_that_it_can_take(tm
 
 @pytest.mark.parametrize("name", ["inceptoin", "torchscript", "random:3", "hf:", ""])
 def test_an_unknown_name_is_told_what_there_is(tmp_path, name):
-    with pytest.raises(DataError, match=r"there are auto, inception, learned, random, pixels, torchscript:FILE"):
+    with pytest.raises(DataError, match=r"features are auto, inception, learned, random, pixels, torchscript:FILE"):
         find_extractor(name, need(tmp_path))
 
 

@@ -56,7 +56,7 @@ def test_how_images_were_made_to_fit_is_part_of_what_they_are(cache: Path):
 
 @pytest.mark.parametrize("bad", [PIXELS[0], PIXELS.astype(float), np.zeros((2, 8, 8, 65), np.uint8), PIXELS[:0]])
 def test_what_is_no_set_of_images_is_refused(bad):
-    with pytest.raises(DataError, match=r"bad have to be uint8 \(N, H, W, C\)"):
+    with pytest.raises(DataError, match=r"bad must be uint8 \(N, H, W, C\)"):
         array_set("bad", bad)
 
 

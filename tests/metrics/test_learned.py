@@ -13,7 +13,7 @@ from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
 from ganglion.metrics.distances import frechet_distance, moments
 from ganglion.metrics.features import ImageSet, store_set
-from ganglion.metrics.learned import FEATURES, for_features, learned_extractor, same_image_loss
+from ganglion.metrics.learned import FEATURES, feature_training_split, learned_extractor, same_image_loss
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 
@@ -62,11 +62,11 @@ def test_about_a_third_trains_the_features_and_the_same_images_each_time(digits:
 
 
 def test_no_image_outside_its_part_moves_the_network(digits: ImageSet, tmp_path: Path) -> None:
-    known = for_features(digits)
+    known = feature_training_split(digits)
     images = np.array(digits.images)
     images[~known] = images[~known][0]
     changed = replace(digits, images=images, content="changed")
-    assert np.array_equal(for_features(changed), known)
+    assert np.array_equal(feature_training_split(changed), known)
     assert trained(changed, tmp_path / "a").hash == trained(digits, tmp_path / "b").hash
     images[known] = images[known][0]
     assert trained(replace(changed, content="all"), tmp_path / "c").hash != trained(digits, tmp_path / "b").hash
@@ -74,7 +74,7 @@ def test_no_image_outside_its_part_moves_the_network(digits: ImageSet, tmp_path:
 
 def test_an_image_that_is_there_twice_is_on_one_side_only(digits: ImageSet) -> None:
     twice = digits.pick(np.repeat(np.arange(len(digits)), 2))
-    known = for_features(twice)
+    known = feature_training_split(twice)
     assert np.array_equal(known[::2], known[1::2])
 
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from ganglion.errors import DataError
 from ganglion.metrics.pretrained import (
     INCEPTION_FILE,
+    find_inception,
     hf_extractor,
-    inception_at_hand,
     inception_extractor,
     timm_extractor,
     torchscript_extractor,
@@ -90,7 +90,7 @@ def test_the_inception_is_fetched_once_checked_and_kept(server: tuple[str, Path]
     file.unlink()
     again = inception_extractor(tmp_path / "cache", CPU, url, key)
     assert first.hash == again.hash == key
-    assert inception_at_hand(tmp_path / "cache", {}) == tmp_path / "cache" / "extractors" / INCEPTION_FILE
+    assert find_inception(tmp_path / "cache", {}) == tmp_path / "cache" / "extractors" / INCEPTION_FILE
     images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
     seen = first.embed(images)
     assert seen.features[0].tolist() == [0, 128, 255]
@@ -102,9 +102,9 @@ def test_the_inception_is_fetched_once_checked_and_kept(server: tuple[str, Path]
 def test_what_is_not_the_file_that_was_promised_is_not_kept(server: tuple[str, Path], tmp_path: Path) -> None:
     address, folder = server
     (folder / INCEPTION_FILE).write_bytes(b"something else")
-    with pytest.raises(DataError, match="it was not kept; offline there are --features learned"):
+    with pytest.raises(DataError, match="it was discarded; offline there are --features learned"):
         inception_extractor(tmp_path / "cache", CPU, f"{address}/{INCEPTION_FILE}", "00" * 32)
-    assert inception_at_hand(tmp_path / "cache", {}) is None
+    assert find_inception(tmp_path / "cache", {}) is None
 
 
 def test_without_a_network_it_names_the_file_its_place_and_the_offline_choices(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def test_without_a_network_it_names_the_file_its_place_and_the_offline_choices(t
 
 def test_a_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     file = scripted(InceptionLike(), tmp_path / "mine.pt")
-    assert inception_at_hand(tmp_path, {"GANGLION_INCEPTION": str(file)}) == file
-    assert inception_at_hand(tmp_path, {"GANGLION_INCEPTION": str(tmp_path / "none.pt")}) is None
+    assert find_inception(tmp_path, {"GANGLION_INCEPTION": str(file)}) == file
+    assert find_inception(tmp_path, {"GANGLION_INCEPTION": str(tmp_path / "none.pt")}) is None
 
 
 def test_another_file_under_its_name_is_refused_and_can_be_used_by_its_own(tmp_path: Path) -> None:

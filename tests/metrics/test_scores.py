@@ -50,7 +50,7 @@ def test_every_score_is_in_the_documentation():
 
 def test_the_frechet_distance_is_that_of_all_features():
     real, fake = look(300, 0), look(200, 1, 0.5)
-    expected = frechet_distance(moments(real.seen.features), moments(fake.seen.features))
+    expected = frechet_distance(moments(real.output.features), moments(fake.output.features))
     assert MEASURES["frechet"](pair(real, fake))["fid"].value == expected
 
 
@@ -63,19 +63,19 @@ def test_fewer_images_than_features_support_no_covariance(measure):
 def test_few_images_make_small_blocks_and_it_says_so():
     notes = Notes()
     MEASURES["kernel"](pair(look(300, 0), look(200, 1), notes=notes))
-    assert notes.said == ["KID is the mean over 10 blocks of 20 images instead of 1,000: there are few images"]
+    assert notes.said == ["KID is the mean over 10 blocks of 20 images instead of 1,000, because there are few"]
 
 
 def test_too_few_images_for_a_kernel_distance_or_neighbours_are_no_score():
     with pytest.raises(NotMeasurable, match="at least 20 images"):
         MEASURES["kernel"](pair(look(300, 0), look(10, 1)))
     with pytest.raises(NotMeasurable, match="at least 6 images"):
-        MEASURES["overlap"](pair(look(300, 0), look(5, 1)))
+        MEASURES["prdc"](pair(look(300, 0), look(5, 1)))
 
 
 def test_neighbours_are_counted_among_equally_many_of_each():
     notes = Notes()
-    found = MEASURES["overlap"](pair(look(300, 0), look(100, 1), notes=notes))
+    found = MEASURES["prdc"](pair(look(300, 0), look(100, 1), notes=notes))
     assert list(found) == ["precision", "recall", "density", "coverage"]
     assert notes.said == ["precision, recall, density and coverage compare 100 images of each set"]
 
@@ -98,8 +98,8 @@ def test_copies_are_held_against_unseen_images_where_there_are_some():
     assert copied["nearer"].value == 1
     assert new["nearer"].value == pytest.approx(0.5, abs=0.1)
     assert notes.said == [
-        "for copies, 300 samples are held against 300 training images",
-        "for copies, the unseen images are 100 of set 2",
+        "for copies, 300 samples are compared with 300 training images",
+        "for copies, the held-out images are 100 of set 2",
     ]
 
 
@@ -118,14 +118,14 @@ def test_the_inception_score_is_for_inception_alone():
 def test_no_critic_is_built_for_a_size_that_no_network_has():
     odd = ImageSet("odd", np.zeros((30, 17, 16, 1), np.uint8), "x")
     with pytest.raises(NotMeasurable, match="cannot be reached"):
-        MEASURES["critic"](pair(ExtractedSet(odd, look(30, 0).seen), look(30, 1)))
+        MEASURES["critic"](pair(ExtractedSet(odd, look(30, 0).output), look(30, 1)))
 
 
 def test_a_part_of_a_look_keeps_images_and_features_together():
     whole = look(50, 0, classes=3)
     part = whole.pick(np.array([30, 4, 9]))
     assert np.array_equal(part.images.images, whole.images.images[[4, 9, 30]])
-    assert np.array_equal(part.seen.features, whole.seen.features[[4, 9, 30]])
-    assert part.seen.probabilities is not None
+    assert np.array_equal(part.output.features, whole.output.features[[4, 9, 30]])
+    assert part.output.probabilities is not None
     assert whole.at_most(80, np.random.default_rng(0)) is whole
     assert len(whole.at_most(20, np.random.default_rng(0)).images) == 20

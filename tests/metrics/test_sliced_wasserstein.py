@@ -139,7 +139,7 @@ def test_a_set_of_one_colour_gives_a_finite_distance():
 
 @pytest.mark.parametrize("shape", [(4, 3, 16, 16), (8, 1, 16, 16), (8, 3, 32, 16)])
 def test_sets_of_different_shapes_are_refused(shape):
-    with pytest.raises(ValueError, match="two sets of one shape are compared"):
+    with pytest.raises(ValueError, match="expected two sets of one shape"):
         distance(torch.zeros(8, 3, 16, 16), torch.zeros(shape))
 
 

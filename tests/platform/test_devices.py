@@ -34,13 +34,13 @@ def test_the_words_for_devices_are_those_of_the_type():
 
 @pytest.mark.parametrize("name", ABSENT)
 def test_a_device_that_is_not_there_is_refused_with_what_to_do(name):
-    with pytest.raises(DeviceError, match=rf"finds no {name} device here; use --device auto or --device cpu"):
+    with pytest.raises(DeviceError, match=rf"finds no {name} device; use --device auto or --device cpu"):
         choose_device(name)
 
 
 @pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:0", "", "tpu"])
 def test_an_unknown_device_is_refused_with_those_there_are(name):
-    with pytest.raises(DeviceError, match=rf"--device is one of auto, cpu, cuda, mps; got '{name}'"):
+    with pytest.raises(DeviceError, match=rf"--device must be one of auto, cpu, cuda, mps; got '{name}'"):
         choose_device(name)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.report.album import FEWEST, FRAMES, Level, chosen_steps, snapshots, uri, uris
+from ganglion.report.album import FEWEST, FRAMES, Level, chosen_steps, data_uri, data_uris, snapshots
 
 PREFIX = "data:image/webp;base64,"
 
@@ -35,12 +35,12 @@ def test_a_picture_in_a_page_is_the_picture(channels: int) -> None:
     pixels = np.repeat(np.tile(ramp, (64, 1))[..., None], channels, 2)
     if channels == 4:
         pixels[..., 3] = 255
-    seen = np.asarray(picture(uri(pixels)).convert("L")).astype(int)
+    seen = np.asarray(picture(data_uri(pixels)).convert("L")).astype(int)
     assert np.abs(seen - pixels[..., 0]).max() <= 12
 
 
 def test_a_wide_picture_is_made_smaller():
-    assert picture(uri(np.zeros((500, 2000, 3), np.uint8), Level(80, 400))).size == (400, 100)
+    assert picture(data_uri(np.zeros((500, 2000, 3), np.uint8), Level(80, 400))).size == (400, 100)
 
 
 def test_an_even_choice_keeps_the_first_the_best_and_the_last():
@@ -79,7 +79,7 @@ def test_a_run_without_snapshots_has_none(tmp_path: Path) -> None:
 
 def test_pictures_are_as_fine_as_their_budget_allows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (680, 680, 3), np.uint8)
-    fine, coarse = uris([noise], 10**9), uris([noise], 100_000)
+    fine, coarse = data_uris([noise], 10**9), data_uris([noise], 100_000)
     assert picture(fine[0]).size == (680, 680)
     assert len(coarse[0]) <= 100_000 < len(fine[0])
 

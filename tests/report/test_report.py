@@ -64,7 +64,7 @@ def test_a_report_says_what_was_run_and_what_differs(page: Page, digits_run: gan
     assert "recipe fast" in text
     assert "24.0 kimg" in text
     assert "generator.width" in text
-    assert "Samples and the real images nearest to them" in text
+    assert "Samples and their nearest real images" in text
     assert ganglion.diagnose(digits_run.path).headline.lower() in text.lower()
 
 
@@ -99,7 +99,7 @@ def test_a_run_whose_images_and_checkpoints_are_gone_still_has_a_report(
     (run / "recipe.yaml").write_text(text.replace("source: digits", "source: gone/away"), encoding="utf-8")
     page = Page(write_report(run, None, tmp_path / "empty", quiet=True).read_text(encoding="utf-8"))
     words = " ".join(page.words)
-    assert "images are not at hand" in words
+    assert "images are not available" in words
     assert "No pictures of latent space" in words
     assert page.sections == ["verdict", "timeline", "vitals", "latent", "recipe"]
 

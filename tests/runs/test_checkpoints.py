@@ -99,7 +99,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path: Path
     assert restore(tmp_path, *saved(after), said.append) == TrainingProgress(10)
     assert equal(older, after)
     assert "00000020" in said[0]
-    assert "going back" in said[0]
+    assert "using the one before" in said[0]
 
 
 def spoil(path: Path, damage: str) -> None:

@@ -51,7 +51,7 @@ def test_a_second_training_in_one_folder_is_refused_until_the_first_ends(tmp_pat
     other = context.Process(target=hold, args=(tmp_path / "run", held, release))
     other.start()
     assert held.wait(30)
-    with pytest.raises(RunError, match="another training is at work"), locked(tmp_path / "run"):
+    with pytest.raises(RunError, match="another training is running"), locked(tmp_path / "run"):
         pass
     release.set()
     other.join(30)

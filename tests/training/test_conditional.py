@@ -127,7 +127,7 @@ def test_an_unconditional_model_knows_no_class(tiny_run: ganglion.Run) -> None:
     model = ganglion.load(tiny_run)
     assert model.classes == ()
     assert model.labels(3) is None
-    with pytest.raises(ValueError, match="knows no classes"):
+    with pytest.raises(ValueError, match="has no classes"):
         model.sample(1, label="dark")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ganglion.vitals.inspection import counting_dead_units, differs_by_mode, in_eval_mode
+from ganglion.vitals.inspection import count_dead_units, differs_by_mode, in_eval_mode
 
 
 def test_every_module_gets_its_own_mode_back() -> None:
@@ -39,17 +39,17 @@ def test_units_that_say_the_same_to_every_image_are_dead() -> None:
             torch.tensor([-100.0, -100.0, -100.0, 100.0])
         )  # three of four feature maps are never above zero
         net[3].weight[0] = 0
-    with counting_dead_units(net) as units:
+    with count_dead_units(net) as units:
         net(torch.rand(8, 1, 8, 8))
     assert units.share() == 4 / 10
 
 
 def test_nothing_stays_behind_and_a_network_without_activations_is_not_judged() -> None:
     net = nn.Sequential(nn.Linear(3, 3))
-    with counting_dead_units(net) as units:
+    with count_dead_units(net) as units:
         net(torch.rand(2, 3))
     assert units.share() is None
     live = nn.Sequential(nn.Linear(3, 3), nn.SiLU())
-    with counting_dead_units(live):
+    with count_dead_units(live):
         assert len(live[1]._forward_hooks) == 1
     assert len(live[1]._forward_hooks) == 0

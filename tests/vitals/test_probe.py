@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.losses import DiscriminatorOutput
-from ganglion.vitals.probe import LabelledImages, LastStep, ReferenceSet, in_batches_of, measure, sample_statistics
+from ganglion.vitals.probe import LabelledImages, LastStep, ReferenceSet, logits_in_batches, measure, sample_statistics
 
 
 def squares(n: int, seed: int, low: int = 2, high: int = 9) -> Tensor:
@@ -131,7 +131,7 @@ def test_in_smaller_batches_every_image_keeps_its_own_logit_and_label() -> None:
     images = torch.arange(50.0)[:, None, None, None].expand(50, 1, 2, 2)
     model = Drawn(REALS, ReferenceSet(LabelledImages(REALS)), of_label, None)
     for few in (1, 16, 20, 25, 49, 50):
-        assert in_batches_of(few, model, LabelledImages(images, labels)).tolist() == (2 * labels).tolist()
+        assert logits_in_batches(few, model, LabelledImages(images, labels)).tolist() == (2 * labels).tolist()
 
 
 def test_a_shortcut_through_the_border_is_lost_with_the_border() -> None:

@@ -11,8 +11,8 @@ from ganglion.vitals.scalars import (
     LogitStats,
     NonFiniteTracker,
     ScalarMeans,
-    describe_logits,
-    earliest,
+    first_non_finite,
+    logit_statistics,
     separation,
 )
 
@@ -116,21 +116,21 @@ def test_each_name_has_the_first_step_at_which_it_was_bad() -> None:
     for step, values in enumerate([(1.0, 1.0), (1.0, INF), (NAN, 1.0), (NAN, NAN)], start=1):
         bad.check("gradient", ["a", "b"], torch.tensor(values), step)
     assert bad.read() == [(2, "b"), (3, "a")]
-    assert earliest(bad.read()) == {"step": 2, "tensor": "b"}
+    assert first_non_finite(bad.read()) == {"step": 2, "tensor": "b"}
 
 
 def test_within_a_step_groups_stand_in_the_order_in_which_they_were_looked_at() -> None:
     bad = NonFiniteTracker()
     bad.check("loss", ["loss"], torch.tensor([NAN]), 7)
     bad.check("gradient", ["x"], torch.tensor([NAN]), 7)
-    assert earliest(bad.read()) == {"step": 7, "tensor": "loss"}
+    assert first_non_finite(bad.read()) == {"step": 7, "tensor": "loss"}
 
 
 def test_sound_numbers_leave_nothing() -> None:
     bad = NonFiniteTracker()
     bad.check("loss", ["loss"], torch.tensor([1e38]), 1)
     assert bad.read() == []
-    assert earliest([]) is None
+    assert first_non_finite([]) is None
 
 
 def filled(steps: int = 3) -> tuple[LogitStats, np.ndarray, np.ndarray]:
@@ -168,16 +168,16 @@ def test_reading_starts_anew_logits() -> None:
 
 
 def test_equal_logits_have_a_histogram_too() -> None:
-    histogram = describe_logits(np.zeros(4), np.zeros(3))["logits"]
+    histogram = logit_statistics(np.zeros(4), np.zeros(3))["logits"]
     assert histogram["low"] < 0 < histogram["high"]
     assert sum(histogram["real"]) == 4
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_is_described_by_nothing(bad: float) -> None:
-    assert describe_logits(np.array([0.0, bad]), np.zeros(3)) == {}
+    assert logit_statistics(np.array([0.0, bad]), np.zeros(3)) == {}
 
 
 def test_sure_opinions_do_not_overflow() -> None:
-    found = describe_logits(np.array([1e4]), np.array([-1e4]))
+    found = logit_statistics(np.array([1e4]), np.array([-1e4]))
     assert (found["d_real"], found["d_fake"]) == (1, 0)

@@ -79,7 +79,7 @@ def test_what_d_says_of_real_and_of_fake_is_what_the_loop_knows_it_said(name: st
             assert record["logit_real"] == pytest.approx(float(real.mean()), rel=2e-3, abs=2e-4)
             assert record["logit_fake"] == pytest.approx(float(fake.mean()), rel=2e-3, abs=2e-4)
         assert 0 <= record["separation"] <= 1
-    assert not [reason for reason in monitor.verdict().unseen if reason.startswith("D's opinion")]
+    assert not [reason for reason in monitor.verdict().unseen if reason.startswith("D's logits")]
 
 
 @pytest.mark.parametrize("name", LOOPS)

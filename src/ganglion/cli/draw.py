@@ -90,7 +90,7 @@ def interpolate(
     from ganglion.latent.model import load
     from ganglion.latent.walk import path_through
     from ganglion.pictures.films import FILMS, enlarged, write_film
-    from ganglion.pictures.sheets import displayed, save_image, sheet
+    from ganglion.pictures.sheets import display_channels, save_image, sheet
     from ganglion.platform.devices import choose_device
 
     with_ending(out, (".png", *FILMS), "--out")
@@ -103,7 +103,7 @@ def interpolate(
     images = model.pixels(path, class_of(model, label))
     target = out or run / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
-        write_film((enlarged(displayed(image, model.shown_channels)) for image in images), target, fps)
+        write_film((enlarged(display_channels(image, model.shown_channels)) for image in images), target, fps)
     else:
         save_image(sheet(images, columns=frames, channels=model.shown_channels), target)
     typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")

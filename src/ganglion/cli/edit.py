@@ -103,7 +103,7 @@ def project(
     from ganglion.latent.project import Settings
     from ganglion.latent.project import project as search
     from ganglion.pictures.films import FILMS, enlarged, write_film
-    from ganglion.pictures.sheets import displayed, save_image, side_by_side
+    from ganglion.pictures.sheets import display_channels, save_image, side_by_side
     from ganglion.platform.devices import choose_device
     from ganglion.platform.files import write_atomically
     from ganglion.platform.screen import Screen
@@ -126,7 +126,7 @@ def project(
     write_atomically(latent, held.getvalue())
     if film is not None:
         frames = (to_uint8(frame[None])[0].cpu().numpy() for frame in found.trace)
-        write_film((enlarged(displayed(frame, model.shown_channels)) for frame in frames), film, 15)
+        write_film((enlarged(display_channels(frame, model.shown_channels)) for frame in frames), film, 15)
     facts = {
         "error": found.error,
         "usual": found.usual,
@@ -170,8 +170,8 @@ def complete(
     import torch
 
     from ganglion.data.pixels import to_uint8
-    from ganglion.latent.complete import averaged, mask_of
     from ganglion.latent.complete import complete as fill
+    from ganglion.latent.complete import mean_completion, parse_mask
     from ganglion.latent.inputs import mask_from_file, picture_from_file
     from ganglion.latent.model import discriminator_of, load
     from ganglion.latent.project import Settings
@@ -186,7 +186,7 @@ def complete(
     picture = picture_from_file(image, model.recipe)
     height, width = picture.shape[1:]
     hole = (
-        mask_of(str(missing), height, width, seed) if mask is None
+        parse_mask(str(missing), height, width, seed) if mask is None
         else mask_from_file(mask, height, width, image, model.recipe.data.fit)
     )  # fmt: skip
     labels = class_of(model, label)
@@ -205,7 +205,7 @@ def complete(
         f"{i}: {word}": one.image for i, (word, one) in enumerate(zip(words, found, strict=True))
     }
     if len(found) > 1:
-        images["average"] = averaged(picture, found, hole)
+        images["average"] = mean_completion(picture, found, hole)
     pixels = to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy()
     save_image(side_by_side(pixels, list(images), channels=model.shown_channels), target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}

@@ -11,7 +11,7 @@ from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
 from ganglion.errors import DataError
 from ganglion.evaluation.evaluate import find_real
-from ganglion.latent.directions import Directions, between_classes
+from ganglion.latent.directions import Directions, class_direction
 from ganglion.latent.model import Model
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.platform.devices import reproducible
@@ -23,39 +23,39 @@ __all__ = ["probe_classes"]
 
 
 SAMPLES = 4000
-SURE = 0.8  # probability above which a sample counts as of a class
+CONFIDENT = 0.8  # probability above which a sample counts as of a class
 
 
 @reproducible()
 def probe_classes(
     run: Path, model: Model, names: tuple[str, str], cache: Path | None = None, quiet: bool = False
 ) -> Directions:
-    """From the second class to the first, over samples that a classifier trained on the run's images is sure of.
+    """From the second class to the first, over samples that a classifier of the run's images labels with confidence.
 
-    Raises DataError where the images have no classes, or there are no such ones.
+    Raises DataError where the images have no classes, or not these ones.
     """
     folder, screen = cache or cache_folder(), Screen(quiet=quiet)
     real, _ = find_real(Run(run).recipe.data, None, None, folder, screen)
     if not real.classes:
-        raise DataError("a direction between classes needs images with classes, and these have none")
+        raise DataError("a direction between classes needs a data set with classes; the run's images have none")
     for name in names:
         if name not in real.classes:
             known = ", ".join(real.classes[:20])
             raise DataError(f"there is no class {name!r}; classes are {known}{did_you_mean(name, real.classes)}")
     extractor, _ = find_extractor(
-        "learned", ExtractorContext(real, folder, model.device, screen.steps("Learning the classes"))
+        "learned", ExtractorContext(real, folder, model.device, screen.steps("Training the classifier"))
     )
     z = model.latents(SAMPLES)
     found = []
     with torch.no_grad():
         for chunk in model.chunks(z):
-            seen = extractor.embed(to_float(torch.from_numpy(_bytes(chunk))).contiguous())
-            assert seen.probabilities is not None  # with classes it knows them
-            found.append(seen.probabilities.cpu().numpy())
+            output = extractor.embed(to_float(torch.from_numpy(_bytes(chunk))).contiguous())
+            assert output.probabilities is not None  # the images have classes
+            found.append(output.probabilities.cpu().numpy())
     probabilities = np.concatenate(found)  # (N, K)
-    first, second = (probabilities[:, real.classes.index(name)] > SURE for name in names)
+    first, second = (probabilities[:, real.classes.index(name)] > CONFIDENT for name in names)
     chosen = torch.from_numpy(first | second)
-    return between_classes(z[chosen], torch.from_numpy(first)[chosen])
+    return class_direction(z[chosen], torch.from_numpy(first)[chosen])
 
 
 def _bytes(images: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Scores over the checkpoints of a run: which one is best, and does the run still get better?"""
+"""Scores over the checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganglion.data.prepare import cache_folder
 from ganglion.errors import CheckpointError, DataError, RunError
 from ganglion.evaluation.evaluate import at_least_one, find_real, find_samples
-from ganglion.metrics.evaluation import evaluate_sets, known_scores
+from ganglion.metrics.evaluation import evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.scores import SCORES
 from ganglion.pictures.figures import save_figure
@@ -38,9 +38,9 @@ class Curve:
     features: str
     samples: int
     rows: list[dict[str, float]]
-    """Each with `step`, `kimg` where a record tells it, and a value for each score."""
+    """Each with `step`, `kimg` (NaN where no record has it), and a value per score."""
     floor: dict[str, float]
-    """Without a score that half of the real images cannot support."""
+    """Without scores for which half of the real images are not sufficient."""
     picture: str
 
     def to_json(self) -> dict[str, Any]:
@@ -72,18 +72,18 @@ def evaluate_checkpoints(
     cache: Path | None = None,
     quiet: bool = False,
 ) -> Curve:
-    """Scores each checkpoint of `run` with the same latents, and draws RUN/evaluation.svg. Raises DataError, RunError."""
+    """Scores each checkpoint of `run` with the same latents, and plots RUN/evaluation.svg. Raises DataError, RunError."""
     at_least_one(n=n)
     folder, chosen, screen = cache or cache_folder(), choose_device(device), Screen(quiet=quiet)
-    place = Run(run)
-    if not place.exists:
-        raise RunError(f"--all-checkpoints goes with a run; {run} is none")
-    steps = place.steps_saved()
+    opened = Run(run)
+    if not opened.exists:
+        raise RunError(f"--all-checkpoints needs a run; {run} is not one")
+    steps = opened.steps_saved()
     if not steps:
-        raise CheckpointError(f"there is no checkpoint in {place.path} yet")
-    wanted = known_scores(QUICK_SCORES if metrics is None else metrics)
-    kimg = {record["step"]: record["kimg"] for record in place.records()}
-    recipe = place.recipe
+        raise CheckpointError(f"there is no checkpoint in {opened.path} yet")
+    scores = select_scores(QUICK_SCORES if metrics is None else metrics)
+    kimg = {record["step"]: record["kimg"] for record in opened.records()}
+    recipe = opened.recipe
     real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
     extractor, _ = find_extractor(
         features, ExtractorContext(real, folder, chosen, screen.steps("Training features on the real images"))
@@ -93,13 +93,13 @@ def evaluate_checkpoints(
     progress = screen.steps("Scoring checkpoints")
     for done, step in enumerate(steps, start=1):
         fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, silent).sets
-        found = evaluate_sets(real, fakes, extractor, folder, silent, wanted)
+        found = evaluate_sets(real, fakes, extractor, folder, silent, scores)
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
         floor = {s.name: s.floor for s in found.scores if s.floor is not None}
         progress(done, len(steps))
     if not found.scores:
-        raise DataError(f"none of {', '.join(wanted)} can be measured here: {next(iter(found.left_out.values()))}")
-    picture = place.path / "evaluation.svg"
+        raise DataError(f"none of {', '.join(scores)} can be measured: {next(iter(found.left_out.values()))}")
+    picture = opened.path / "evaluation.svg"
     save_figure(curve_figure(rows, floor, f"{extractor.name} features, {n or SAMPLES:,} samples"), picture)
     return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture))
 
@@ -113,7 +113,7 @@ def _best(name: str, values: list[float], floor: float | None) -> float:
 
 
 def curve_figure(rows: list[dict[str, float]], floor: dict[str, float], title: str) -> altair.ConcatChart:
-    """A small chart for each score over thousands of images; the floor, where there is one, is dashed."""
+    """A chart per score over thousands of images, with the floor dashed."""
     import altair
 
     alt: Any = altair  # its data classes are untyped

@@ -1,4 +1,4 @@
-"""Scores of a run's generator, or of any images, against real ones: what `ganglion evaluate` and `ganglion.evaluate` do."""
+"""`ganglion.evaluate`: scores of a run's generator, or of any images, against real ones."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ganglion.data.scan import Scan
 from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, load
-from ganglion.metrics.evaluation import Evaluation, evaluate_sets, known_scores
+from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
-from ganglion.metrics.neighbours import nearest
+from ganglion.metrics.neighbours import nearest_neighbours
 from ganglion.pictures.sheets import ShownChannels, save_image, sheet
 from ganglion.platform.devices import choose_device, reproducible
 from ganglion.platform.screen import Screen
@@ -38,15 +38,15 @@ SHEET_PAIRS = 24
 
 @dataclass(frozen=True)
 class Samples:
-    """What is to be measured: a run's generator, which draws anew for each seed, or images that are there."""
+    """The samples to be scored: of a run's generator, one set per seed, or existing images."""
 
     sets: list[ImageSet]
     data: Data
-    """How the real images have to be made to fit; its source is the run's own."""
+    """Source and preprocessing of the real images."""
     wasserstein: bool = False
-    """Whether D is a critic, whose estimate of the distance is worth having."""
+    """Whether D is a Wasserstein critic; then `earth-mover` is among the default scores."""
     seed: int | None = None
-    """Of the run; it says which images were kept from training."""
+    """Of the run; it determines which images were held out."""
 
 
 @reproducible()
@@ -67,21 +67,20 @@ def evaluate(
     quiet: bool = False,
     generator: nn.Module | None = None,
 ) -> Evaluation:
-    """How good are these samples? Scores against the real images `against`, each with its floor.
+    """Scores of samples against the real images `against`, each with its floor.
 
-    `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run `against` may be left out:
-    then it is what the run was trained on. `n` samples are drawn for each of `seeds` seeds (10,000). `held_out` are real
-    images that the generator was not trained on; left out, those that the run itself kept from training. Both are what
-    `ganglion.train` takes as its source, so images in memory too. `generator` is the module that the run was trained on, if
-    it was one of your own. `neighbours` names a picture to write: the samples that
-    lie nearest to a training image, each above that image. `features` and `metrics`: docs/metrics.md. Raises DataError,
-    RunError.
+    `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run, `against` defaults to its
+    training images, and `n` samples (10,000) are generated for each of `seeds` seeds. `held_out` are real images that the
+    generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
+    images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
+    image file to write: the samples nearest to a training image, each above that image. `features` and `metrics`:
+    docs/metrics.md. Raises DataError, RunError.
     """
     at_least_one(n=n, seeds=seeds)
     folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device)
     screen = Screen(quiet=quiet)
-    wanted = known_scores(metrics)
+    scores = select_scores(metrics)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
@@ -91,25 +90,25 @@ def evaluate(
     if reason:
         notes.append(f"features {extractor.name}: {reason}")
     if metrics is None and found.wasserstein:
-        wanted = (*wanted, "earth-mover")
+        scores = (*scores, "earth-mover")
     if neighbours is not None:
         page = neighbour_sheet(real, found.sets[0], extractor, folder, found.data.shown_channels)
         save_image(page, Path(neighbours))
-    return evaluate_sets(real, found.sets, extractor, folder, screen, wanted, unseen, notes)
+    return evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes)
 
 
 def at_least_one(**counts: int | None) -> None:
-    """Raises DataError for a count, by its name, that is below 1; None is left to be chosen."""
+    """Raises DataError for a count below 1; None is allowed."""
     for name, count in counts.items():
         if count is not None and count < 1:
-            raise DataError(f"{name} is at least 1; got {count}")
+            raise DataError(f"{name} must be at least 1; got {count}")
 
 
 def find_samples(
     samples: str | Path | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
     cache: Path, reporter: Reporter, generator: nn.Module | None = None,
 ) -> Samples:  # fmt: skip
-    """The sets to be measured, one for each seed. Raises DataError, RunError."""
+    """The sets to be scored, one per seed. Raises DataError, RunError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
     if Run(samples).exists:
@@ -121,9 +120,9 @@ def find_samples(
 
 
 def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
-    """The images themselves, or n of them; seeds then only vary the scores' own chance."""
+    """The images, or n of them; seeds then vary only the randomness within the scores."""
     if n is not None and n > len(images):
-        raise DataError(f"{images.name} has {len(images):,} images, fewer than the {n:,} asked for with --n")
+        raise DataError(f"{images.name} has {len(images):,} images, fewer than --n {n:,}: use a smaller --n")
     chosen = images if n is None else images.pick(np.sort(np.random.default_rng(0).permutation(len(images))[:n]))
     h, w, c = images.shape
     return Samples([chosen] * seeds, Data().model_copy(update={"size": (h, w), "channels": c}))
@@ -135,29 +134,29 @@ def _drawn(model: Model, n: int, seed: int) -> ImageSet:
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
-    """Samples are measured as they are: of one size, never resized. Raises DataError where they differ."""
+    """Samples are not resized; they must have one size. Raises DataError where sizes differ."""
     if is_store(Path(source)):
         return Data(source=source)
     found = plan(Data(source=source), cache, reporter).scan
     if found.smallest_size != found.largest_size:
         raise DataError(
-            f"{source} holds images from {size_text(found.smallest_size)} to {size_text(found.largest_size)}: "
-            "samples are measured as they are, so they have to be of one size"
+            f"{source} has images from {size_text(found.smallest_size)} to {size_text(found.largest_size)}: "
+            "samples are not resized, so they must have one size"
         )
-    return Data(source=source).model_copy(update={"size": found.median_size})  # sizes that no network has, too
+    return Data(source=source).model_copy(update={"size": found.median_size})  # also sizes that no network has
 
 
 def find_real(
     data: Data, against: Images | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
     seed: int | None = None,
 ) -> tuple[ImageSet, list[str]]:  # fmt: skip
-    """The real images, made to fit the samples, and what was done to them in words. Raises DataError.
+    """The real images at the size of the samples, and notes on their preprocessing. Raises DataError.
 
-    With the `seed` of the run, those that it kept from training are marked.
+    With the `seed` of the run, the images that it held out are marked.
     """
     own = against is None
     if own and not data.source:
-        raise DataError("--against SOURCE is missing: which real images are the samples to be measured against?")
+        raise DataError("--against SOURCE is missing: name the real images to compare the samples with")
     source = data.source if own else str(name_of(against))
     copy = None if data_dir is None else str(data_dir)
     changes = {"source": source, "data_dir": copy or (data.data_dir if own else None)}
@@ -170,14 +169,13 @@ def find_real(
             notes = what_is_done(plan(wanted, cache, reporter, against).scan, wanted)
         store = prepare(wanted, cache, reporter, against)
     if own and data.content not in (None, store.content):
-        notes.append("the real images are not those of the training any more: they have changed since")
+        notes.append("the real images have changed since the training")
     return replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes
 
 
 def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np.bool_] | None:
-    """Which images (N,) a run with this `data` and `seed` did not see; None where these are others than it was trained on.
-
-    None, too, where they are too few to tell anything.
+    """Which images (N,) a run with this `data` and `seed` held out; None where the run was trained on other images, or the
+    held-out images are too few.
     """
     count = data.held_out_images or 0
     if seed is None or data.content != store.content or count < FEWEST_HELD_OUT:
@@ -188,7 +186,7 @@ def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np
 
 
 def what_is_done(scan: Scan, wanted: Data) -> list[str]:
-    """Every change that real images undergo before they are compared, in words."""
+    """Notes on the preprocessing of real images."""
     notes = []
     size, smallest, largest = wanted.size or scan.median_size, scan.smallest_size, scan.largest_size
     if not smallest == largest == size:
@@ -210,11 +208,11 @@ def neighbour_sheet(
     """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C)."""
     ours, theirs = (extract(images, extractor, cache / "features").features for images in (fake, real))
     trained = np.arange(len(real)) if real.held_out is None else np.flatnonzero(~real.held_out)
-    found = nearest(ours, theirs[trained])
+    found = nearest_neighbours(ours, theirs[trained])
     first = np.argsort(found.distance, kind="stable")[:SHEET_PAIRS]
     columns = len(first) // 2 or 1
     rows = []
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
-        rows += [fake.images[chosen], real.images[trained[found.place[chosen]]]]
+        rows += [fake.images[chosen], real.images[trained[found.indices[chosen]]]]
     return sheet(np.concatenate(rows), columns, channels=channels)

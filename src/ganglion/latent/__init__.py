@@ -1,1 +1,1 @@
-"""What a trained generator is good for: sample it, and later walk, edit, project, complete."""
+"""Use of a trained generator: sampling, walks, directions, projection, completion."""

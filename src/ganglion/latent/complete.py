@@ -1,5 +1,5 @@
-"""Completion: a picture with a hole, filled by the generator's nearest picture. Yeh et al. 2017, "Semantic Image Inpainting
-with Deep Generative Models", arXiv 1607.07539: contextual and prior loss (equations 4 to 6), then blending (section 3.3).
+"""Completion (inpainting) of an image with a generator. Yeh et al. 2017, "Semantic Image Inpainting with Deep Generative
+Models", arXiv 1607.07539: contextual and prior loss (equations 4 to 6), then blending (section 3.3).
 
 N proposals, Z dimensions, C channels, H height, W width. A mask (H, W) is true where pixels are missing.
 """
@@ -21,27 +21,27 @@ from torch.nn.functional import softplus
 
 from ganglion.errors import DataError
 from ganglion.latent.model import Model
-from ganglion.latent.project import DEFAULT, Settings, nearest_start, search
+from ganglion.latent.project import DEFAULT, Settings, best_starts, search
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import per_image
 
-__all__ = ["Completion", "Mask", "averaged", "blended", "complete", "importance", "mask_of"]
+__all__ = ["Completion", "Mask", "complete", "mean_completion", "parse_mask", "pixel_weights", "poisson_blend"]
 
 
 NEIGHBOURHOOD = 7  # pixels a side, the paper's window
-EVERYWHERE = 1.0  # weight of any known pixel, beside that of its missing neighbours; 0.1 gave 6 % more error on MNIST
-PRIOR = 0.05  # the paper's lambda is 0.003; with it D was further from taking fillings of MNIST for real
+EVERYWHERE = 1.0  # weight of any known pixel, added to that by its missing neighbours; 0.1 gave 6 % more error on MNIST
+PRIOR = 0.05  # the paper's lambda is 0.003; with it D's logits of completions of MNIST were lower
 
 Mask = NDArray[np.bool_]
 
 
 class Completion(NamedTuple):
     image: Tensor
-    """(C, H, W): the known pixels as they are, the others blended in."""
+    """(C, H, W): the known pixels unchanged, the others blended in."""
     raw: Tensor
-    """(C, H, W): what the generator drew."""
+    """(C, H, W): the generator's output."""
     known_error: float
-    """Root mean square of what it drew against the known pixels, on [-1, 1]."""
+    """Root mean square error of `raw` on the known pixels, on [-1, 1]."""
     z: Tensor
 
 
@@ -56,19 +56,19 @@ def complete(
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Completion]:
-    """Ways to fill the hole in `picture` (C, H, W) in [-1, 1], the one that fits the known pixels best first.
+    """Completions of `picture` (C, H, W) in [-1, 1], sorted by their error on the known pixels.
 
-    Each begins at other latents. `discriminator` gives the prior loss, `labels` (1,) is the class for a conditional model.
+    Each starts from other latents. `discriminator` gives the prior loss, `labels` (1,) is the class for a conditional model.
     Raises ValueError for a mask of another shape.
     """
     if mask.shape != tuple(picture.shape[1:]):
         raise ValueError(f"the mask is {mask.shape}, the picture {tuple(picture.shape[1:])}")
     if mask.all() or not mask.any():
         raise ValueError(
-            "a mask marks some pixels as missing and leaves others: this one marks " + ("all" if mask.all() else "none")
+            f"a mask must mark some of the pixels as missing; this one marks {'all' if mask.all() else 'none'}"
         )
     target = picture.to(model.device).float()[None]
-    weights = torch.from_numpy(importance(mask)).float().to(model.device)
+    weights = torch.from_numpy(pixel_weights(mask)).float().to(model.device)
 
     def loss(images: Tensor) -> Tensor:
         context = (weights * (images - target).abs()).sum((1, 2, 3)) / (weights.sum() * target.shape[1])
@@ -80,7 +80,7 @@ def complete(
     found = []
     done = 0
     for proposal in range(proposals):
-        starts, _ = nearest_start(model, loss, target, settings.starts, seed + proposal, labels)
+        starts, _ = best_starts(model, loss, target, settings.starts, seed + proposal, labels)
         z, images = search(
             model,
             loss,
@@ -92,30 +92,30 @@ def complete(
         done += settings.steps
         known = torch.from_numpy(~mask).to(model.device)
         error = float((images[-1] - target[0])[:, known].square().mean().sqrt())
-        found.append(Completion(blended(target[0], images[-1], mask), images[-1], error, z))
+        found.append(Completion(poisson_blend(target[0], images[-1], mask), images[-1], error, z))
     return sorted(found, key=lambda completion: completion.known_error)
 
 
-def averaged(picture: Tensor, found: Sequence[Completion], mask: Mask) -> Tensor:
-    """`picture` (C, H, W) with the missing pixels those of the proposals' mean: the middle of what could be there, which has
-    the least squared error and looks less sharp than any of them.
+def mean_completion(picture: Tensor, found: Sequence[Completion], mask: Mask) -> Tensor:
+    """`picture` (C, H, W) with the missing pixels from the mean of the proposals, which has the smallest squared error but is
+    blurrier than each of them.
     """
-    return blended(picture, torch.stack([one.raw for one in found]).mean(0), mask)
+    return poisson_blend(picture, torch.stack([one.raw for one in found]).mean(0), mask)
 
 
-def importance(mask: Mask) -> NDArray[np.float64]:
-    """(H, W): 0 where pixels are missing; of a known one, 1 and the share of its 7x7 neighbours that are missing: pixels near
-    the hole say most of what belongs into it. Yeh et al. 2017, equation 3, who leave out the 1.
+def pixel_weights(mask: Mask) -> NDArray[np.float64]:
+    """(H, W): 0 for missing pixels; for known ones 1 plus the share of their 7x7 neighbours that are missing, so that pixels
+    near the hole have more weight. Yeh et al. 2017, equation 3, without the 1.
     """
     near = uniform_filter(mask.astype(np.float64), NEIGHBOURHOOD, mode="nearest")
     return np.where(mask, 0.0, near + EVERYWHERE)
 
 
-def blended(picture: Tensor, drawn: Tensor, mask: Mask) -> Tensor:
-    """`picture` (C, H, W) with the missing pixels those of `drawn`, shifted so that no seam is seen.
+def poisson_blend(picture: Tensor, drawn: Tensor, mask: Mask) -> Tensor:
+    """`picture` (C, H, W) with the missing pixels from `drawn`, without a visible seam.
 
-    Poisson blending (Pérez et al. 2003, equation 7): inside, the gradients are those of `drawn`; at the border, the values are
-    those of the picture.
+    Poisson blending (Pérez et al. 2003, equation 7): the gradients inside come from `drawn`, the values at the border from
+    `picture`.
     """
     whole, inside = (tensor.detach().cpu().double().numpy() for tensor in (picture, drawn))
     rows, columns = np.nonzero(mask)
@@ -143,7 +143,7 @@ def blended(picture: Tensor, drawn: Tensor, mask: Mask) -> Tensor:
     return torch.from_numpy(result).to(picture)
 
 
-def mask_of(words: str, height: int, width: int, seed: int = 0) -> Mask:
+def parse_mask(words: str, height: int, width: int, seed: int = 0) -> Mask:
     """`left-half`, `right-half`, `top-half`, `bottom-half`, `centre` (its middle half each way), `random:0.5`, `border`.
 
     Raises DataError for other words.

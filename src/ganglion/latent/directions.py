@@ -19,7 +19,15 @@ from ganglion.errors import DataError
 from ganglion.latent.model import Model
 from ganglion.platform.files import write_atomically
 
-__all__ = ["METHODS", "Directions", "between_classes", "factorised", "load_directions", "principal", "save_directions"]
+__all__ = [
+    "METHODS",
+    "Directions",
+    "class_direction",
+    "load_directions",
+    "pca_directions",
+    "save_directions",
+    "sefa_directions",
+]
 
 
 SAMPLES = 4096  # latents from which principal components are taken
@@ -39,7 +47,7 @@ class Directions:
         return len(self.vectors)
 
 
-def factorised(model: Model, count: int = 8) -> Directions:
+def sefa_directions(model: Model, count: int = 8) -> Directions:
     """Eigenvectors of A^T A, for the first layer's weight A (outputs, Z): what its input passes on most strongly.
 
     Closed form, without a sample. Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs" (SeFa),
@@ -52,7 +60,7 @@ def factorised(model: Model, count: int = 8) -> Directions:
     return Directions(_facing(vectors.T[chosen].contiguous()), values[chosen].clamp_min(0).sqrt(), "sefa")
 
 
-def principal(model: Model, count: int = 8, seed: int = 0) -> Directions:
+def pca_directions(model: Model, count: int = 8, seed: int = 0) -> Directions:
     """Principal components of the first layer's output, brought back to z by least squares.
 
     Härkönen et al. 2020, "GANSpace", arXiv 2004.02546, section 2.2, for a generator whose latents are isotropic. Strengths are
@@ -68,10 +76,10 @@ def principal(model: Model, count: int = 8, seed: int = 0) -> Directions:
     return Directions(_facing(vectors / vectors.norm(dim=1, keepdim=True)), sizes[:count] / SAMPLES**0.5, "pca")
 
 
-METHODS: dict[str, Callable[[Model, int], Directions]] = {"sefa": factorised, "pca": principal}
+METHODS: dict[str, Callable[[Model, int], Directions]] = {"sefa": sefa_directions, "pca": pca_directions}
 
 
-def between_classes(z: Tensor, of_first: Tensor) -> Directions:
+def class_direction(z: Tensor, of_first: Tensor) -> Directions:
     """The direction from the second class of latents z (N, Z) to the first; `of_first` is bool (N,).
 
     The normal of the plane that separates them best, by logistic regression; its strength is the accuracy on the part of

@@ -53,45 +53,45 @@ class Model:
 
     @property
     def recipe(self) -> Recipe:
-        """Of a run of ours. Raises AttributeError for another's generator."""
+        """The recipe of the run. Raises AttributeError for a generator that is not from a run."""
         if self._recipe is None:
-            raise AttributeError("this generator comes from no run, so there is no recipe")
+            raise AttributeError("this generator is not from a run, so there is no recipe")
         return self._recipe
 
     @property
     def shown_channels(self) -> tuple[int, int, int] | None:
-        """Which channels its pictures show as red, green and blue; None: the usual ones."""
+        """Channels to show as red, green and blue; None: the default ones."""
         return None if self._recipe is None else self._recipe.data.shown_channels
 
     @property
     def checkpoint(self) -> Path:
-        """Of a run of ours. Raises AttributeError for another's generator."""
+        """The checkpoint of the run. Raises AttributeError for a generator that is not from a run."""
         if self._checkpoint is None:
-            raise AttributeError("this generator comes from no run, so there is no checkpoint")
+            raise AttributeError("this generator is not from a run, so there is no checkpoint")
         return self._checkpoint
 
     @property
     def generator(self) -> nn.Module:
-        """The network. Raises AttributeError where only a function is known."""
+        """The network. Raises AttributeError for a generator that is a plain function."""
         if self.network is None:
-            raise AttributeError("of this generator only a function is known")
+            raise AttributeError("this generator is a plain function, not a torch.nn.Module")
         return self.network
 
     def latents(self, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
         """n latents as float32 (n, Z) on the model's device; the first k of n are those of `latents(k, seed)`.
 
-        `truncation` below 1 draws them nearer to the mean of the prior, which trades variety for likelihood (Brock et al.
-        2018, arXiv 1809.11096, section 3.1; here by scaling, as in the StyleGAN line, not by drawing again).
+        `truncation` below 1 scales them towards the mean of the prior, which trades diversity for fidelity (Brock et al.
+        2018, arXiv 1809.11096, section 3.1; here by scaling, as in StyleGAN, not by resampling).
         """
         if n < 1:
-            raise ValueError(f"at least one latent is drawn; got n={n}")
+            raise ValueError(f"n must be at least 1; got {n}")
         return truncation * draw_latents(self.latent, n, stream(seed, Purpose.SAMPLE)).to(self.device)
 
     def labels(self, n: int, seed: int = 0, label: str | int | None = None) -> Tensor | None:
-        """n classes as int64 (n,): all of them `label` (a name or a number), or drawn; None where there are none.
+        """n classes as int64 (n,): all of them `label` (a name or a number), or random; None for a model without classes.
 
-        Drawn ones are as frequent as among the training images, so that samples compare with these. Raises ValueError for a
-        class that the model does not know.
+        Random classes have the frequencies of the training images, so that samples are comparable with these. Raises
+        ValueError for an unknown class.
         """
         if label is not None:
             return torch.full((n,), self._class(label), device=self.device)
@@ -101,12 +101,12 @@ class Model:
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, Z), and labels (N,) or one for all (1,) for a conditional model, to float images (N, C, H, W) in [-1, 1].
 
-        Each image depends on its own latent and label alone. Without labels, a conditional model draws them with seed 0.
+        Each image depends on its own latent and label only. Without labels, a conditional model draws them with seed 0.
         """
         return torch.cat(list(self.chunks(z, labels)))
 
     def chunks(self, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
-        """The same, a few images at a time."""
+        """The same, in chunks."""
         z = z.to(self.device, torch.float32)
         return self._draw(z, self.labels(len(z)) if labels is None else labels.to(self.device).expand(len(z)))
 
@@ -117,15 +117,15 @@ class Model:
     def sample(
         self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
     ) -> NDArray[np.uint8]:
-        """n images as uint8 (n, H, W, C), of one class if `label` names it; equal on every call with these arguments.
+        """n images as uint8 (n, H, W, C), of class `label` if given; equal arguments give equal images.
 
-        Beside the images memory is flat.
+        Memory other than the images is constant in n.
         """
         return _gathered(self.chunks(self.latents(n, seed, truncation), self.labels(n, seed, label)), n)
 
     def _class(self, label: str | int) -> int:
         if not self.classes:
-            raise ValueError(f"this model knows no classes, so none can be asked for; got {label!r}")
+            raise ValueError(f"this model has no classes: leave the label out; got {label!r}")
         if str(label) in self.classes:
             return self.classes.index(str(label))
         if str(label).isdecimal() and int(label) < len(self.classes):
@@ -144,9 +144,9 @@ def load(
 ) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
-    Of a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
-    Copies of them get the run's weights. Of a run that was trained on a file of networks, its copy in the run folder,
-    networks.py, is executed, if it is the one that the recipe names: look into a stranger's before you load the run. Nothing
+    For a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
+    Copies of them get the run's weights. For a run that was trained on a file of networks, its copy in the run folder,
+    networks.py, is executed if its hash is the one in the recipe: read a stranger's file before you load the run. Nothing
     is unpickled, and of any other run nothing is executed.
 
     Raises RunError, CheckpointError, and RecipeError for a networks.py that fails.
@@ -180,9 +180,9 @@ def trained_model(
 def model_of(
     generator: Callable[..., Tensor], dim: int, prior: Prior = "normal", device: str | torch.device = "cpu"
 ) -> Model:
-    """Anyone's generator as a model: a network, or any function of z (N, dim) that returns images (N, C, H, W) in [-1, 1].
+    """Any generator as a model: a network, or a function of z (N, dim) that returns images (N, C, H, W) in [-1, 1].
 
-    A network is used as it is: put it into eval mode first if that is how it should draw.
+    A network's mode is not changed: put it into eval mode first.
     """
 
     def draw(z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
@@ -195,9 +195,9 @@ def model_of(
 
 
 def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> AnyDiscriminator | None:
-    """D of the same checkpoint, in eval mode; None for a generator that comes from no run.
+    """D of the same checkpoint, in eval mode; None for a generator that is not from a run.
 
-    Of a run that was trained on modules of your own, `discriminator` is the module, left out if `load` was given it.
+    `discriminator`: the module, for a run that was trained on modules of your own, unless `load` was given it.
     Raises RunError, CheckpointError.
     """
     if model._recipe is None or model._checkpoint is None:
@@ -266,7 +266,7 @@ def _load_weights(load_into: Callable[[Path, nn.Module], None], checkpoint: Path
 
 
 def _gathered(chunks: Iterator[Tensor], n: int) -> NDArray[np.uint8]:
-    """Chunks as one array, which is made when the first one shows its size."""
+    """Chunks as one preallocated array."""
     first = to_uint8(next(chunks)).cpu().numpy()
     images = np.empty((n, *first.shape[1:]), np.uint8)
     images[: len(first)], done = first, len(first)

@@ -1,4 +1,4 @@
-"""Projection: the latent that best reproduces a picture, and whether the generator can make such pictures at all.
+"""Projection: the latent that best reproduces an image, and whether the image is in the generator's range.
 
 N starts, Z dimensions, C channels, H height, W width.
 """
@@ -17,13 +17,13 @@ from ganglion.latent.model import Model
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DEFAULT", "Projection", "Settings", "feature_distance", "nearest_start", "project", "search"]
+__all__ = ["DEFAULT", "Projection", "Settings", "best_starts", "feature_distance", "project", "search"]
 
 
-CANDIDATES = 512  # random latents of which the nearest ones are the starts
+CANDIDATES = 512  # random latents from which the starts are chosen
 FEATURE_WEIGHT = 0.1
 PRIOR_WEIGHT = 0.01
-FAR = 0.5  # of the distance between random samples: an error above it is no reproduction
+FAR = 0.5  # of the error of random samples: above, the image is out of range
 
 
 class Settings(NamedTuple):
@@ -39,17 +39,17 @@ class Projection(NamedTuple):
     z: Tensor
     """(Z,)"""
     image: Tensor
-    """(C, H, W): what the generator makes of it."""
+    """(C, H, W): the generator's image of z."""
     error: float
-    """Root mean square of the pixels' difference, on [-1, 1]."""
+    """Root mean square difference of pixels, on [-1, 1]."""
     usual: float
-    """The same between random samples and the picture: what no search would have found."""
+    """The same for random samples."""
     trace: list[Tensor]
-    """Images (C, H, W) of the winning start on the way."""
+    """Images (C, H, W) of the best start during the search."""
 
     @property
     def reached(self) -> bool:
-        """Whether the picture lies within what the generator can make."""
+        """Whether the image is in the generator's range."""
         return self.error < FAR * self.usual
 
 
@@ -68,9 +68,9 @@ def project(
 ) -> Projection:
     """The latent of `picture` (C, H, W) in [-1, 1].
 
-    Adam from several starts on the squared error of pixels and of D's features (a perceptual loss with features that were
-    trained on these very images), and a pull back to where the prior has its mass. A generator without gradients is searched
-    by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for a picture of another shape.
+    Adam from several starts on the squared error of pixels and of D's features (a perceptual loss), with a penalty towards
+    the typical norm under the prior. A generator without gradients is searched
+    by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for an image of another shape.
     """
     target = picture.to(model.device).float()[None]
     features = None if discriminator is None else feature_distance(discriminator, target, labels)
@@ -79,27 +79,27 @@ def project(
         found = (images - target).square().mean((1, 2, 3))
         return found if features is None else found + FEATURE_WEIGHT * features(images)
 
-    starts, usual = nearest_start(model, loss, target, settings.starts, seed, labels)
+    starts, usual = best_starts(model, loss, target, settings.starts, seed, labels)
     z, images = search(model, loss, starts, settings, labels, progress)
     error = float((images[-1] - target[0]).square().mean().sqrt())
     return Projection(z, images[-1], error, usual, images)
 
 
-def nearest_start(
+def best_starts(
     model: Model, loss: Loss, target: Tensor, count: int, seed: int, labels: Tensor | None
 ) -> tuple[Tensor, float]:
-    """The latents (count, Z) that are best without a search, and the usual distance of random samples to the target."""
+    """The best `count` of CANDIDATES random latents (count, Z), and the error of random samples."""
     z = model.latents(CANDIDATES, seed)
-    losses, apart = [], []
+    losses, errors = [], []
     for images in model.chunks(z, labels):
         if images.shape[1:] != target.shape[1:]:
             raise ValueError(
-                f"the generator makes images {tuple(images.shape[1:])}; the picture is {tuple(target.shape[1:])}"
+                f"the generator makes images of {tuple(images.shape[1:])}; the image is {tuple(target.shape[1:])}"
             )
         losses.append(loss(images))
-        apart.append((images - target).square().mean((1, 2, 3)).sqrt())
+        errors.append((images - target).square().mean((1, 2, 3)).sqrt())
     best = torch.cat(losses).argsort()[:count]
-    return z[best], float(torch.cat(apart).mean())
+    return z[best], float(torch.cat(errors).mean())
 
 
 def search(

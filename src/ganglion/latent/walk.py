@@ -15,56 +15,56 @@ from torch import Tensor
 from ganglion.latent.model import Model
 from ganglion.recipe.schema import Prior
 
-__all__ = ["RANGES", "influence", "path_through", "spherical", "straight", "walk_along", "walk_dimensions"]
+__all__ = ["RANGES", "influence", "linear", "path_through", "spherical", "walk_along", "walk_dimensions"]
 
 
 PARALLEL = 1e-4  # of a right angle: below, the arc is a line
 
 
-def straight(one: Tensor, other: Tensor, share: float) -> Tensor:
+def linear(one: Tensor, other: Tensor, share: float) -> Tensor:
     """The point (Z,) at `share` of the line from one to the other."""
     return torch.lerp(one, other, share)
 
 
 def spherical(one: Tensor, other: Tensor, share: float) -> Tensor:
-    """The point (Z,) at `share` of the arc from one to the other, its length going evenly from one's to the other's.
+    """The point (Z,) at `share` of the arc from one to the other, with linearly interpolated norm.
 
-    Under a normal prior nearly all latents have a length near sqrt(Z); a straight line between two of them passes through
-    shorter ones that training has hardly seen. Shoemake 1985; in a GAN, White 2016, arXiv 1609.04468, section 2.1.
+    Under a normal prior nearly all latents have a norm near sqrt(Z); a straight line between two of them passes through
+    smaller norms, which are rare in training. Shoemake 1985; in a GAN, White 2016, arXiv 1609.04468, section 2.1.
     """
     lengths = one.norm(), other.norm()
     if not float(lengths[0] * lengths[1]):
-        return straight(one, other, share)  # the origin lies in no direction
+        return linear(one, other, share)  # the origin has no direction
     directions = [z / length for z, length in zip((one, other), lengths, strict=True)]
     angle = torch.arccos((directions[0] * directions[1]).sum().clamp(-1, 1))
     if float(angle) < PARALLEL or float(angle) > np.pi - PARALLEL:
-        return straight(one, other, share)
+        return linear(one, other, share)
     weights = torch.sin((1 - share) * angle), torch.sin(share * angle)
     direction: Tensor = (weights[0] * directions[0] + weights[1] * directions[1]) / torch.sin(angle)
     return direction * torch.lerp(lengths[0], lengths[1], share)
 
 
-WAYS = {"normal": spherical, "sphere": spherical, "uniform": straight}
+INTERPOLATIONS = {"normal": spherical, "sphere": spherical, "uniform": linear}
 
 
 def path_through(latents: Tensor, frames: int, prior: Prior, loop: bool = False) -> Tensor:
-    """(T, Z): from each of `latents` (N, Z) to the next, `frames` frames a piece, and the last one; with `loop` back to the
-    first, whose repetition is left out. Each latent itself is a frame, exactly. Raises ValueError for fewer than two.
+    """(T, Z): from each of `latents` (N, Z) to the next in `frames` frames, and the last one; with `loop` back to the first,
+    without repeating it. Each latent itself is a frame, exactly. Raises ValueError for fewer than two.
     """
     if len(latents) < 2:
-        raise ValueError("a way needs at least two latents")
+        raise ValueError("interpolation needs at least two latents")
     if frames < 1:
-        raise ValueError(f"a way has at least one frame a piece; got {frames}")
+        raise ValueError(f"interpolation needs at least one frame per pair; got {frames}")
     stops = [*latents, latents[0]] if loop else list(latents)
-    way = WAYS[prior]
-    found = []
+    interpolate = INTERPOLATIONS[prior]
+    path = []
     for one, other in pairwise(stops):
-        found += [one, *(way(one, other, i / frames) for i in range(1, frames))]
-    return torch.stack(found if loop else [*found, stops[-1]])
+        path += [one, *(interpolate(one, other, i / frames) for i in range(1, frames))]
+    return torch.stack(path if loop else [*path, stops[-1]])
 
 
 RANGES = {"normal": (-3.0, 3.0), "uniform": (-1.0, 1.0), "sphere": (-3.0, 3.0)}
-"""What a coordinate goes through where nothing else is asked for: nearly all that the prior has."""
+"""Default range of a coordinate: nearly all of the prior."""
 
 STEP = 0.5  # in units of the prior's standard deviation, each way, when influence is measured
 
@@ -96,10 +96,10 @@ def influence(
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float64]:
-    """How much each dimension changes the image: (Z,), root mean square of the change over a step of half a standard
-    deviation each way, mean over `bases` latents, in units of pixels on [-1, 1].
+    """Change of the image per dimension: (Z,), root mean square of the change between half a standard deviation below and
+    above, mean over `bases` latents, for pixels on [-1, 1].
 
-    `labels` (1,) is the class for a conditional model; without it the classes are drawn.
+    `labels` (1,) is the class for a conditional model; by default classes are random.
     """
     deviation = {"normal": 1.0, "sphere": 1.0, "uniform": 1 / 3**0.5}[model.latent.prior]
     z = model.latents(bases, seed)

@@ -1,7 +1,7 @@
-"""The earth mover's distance as a critic of its own finds it: trained on fixed images, read off on held-out ones.
+"""The earth mover's distance estimated by a separate critic, trained on one part of the images and evaluated on another.
 
 Arjovsky et al. 2017, "Wasserstein GAN", arXiv 1701.07875, equation 2, with the gradient penalty of Gulrajani et al. 2017,
-arXiv 1704.00028, equation 3. During training the critic's estimate is always a little behind; here G stands still.
+arXiv 1704.00028, equation 3. During training the critic's estimate lags behind G; here G is fixed.
 N images, C channels.
 """
 
@@ -35,18 +35,18 @@ Images = NDArray[np.uint8]
 
 
 class EarthMover(NamedTuple):
-    """In units of the mean root of squared pixel differences, over [-1, 1]; a lower bound of the distance."""
+    """In units of root mean square pixel differences on [-1, 1]; a lower bound of the distance."""
 
     value: float
-    """On held-out images, over the critic's slope between them."""
+    """On held-out images, divided by the critic's slope between them."""
     trained: float
-    """The same on the images that it was trained on; far above `value`, the critic has learnt images by heart."""
+    """The same on its training images; far above `value`, the critic has overfitted."""
     slope: float
     """Mean norm of the critic's gradient between held-out pairs; 1 for a perfect critic."""
 
 
 def fresh_critic(height: int, width: int, channels: int) -> nn.Module:
-    """A convolutional critic without normalisation, (N, C, H, W) to (N,); its first weights are always the same.
+    """A convolutional critic without normalisation, (N, C, H, W) to (N,), with fixed initial weights.
 
     Raises RecipeError for a size that doublings do not reach.
     """
@@ -67,9 +67,9 @@ def earth_mover(
     steps: int = STEPS,
     learning_rate: float = LEARNING_RATE,
 ) -> EarthMover:
-    """Trains `critic`, float (N, C, H, W) to (N,), on the first halves of the sets (N, H, W, C); measures on the second.
+    """Trains `critic`, float (N, C, H, W) to (N,), on the first halves of the sets (N, H, W, C); evaluates on the second.
 
-    The critic is changed. It must not normalise over a batch: the penalty is a statement on single images.
+    The critic is modified. It must not normalise over a batch: the penalty is defined on single images.
     """
     device = next(critic.parameters()).device
     (real_seen, real_held), (fake_seen, fake_held) = (np.array_split(images, 2) for images in (real, fake))

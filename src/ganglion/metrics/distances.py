@@ -1,4 +1,4 @@
-"""Distances between two sets of features, whatever the features are: Fréchet (the formula of FID) and kernel (KID).
+"""Distances between two sets of features: Fréchet (the formula of FID) and kernel (KID).
 
 Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", arXiv 1706.08500, equation 6; Binkowski et al. 2018,
 arXiv 1801.01401. N samples, A features."""
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 __all__ = [
     "KernelDistance",
     "Moments",
-    "distance_from",
     "extrapolated_distance",
     "frechet_distance",
+    "frechet_distance_from",
     "kernel_distance",
     "moments",
 ]
@@ -37,7 +37,7 @@ class Moments(NamedTuple):
 
 
 def moments(features: NDArray[np.floating]) -> Moments:
-    """Mean and covariance of features (N, A), in float64; memory is flat in N. Raises ValueError for N below 2."""
+    """Mean and covariance of features (N, A), in float64; memory is constant in N. Raises ValueError for N below 2."""
     n = len(features)
     if n < 2:
         raise ValueError(f"a covariance needs at least 2 samples; got {n}")
@@ -54,13 +54,13 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     """|mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)). In [0, inf); 0 for equal moments.
 
     The trace of the root is the sum of the roots of the eigenvalues of C_a^(1/2) C_b C_a^(1/2), which is symmetric, so
-    that nothing can turn complex on the way.
+    that its eigenvalues are real.
     """
-    return distance_from(a)(b)
+    return frechet_distance_from(a)(b)
 
 
-def distance_from(a: Moments) -> Callable[[Moments], float]:
-    """The same from one `a` to many others; its root, half of the work, is taken once."""
+def frechet_distance_from(a: Moments) -> Callable[[Moments], float]:
+    """The same from one `a` to several others; the root of its covariance, half of the work, is computed once."""
     root = _root(a.covariance)
 
     def distance(b: Moments) -> float:
@@ -80,7 +80,7 @@ def extrapolated_distance(
     2020, "Effectively Unbiased FID", arXiv 1911.07023, section 4. Can be slightly negative where the distance is small.
     """
     sizes = np.linspace(max(2, int(SMALLEST_SHARE * len(fake))), len(fake), points).astype(int)
-    distance = distance_from(real)
+    distance = frechet_distance_from(real)
     distances = [distance(moments(fake[np.sort(random.permutation(len(fake))[:size])])) for size in sizes]
     return float(np.polyfit(1 / sizes, distances, 1)[1])
 
@@ -97,9 +97,9 @@ SMALLEST_BLOCK = 10
 
 class KernelDistance(NamedTuple):
     value: float
-    """Mean over blocks; expected 0 for equal distributions, and then as often below it as above."""
+    """Mean over blocks; its expectation is 0 for equal distributions."""
     error: float
-    """Standard error of that mean; blocks share no image, so it is an honest one."""
+    """Standard error of that mean; unbiased, because blocks share no image."""
     block: int
     """Images of each set in a block."""
     blocks: int
@@ -118,10 +118,10 @@ def kernel_distance(
         raise ValueError(f"a kernel distance needs at least {2 * SMALLEST_BLOCK} images in each set; got {smaller}")
     block = int(np.clip(smaller // FEWEST_BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK))
     blocks = smaller // block
-    places = [random.permutation(len(features))[: block * blocks].reshape(blocks, block) for features in (real, fake)]
+    indices = [random.permutation(len(features))[: block * blocks].reshape(blocks, block) for features in (real, fake)]
     values = [
-        squared_mmd(real[np.sort(ours)].astype(np.float64), fake[np.sort(theirs)].astype(np.float64))
-        for ours, theirs in zip(*places, strict=True)
+        squared_mmd(real[np.sort(i)].astype(np.float64), fake[np.sort(j)].astype(np.float64))
+        for i, j in zip(*indices, strict=True)
     ]
     return KernelDistance(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(blocks)), block, blocks)
 

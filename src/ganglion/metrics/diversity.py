@@ -1,4 +1,4 @@
-"""How varied a set of images is: classes found and how evenly, and structural similarity of random pairs (MS-SSIM).
+"""Diversity of a set of images: number and balance of classes, and structural similarity of random pairs (MS-SSIM).
 
 N images, K classes."""
 
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-__all__ = ["ClassBalance", "class_balance", "inception_score", "levels_for", "likeness", "multi_scale_similarity"]
+__all__ = [
+    "ClassBalance",
+    "class_balance",
+    "inception_score",
+    "ms_ssim_of_pairs",
+    "multi_scale_similarity",
+    "scale_count",
+]
 
 
 FOUND = 0.1  # of a class's share among the reals: less than this, and the class counts as lost
@@ -30,9 +37,9 @@ class ClassBalance(NamedTuple):
 
 
 def class_balance(real: Array, fake: Array) -> ClassBalance:
-    """Of probabilities (N, K) and (M, K). Each image counts for the class that is most probable.
+    """From probabilities (N, K) and (M, K). Each image counts for its most probable class.
 
-    A class that no real image has is counted as if one had: a divergence stays finite.
+    A class without real images is counted as if it had one, so that the divergence is finite.
     """
     classes = real.shape[1]
     expected = np.maximum(np.bincount(real.argmax(1), minlength=classes), 1) / len(real)
@@ -45,8 +52,8 @@ def class_balance(real: Array, fake: Array) -> ClassBalance:
 def inception_score(probabilities: Array) -> float:
     """exp of the mean divergence of each image's classes from those of all, in [1, K]; Salimans et al. 2016, section 4.
 
-    Of one split: the customary ten are what seeds are for. It never looks at the reals, and rewards what a classifier is
-    sure of, whether or not it is in the data.
+    One split instead of the usual ten: use several seeds. It does not use the reals, and rewards confident predictions,
+    whether or not they are in the data.
     """
     p = probabilities.astype(np.float64).clip(1e-16)
     return float(np.exp((p * (np.log(p) - np.log(p.mean(0)))).sum(1).mean()))
@@ -60,40 +67,40 @@ PAIRS = 1000
 CHUNK = 100
 
 
-def likeness(images: NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
-    """Mean multi-scale structural similarity of random pairs of images (N, H, W, C), in [0, 1]; 1 where all are one.
+def ms_ssim_of_pairs(images: NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
+    """Mean multi-scale structural similarity of random pairs of images (N, H, W, C), in [0, 1]; 1 where all are equal.
 
-    Odena et al. 2017, arXiv 1610.09585, section 4.2. It says something only beside the same number of the real images.
+    Odena et al. 2017, arXiv 1610.09585, section 4.2. Meaningful only compared with the same number of the real images.
     Raises ValueError for fewer than two images and for a side below 7.
     """
     if len(images) < 2:
         raise ValueError("pairs need at least two images")
     first = random.integers(0, len(images), pairs)
     second = (first + random.integers(1, len(images), pairs)) % len(images)  # never the same image
-    found = []
+    similarities = []
     for begin in range(0, pairs, CHUNK):
-        ours, theirs = (
-            torch.from_numpy(images[places[begin : begin + CHUNK]]).permute(0, 3, 1, 2).double() / 255
-            for places in (first, second)
+        a, b = (
+            torch.from_numpy(images[indices[begin : begin + CHUNK]]).permute(0, 3, 1, 2).double() / 255
+            for indices in (first, second)
         )  # (N, C, H, W)
-        found.append(multi_scale_similarity(ours, theirs))
-    return float(torch.cat(found).mean())
+        similarities.append(multi_scale_similarity(a, b))
+    return float(torch.cat(similarities).mean())
 
 
 def multi_scale_similarity(a: Tensor, b: Tensor) -> Tensor:
     """Of images (N, C, H, W) in [0, 1], pair by pair, (N,) in [0, 1]; 1 for equal images.
 
     Wang, Simoncelli and Bovik 2003, "Multiscale Structural Similarity for Image Quality Assessment", equation 7, where a
-    negative factor counts as 0. Small images have fewer scales than the customary five: as many as an 11x11 window leaves
-    room for (7x7 below 11 pixels), with the weights of those scales. The coarsest, where a window may be as large as the
-    image, is continued by reflection, as torchmetrics does it. Raises ValueError for a side below 7.
+    negative factor counts as 0. Small images have fewer scales than the usual five: as many as an 11x11 window (7x7 below 11
+    pixels) fits into, with the weights of those scales. The coarsest scale, where the window may be as large as the image, is
+    padded by reflection, as in torchmetrics. Raises ValueError for a side below 7.
     """
     side = min(a.shape[2:])
     if side < SMALL_WINDOW:
-        raise ValueError(f"structural similarity has windows of {SMALL_WINDOW}x{SMALL_WINDOW} pixels; a side is {side}")
+        raise ValueError(f"structural similarity needs at least {SMALL_WINDOW}x{SMALL_WINDOW} pixels; a side is {side}")
     size = WINDOW if side >= WINDOW else SMALL_WINDOW
     window = gaussian_window(size)
-    weights = WEIGHTS[: levels_for(side, size)]
+    weights = WEIGHTS[: scale_count(side, size)]
     found = torch.ones(len(a), dtype=a.dtype, device=a.device)  # (N,)
     for level, weight in enumerate(weights):
         if level:
@@ -108,7 +115,7 @@ def multi_scale_similarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def structure(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance, and contrast times structure, wherever the window fits, (N, C, H', W').
+    """Luminance, and contrast times structure, without padding, (N, C, H', W').
 
     Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", equations 6 and 13, with
     the weighted moments of equations 14 to 16 over n.
@@ -124,9 +131,9 @@ def structure(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blurred(images: Tensor, window: Tensor) -> Tensor:
-    """Means over the window (K,) by (K,) wherever it fits, (N, C, H - K + 1, W - K + 1).
+    """Means over the window (K,) by (K,) without padding, (N, C, H - K + 1, W - K + 1).
 
-    A sum of shifted images: in float64 that is eight times as fast as torch's convolution.
+    A sum of shifted images, in float64 eight times as fast as torch's convolution.
     """
     first, *others = window.tolist()
     for dimension in (2, 3):
@@ -139,13 +146,13 @@ def blurred(images: Tensor, window: Tensor) -> Tensor:
 
 
 def gaussian_window(size: int) -> Tensor:
-    """A normal distribution over `size` pixels (K,), in float64; its sum is 1."""
-    away = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-    weights = torch.exp(-0.5 * (away * WINDOW / (DEVIATION * size)) ** 2)
+    """A Gaussian over `size` pixels (K,), in float64; its sum is 1."""
+    offset = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    weights = torch.exp(-0.5 * (offset * WINDOW / (DEVIATION * size)) ** 2)
     return weights / weights.sum()
 
 
-def levels_for(side: int, window: int = WINDOW) -> int:
-    """Scales at which the window still fits into images of this side."""
+def scale_count(side: int, window: int = WINDOW) -> int:
+    """Number of scales at which the window fits into images of this side."""
     fitting = [level for level in range(len(WEIGHTS)) if side >= window * 2**level]
     return max(1, len(fitting))

@@ -1,7 +1,7 @@
-"""All scores of some samples against real images, with everything that a reader needs to believe them.
+"""Scores of samples against real images, with the settings that they depend on.
 
-A score never stands alone: beside it are its floor (two halves of the real images against each other), its spread over
-seeds, how many images it saw, how they were made to fit, which features, and hashes of both.
+Each score comes with its floor (between two halves of the real images), its standard deviation over seeds, the number of
+images, the resizing, the features, and hashes of images and features.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurabl
 from ganglion.recipe.explain import did_you_mean
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "known_scores"]
+__all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "select_scores"]
 
 
 DEFAULT_SCORES = tuple(name for name in SCORES if name not in ("earth-mover", "inception-score"))
@@ -32,7 +32,7 @@ DEFAULT_SCORES = tuple(name for name in SCORES if name not in ("earth-mover", "i
 
 @dataclass(frozen=True)
 class SetFacts:
-    """What was measured."""
+    """Description of an image set."""
 
     name: str
     images: int
@@ -54,16 +54,16 @@ class Result:
     better: str
     about: str
     floor: float | None
-    """The score of two halves of the real images."""
+    """The score between two halves of the real images."""
     spread: float | None = None
     """Standard deviation over the seeds; None for one."""
     error: float | None = None
-    """Standard error within one seed, where the score knows it."""
+    """Standard error within one seed, where the score estimates it."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `ganglion evaluate` prints."""
+    """The output of `ganglion evaluate`."""
 
     real: SetFacts
     fake: SetFacts
@@ -77,7 +77,7 @@ class Evaluation:
     """Sizes of the two halves of the floor."""
     scores: list[Result]
     left_out: dict[str, str]
-    """Scores that these images cannot support, and why."""
+    """Scores for which these images are not sufficient, and why."""
     notes: list[str]
     seconds: float
 
@@ -86,7 +86,7 @@ class Evaluation:
         for result in self.scores:
             if result.name == name:
                 return result.value
-        reason = self.left_out.get(name, f"measured were {', '.join(result.name for result in self.scores)}")
+        reason = self.left_out.get(name, f"available are {', '.join(result.name for result in self.scores)}")
         raise KeyError(f"{name} was not measured: {reason}")
 
     def to_json(self) -> dict[str, Any]:
@@ -94,17 +94,17 @@ class Evaluation:
         return asdict(self)
 
 
-def known_scores(names: Iterable[str] | None) -> tuple[str, ...]:
-    """These scores in the table's order; left out: all that need nothing special. Raises DataError for others."""
+def select_scores(names: Iterable[str] | None) -> tuple[str, ...]:
+    """These scores in the table's order; None: the default ones. Raises DataError for unknown names."""
     if names is None:
         return DEFAULT_SCORES
-    wanted = list(names)
-    if not wanted:
-        raise DataError(f"no score is asked for; there are {', '.join(SCORES)}")
-    for name in wanted:
+    requested = list(names)
+    if not requested:
+        raise DataError(f"no score was requested; scores are {', '.join(SCORES)}")
+    for name in requested:
         if name not in SCORES:
-            raise DataError(f"there is no score {name!r}; there are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")
-    return tuple(name for name in SCORES if name in wanted)
+            raise DataError(f"there is no score {name!r}; scores are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")
+    return tuple(name for name in SCORES if name in requested)
 
 
 def evaluate_sets(
@@ -117,13 +117,13 @@ def evaluate_sets(
     unseen: ImageSet | None = None,
     notes: Sequence[str] = (),
 ) -> Evaluation:
-    """Scores of `fakes`, a set for each seed, against `real`. Real features are kept in `cache`.
+    """Scores of `fakes`, one set per seed, against `real`. Features of real images are cached in `cache`.
 
-    Without `unseen`, images of `real` that are marked as held out are the unseen ones. Raises DataError where the sets
+    Without `unseen`, images of `real` that are marked as held out are used for it. Raises DataError where the sets
     cannot be compared.
     """
     for images in (*fakes, *([unseen] if unseen else [])):
-        comparable(real, images)
+        check_comparable(real, images)
     with tempfile.TemporaryDirectory(prefix="ganglion-", ignore_cleanup_errors=True) as passing:
         return _evaluated(real, fakes, extractor, cache / "features", Path(passing), reporter, scores, unseen, notes)
 
@@ -132,22 +132,22 @@ def _evaluated(
     real: ImageSet, fakes: Sequence[ImageSet], extractor: Extractor, kept: Path, passing: Path, reporter: Reporter,
     scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str],
 ) -> Evaluation:  # fmt: skip
-    """The fakes' features are mapped from `passing` until this returns: Windows deletes no file that is mapped."""
+    """The fakes' features are memory-mapped from `passing` until this returns: Windows cannot delete mapped files."""
     started = time.monotonic()
     notebook = Notes(list(notes))
-    everything = ExtractedSet(real, extract(real, extractor, kept, reporter.steps("Looking at real images")))
-    reals, known = _parted(everything, notebook, extractor)
-    beside = ExtractedSet(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(reals)
+    all_real = ExtractedSet(real, extract(real, extractor, kept, reporter.steps("Extracting features of real images")))
+    reals, known = _without_feature_training_images(all_real, notebook, extractor)
+    held_out = ExtractedSet(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(reals)
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
-        seen = extract(fake, extractor, passing, reporter.steps("Looking at samples"))
+        features = extract(fake, extractor, passing, reporter.steps("Extracting features of samples"))
         random = stream(seed, Purpose.EVALUATION)
-        pair = Pair(reals, ExtractedSet(fake, seen), beside, extractor, random, notebook.say, known)
+        pair = Pair(reals, ExtractedSet(fake, features), held_out, extractor, random, notebook.say, known)
         found.append(_measure(pair, scores, notebook))
     halves = _halves(pair)
-    floor = _measure(halves, scores, Notes([])) if len(halves.fake.images) else {}  # one real has no halves
+    floor = _measure(halves, scores, Notes([])) if len(halves.fake.images) else {}  # a single real image has no halves
     return Evaluation(
-        facts(real), facts(fakes[0]), extractor.name, extractor.hash, extractor.about, reals.seen.features.shape[1],
+        set_facts(real), set_facts(fakes[0]), extractor.name, extractor.hash, extractor.about, reals.output.features.shape[1],
         len(fakes), (len(halves.real.images), len(halves.fake.images)),
         [_result(name, [values[name] for values in found], floor.get(name)) for name in scores if name in found[0]],
         notebook.left_out, notebook.notes, round(time.monotonic() - started, 2),
@@ -156,7 +156,7 @@ def _evaluated(
 
 @dataclass
 class Notes:
-    """What a reader has to know, each thing once."""
+    """Notes for the reader, without repetitions."""
 
     notes: list[str]
     left_out: dict[str, str] = field(default_factory=dict)
@@ -166,12 +166,12 @@ class Notes:
             self.notes.append(text)
 
 
-def facts(images: ImageSet) -> SetFacts:
+def set_facts(images: ImageSet) -> SetFacts:
     return SetFacts(images.name, len(images), *images.shape, images.resize, images.content)
 
 
-def comparable(real: ImageSet, other: ImageSet) -> None:
-    """Raises DataError unless both sets hold images of one shape."""
+def check_comparable(real: ImageSet, other: ImageSet) -> None:
+    """Raises DataError unless both sets have images of one shape."""
     if real.shape != other.shape:
         (h, w, c), (other_h, other_w, other_c) = real.shape, other.shape
         raise DataError(
@@ -180,12 +180,11 @@ def comparable(real: ImageSet, other: ImageSet) -> None:
         )
 
 
-def _parted(
+def _without_feature_training_images(
     real: ExtractedSet, notebook: Notes, extractor: Extractor
 ) -> tuple[ExtractedSet, NDArray[np.float32] | None]:
-    """The real images that samples are compared with, and features (K, A) of the generator's other training images.
-
-    Those are the ones that the extractor was trained on, too. Raises DataError where it was trained on all.
+    """The real images that samples are compared with, and features (K, A) of the training images that also trained the
+    extractor. Raises DataError where it was trained on all.
     """
     if extractor.trained_on is None:
         return real, None
@@ -199,15 +198,15 @@ def _parted(
         f"other {(~known).sum():,}"
     )
     held_out = real.images.held_out
-    return real.pick(np.flatnonzero(~known)), real.seen.features[known if held_out is None else known & ~held_out]
+    return real.pick(np.flatnonzero(~known)), real.output.features[known if held_out is None else known & ~held_out]
 
 
 def _held_out(real: ExtractedSet) -> ExtractedSet | None:
-    """The real images that the run did not train on, if they are known and enough."""
+    """The real images that the run held out, if they are known and there are enough."""
     if real.images.held_out is None or real.images.held_out.sum() < FEWEST_HELD_OUT:
         return None
     found = real.pick(np.flatnonzero(real.images.held_out))
-    return ExtractedSet(replace(found.images, name=f"{real.images.name}, kept from training"), found.seen)
+    return ExtractedSet(replace(found.images, name=f"{real.images.name}, held out from training"), found.output)
 
 
 def _measure(pair: Pair, scores: Sequence[str], notebook: Notes) -> dict[str, Value]:
@@ -221,7 +220,7 @@ def _measure(pair: Pair, scores: Sequence[str], notebook: Notes) -> dict[str, Va
 
 
 def _halves(pair: Pair) -> Pair:
-    """One half of the real images as the fakes, no more of them than there were, against the others."""
+    """One half of the real images, at most as many as there are fakes, as fakes against the other half."""
     real = pair.real
     chosen = stream(0, Purpose.EVALUATION, 1).permutation(len(real.images))
     count = min(len(pair.fake.images), len(chosen) // 2)

@@ -1,4 +1,4 @@
-"""The one registry of feature extractors, and the choice among them where none is named."""
+"""The registry of feature extractors, and the choice of `auto`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, ImageSet
 from ganglion.metrics.learned import learned_extractor
 from ganglion.metrics.pretrained import (
+    find_inception,
     hf_extractor,
-    inception_at_hand,
     inception_extractor,
     timm_extractor,
     torchscript_extractor,
@@ -26,12 +26,12 @@ __all__ = ["EXTRACTORS", "ExtractorContext", "choose_extractor", "find_extractor
 
 FEWEST_TO_LEARN = 500
 COLOUR_NETWORKS = ("inception", "timm", "hf")
-SEEN_BY_THEM = (1, 3)  # channels
+COLOUR_CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
 class ExtractorContext:
-    """What an extractor may look at while it is made."""
+    """Inputs for constructing an extractor."""
 
     real: ImageSet
     cache: Path
@@ -48,22 +48,22 @@ EXTRACTORS: dict[str, Callable[[ExtractorContext, str], Extractor]] = {
     "timm": lambda need, name: timm_extractor(name, need.device),
     "hf": lambda need, name: hf_extractor(name, need.device),
 }
-"""By the word before a colon; what follows the colon is a file or a name."""
+"""By the part before a colon; the part after it is a file or a name."""
 
 NAMED = {"torchscript": "FILE", "timm": "NAME", "hf": "OWNER/NAME"}
 
 
 def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
-    """The extractor of this name and, for `auto`, the reason in a sentence. Raises DataError."""
+    """The extractor of this name and, for `auto`, the reason. Raises DataError."""
     chosen, reason = choose_extractor(need) if name == "auto" else (name, "")
     kind, _, rest = chosen.partition(":")
     known = [f"{kind}:{NAMED[kind]}" if kind in NAMED else kind for kind in EXTRACTORS]
     if kind not in EXTRACTORS or bool(rest) != (kind in NAMED):
         raise DataError(
-            f"there are no features {name!r}; there are auto, {', '.join(known)}{did_you_mean(name, known)}"
+            f"there are no features {name!r}; features are auto, {', '.join(known)}{did_you_mean(name, known)}"
         )
     channels = need.real.shape[2]
-    if kind in COLOUR_NETWORKS and channels not in SEEN_BY_THEM:
+    if kind in COLOUR_NETWORKS and channels not in COLOUR_CHANNELS:
         raise DataError(
             f"{kind} takes images of 1 or 3 channels, these have {channels}: use --features learned or random"
         )
@@ -71,9 +71,9 @@ def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
 
 
 def choose_extractor(need: ExtractorContext) -> tuple[str, str]:
-    """The best extractor that is at hand, and why."""
-    if need.real.shape[2] in SEEN_BY_THEM and inception_at_hand(need.cache):
-        return "inception", "FID's own network is at hand"
+    """The best available extractor, and why."""
+    if need.real.shape[2] in COLOUR_CHANNELS and find_inception(need.cache):
+        return "inception", "FID's Inception network is available"
     if len(need.real) >= FEWEST_TO_LEARN:
-        return "learned", "FID's Inception is not at hand, and there are images enough to train on"
-    return "random", f"FID's Inception is not at hand, and {len(need.real)} images are too few to train on"
+        return "learned", "FID's Inception is not available, and there are enough images to train on"
+    return "random", f"FID's Inception is not available, and {len(need.real)} images are too few to train on"

@@ -1,4 +1,4 @@
-"""Sets of images, and what turns them into features: one pass that every score shares.
+"""Sets of images, feature extractors, and cached extraction, which all scores share.
 
 N images, C channels, H height, W width, A features, K classes."""
 
@@ -36,13 +36,13 @@ class ImageSet:
     name: str
     images: NDArray[np.uint8]
     content: str
-    """Hash of the images and of how they were made to fit."""
-    resize: str = "as they are"
+    """Hash of the images and of their preprocessing."""
+    resize: str = "not resized"
     labels: NDArray[np.int64] | None = None
     """(N,) classes; None where not every image has one."""
     classes: tuple[str, ...] = ()
     held_out: NDArray[np.bool_] | None = None
-    """(N,) whether the run that made the samples did not train on it; None where that is not known."""
+    """(N,) whether the run of the samples held the image out from training; None where that is not known."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -54,7 +54,7 @@ class ImageSet:
         return int(h), int(w), int(c)
 
     def pick(self, chosen: NDArray[np.int64]) -> ImageSet:
-        """The images at these places, as a set of its own."""
+        """The images at these indices, as a set."""
         key = hashlib.sha256(self.content.encode() + chosen.astype(np.int64).tobytes()).hexdigest()
         labels = None if self.labels is None else self.labels[chosen]
         held_out = None if self.held_out is None else self.held_out[chosen]
@@ -62,7 +62,7 @@ class ImageSet:
 
 
 def store_set(store: Store) -> ImageSet:
-    """A packed data set. Its content is a hash of the source's images; how they were made to fit is part of it."""
+    """A packed data set. `content` is a hash of the source's images and of their preprocessing."""
     h, w = store.fit.size
     key = hashlib.sha256(f"{store.content} {store.fit}".encode()).hexdigest()
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
@@ -73,10 +73,10 @@ def store_set(store: Store) -> ImageSet:
 
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
-    """Images (N, H, W, C) that no store holds. Raises DataError for anything else."""
+    """Images (N, H, W, C) from memory. Raises DataError for other shapes and types."""
     if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= MOST_CHANNELS or not images.size:
         raise DataError(
-            f"{name} have to be uint8 (N, H, W, C), at least one, with 1 to {MOST_CHANNELS} channels; got {images.dtype} "
+            f"{name} must be uint8 (N, H, W, C), at least one, with 1 to {MOST_CHANNELS} channels; got {images.dtype} "
             f"{tuple(images.shape)}"
         )
     key = hashlib.sha256(str(images.shape).encode())
@@ -89,35 +89,35 @@ CHUNK = 250
 
 
 class ExtractorOutput(NamedTuple):
-    """What an extractor sees in N images."""
+    """Output of an extractor for N images."""
 
     features: Tensor
     """float (N, A)."""
     probabilities: Tensor | None
-    """float (N, K) of its classes; None for one that knows none."""
+    """float (N, K) of its classes; None without a classifier."""
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """`look` takes float images (N, C, H, W) in [-1, 1] on `device`."""
+    """`embed` takes float images (N, C, H, W) in [-1, 1] on `device`."""
 
     name: str
     hash: str
     """Of weights and settings: equal hashes give equal features."""
     about: str
-    """What it is and what its scores can say, in a sentence."""
+    """Description, and what its scores are comparable with."""
     embed: Callable[[Tensor], ExtractorOutput]
     device: torch.device
     classes: tuple[str, ...] = ()
     comparable: bool = False
-    """Whether others use the same features, so that a score means something beside theirs."""
+    """Whether the features are public, so that scores are comparable with published ones."""
     trained_on: Callable[[ImageSet], NDArray[np.bool_]] | None = None
-    """Which of these images (N,) its network was trained on; None where that is none of them by construction. Distances
-    to such images are not those to unseen ones, and are no reference for samples."""
+    """Which of these images (N,) its network was trained on; None for none. Distances to its training images are biased, so
+    samples are not compared with them."""
 
 
 class Features(NamedTuple):
-    """Features of a set, in memory or mapped from disk."""
+    """Features of a set, in memory or memory-mapped."""
 
     features: NDArray[np.float32]
     """(N, A)"""
@@ -131,25 +131,25 @@ def extract(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Features:
-    """The features of `images`, from `folder` where this set was seen by this extractor before.
+    """The features of `images`, cached in `folder` by set and extractor.
 
-    They are written beside their place and renamed, so there is never half a file; memory is flat in N.
+    They are written to a temporary folder and renamed, so there are no partial files; memory is constant in N.
     """
     key = hashlib.sha256(f"{images.content} {images.images.shape} {extractor.hash}".encode()).hexdigest()[:32]
-    place = folder / key
-    if not (place / "features.npy").is_file():
+    cached = folder / key
+    if not (cached / "features.npy").is_file():
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             writing = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
             try:
                 _write(images, extractor, writing, progress)
-                if not place.exists():  # another process may have been quicker
-                    move(writing, place)
+                if not cached.exists():  # another process may have been faster
+                    move(writing, cached)
             finally:
                 shutil.rmtree(writing, ignore_errors=True)
-    kept = place / "probabilities.npy"
-    probabilities = np.load(kept, mmap_mode="r") if kept.is_file() else None
-    return Features(np.load(place / "features.npy", mmap_mode="r"), probabilities)
+    path = cached / "probabilities.npy"
+    probabilities = np.load(path, mmap_mode="r") if path.is_file() else None
+    return Features(np.load(cached / "features.npy", mmap_mode="r"), probabilities)
 
 
 def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Callable[[int, int], None]) -> None:
@@ -157,8 +157,8 @@ def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Calla
     for first in range(0, len(images), CHUNK):
         pixels = torch.from_numpy(np.array(images.images[first : first + CHUNK])).to(extractor.device)
         with torch.no_grad():
-            seen = extractor.embed(to_float(pixels).contiguous())
-        for name, values in zip(ExtractorOutput._fields, seen, strict=True):
+            output = extractor.embed(to_float(pixels).contiguous())
+        for name, values in zip(ExtractorOutput._fields, output, strict=True):
             if values is None:
                 continue
             if name not in files:

@@ -1,9 +1,9 @@
 """A feature network trained once on a third of the user's own real images, in about two minutes on two cores.
 
-What it learns: which two of many disturbed views show the same image (SimCLR, Chen et al. 2020, arXiv 2002.05709,
-equation 1), and where images have classes, which class it is. The views are moved and partly covered, never recoloured
-or blurred, so that the features keep what generators get wrong. Images that it was trained on have other features than unseen
-ones, the more so the fewer they are; so samples are compared with the two thirds that it was not trained on.
+Objective: instance discrimination between augmented views (SimCLR, Chen et al. 2020, arXiv 2002.05709,
+equation 1), and classification where images have classes. Views are shifted and partly masked, not recoloured
+or blurred, so that the features remain sensitive to typical faults of generators. Features of its training images differ from
+those of other images, the more so the fewer they are; so samples are compared with the two thirds it was not trained on.
 C channels, N images, A features, K classes.
 """
 
@@ -29,7 +29,7 @@ from ganglion.metrics.features import Extractor, ExtractorOutput, ImageSet, weig
 from ganglion.platform.files import write_atomically
 from ganglion.streams import Purpose, stream
 
-__all__ = ["FEATURES", "for_features", "learned_extractor"]
+__all__ = ["FEATURES", "feature_training_split", "learned_extractor"]
 
 
 FEATURES = 128
@@ -37,9 +37,11 @@ LARGEST_SIDE = 64
 STEPS, BATCH = 700, 96
 TEMPERATURE = 0.2
 LEARNING_RATE = 2e-3
-ONE_IN = 3  # images: half of the others, which the floor compares, then outnumber the features from 500 images on
-FEWEST = 16  # images to be trained on, and to be compared with
-VERSION = 3  # of all of the above: a change must not meet weights of before
+ONE_IN = (
+    3  # images for training; half of the others, used for the floor, then outnumber the features from 500 images on
+)
+FEWEST = 16  # images for training, and for comparison
+VERSION = 3  # of all of the above: increment it with each change, so that cached weights are not reused
 
 
 class Encoder(nn.Module):
@@ -72,41 +74,41 @@ def learned_extractor(
     progress: Callable[[int, int], None] = lambda done, total: None,
     steps: int = STEPS,
 ) -> Extractor:
-    """The network of these images: from `cache`, or trained now. Equal images give equal weights on the same machine.
+    """The network for these images: from `cache`, or trained now. Equal images give equal weights on the same machine.
 
-    Raises DataError for images that are too few to be parted.
+    Raises DataError for too few images.
     """
-    places = np.flatnonzero(for_features(real))
-    if min(len(places), len(real) - len(places)) < FEWEST:
+    indices = np.flatnonzero(feature_training_split(real))
+    if min(len(indices), len(real) - len(indices)) < FEWEST:
         raise DataError(
-            f"--features learned are trained on one part of the real images and compare with the other: of these "
-            f"{len(real):,} images those are {len(places):,} and {len(real) - len(places):,}, and it takes at least "
-            f"{FEWEST} of each; use --features random or pixels"
+            f"--features learned trains on one part of the real images and compares with the other: of these "
+            f"{len(real):,} images the parts have {len(indices):,} and {len(real) - len(indices):,}, and at least "
+            f"{FEWEST} of each are needed; use --features random or pixels"
         )
     network = Encoder(real.shape[2], len(real.classes)).to(device)
     key = hashlib.sha256(f"{real.content} {real.images.shape} {VERSION} {steps}".encode()).hexdigest()[:32]
-    place = cache / "extractors" / f"learned-{key}.safetensors"
-    if not _loaded(network, place):
-        _train(network, real, places, device, steps, progress)
-        write_atomically(place, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
+    path = cache / "extractors" / f"learned-{key}.safetensors"
+    if not _loaded(network, path):
+        _train(network, real, indices, device, steps, progress)
+        write_atomically(path, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
     network.eval().requires_grad_(False)
 
     def embed(images: Tensor) -> ExtractorOutput:
         features, _, logits = network(images)
         return ExtractorOutput(features, None if logits is None else logits.softmax(1))
 
-    how = f"which of {len(real.classes)} classes, and which image, it sees" if real.classes else "which image it sees"
+    task = f"instances and {len(real.classes)} classes" if real.classes else "instances"
     return Extractor(
         "learned", weights_hash(network.state_dict()),
-        f"trained on a third of the real images to tell {how}: for this data set only", embed, device, real.classes,
-        trained_on=for_features,
+        f"trained on a third of the real images to discriminate {task}: for this data set only", embed, device, real.classes,
+        trained_on=feature_training_split,
     )  # fmt: skip
 
 
-def for_features(images: ImageSet) -> NDArray[np.bool_]:
+def feature_training_split(images: ImageSet) -> NDArray[np.bool_]:
     """Which images (N,) the network is trained on: one in three, chosen by a hash of its pixels.
 
-    So equal images are on one side, however often they occur, and a part of a set is split as the whole is.
+    Duplicates are therefore in the same part, and a subset is split like the whole set.
     """
     digests = (
         hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8, person=b"features").digest()
@@ -117,27 +119,27 @@ def for_features(images: ImageSet) -> NDArray[np.bool_]:
     return chosen
 
 
-def _loaded(network: Encoder, place: Path) -> bool:
-    """Whether there were whole weights at `place`; damaged ones are trained anew."""
+def _loaded(network: Encoder, path: Path) -> bool:
+    """Loads the weights at `path`; False where they are missing or damaged."""
     try:
-        network.load_state_dict(load_file(place))
+        network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError, KeyError):
         return False
     return True
 
 
 def _train(
-    network: Encoder, real: ImageSet, places: NDArray[np.int64], device: torch.device, steps: int,
+    network: Encoder, real: ImageSet, indices: NDArray[np.int64], device: torch.device, steps: int,
     progress: Callable[[int, int], None],
 ) -> None:  # fmt: skip
-    """On the images of `real` at these places."""
+    """On the images of `real` at these indices."""
     _initialise(network)
     random = torch.Generator(device).manual_seed(0)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
     network.train()
     for step in range(steps):
-        chosen = places[order(len(places), 0, step * BATCH, BATCH)]
+        chosen = indices[order(len(indices), 0, step * BATCH, BATCH)]
         images = to_float(torch.from_numpy(real.images[chosen]).to(device))
         views = torch.cat([_view(images, random), _view(images, random)])  # (2N, C, H, W)
         _, projections, logits = network(views.contiguous())
@@ -152,7 +154,7 @@ def _train(
 
 
 def _initialise(network: Encoder) -> None:
-    """He et al. 2015, from our own numbers, so that nothing depends on the global generator."""
+    """He et al. 2015, from a separate random stream, so that nothing depends on the global generator."""
     random = stream(0, Purpose.EXTRACTOR, 1)
     for weight in network.parameters():
         if weight.ndim > 1:

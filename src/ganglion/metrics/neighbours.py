@@ -1,6 +1,6 @@
 """Scores from nearest neighbours: precision, recall, density, coverage, and copies of training images.
 
-Distances are computed in float64, a chunk of rows at a time, so that memory is linear in the number of images. Copies:
+Distances are computed in float64, in chunks of rows, so that memory is linear in the number of images. Copies:
 Meehan et al. 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models", arXiv 2004.05675, section 3.
 N reals, M fakes, A features."""
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-__all__ = ["Copying", "Nearest", "Overlap", "copying", "nearest", "overlap"]
+__all__ = ["CopyScores", "Neighbours", "Prdc", "copy_scores", "nearest_neighbours", "prdc"]
 
 
 ROWS = 512
@@ -24,11 +24,11 @@ NEIGHBOURS_OF_DENSITY = 5
 Array = NDArray[np.floating]
 
 
-class Overlap(NamedTuple):
+class Prdc(NamedTuple):
     """Precision and recall: Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2, with 3 neighbours.
 
-    Density and coverage: Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4, with 5 neighbours. A ball lies around
-    each image and reaches to its k-th nearest neighbour in its own set.
+    Density and coverage: Naeem et al. 2020, arXiv 2002.09797, equations 3 and 4, with 5 neighbours. The ball of an image has
+    the distance to its k-th nearest neighbour in its own set as radius.
     """
 
     precision: float
@@ -36,19 +36,19 @@ class Overlap(NamedTuple):
     recall: float
     """[0, 1]: share of the reals within the ball of some fake."""
     density: float
-    """[0, inf): in how many reals' balls a fake lies, over k; 1 is expected of equal distributions."""
+    """[0, inf): number of reals' balls that contain a fake, over k; expected to be 1 for equal distributions."""
     coverage: float
-    """[0, 1]: share of the reals whose ball holds a fake."""
+    """[0, 1]: share of the reals whose ball contains a fake."""
 
 
-class Nearest(NamedTuple):
+class Neighbours(NamedTuple):
     distance: NDArray[np.float64]
     """(N,)"""
-    place: NDArray[np.int64]
+    indices: NDArray[np.int64]
     """(N,) in the base."""
 
 
-def overlap(real: Array, fake: Array) -> Overlap:
+def prdc(real: Array, fake: Array) -> Prdc:
     """Precision, recall, density and coverage of features (N, A) and (M, A). Raises ValueError for fewer than 6 of either."""
     if min(len(real), len(fake)) <= NEIGHBOURS_OF_DENSITY:
         raise ValueError(f"neighbours need at least {NEIGHBOURS_OF_DENSITY + 1} images in each set")
@@ -66,87 +66,87 @@ def overlap(real: Array, fake: Array) -> Overlap:
         inside = distances <= density_ball
         dense += float(inside.sum())
         covered |= inside.any(0)
-    return Overlap(
+    return Prdc(
         precise / len(fakes), float(recalled.double().mean()), dense / (NEIGHBOURS_OF_DENSITY * len(fakes)),
         float(covered.double().mean()),
     )  # fmt: skip
 
 
-def nearest(queries: Array, base: Array, own: NDArray[np.int64] | None = None) -> Nearest:
+def nearest_neighbours(queries: Array, base: Array, own: NDArray[np.int64] | None = None) -> Neighbours:
     """The nearest of `base` (N, A) to each of `queries` (M, A).
 
-    With `own`, both are one set: only the rows at these places are asked for, and none counts as its own neighbour.
+    With `own`, both are one set: the queries are the rows at these indices, and an image is not its own neighbour.
     """
-    asked, held = _tensors(queries if own is None else queries[own], base)
-    distances, places = [], []
-    for first in range(0, len(asked), ROWS):
-        apart = torch.cdist(asked[first : first + ROWS], held)  # (rows, N)
+    query_rows, base_rows = _tensors(queries if own is None else queries[own], base)
+    distances, indices = [], []
+    for first in range(0, len(query_rows), ROWS):
+        pairs = torch.cdist(query_rows[first : first + ROWS], base_rows)  # (rows, N)
         if own is not None:
-            apart[torch.arange(len(apart)), torch.from_numpy(own[first : first + ROWS])] = torch.inf
-        found = apart.min(1)
-        distances.append(found.values)
-        places.append(found.indices)
-    return Nearest(torch.cat(distances).numpy(), torch.cat(places).numpy())
+            pairs[torch.arange(len(pairs)), torch.from_numpy(own[first : first + ROWS])] = torch.inf
+        smallest = pairs.min(1)
+        distances.append(smallest.values)
+        indices.append(smallest.indices)
+    return Neighbours(torch.cat(distances).numpy(), torch.cat(indices).numpy())
 
 
 def _radii(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of each (N, A) to its third and its fifth nearest neighbour (N,); the nearest of all is itself."""
-    found = [
+    """Distance of each (N, A) to its third and its fifth nearest neighbour (N,); the first column is the image itself."""
+    chunks = [
         torch.cdist(features[first : first + ROWS], features)
         .topk(NEIGHBOURS_OF_DENSITY + 1, dim=1, largest=False)
         .values  # (rows, 6), ascending
         for first in range(0, len(features), ROWS)
     ]
-    distances = torch.cat(found)
+    distances = torch.cat(chunks)
     return distances[:, NEIGHBOURS_OF_PRECISION], distances[:, NEIGHBOURS_OF_DENSITY]
 
 
 def _tensors(a: Array, b: Array) -> tuple[Tensor, Tensor]:
-    """In float64 around their common middle, which keeps the differences of large numbers small."""
+    """In float64, both minus the mean of `b`, which reduces rounding errors."""
     first, second = (torch.from_numpy(np.array(features, np.float64)) for features in (a, b))
-    middle = second.mean(0)
-    return first - middle, second - middle
+    centre = second.mean(0)
+    return first - centre, second - centre
 
 
 STAND_INS = 2000
-NEAR = 0.01  # the quantile of unseen images' distances below which a sample is nearly a training image
+NEAR = 0.01  # quantile of held-out images' distances below which a sample counts as a near-copy
 
 
-class Copying(NamedTuple):
+class CopyScores(NamedTuple):
     nearer: float
-    """The chance that a sample lies nearer to the training images than an unseen image: 0.5 as new as those, 1 copies."""
+    """Probability that a sample is nearer to the training images than a held-out image: 0.5 as new as those, 1 copies."""
     near: float
-    """Share of samples nearer than all but a hundredth of the unseen images; 0.01 is expected."""
-    nearest: Nearest
+    """Share of samples nearer than 99 % of the held-out images; 0.01 is expected."""
+    nearest: Neighbours
     """Of each sample, the nearest training image."""
 
 
-def copying(
+def copy_scores(
     training: NDArray[np.floating],
     fake: NDArray[np.floating],
     unseen: NDArray[np.floating] | None,
     random: np.random.Generator,
     candidates: int | None = None,
-) -> Copying:
-    """Of features (N, A), (M, A) and, of unseen real images, (L, A).
+) -> CopyScores:
+    """From features (N, A), (M, A) and, of held-out real images, (L, A).
 
-    Where there are none, 2,000 training images, of the first `candidates` or of all, stand for unseen ones, each against
-    all the others; a data set with many images twice over then seems to lie nearer to itself than it does.
+    Without held-out images, 2,000 training images, of the first `candidates` or of all, serve as held-out ones, each against
+    all the others; duplicates in the data set then bias the scores downwards.
     """
-    found = nearest(fake, training)
+    found = nearest_neighbours(fake, training)
     if unseen is None:
-        yardstick = nearest(training, training, random.permutation(candidates or len(training))[:STAND_INS])
+        held_out = nearest_neighbours(training, training, random.permutation(candidates or len(training))[:STAND_INS])
     else:
-        yardstick = nearest(unseen, training)
-    return Copying(
-        chance_below(found.distance, yardstick.distance),
-        float((found.distance < np.quantile(yardstick.distance, NEAR)).mean()),
+        held_out = nearest_neighbours(unseen, training)
+    return CopyScores(
+        probability_below(found.distance, held_out.distance),
+        float((found.distance < np.quantile(held_out.distance, NEAR)).mean()),
         found,
     )
 
 
-def chance_below(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """The chance that one of `a` is smaller than one of `b`, ties counted by half (Mann and Whitney 1947)."""
+def probability_below(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """The probability that one of `a` is smaller than one of `b`, ties counted by half (Mann and Whitney 1947)."""
     ranks = rankdata(np.concatenate([a, b]))[: len(a)]
     larger = ranks.sum() - len(a) * (len(a) + 1) / 2  # pairs in which the one of a is the larger
     return float(1 - larger / (len(a) * len(b)))

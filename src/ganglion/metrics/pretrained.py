@@ -1,7 +1,7 @@
 """Pretrained feature networks: FID's Inception or any TorchScript file, timm and the Hugging Face Hub.
 
 FID's Inception file is a direct translation of the TensorFlow graph of 2015; it resizes to 299x299 itself. A TorchScript
-file runs code: take it only from where you trust it."""
+file can execute code: use only files you trust."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from ganglion.platform.files import write_atomically
 
 __all__ = [
     "INCEPTION_FILE",
+    "find_inception",
     "hf_extractor",
-    "inception_at_hand",
     "inception_extractor",
     "timm_extractor",
     "torchscript_extractor",
@@ -43,32 +43,32 @@ TIMEOUT_SEC = 20
 OFFLINE = "offline there are --features learned, random, pixels or torchscript:FILE"
 
 
-def inception_at_hand(cache: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+def find_inception(cache: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
     """The file named by $GANGLION_INCEPTION, or the one in the cache."""
     named = environment.get("GANGLION_INCEPTION")
-    places = [Path(named)] if named else [cache / "extractors" / INCEPTION_FILE]
-    return next((place for place in places if place.is_file()), None)
+    path = Path(named) if named else cache / "extractors" / INCEPTION_FILE
+    return path if path.is_file() else None
 
 
 def inception_extractor(
     cache: Path, device: torch.device, url: str = INCEPTION_URL, sha256: str = INCEPTION_SHA256
 ) -> Extractor:
-    """The Inception network of FID, fetched once if it is not at hand. Raises DataError where there is no way to it."""
-    place = inception_at_hand(cache) or _fetch(cache / "extractors" / INCEPTION_FILE, url, sha256)
-    content, key = _read(place)
+    """The Inception network of FID, downloaded once if it is not available. Raises DataError where that fails."""
+    path = find_inception(cache) or _fetch(cache / "extractors" / INCEPTION_FILE, url, sha256)
+    content, key = _read(path)
     if key != sha256:
         raise DataError(
-            f"{place} is not {INCEPTION_FILE}: its SHA-256 is {key[:12]}..., not {sha256[:12]}...; "
-            f"delete it, or use it by name: --features torchscript:{place}"
+            f"{path} is not {INCEPTION_FILE}: its SHA-256 is {key[:12]}..., not {sha256[:12]}...; "
+            f"delete it, or use it by name: --features torchscript:{path}"
         )
-    network = _open(place, content, device)
+    network = _open(path, content, device)
 
     def embed(images: Tensor) -> ExtractorOutput:
         levels = _in_colour(images).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         features = network(levels, return_features=True)
         return ExtractorOutput(features, network(levels, no_output_bias=True))
 
-    about = "the Inception network of FID: scores compare with those of others at equal n and resize"
+    about = "the Inception network of FID: comparable with published scores at equal n and resizing"
     return Extractor("inception", key, about, embed, device, comparable=True)
 
 
@@ -93,23 +93,23 @@ def torchscript_extractor(path: Path, device: torch.device) -> Extractor:
     return Extractor("torchscript", key, f"the network {path.name}", embed, device)
 
 
-def _fetch(place: Path, url: str, sha256: str) -> Path:
+def _fetch(path: Path, url: str, sha256: str) -> Path:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SEC) as answer:
             content = answer.read()
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(
-            f"{INCEPTION_FILE} is not at hand and cannot be fetched ({reason}): put it at {place} or name it by "
+            f"{INCEPTION_FILE} is not available and cannot be downloaded ({reason}): put it at {path} or set "
             f"GANGLION_INCEPTION=FILE (from {url}); {OFFLINE}"
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(
-            f"what {url} sent has SHA-256 {found[:12]}..., not {sha256[:12]}...; it was not kept; {OFFLINE}"
+            f"the download from {url} has SHA-256 {found[:12]}..., not {sha256[:12]}...; it was discarded; {OFFLINE}"
         )
-    write_atomically(place, content)
-    return place
+    write_atomically(path, content)
+    return path
 
 
 def _read(path: Path) -> tuple[bytes, str]:
@@ -122,10 +122,10 @@ def _read(path: Path) -> tuple[bytes, str]:
 
 
 def _open(path: Path, content: bytes, device: torch.device) -> Any:
-    """The network in what was read from `path`. It runs the code in there."""
+    """The network in `content`, which was read from `path`. Executes its code."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the Inception of FID is published in no newer form
+            warnings.simplefilter("ignore", DeprecationWarning)  # FID's Inception is not published in a newer format
             network: Any = cast(Any, torch.jit.load)(io.BytesIO(content), map_location=device)
     except (RuntimeError, ValueError):
         raise DataError(f"{path} cannot be read (it is not a TorchScript file); {OFFLINE}") from None
@@ -142,7 +142,7 @@ WEIGHTS = "model.safetensors"
 
 
 class Fetch(Protocol):
-    """Where a file of a repository of the hub lies on this machine, fetched if it is not there yet."""
+    """Returns the local path of a file of a hub repository, downloaded if it is not cached."""
 
     def __call__(self, repository: str, file: str, revision: str | None) -> str: ...
 
@@ -155,15 +155,18 @@ def from_hub(repository: str, file: str, revision: str | None) -> str:
 def timm_extractor(
     name: str, device: torch.device, library: Callable[[], Any] = TIMM, fetch: Fetch = from_hub
 ) -> Extractor:
-    """A network of `timm` without its head, such as `resnet18.a1_in1k`. Raises DataError where it is not to be had."""
+    """A network of `timm` without its head, such as `resnet18.a1_in1k`. Raises DataError where it is not available."""
     timm = _imported(library, "timm", f"timm:{name}")
     try:
-        given = {"state_dict": _timm_weights(timm, name, fetch), "source": ""}  # timm then looks for no file of its own
+        given = {
+            "state_dict": _timm_weights(timm, name, fetch),
+            "source": "",
+        }  # timm then does not download weights itself
         network = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=given)
         network = network.eval().requires_grad_(False).to(device)
-    except Exception as error:  # many libraries stand behind it, each with errors of its own
+    except Exception as error:  # it calls several libraries with different errors
         raise DataError(
-            f"timm:{name} cannot be had as safetensors ({_first_line(error)}); offline there are learned and random"
+            f"timm:{name} is not available as safetensors ({_first_line(error)}); offline, use learned or random"
         ) from None
     settings: dict[str, Any] = timm.data.resolve_model_data_config(network)
     side = settings["input_size"][-1]
@@ -175,16 +178,16 @@ def timm_extractor(
 
 
 def _timm_weights(timm: Any, name: str, fetch: Fetch) -> dict[str, Tensor]:
-    """By the names that timm takes: one of its own, hf-hub:OWNER/NAME[@REVISION], local-dir:FOLDER."""
-    source, _, place = name.rpartition(":")
+    """By timm's names: one of its own, hf-hub:OWNER/NAME[@REVISION], local-dir:FOLDER."""
+    source, _, location = name.rpartition(":")
     if source == "local-dir":
-        return load_file(Path(place) / WEIGHTS)
+        return load_file(Path(location) / WEIGHTS)
     if not source:
         known = timm.get_pretrained_cfg(name)
-        place = (known and known.hf_hub_id) or ""
-    if not place:
-        raise LookupError(f"timm has no weights on the hub under this name, and {WEIGHTS} is what is read")
-    repository, _, revision = place.partition("@")
+        location = (known and known.hf_hub_id) or ""
+    if not location:
+        raise LookupError(f"timm has no {WEIGHTS} on the hub under this name")
+    repository, _, revision = location.partition("@")
     return load_file(fetch(repository, WEIGHTS, revision or None))
 
 
@@ -197,7 +200,7 @@ def hf_extractor(name: str, device: torch.device, library: Callable[[], Any] = T
         settings = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # as above
         raise DataError(
-            f"hf:{name} cannot be had as safetensors ({_first_line(error)}); offline there are learned and random"
+            f"hf:{name} is not available as safetensors ({_first_line(error)}); offline, use learned or random"
         ) from None
     side = next(iter(dict(getattr(settings, "crop_size", None) or settings.size).values()))
     prepared = _preparation(settings.image_mean, settings.image_std, side, device)
@@ -226,12 +229,12 @@ def _preparation(mean: Any, std: Any, side: int, device: torch.device) -> Any:
 def _imported(library: Callable[[], Any], package: str, features: str) -> Any:
     try:
         return library()
-    except Exception as error:  # what it imports in turn may fail in any way, such as a torchvision for another torch
+    except Exception as error:  # its own imports may fail in any way, such as a torchvision for another torch
         if isinstance(error, ModuleNotFoundError) and error.name == package:
             message = f"--features {features} needs {package}: pip install {package}, or use learned or random"
         else:
             message = (
-                f"--features {features}: {package} is installed and cannot be imported ({_first_line(error)}); repair it, "
+                f"--features {features}: {package} is installed but cannot be imported ({_first_line(error)}); reinstall it, "
                 "or use learned or random"
             )
         raise DataError(message) from None

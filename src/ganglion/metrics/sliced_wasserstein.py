@@ -2,8 +2,7 @@
 
 Karras et al. 2018, "Progressive Growing of GANs", section 5 (arXiv 1710.10196): 7x7 patches of each level of the
 pyramid, normalised by channel, compared along random directions. It needs no trained network. Unlike the paper, both
-sets are normalised by the mean and deviation of the real one: a generator whose pictures are too dark or too flat must
-not be forgiven for it.
+sets are normalised by the mean and standard deviation of the real one, so that wrong brightness and contrast count.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ __all__ = ["sliced_wasserstein"]
 
 PATCH = 7
 SMALLEST_LEVEL = 8
-GRAY_LEVEL = 1 / 127.5  # flat images: no deviation smaller than this is divided by
+GRAY_LEVEL = 1 / 127.5  # minimum standard deviation in the normalisation, for uniform images
 SCALE = 1000.0  # the paper reports thousandths
 
 
 def sliced_wasserstein(
     real: Tensor, fake: Tensor, random: np.random.Generator, patches: int = 32, directions: int = 128
 ) -> float:
-    """Mean over pyramid levels of the distance times 1000, as the paper prints it: 0 for equal sets, rarely above 1000.
+    """Mean over pyramid levels of the distance times 1000, as in the paper: 0 for equal sets, rarely above 1000.
 
     `real` and `fake` are float (N, C, H, W) in [-1, 1] with equal N. Equal `random` gives equal patches and directions.
     """
     if real.shape != fake.shape:
-        raise ValueError(f"two sets of one shape are compared; got {tuple(real.shape)} and {tuple(fake.shape)}")
+        raise ValueError(f"expected two sets of one shape; got {tuple(real.shape)} and {tuple(fake.shape)}")
     levels = []
     for real_level, fake_level in zip(_pyramid(real), _pyramid(fake), strict=True):
         corners = _corners(real_level, patches, random)
@@ -43,7 +42,7 @@ def sliced_wasserstein(
 
 
 def _pyramid(images: Tensor) -> list[Tensor]:
-    """Details of each resolution, and what remains at the last."""
+    """Laplacian levels, and the residual at the last resolution."""
     levels = []
     while min(images.shape[2:]) >= 2 * SMALLEST_LEVEL and not (images.shape[2] % 2 or images.shape[3] % 2):
         half = avg_pool2d(images, 2)
@@ -53,7 +52,7 @@ def _pyramid(images: Tensor) -> list[Tensor]:
 
 
 def _corners(images: Tensor, patches: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Row and column of `patches` patches in each image (N, P); the same in both sets, which lowers the noise."""
+    """Row and column of `patches` patches in each image (N, P); the same in both sets, which reduces the variance."""
     n, _, h, w = images.shape
     rows = torch.from_numpy(random.integers(0, h - PATCH + 1, (n, patches))).to(images.device)
     columns = torch.from_numpy(random.integers(0, w - PATCH + 1, (n, patches))).to(images.device)
@@ -72,8 +71,8 @@ def _descriptors(images: Tensor, corners: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _distance(real: Tensor, fake: Tensor, directions: int, random: np.random.Generator) -> float:
-    """Mean over directions of the one-dimensional Wasserstein-1 distance, which is that of the sorted projections."""
+    """Mean over directions of the one-dimensional Wasserstein-1 distance, from sorted projections."""
     slices = torch.from_numpy(random.standard_normal((real.shape[1], directions), np.float32)).to(real.device)
     slices = slices / slices.norm(dim=0, keepdim=True)
-    apart = (real @ slices).sort(dim=0).values - (fake @ slices).sort(dim=0).values
-    return float(apart.abs().mean())
+    difference = (real @ slices).sort(dim=0).values - (fake @ slices).sort(dim=0).values
+    return float(difference.abs().mean())

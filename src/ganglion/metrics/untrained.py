@@ -1,7 +1,7 @@
 """Features without training or download: random convolutions and coarse pixels, and the score of snapshots that uses them.
 
-Random convolutions keep enough of an image to tell nearer from further sets (Naeem et al. 2020, arXiv 2002.09797, section
-4.2, propose them where no pretrained network fits), so they rank generators on one data set. N images, C channels."""
+Random convolutions preserve enough information to rank generators on one data set (Naeem et al. 2020, arXiv 2002.09797,
+section 4.2, propose them where no pretrained network is suitable). N images, C channels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils import skip_init
 
-from ganglion.metrics.distances import Moments, distance_from, moments
+from ganglion.metrics.distances import Moments, frechet_distance_from, moments
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
 from ganglion.streams import Purpose, stream
 
@@ -28,7 +28,7 @@ LEAST_SIDE = 4
 
 
 class RandomConvolutions(nn.Module):
-    """(N, C, H, W) to mean and deviation of each channel over the positions of each layer, (N, 448)."""
+    """(N, C, H, W) to mean and standard deviation of each channel over positions, for each layer, (N, 448)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def random_extractor(channels: int, device: torch.device) -> Extractor:
     """Random convolutions for images of `channels` channels."""
     network = RandomConvolutions(channels).eval().requires_grad_(False).to(device)
     return Extractor(
-        "random", weights_hash(network.state_dict()), "random convolutions, never trained: good for ranking only",
+        "random", weights_hash(network.state_dict()), "random convolutions, untrained: for ranking only",
         lambda images: ExtractorOutput(network(images), None), device,
     )  # fmt: skip
 
@@ -80,9 +80,9 @@ SCORED_IMAGES = 1000
 
 
 class SnapshotScore:
-    """Fréchet distance, under random convolutions, of samples to reals that stay the same. Lower is better.
+    """Fréchet distance of samples to fixed reals, on random convolutions. Lower is better.
 
-    Values compare for equal reals and equally many samples only. RunningStats is flat in the number of images.
+    Values are comparable only for equal reals and equal numbers of samples.
     """
 
     def __init__(self, reals: Iterable[Tensor]) -> None:
@@ -90,7 +90,7 @@ class SnapshotScore:
         chunks = iter(reals)
         first = next(chunks)
         self._extractor = random_extractor(first.shape[1], first.device)
-        self._distance = distance_from(_moments(chain([first], chunks), self._extractor))
+        self._distance = frechet_distance_from(_moments(chain([first], chunks), self._extractor))
 
     def of(self, samples: Iterable[Tensor]) -> float:
         """samples: chunks of the same size, channels and device."""

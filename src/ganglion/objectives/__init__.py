@@ -1,1 +1,1 @@
-"""What the two players contest: pure functions of logits."""
+"""Losses and penalties of G and D: pure functions."""

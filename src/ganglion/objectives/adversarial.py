@@ -1,7 +1,7 @@
-"""Adversarial losses. Each works on logits (raw, before any sigmoid), of any shape, and is a mean over them.
+"""Adversarial losses. Each takes logits (before any sigmoid) of any shape, and is a mean over them.
 
 D(x) = sigmoid(logit) is the probability that x is real. softplus(l) = log(1 + exp(l)) gives -log D = softplus(-l) and
--log(1 - D) = softplus(l) without ever forming a probability that could round to 0 or 1.
+-log(1 - D) = softplus(l) without computing a probability that could round to 0 or 1.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ class AdversarialLoss:
     generator: Loss
     """What G minimises."""
     generator_needs_real: bool = False
-    """Whether G's loss looks at the real logits. Where it does not, they are not computed for G, and it is given the fake
-    ones in their place."""
+    """Whether G's loss uses the real logits; otherwise G's step does not compute them, and the loss gets the fake logits in
+    their place."""
     probability_logits: bool = False
     """Whether the sigmoid of a logit is D's probability that the image is real: then objective.real_label and ADA apply."""
     zero_boundary: bool = False
-    """Whether a logit above 0 means real, as under the hinge loss: then ADA applies. So it is with probability_logits."""
+    """Whether a logit above 0 means real, as under the hinge loss: then ADA applies. True of probability_logits too."""
     critic: bool = False
-    """Whether mean real minus mean fake logits estimate the earth mover's distance, as Wasserstein losses do."""
+    """Whether mean real minus mean fake logits estimate the earth mover's distance, as for Wasserstein losses."""
     name: str = "custom"
-    """What messages call it."""
+    """The name in messages."""
 
     @property
     def traits(self) -> LossTraits:
-        """What a recipe records of it."""
+        """The properties that a recipe records."""
         return LossTraits(**{name: getattr(self, name) for name in LossTraits.model_fields})
 
 
 def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log D(x)] - E[log(1 - D(G(z)))]. Goodfellow et al. 2014, arXiv 1406.2661, equation 1.
 
-    In [0, inf); 2 log 2 where D cannot tell.
+    In [0, inf); 2 log 2 for D = 1/2.
     """
     return softplus(-real).mean() + softplus(fake).mean()
 
 
 def non_saturating_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """-E[log D(G(z))]. Goodfellow et al. 2014, section 3. In [0, inf); its gradient is strong where D is sure."""
+    """-E[log D(G(z))]. Goodfellow et al. 2014, section 3. In [0, inf); its gradient is large where D rejects fakes."""
     return softplus(-fake).mean()
 
 
 def minimax_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """E[log(1 - D(G(z)))]. Goodfellow et al. 2014, equation 1. In (-inf, 0]; its gradient vanishes where D is sure."""
+    """E[log(1 - D(G(z)))]. Goodfellow et al. 2014, equation 1. In (-inf, 0]; its gradient vanishes where D rejects fakes."""
     return -softplus(fake).mean()
 
 
@@ -80,7 +80,7 @@ def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """E[max(0, 1 - l(x))] + E[max(0, 1 + l(G(z)))]. Lim and Ye 2017, arXiv 1705.02894; Miyato et al. 2018, equation 16.
 
-    In [0, inf); 2 where D cannot tell.
+    In [0, inf); 2 for logits of 0.
     """
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
@@ -100,7 +100,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log sigmoid(l(x) - l(G(z)))] over pairs. Jolicoeur-Martineau 2018, arXiv 1807.00734; Huang et al. 2025 (R3GAN),
-    arXiv 2501.05441, equation 2. In [0, inf); log 2 where D cannot tell.
+    arXiv 2501.05441, equation 2. In [0, inf); log 2 for equal logits.
     """
     return softplus(fake - real).mean()
 
@@ -113,7 +113,7 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """-E[log sigmoid(l(x) - E l(G(z)))] - E[log sigmoid(E l(x) - l(G(z)))]. Jolicoeur-Martineau 2018, section 3.3.
 
-    In [0, inf); 2 log 2 where D cannot tell.
+    In [0, inf); 2 log 2 for equal logits.
     """
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
@@ -159,6 +159,6 @@ def label_smoothing(real: Tensor, label: float) -> Tensor:
     """(1 - a) E[l(x)]: added to the logistic loss, it makes D's target for a real image a instead of 1.
 
     Since a softplus(-l) + (1 - a) softplus(l) = softplus(-l) + (1 - a) l. Salimans et al. 2016, arXiv 1606.03498,
-    section 3.4: real labels only, since smoothed fakes would teach G to stay where it is.
+    section 3.4: real labels only, since smoothed fake labels would reinforce G's current samples.
     """
     return (1 - label) * real.mean()

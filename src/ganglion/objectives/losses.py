@@ -1,4 +1,4 @@
-"""What each player minimises: the adversarial loss and every term that the recipe adds, by name.
+"""The losses of D and G: the adversarial loss and every term that the recipe adds, by name.
 
 N images, A features of an image."""
 
@@ -38,21 +38,21 @@ def historical_averaging(weights: Iterable[Tensor], means: Iterable[Tensor]) -> 
 
 
 def ramp(images: int, ramp_kimg: float) -> float:
-    """How much of a weight holds after `images` images: rises from 0 to 1 over `ramp_kimg` thousand; 1 without a ramp."""
+    """Factor of a weight after `images` images: rises from 0 to 1 over `ramp_kimg` thousand; 1 without a ramp."""
     return min(1.0, images / (1000 * ramp_kimg)) if ramp_kimg else 1.0
 
 
 Parts = dict[str, Tensor]
-"""The terms of a loss by name, each with its weight in it."""
+"""The terms of a loss by name, each multiplied by its weight."""
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What D returns for a batch of images."""
+    """D's output for a batch of images."""
 
     logits: Tensor
-    """(N,), or (N, P) where D has a logit for each of P patches."""
+    """(N,), or (N, P) for a D with a logit for each of P patches."""
     features: Tensor | None
-    """(N, A), of one layer; None where they are not asked for or cannot be seen."""
+    """(N, A), of one layer; None where they are not requested or not available."""
 
 
 def discriminator_loss(
@@ -71,9 +71,9 @@ def generator_loss(
     objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, images: int,
     own: AdversarialLoss | None = None,
 ) -> Parts:  # fmt: skip
-    """The terms of G's loss after `images` images; `real` is given where `needs_real` says so, `own` as above."""
-    rivals = fake.logits if real is None else real.logits
-    adversarial = adversarial_of(objective, own).generator(rivals, fake.logits)
+    """The terms of G's loss after `images` images; `real` is required if `needs_real`, `own` as above."""
+    real_logits = fake.logits if real is None else real.logits
+    adversarial = adversarial_of(objective, own).generator(real_logits, fake.logits)
     parts = {"adversarial": objective.adversarial_weight * adversarial}
     matching = objective.feature_matching
     if matching.weight and real is not None and real.features is not None and fake.features is not None:
@@ -83,7 +83,7 @@ def generator_loss(
 
 
 def needs_real(objective: Objective) -> bool:
-    """Whether G's loss looks at what D says of reals."""
+    """Whether G's loss uses D's output on reals."""
     return objective.traits.generator_needs_real or objective.feature_matching.weight > 0
 
 

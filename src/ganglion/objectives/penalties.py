@@ -1,4 +1,4 @@
-"""Penalties on D. Each takes what a step of D shows, works in float32 and returns a mean over images.
+"""Penalties on D. Each takes the tensors of a step of D, works in float32 and returns a mean over images.
 
 N images, C channels, H height, W width.
 """
@@ -17,7 +17,9 @@ from ganglion.recipe.parts import Penalty, PenaltyName
 __all__ = ["PENALTIES", "PenaltyInputs", "clip_weights", "due", "penalty_of", "slopes_between"]
 
 
-DRAGAN_SPREAD = 0.5  # of the noise around reals, over the deviation of all their pixels: as in the authors' code
+DRAGAN_SPREAD = (
+    0.5  # of the noise around reals, over the standard deviation of all their pixels: as in the authors' code
+)
 
 
 Judge = Callable[[Tensor], Tensor]
@@ -25,15 +27,15 @@ Judge = Callable[[Tensor], Tensor]
 
 
 class PenaltyInputs(NamedTuple):
-    """What a penalty may look at."""
+    """The inputs of a penalty."""
 
     judge: Judge
     real: Tensor
     fake: Tensor
-    """Images as D saw them, (N, C, H, W); no gradient flows on into G."""
+    """D's inputs, (N, C, H, W), detached from G."""
     real_logits: Tensor
     fake_logits: Tensor
-    """What D said of them, (N,)."""
+    """D's logits, (N,)."""
     mean_real: Tensor
     mean_fake: Tensor
     """Running means of D's logits on reals and on fakes, scalars."""
@@ -42,29 +44,29 @@ class PenaltyInputs(NamedTuple):
 
 
 def r1(inputs: PenaltyInputs) -> Tensor:
-    """E[|grad D(x)|^2] / 2 over reals: D is kept flat where the data are. Mescheder et al. 2018, arXiv 1801.04406, eq. 9."""
-    return _lengths(inputs.judge, inputs.real).square().mean() / 2
+    """E[|grad D(x)|^2] / 2 over reals. Mescheder et al. 2018, arXiv 1801.04406, equation 9."""
+    return _gradient_norms(inputs.judge, inputs.real).square().mean() / 2
 
 
 def r2(inputs: PenaltyInputs) -> Tensor:
-    """E[|grad D(G(z))|^2] / 2 over fakes: D is kept flat where G is. Mescheder et al. 2018, arXiv 1801.04406, eq. 10."""
-    return _lengths(inputs.judge, inputs.fake).square().mean() / 2
+    """E[|grad D(G(z))|^2] / 2 over fakes. Mescheder et al. 2018, arXiv 1801.04406, equation 10."""
+    return _gradient_norms(inputs.judge, inputs.fake).square().mean() / 2
 
 
 def wgan_gp(inputs: PenaltyInputs) -> Tensor:
-    """E[(|grad D(y)| - 1)^2], y evenly between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
+    """E[(|grad D(y)| - 1)^2], y uniform between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
     return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).square().mean()
 
 
 def wgan_lp(inputs: PenaltyInputs) -> Tensor:
-    """E[max(0, |grad D(y)| - 1)^2]: gradients may be shorter than 1. Petzka et al. 2018, arXiv 1709.08894."""
+    """E[max(0, |grad D(y)| - 1)^2]: norms below 1 are not penalised. Petzka et al. 2018, arXiv 1709.08894."""
     return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).clamp_min(0).square().mean()
 
 
 def dragan(inputs: PenaltyInputs) -> Tensor:
-    """E[(|grad D(x + d)| - 1)^2], d normal noise: D is kept smooth around the data. Kodali et al. 2017, arXiv 1705.07215."""
+    """E[(|grad D(x + d)| - 1)^2], d normal noise around the reals. Kodali et al. 2017, arXiv 1705.07215."""
     noise = torch.empty_like(inputs.real).normal_(generator=inputs.random)
-    return (_lengths(inputs.judge, inputs.real + DRAGAN_SPREAD * inputs.real.std() * noise) - 1).square().mean()
+    return (_gradient_norms(inputs.judge, inputs.real + DRAGAN_SPREAD * inputs.real.std() * noise) - 1).square().mean()
 
 
 def lecam(inputs: PenaltyInputs) -> Tensor:
@@ -90,9 +92,9 @@ def due(penalties: tuple[Penalty, ...], update: int) -> list[Penalty]:
 
 
 def penalty_of(penalty: Penalty, inputs: PenaltyInputs) -> Tensor:
-    """Weight times the penalty, times `every`: computed at every k-th update it pulls as hard as at each (Karras 2020).
+    """Weight times the penalty, times `interval_updates`: computed at every k-th update, its mean is the same (Karras 2020).
 
-    Autocast is off: a gradient of a gradient loses too many bits in bf16.
+    Autocast is off: second derivatives lose too much precision in bf16.
     """
     with torch.autocast(inputs.real.device.type, enabled=False):
         wide = inputs._replace(
@@ -103,7 +105,7 @@ def penalty_of(penalty: Penalty, inputs: PenaltyInputs) -> Tensor:
 
 
 def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
-    """After D's step: every weight into [-bound, bound]; None leaves them. Arjovsky et al. 2017, arXiv 1701.07875."""
+    """After D's step: clips every weight to [-bound, bound]; None: no clipping. Arjovsky et al. 2017, arXiv 1701.07875."""
     if bound is not None:
         with torch.no_grad():
             for weight in discriminator.parameters():
@@ -112,14 +114,14 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
 
 
 def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
-    """|grad D| (N,) at a point on the line from each real to its fake, evenly drawn."""
+    """|grad D| (N,) at a uniform random point between each real and its fake."""
     shape = (len(real), *(1,) * (real.ndim - 1))
-    share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one for each image
-    return _lengths(judge, torch.lerp(real, fake, share))
+    share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one per image
+    return _gradient_norms(judge, torch.lerp(real, fake, share))
 
 
-def _lengths(judge: Judge, images: Tensor) -> Tensor:
-    """|grad D| at each image (N,), differentiable; its own gradient is 0 where it is 0. Of a map, D is the mean of it."""
+def _gradient_norms(judge: Judge, images: Tensor) -> Tensor:
+    """|grad D| at each image (N,), differentiable; its gradient is 0 where the norm is 0. For a map, D is the map's mean."""
     images = images.detach().requires_grad_(True)  # (N, C, H, W)
     (slope,) = torch.autograd.grad(per_image(judge(images)).sum(), images, create_graph=True)
     length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # over C, H, W

@@ -1,1 +1,1 @@
-"""Sheets, films and figures: how images become files that a person looks at."""
+"""Image files: sample sheets, videos and figures."""

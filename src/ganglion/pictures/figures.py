@@ -1,4 +1,4 @@
-"""Charts as files: Altair's, written as SVG or PNG without a browser."""
+"""Altair charts as SVG or PNG files, without a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["save_figure"]
 
 
 def save_figure(chart: altair.TopLevelMixin, path: Path) -> None:
-    """Writes SVG or PNG, by the file's ending. Raises StorageError."""
+    """Writes SVG or PNG, by the file's suffix. Raises StorageError."""
     import vl_convert
 
     spec = chart.to_dict()

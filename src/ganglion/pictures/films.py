@@ -1,4 +1,4 @@
-"""Frames as a film: MP4 through FFmpeg's libraries, which PyAV brings along; GIF and WebP through Pillow."""
+"""Frames as a video: MP4 with FFmpeg's libraries from PyAV; GIF and WebP with Pillow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganglion.errors import DataError
-from ganglion.pictures.sheets import displayed
+from ganglion.pictures.sheets import display_channels
 from ganglion.platform.files import move, storage_errors
 
 __all__ = ["FILMS", "enlarged", "write_film"]
@@ -23,26 +23,26 @@ Frames = Iterable[NDArray[np.uint8]]
 
 
 def write_film(frames: Frames, path: Path, fps: float = 24) -> int:
-    """Writes the frames, one after another, so that memory is flat; returns how many. Raises DataError, StorageError.
+    """Writes the frames one by one, with constant memory; returns their number. Raises DataError, StorageError.
 
-    MP4 is H.264 with even sides, as every browser plays it; GIF and WebP repeat for ever.
+    MP4 is H.264 with even sides, for playback in browsers; GIF and WebP loop forever.
     """
     suffix = path.suffix.lower()
     if suffix not in FILMS:
-        raise DataError(f"a film is FILE{', FILE'.join(FILMS)}; got {path}")
+        raise DataError(f"a video must be FILE{', FILE'.join(FILMS)}; got {path}")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.stem}.part{suffix}")
+        partial = path.with_name(f".{path.stem}.part{suffix}")
         try:
-            count = _write_mp4(frames, beside, fps) if suffix == ".mp4" else _write_animation(frames, beside, fps)
-            move(beside, path)
+            count = _write_mp4(frames, partial, fps) if suffix == ".mp4" else _write_animation(frames, partial, fps)
+            move(partial, path)
         finally:
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     return count
 
 
 def enlarged(image: NDArray[np.uint8], least_side: int = 256) -> NDArray[np.uint8]:
-    """An image (H, W, C) with each pixel as a square, until its shorter side has `least_side` pixels."""
+    """An image (H, W, C) with pixels repeated until its shorter side has about `least_side` pixels."""
     times = max(1, round(least_side / min(image.shape[:2])))
     return image.repeat(times, 0).repeat(times, 1)
 
@@ -72,22 +72,22 @@ def _write_animation(frames: Frames, path: Path, fps: float) -> int:
     first = next(pictures)
     counted = _Counter(pictures)
     first.save(path, save_all=True, append_images=counted, duration=round(1000 / fps), loop=0)
-    return counted.seen + 1
+    return counted.count + 1
 
 
 class _Counter:
     def __init__(self, pictures: Iterator[Image.Image]) -> None:
-        self._pictures, self.seen = pictures, 0
+        self._pictures, self.count = pictures, 0
 
     def __iter__(self) -> Iterator[Image.Image]:
         for picture in self._pictures:
-            self.seen += 1
+            self.count += 1
             yield picture
 
 
 def _colour(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB; alpha is laid over white."""
-    frame = displayed(frame)
+    """RGB; images with alpha are composited over white."""
+    frame = display_channels(frame)
     if frame.shape[2] == 1:
         return frame.repeat(3, 2)
     if frame.shape[2] == 4:

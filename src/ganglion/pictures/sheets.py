@@ -1,4 +1,4 @@
-"""Images as one picture: sheets, rows with a word before each, a row with a word above each; and pictures as PNG."""
+"""Several images as one: sheets, labelled rows, labelled columns; and PNG files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from PIL import Image, ImageDraw
 from ganglion.platform.files import move, storage_errors
 
 __all__ = [
-    "ShownChannels", "columns_for", "displayed", "flat_picture", "labelled_rows", "save_image", "sheet", "side_by_side",
+    "ShownChannels",
+    "columns_for",
+    "display_channels",
+    "labelled_rows",
+    "save_image",
+    "sheet",
+    "side_by_side",
+    "to_pillow",
 ]  # fmt: skip
 
 GAP, LINE = 2, 14  # pixels
 
 ShownChannels = tuple[int, int, int] | None
-"""Channels that stand for red, green and blue; None: the usual ones."""
+"""Channels to show as red, green and blue; None: the default ones."""
 
 
 def columns_for(count: int) -> int:
-    """Columns of a sheet that is about square."""
+    """Number of columns of an approximately square sheet."""
     return max(1, math.ceil(math.sqrt(count)))
 
 
-def displayed(images: NDArray[np.uint8], channels: ShownChannels = None) -> NDArray[np.uint8]:
-    """uint8 (..., C) as something that a screen shows, with 1, 3 or 4 channels: every picture goes through here.
+def display_channels(images: NDArray[np.uint8], channels: ShownChannels = None) -> NDArray[np.uint8]:
+    """uint8 (..., C) reduced to 1, 3 or 4 channels for display.
 
-    `channels` are those chosen. Otherwise 1, 3 and 4 stay as they are; of 2 the first is shown, as gray, of more the first
+    `channels` selects three. By default 1, 3 and 4 channels are unchanged; of 2 the first is used, as gray, of more the first
     three.
     """
     if channels is not None:
@@ -39,9 +46,9 @@ def displayed(images: NDArray[np.uint8], channels: ShownChannels = None) -> NDAr
     return images if count in (1, 3, 4) else images[..., : 1 if count == 2 else 3]
 
 
-def flat_picture(pixels: NDArray[np.uint8], channels: ShownChannels = None) -> Image.Image:
+def to_pillow(pixels: NDArray[np.uint8], channels: ShownChannels = None) -> Image.Image:
     """uint8 (H, W, C) as a Pillow image in mode L, RGB or RGBA."""
-    shown = displayed(pixels, channels)
+    shown = display_channels(pixels, channels)
     return Image.fromarray(np.ascontiguousarray(shown[..., 0] if shown.shape[2] == 1 else shown))
 
 
@@ -52,8 +59,8 @@ def sheet(
     shade: int = 255,
     channels: ShownChannels = None,
 ) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) as one picture (rows*(H+gap)+gap, columns*(W+gap)+gap, C'), row by row; C' as `displayed` has it."""
-    images = displayed(images, channels)
+    """uint8 (N, H, W, C) as one image (rows*(H+gap)+gap, columns*(W+gap)+gap, C'), by row; C': see `display_channels`."""
+    images = display_channels(images, channels)
     n, h, w, c = images.shape
     columns = columns or columns_for(n)
     rows = math.ceil(n / columns)
@@ -70,7 +77,7 @@ def labelled_rows(
     first_column: int = 120,
     channels: ShownChannels = None,
 ) -> NDArray[np.uint8]:
-    """Rows of equally many images (T, H, W, C) with a word before each, as one picture (H, W, 3)."""
+    """Rows of equally many images (T, H, W, C) with a label before each, as one image (H, W, 3)."""
     count, h, w = len(rows[0][1]), rows[0][1].shape[1] * times, rows[0][1].shape[2] * times
     page = Image.new("RGB", (first_column + count * (w + GAP), len(rows) * (h + GAP) + GAP), "white")
     draw = ImageDraw.Draw(page)
@@ -78,7 +85,7 @@ def labelled_rows(
         top = GAP + y * (h + GAP)
         draw.text((4, top + h // 2 - LINE // 2), words, fill="black")
         for x, image in enumerate(images):
-            shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+            shown = to_pillow(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
             page.paste(shown, (first_column + x * (w + GAP), top))
     return np.asarray(page)
 
@@ -86,7 +93,7 @@ def labelled_rows(
 def side_by_side(
     pixels: NDArray[np.uint8], words: Sequence[str], least_side: int = 128, channels: ShownChannels = None
 ) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) in a row, a word above each, as one picture (H, W, 3)."""
+    """uint8 (N, H, W, C) in a row, a label above each, as one image (H, W, 3)."""
     times = max(1, round(least_side / min(pixels.shape[1:3])))
     h, w = pixels.shape[1] * times, pixels.shape[2] * times
     page = Image.new("RGB", (len(pixels) * (w + GAP) + GAP, h + LINE + 2 * GAP), "white")
@@ -94,18 +101,18 @@ def side_by_side(
     for x, (image, word) in enumerate(zip(pixels, words, strict=True)):
         left = GAP + x * (w + GAP)
         draw.text((left, 1), word, fill="black")
-        shown = flat_picture(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+        shown = to_pillow(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
         page.paste(shown, (left, LINE + GAP))
     return np.asarray(page)
 
 
 def save_image(pixels: NDArray[np.uint8], path: Path, channels: ShownChannels = None) -> None:
-    """Writes uint8 (H, W, C) as PNG, as `displayed` shows it. Raises StorageError where the disk is full."""
+    """Writes uint8 (H, W, C) as PNG, reduced by `display_channels`. Raises StorageError where the disk is full."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.part")
+        partial = path.with_name(f".{path.name}.part")
         try:
-            flat_picture(pixels, channels).save(beside, format="PNG")
-            move(beside, path)
+            to_pillow(pixels, channels).save(partial, format="PNG")
+            move(partial, path)
         finally:
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Files, devices, signals and the screen: what depends on the machine and the operating system."""
+"""Files, devices, signals and the terminal: everything that depends on machine and operating system."""

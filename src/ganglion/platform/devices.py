@@ -1,4 +1,4 @@
-"""Which device, which precision, and how numbers behave there."""
+"""Choice of device and precision, memory settings and reproducible numerics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-KEPT_BYTES = 2**30  # no block below this is mapped anew
+KEPT_BYTES = 2**30  # blocks below this are not allocated by mmap
 LARGEST_BEFORE_2_35 = 2**25  # HEAP_MAX_SIZE / 2: an older glibc refuses a larger threshold of mapping
 ADAPTED_BYTES = (
     2**25,
@@ -39,60 +39,57 @@ ADAPTED_BYTES = (
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def choose_device(asked: str, count: int = 1) -> torch.device:
-    """The device that `asked` means here. Raises DeviceError where this machine lacks it."""
-    if asked not in DEVICES:
-        raise DeviceError(f"--device is one of {', '.join(DEVICES)}; got {asked!r}")
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        asked = next(name for name, there in present.items() if there)
-    if not present[asked]:
-        raise DeviceError(
-            f"PyTorch {torch.__version__} finds no {asked} device here; use --device auto or --device cpu"
-        )
-    if asked == "cuda" and count > torch.cuda.device_count():
+def choose_device(name: str, count: int = 1) -> torch.device:
+    """The device `name`, or the best one for `auto`. Raises DeviceError where this machine does not have it."""
+    if name not in DEVICES:
+        raise DeviceError(f"--device must be one of {', '.join(DEVICES)}; got {name!r}")
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, found in available.items() if found)
+    if not available[name]:
+        raise DeviceError(f"PyTorch {torch.__version__} finds no {name} device; use --device auto or --device cpu")
+    if name == "cuda" and count > torch.cuda.device_count():
         raise DeviceError(f"--devices {count}: this machine has {torch.cuda.device_count()} CUDA devices")
-    if asked == "mps" and count > 1:
-        raise DeviceError("--devices: there is one mps device")
-    return torch.device(asked)
+    if name == "mps" and count > 1:
+        raise DeviceError("--devices: there is only one mps device; use --devices 1")
+    return torch.device(name)
 
 
-def choose_precision(asked: Precision, device: torch.device) -> Precision:
-    """`auto` as 32 or bf16: bf16 where the hardware multiplies it natively, which is known, not tried.
+def choose_precision(precision: Precision, device: torch.device) -> Precision:
+    """`auto` as 32 or bf16: bf16 where the hardware multiplies it natively, by capability, not by timing.
 
-    An emulated bf16 is slower than float32. Raises DeviceError where bf16 is asked for and cannot be had.
+    Emulated bf16 is slower than float32. Raises DeviceError where bf16 is requested but not supported.
     """
     if device.type == "mps":
-        if asked == "bf16":
+        if precision == "bf16":
             raise DeviceError("bf16 autocast is not reliable on mps; use --precision 32")
         return "32"
-    if asked == "auto":
+    if precision == "auto":
         return "bf16" if _native_bf16(device) else "32"
-    return asked
+    return precision
 
 
 def _native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.9 cannot tell
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # missing before PyTorch 2.9
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def glibc() -> Any | None:
-    """The C library, where it is glibc: macOS, Windows and musl (Alpine) have none, and no knobs of this kind."""
+    """The C library if it is glibc; None on macOS, Windows and musl (Alpine), which lack these settings."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 @contextmanager
 def keep_freed_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
-    """While it lasts, freed memory stays with the process instead of going back to the kernel after each step.
+    """Context in which freed memory stays with the process instead of being returned to the kernel after each step.
 
-    glibc maps every block of megabytes anew, and the kernel fills it with zeros: on two cores that cost a tenth of a
-    64x64 training step. Afterwards what is free is handed back, and the thresholds are those that glibc's own adaptation
-    ends with in a process of large tensors. The values of before cannot be asked for, and glibc no longer adapts them
-    once one was set (mallopt(3)), so its initial 128 KiB would stay: large temporaries then take ten times as long.
-    The settings are the whole process's: of several users, nested or in threads, the last one to end restores them.
-    Without glibc nothing is changed.
+    By default glibc allocates every block of megabytes by mmap, and the kernel zeroes it: on two cores that took 10 % of a
+    64x64 training step. Afterwards free memory is returned, and the thresholds are set to the values that glibc's dynamic
+    adaptation reaches in a process with large tensors. The previous values cannot be read, and glibc stops adapting once one
+    was set (mallopt(3)), so that its initial 128 KiB would remain: large temporaries then take ten times as long.
+    The settings are global: with nested or concurrent contexts, the last one to end restores them. No effect without glibc.
     """
     libc = find()
     if libc is None:
@@ -113,7 +110,7 @@ def keep_freed_memory(find: Callable[[], Any | None] = glibc) -> Iterator[None]:
 
 
 class _Keeping:
-    """How many are using `keep_freed_memory` in this process."""
+    """Number of active `keep_freed_memory` contexts in this process."""
 
     def __init__(self) -> None:
         self.lock, self.users = threading.Lock(), 0
@@ -129,9 +126,9 @@ def _set_thresholds(libc: Any, mmap_bytes: int, trim_bytes: int) -> None:
 
 
 def peak_memory_gb(device: torch.device) -> float | None:
-    """The most memory in use so far, in GiB: on a CUDA device what PyTorch took of it, elsewhere what this process had.
+    """Peak memory so far, in GiB: allocated by PyTorch on a CUDA device, otherwise the resident size of this process.
 
-    None where the system does not tell.
+    None where the system does not report it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
@@ -142,7 +139,7 @@ def peak_memory_gb(device: torch.device) -> float | None:
 def process_peak_bytes(
     system: str = sys.platform, kernel32: Callable[[], Any] = lambda: vars(ctypes)["WinDLL"]("kernel32")
 ) -> int | None:
-    """The largest resident size of this process so far; None where the system does not tell."""
+    """The peak resident size of this process; None where the system does not report it."""
     if system == "win32":
         return _windows_peak_bytes(kernel32())
     try:
@@ -180,9 +177,9 @@ def _windows_peak_bytes(kernel32: Any) -> int | None:
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Equal runs give equal bits: no kernel that adds in varying order, none chosen by a stopwatch; float32 is float32.
+    """Context for bit-identical repetitions: deterministic kernels, no cuDNN autotuning, no TF32.
 
-    The process's own settings are put back afterwards.
+    The previous settings are restored afterwards.
     """
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32

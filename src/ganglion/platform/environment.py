@@ -1,4 +1,4 @@
-"""What a run was made with: versions, device, threads. For `environment.json` and for people who report a problem."""
+"""Versions, device and threads, for `environment.json` and `ganglion env`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXTRAS = {"hub": {"datasets": "data sets by name from the Hugging Face Hub"}}
 
 
 def describe_environment(device: torch.device | None = None, command: Sequence[str] = sys.argv) -> dict[str, Any]:
-    """Versions, machine, threads; with `device`, what it is. Plain values, ready for JSON."""
+    """Versions, machine, threads, and the device if given. Plain values, ready for JSON."""
     facts: dict[str, Any] = {
         "ganglion": version("ganglion"),
         "commit": _commit(),
@@ -41,12 +41,12 @@ def describe_environment(device: torch.device | None = None, command: Sequence[s
 
 
 def pasteable(command: Sequence[str], windows: bool = os.name == "nt") -> str:
-    """The words of a command as one line that this system's shell takes."""
+    """A command as one line, quoted for this system's shell."""
     return subprocess.list2cmdline(command) if windows else shlex.join(command)
 
 
 def missing_extras() -> dict[str, str]:
-    """What is not installed, and what it would be for."""
+    """Optional packages that are not installed, with their purpose."""
     return {
         package: f"{purpose}: pip install 'ganglion[{extra}]'"
         for extra, packages in EXTRAS.items()

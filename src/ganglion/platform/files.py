@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, synced, renamed."""
+"""Atomic file operations: write to a temporary file, sync, rename."""
 
 from __future__ import annotations
 
@@ -27,31 +27,33 @@ __all__ = [
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
-NO_SUCH_PLACE = {
+BAD_PATH = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EINVAL,  # Windows: a name with ? or :
 }  # fmt: skip
-CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP}  # what file systems say of folders that they cannot sync
+CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP}  # from file systems that cannot sync folders
 
 PAUSES_SEC = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # elsewhere an open file can be moved
 
 
 @contextmanager
-def storage_errors(place: Path) -> Iterator[None]:
-    """Turns a full or forbidden disk into a StorageError that names `place`."""
+def storage_errors(path: Path) -> Iterator[None]:
+    """Raises a StorageError that names `path` for a full or read-only disk or an invalid path."""
     try:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise StorageError(f"the disk is full ({place}): make room, then run the same command again") from error
-        if error.errno in DENIED | NO_SUCH_PLACE:
-            raise StorageError(f"{place} cannot be written ({error.strerror}): choose another place") from error
+            raise StorageError(
+                f"the disk is full ({path}): free some space, then run the same command again"
+            ) from error
+        if error.errno in DENIED | BAD_PATH:
+            raise StorageError(f"{path} cannot be written ({error.strerror}): choose another path") from error
         raise
 
 
 @contextmanager
 def full_disk_said_once() -> Iterator[None]:
-    """While it lasts, a thread that a full disk ends (TensorBoard's writer) prints no traceback: the next write says it."""
+    """Context in which a thread that fails on a full disk (TensorBoard's writer) prints no traceback: the next write raises."""
     before = threading.excepthook
 
     def hook(fault: threading.ExceptHookArgs) -> None:
@@ -66,21 +68,21 @@ def full_disk_said_once() -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces `path` by `content`; a reader sees the old or the new, also after a power cut. Raises StorageError."""
+    """Replaces `path` by `content`; readers see the old or the new content, also after a power cut. Raises StorageError."""
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            write_synced(beside, content)
-            move(beside, path)
+            write_synced(temporary, content)
+            move(temporary, path)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
 
 
 def write_synced(path: Path, content: bytes) -> None:
-    """Writes `content` and waits until the disk has it."""
+    """Writes `content` and syncs it to disk."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -90,10 +92,10 @@ def write_synced(path: Path, content: bytes) -> None:
 def move(
     source: Path, target: Path, pauses_sec: Sequence[float] = PAUSES_SEC, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Renames a file or a folder within its disk. A file at `target` is replaced; a folder may not be there.
+    """Renames a file or a folder on one disk. A file at `target` is replaced; a folder must not exist there.
 
-    Windows refuses while another program has either of them open. A virus scanner or an indexer lets go within moments,
-    so there it is tried again after each pause.
+    Windows refuses while another program has either of them open. Virus scanners and indexers close files soon, so there it
+    is retried after each pause.
     """
     for pause_sec in pauses_sec:
         try:
@@ -106,7 +108,7 @@ def move(
 
 
 def posix_fcntl() -> Any | None:
-    """The module of that name; Windows has none."""
+    """The module `fcntl`; None on Windows."""
     try:
         import fcntl
     except ImportError:
@@ -115,10 +117,10 @@ def posix_fcntl() -> Any | None:
 
 
 def sync_file(handle: int, find: Callable[[], Any | None] = posix_fcntl) -> None:
-    """Waits until the disk has the open file `handle`.
+    """Syncs the open file `handle` to disk.
 
-    On macOS fsync leaves what was written in the drive's own cache, which a power cut empties; F_FULLFSYNC does not
-    (fsync(2) there). Network volumes refuse it.
+    On macOS fsync does not flush the drive's cache, which is lost in a power cut; F_FULLFSYNC does (fsync(2)). Network
+    volumes do not support it.
     """
     module: Any = find()
     if hasattr(module, "F_FULLFSYNC"):
@@ -131,9 +133,9 @@ def sync_file(handle: int, find: Callable[[], Any | None] = posix_fcntl) -> None
 
 
 def sync_folder(folder: Path, open_folder: Callable[[Path, int], int] = os.open) -> None:
-    """Waits until the disk has the folder's own entries (which files it holds), where the system can do that.
+    """Syncs the entries of a folder to disk, where the system supports it.
 
-    Windows opens no folder, and some network file systems sync none: there the system writes them when it likes.
+    Windows cannot open folders, and some network file systems cannot sync them: there the system decides when to write.
     """
     try:
         handle = open_folder(folder, os.O_RDONLY)

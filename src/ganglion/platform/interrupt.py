@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop grants at the end of a step, after a clean save."""
+"""Ctrl-C and SIGTERM as a flag, which the loop checks after each step, so that it stops after a clean save."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["KEYS", "SIGNALS", "Interrupt", "stopping_signals"]
 
 
 def stopping_signals(system: Any = signal, names: Sequence[str] = ("SIGINT", "SIGTERM", "SIGBREAK")) -> tuple[int, ...]:
-    """Those of the signals that this system has: Ctrl-Break is Windows' own, and SIGTERM never comes there."""
+    """The signals that this system has: SIGBREAK exists on Windows only, where SIGTERM is not delivered."""
     return tuple(getattr(system, name) for name in names if hasattr(system, name))
 
 
 SIGNALS = stopping_signals()
-KEYS = stopping_signals(names=("SIGINT", "SIGBREAK"))  # those that a person presses
+KEYS = stopping_signals(names=("SIGINT", "SIGBREAK"))  # from the keyboard
 
 
 class Interrupt:

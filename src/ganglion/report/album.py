@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.pictures.sheets import flat_picture
+from ganglion.pictures.sheets import to_pillow
 
-__all__ = ["Level", "Snapshot", "chosen_steps", "snapshots", "uri", "uris"]
+__all__ = ["Level", "Snapshot", "chosen_steps", "data_uri", "data_uris", "snapshots"]
 
 
 class Level(NamedTuple):
@@ -40,9 +40,9 @@ class Snapshot:
         self.step, self.fixed, self.fresh = step, fixed, fresh
 
 
-def uri(pixels: Pixels, level: Level = FINE) -> str:
+def data_uri(pixels: Pixels, level: Level = FINE) -> str:
     """uint8 (H, W, C) as a data URI, transparent where it has an alpha channel."""
-    picture = flat_picture(pixels)
+    picture = to_pillow(pixels)
     if picture.width > level.widest:
         size = level.widest, round(picture.height * level.widest / picture.width)
         picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -51,10 +51,10 @@ def uri(pixels: Pixels, level: Level = FINE) -> str:
     return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def uris(pictures: Sequence[Pixels], budget: int) -> list[str]:
+def data_uris(pictures: Sequence[Pixels], budget: int) -> list[str]:
     """Images as data URIs, all at the finest level at which they have at most `budget` characters, or else the coarsest."""
     for level in (FINE, *COARSER):
-        encoded = [uri(pixels, level) for pixels in pictures]
+        encoded = [data_uri(pixels, level) for pixels in pictures]
         if sum(map(len, encoded)) <= budget:
             break
     return encoded
@@ -100,4 +100,4 @@ def _sheet(path: Path, level: Level) -> str | None:
     with Image.open(path) as picture:
         plain = picture if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
         pixels = np.asarray(plain)
-    return uri(pixels if pixels.ndim == 3 else pixels[..., None], level)
+    return data_uri(pixels if pixels.ndim == 3 else pixels[..., None], level)

@@ -16,7 +16,7 @@ from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
 from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
-from ganglion.report.album import uri
+from ganglion.report.album import data_uri
 from ganglion.report.panels import compared_panels
 from ganglion.report.render import render
 from ganglion.report.report import best_step
@@ -145,7 +145,7 @@ def _samples(run: Run) -> str | None:
     if chosen is None:
         return None
     with Image.open(chosen) as picture:
-        return uri(np.asarray(picture.convert("RGB")))
+        return data_uri(np.asarray(picture.convert("RGB")))
 
 
 def _verdict(verdict: Verdict) -> str:

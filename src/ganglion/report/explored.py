@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganglion.errors import DataError
-from ganglion.latent.directions import factorised
+from ganglion.latent.directions import sefa_directions
 from ganglion.latent.model import Model
 from ganglion.latent.walk import RANGES, influence, path_through, walk_along, walk_dimensions
 from ganglion.pictures.sheets import ShownChannels, columns_for, labelled_rows, sheet
@@ -92,7 +92,7 @@ def _walks(model: Model, z: Tensor, run: str) -> Picture:
 
 
 def _directions(model: Model, z: Tensor, run: str) -> Picture:
-    found = factorised(model, ROWS)
+    found = sefa_directions(model, ROWS)
     rows = walk_along(z, found.vectors.float(), -STRENGTH, STRENGTH, COLUMNS)
     about = (
         "Directions along which the first layer's output changes most (Shen and Zhou 2021), from step "

@@ -24,7 +24,7 @@ from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import preset_names, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
-from ganglion.report.album import Snapshot, snapshots, uris
+from ganglion.report.album import Snapshot, data_uris, snapshots
 from ganglion.report.bands import healthy_bands
 from ganglion.report.explored import Picture, explore, nearest_rows
 from ganglion.report.panels import Panel, panels_of
@@ -125,7 +125,7 @@ def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> St
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run; the current ones are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
-    (gallery.real,) = uris([sheet(store.images[chosen], channels=recipe.data.shown_channels)], PICTURES // 8)
+    (gallery.real,) = data_uris([sheet(store.images[chosen], channels=recipe.data.shown_channels)], PICTURES // 8)
     gallery.data_facts = _data_facts(store, recipe)
     return store
 
@@ -155,7 +155,7 @@ def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, be
 def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) -> dict[str, Any]:
     """The content of the page, without its timeline."""
     verdict, environment = diagnose(run.path), _environment(run)
-    pictures = zip(gallery.pictures, uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
+    pictures = zip(gallery.pictures, data_uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
     return {
         "title": run.path.name or str(run.path), "facts": _facts(recipe, history, environment), "verdict": verdict,
         "lead": _lead(verdict), "real": gallery.real, "notes": gallery.notes, "data_facts": gallery.data_facts,

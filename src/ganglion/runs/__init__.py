@@ -1,1 +1,1 @@
-"""The run folder: what lies in it, checkpoints, the journal of records and findings, and its history."""
+"""The run folder: its files, checkpoints, the journal of records and findings, and its history."""

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON, never pickle. Written beside their place, synced, checked by hash, renamed.
+"""Checkpoints: safetensors and JSON, never pickle. Written to a temporary folder, synced, renamed, and verified by hash.
 
 checkpoints/00012000/  generator.safetensors ema.safetensors discriminator.safetensors optimizers.safetensors state.json
 checkpoints/latest     the name of the newest;  checkpoints/best: the name of the best by the cheap score
@@ -42,17 +42,17 @@ __all__ = [
 
 FORMAT = 2
 
-SCORE_NOISE = 1.03  # other latents move the score of one generator by 2 to 2.5 % (standard deviation of five draws)
+SCORE_NOISE = 1.03  # other latents change the score of one generator by 2 to 2.5 % (standard deviation of five draws)
 
 Networks = Mapping[str, nn.Module]
-"""By the name that their file has in a checkpoint."""
+"""By the name of their file in a checkpoint."""
 Optimizers = Mapping[str, Optimizer]
 """By the network that they update."""
 
 
 @dataclass
 class TrainingProgress:
-    """Where a run stands: everything beside tensors that it needs to go on exactly."""
+    """State of a run other than tensors, as needed for exact resuming."""
 
     step: int = 0
     images: int = 0
@@ -61,21 +61,21 @@ class TrainingProgress:
     """Time spent training, over all sessions."""
     best_step: int | None = None
     best_score: float | None = None
-    """The smallest distance to the data so far."""
+    """The smallest score so far."""
     reference_score: float | None = None
-    """What later scores are compared with for progress; it changes only when one is lower by more than the noise."""
+    """Reference for progress; it is updated only by a score that is lower by more than the noise."""
     lowest_kimg: float | None = None
-    """Thousands of images at which the score last fell clearly below the reference."""
+    """Thousands of images at which the reference was last updated."""
     stopped: str | None = None
-    """Why the run has ended before its budget; None while it has not."""
+    """Why the run ended before its budget; None if it did not."""
     images_before: int = 0
-    """Images behind averaged weights that were taken over whole from another run: their half-life does not rise anew."""
+    """Images behind averaged weights that were taken over whole from another run: their half-life does not ramp up again."""
 
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
 
-        Once G is good, scores differ by the chance of which images are compared, and the newest weights are preferred.
-        Progress is counted against a reference that small gains leave where it is, so that they add up.
+        Once G is good, score differences are mostly noise, and the newest weights are preferred.
+        Progress is measured against a reference that small improvements do not update, so that they accumulate.
         """
         lowest = score if self.best_score is None else min(score, self.best_score)
         if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
@@ -88,7 +88,7 @@ class TrainingProgress:
 def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
     """Writes `folder`/STEP, points `latest` at it and `best` at the best step. Raises StorageError.
 
-    At no moment is there a half-written checkpoint under a step's name.
+    There is never a partial checkpoint under a step's name.
     """
     name = f"{progress.step:08d}"
     with storage_errors(folder):
@@ -96,20 +96,20 @@ def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, pr
         writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
         try:
             _write_files(writing, networks, optimizers, progress)
-            shutil.rmtree(folder / name, ignore_errors=True)  # an older life of this run may have left one
+            shutil.rmtree(folder / name, ignore_errors=True)  # from an earlier, lost session
             move(writing, folder / name)
         finally:
             shutil.rmtree(writing, ignore_errors=True)
         sync_folder(folder)
     write_atomically(folder / "latest", f"{name}\n".encode())
-    if progress.best_step not in (None, _pointer(folder, "best")):  # an older one, where a damaged best was left behind
+    if progress.best_step not in (None, _pointer(folder, "best")):  # may be older, where the best checkpoint is damaged
         write_atomically(folder / "best", f"{progress.best_step:08d}\n".encode())
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Deletes all but the `keep` newest checkpoints and the best one, and what a killed process left half-written.
+    """Deletes all but the `keep` newest checkpoints and the best one, and partial ones of killed processes.
 
-    The newest one that counts is read and whole: damaged ones after it stay, and there is always one to go on from.
+    Damaged checkpoints newer than the newest intact one do not count, so that an intact one always remains.
     """
     best, steps = _pointer(folder, "best"), steps_saved(folder)
     while steps and not _is_whole(folder / f"{steps[-1]:08d}"):
@@ -124,14 +124,14 @@ def prune(folder: Path, keep: int) -> None:
 def restore(
     folder: Path, networks: Networks, optimizers: Optimizers, say: Callable[[str], None]
 ) -> TrainingProgress | None:
-    """Loads the newest whole checkpoint; None where there is none. A damaged one is named by `say` and passed over."""
+    """Loads the newest intact checkpoint; None where there is none. Damaged ones are reported through `say` and skipped."""
     damage = []
     for step in reversed(steps_saved(folder)):
         try:
             files, progress = read_checkpoint(folder / f"{step:08d}")
         except CheckpointError as error:
             damage.append(step)
-            say(f"{error}; going back to the one before")
+            say(f"{error}; using the one before")
             continue
         for name, network in networks.items():
             network.load_state_dict(files[name])
@@ -155,7 +155,7 @@ def find_checkpoint(folder: Path, which: str | int) -> Path:
     if str(which).isdecimal() and int(which) in steps:
         return folder / f"{int(which):08d}"
     raise CheckpointError(
-        f"there is no checkpoint {which!r} in {folder.parent}; there are best, latest, {', '.join(map(str, steps))}"
+        f"there is no checkpoint {which!r} in {folder.parent}; checkpoints are best, latest, {', '.join(map(str, steps))}"
     )
 
 
@@ -218,7 +218,7 @@ def _read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Whether `restore` could read it: every file is there and has its hash."""
+    """Whether every file is present and has its hash."""
     try:
         state = _read_state(checkpoint)
         for name in state["sha256"]:
@@ -259,8 +259,8 @@ def _pointer(folder: Path, name: str) -> int | None:
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, contiguous and each in memory of its own (tied weights are not), as safetensors wants them; the layout in
-    memory is restored on loading.
+    """On the CPU, contiguous and without shared memory (tied weights share theirs), as safetensors requires; the memory
+    layout is restored on loading.
     """
     plain: dict[str, Tensor] = {}
     places: set[int] = set()
@@ -273,7 +273,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
-    """Each optimiser's tensors under `player/parameter/quantity`. Rates and betas are the recipe's and are not kept."""
+    """Each optimiser's tensors under `player/parameter/quantity`. Learning rates and betas come from the recipe."""
     return {
         f"{player}/{parameter}/{quantity}": torch.as_tensor(value)
         for player, optimizer in optimizers.items()
@@ -295,5 +295,5 @@ def load_optimizers(tensors: Mapping[str, Tensor], optimizers: Optimizers) -> No
 
 
 def _laid_out_like(weight: Tensor, tensor: Tensor) -> Tensor:
-    """A fused optimiser walks weight and moments in step through memory, so they have to lie there alike."""
+    """A copy in the weight's memory layout, which fused optimisers require of their moments."""
     return torch.empty_like(weight).copy_(tensor).detach() if tensor.shape == weight.shape else tensor

@@ -1,4 +1,4 @@
-"""The run folder: where everything of a run lies, whether it may be continued, and what it holds."""
+"""The run folder: its paths, locking, and the comparison of recipes for resuming."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ OWN_FILES = {
     "tensorboard",
     "report.html",
 }
-NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # how the images were named; their content is compared instead
+NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead
 
 
 class Run:
-    """A run folder, finished or not. Nothing in it is changed by looking."""
+    """A run folder, of a finished or unfinished run. Reading does not change it."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -80,7 +80,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The resolved recipe. Raises RunError where the folder is no run."""
+        """The resolved recipe. Raises RunError where the folder is not a run."""
         if not self.exists:
             raise RunError(f"{self.path} is not a run: it has no recipe.yaml")
         try:
@@ -103,7 +103,7 @@ class Run:
         return find_checkpoint(self.checkpoints, which)
 
     def begin(self, recipe: Recipe, environment: dict[str, Any], networks: bytes = b"") -> None:
-        """Writes what the run is; `networks` is the content of its file of networks, if it has one. Raises StorageError."""
+        """Writes recipe, environment and the content of the file of networks, if there is one. Raises StorageError."""
         if networks:
             write_atomically(self.networks_path, networks)
         write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())
@@ -127,19 +127,21 @@ def _last_name(origin: str) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keeps a second training out of the folder; a killed one leaves no lock behind. Raises RunError, StorageError."""
+    """Locks the folder against a second training; a killed process releases its lock. Raises RunError, StorageError."""
     if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file; a run needs a folder of its own: name another --run")
+        raise RunError(f"{path} is a file; a run needs a folder: choose another --run")
     foreign = path.is_dir() and not (path / "recipe.yaml").exists() and {p.name for p in path.iterdir()} - OWN_FILES
     if foreign:
-        raise RunError(f"{path} holds other files ({', '.join(sorted(foreign)[:3])}): name a new folder with --run")
+        raise RunError(
+            f"{path} contains other files ({', '.join(sorted(foreign)[:3])}): choose a new folder with --run"
+        )
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", blocking=False)
         try:
             lock.acquire()
         except Timeout:
-            raise RunError(f"another training is at work in {path}: wait for it, or name another --run") from None
+            raise RunError(f"another training is running in {path}: wait for it, or choose another --run") from None
     try:
         yield
     finally:
@@ -147,9 +149,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | None:
-    """Moves what a run folder holds to a folder beside it, so that a fresh run loses nothing; where it went.
+    """Moves the contents of a run folder to a sibling folder before a fresh run; returns that folder.
 
-    Raises StorageError where something cannot be moved (on Windows: where a program has it open); then all stays here.
+    Raises StorageError where a file cannot be moved (on Windows: while a program has it open); then nothing is moved.
     """
     held = [child for child in path.iterdir() if child.name != ".lock"]
     if not held:
@@ -166,8 +168,8 @@ def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | N
                 move(moved, path / moved.name)
             aside.rmdir()
             raise StorageError(
-                f"{child} cannot be set aside ({error.strerror}): close what has it open, such as TensorBoard, "
-                "and run the same command again; or name another --run"
+                f"{child} cannot be moved ({error.strerror}): close the program that has it open, such as TensorBoard, "
+                "and run the same command again; or choose another --run"
             ) from error
     return aside
 
@@ -180,10 +182,10 @@ def changes(before: Recipe, after: Recipe) -> list[tuple[str, str, str]]:
 
 
 def difference(before: Recipe, after: Recipe) -> list[str]:
-    """What `after` changes, a line each; how the images are named does not count, nor what `after` has no place for."""
-    there = flatten(after)
+    """The changes in `after`, one line each, without names of the images and keys that `after` does not have."""
+    keys = flatten(after)
     return [
-        f"{key}: {old} -> {new}" for key, old, new in changes(before, after) if key in there and key not in NOT_PIXELS
+        f"{key}: {old} -> {new}" for key, old, new in changes(before, after) if key in keys and key not in NOT_PIXELS
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a run did over time, as the report shows it: records, and findings from when they were raised to when cleared."""
+"""A run over time: its records, and the spans of its findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["RunHistory", "Span", "run_history"]
 
 @dataclass(frozen=True)
 class Span:
-    """A finding, from when it was raised to when it was cleared, in thousands of images; None: it still stands."""
+    """A finding from raised to cleared, in thousands of images; None: not cleared."""
 
     code: str
     severity: str
@@ -33,7 +33,7 @@ class RunHistory:
 
     @property
     def kimg(self) -> float:
-        """How far the run has come; 0 where there is no record."""
+        """Thousands of images at the last record; 0 without records."""
         return float(self.records[-1]["kimg"]) if self.records else 0.0
 
 
@@ -44,19 +44,19 @@ def run_history(run: Run) -> RunHistory:
 
 
 def spans_of(events: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> list[Span]:
-    """Events of `findings.jsonl` as spans; one that was raised again with another severity is two."""
+    """Events of `findings.jsonl` as spans; a finding raised again with another severity gives two."""
     steps = np.array([record["step"] for record in records])
     kimg = np.array([record["kimg"] for record in records])
-    found: list[Span] = []
-    standing: dict[str, Span] = {}
+    closed: list[Span] = []
+    open_spans: dict[str, Span] = {}
     for event in events:
         if not len(steps) or "code" not in event or "step" not in event:
             continue
         at = float(np.interp(event["step"], steps, kimg))
         code = event["code"]
-        if code in standing:
-            before = standing.pop(code)
-            found.append(Span(code, before.severity, before.raised_kimg, at))
+        if code in open_spans:
+            before = open_spans.pop(code)
+            closed.append(Span(code, before.severity, before.raised_kimg, at))
         if event.get("event") == "raised":
-            standing[code] = Span(code, event.get("severity", "watch"), at, None)
-    return sorted([*found, *standing.values()], key=lambda span: span.raised_kimg)
+            open_spans[code] = Span(code, event.get("severity", "watch"), at, None)
+    return sorted([*closed, *open_spans.values()], key=lambda span: span.raised_kimg)

@@ -1,4 +1,4 @@
-"""The journal of a training, ours or a watched one: records on disk and in TensorBoard, findings, the verdict so far."""
+"""The journal of a training, ours or a watched one: records on disk and in TensorBoard, findings, and the current verdict."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ GROUPS = {
     "seconds": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
     "clip": "weights", "dead": "weights", "layers": "layers",
 }  # fmt: skip
-"""TensorBoard's group by the first word of a key; other keys are of the samples."""
+"""TensorBoard group by the first word of a key; other keys are in the group `samples`."""
 
 NOT_PLOTTED = ("step", "eta_sec", "non_finite", "range_real", "range_fake")
 
 
 class RunJournal:
-    """Records of one training as they come. Without a folder nothing is written; `say` shows a paragraph to a person."""
+    """Writes and diagnoses the records of a training. Without a folder nothing is written; `say` prints a paragraph."""
 
     def __init__(
         self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True
     ) -> None:
-        """Lines after `resumed_step`, of a session that was lost, are taken out; 0 begins anew. Raises StorageError.
+        """Lines after `resumed_step`, of a lost session, are removed; 0 starts empty. Raises StorageError.
 
         `own_run`: remedies are options of `ganglion train`.
         """
@@ -55,7 +55,7 @@ class RunJournal:
         return self._diagnosis.verdict
 
     def diagnose(self, record: Record) -> Verdict:
-        """The verdict with this record; findings that it raises or clears are written and said. Raises StorageError."""
+        """The verdict with this record; findings that it raises or clears are written and printed. Raises StorageError."""
         for event in self._diagnosis.take(record):
             if self._findings:
                 self._findings.write(event.to_json())
@@ -63,7 +63,7 @@ class RunJournal:
         return self.verdict
 
     def write(self, record: Record) -> None:
-        """Adds a record; it is on disk when this returns. Raises StorageError."""
+        """Appends a record, synced to disk. Raises StorageError."""
         if self._vitals:
             self._vitals.write(record)
             self._board.write(record)
@@ -89,7 +89,7 @@ class RunJournal:
 
 
 class JsonLines:
-    """A JSONL file that grows by whole lines. Lines with a step after `resumed_step` are taken out; 0 takes out all."""
+    """A JSONL file to which lines are appended. Lines with a step after `resumed_step` are removed; 0 removes all."""
 
     def __init__(self, path: Path, resumed_step: int) -> None:
         self.path = path
@@ -99,7 +99,7 @@ class JsonLines:
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """On disk when this returns. Raises StorageError."""
+        """Appends a line, synced to disk. Raises StorageError."""
         with storage_errors(self.path):
             self._file.write(json.dumps(line, allow_nan=False) + "\n")
             self._file.flush()
@@ -120,7 +120,7 @@ class TensorBoardLog:
             self._board = SummaryWriter(str(run / "tensorboard"), purge_step=resumed_step + 1)
 
     def write(self, record: Record) -> None:
-        """Numbers as scalars, histograms as histograms, layers as a scalar each. Raises StorageError."""
+        """Numbers as scalars, histograms as histograms, layers as one scalar per number. Raises StorageError."""
         with storage_errors(self._run):
             for name, value in record.items():
                 if name not in NOT_PLOTTED:

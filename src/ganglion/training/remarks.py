@@ -18,7 +18,7 @@ from ganglion.data.store import Store
 from ganglion.networks.build import Cost
 from ganglion.streams import Purpose, stream
 from ganglion.vitals.gradients import LayerSignal
-from ganglion.vitals.sample_stats import mean_distance, nearest_distances, saturation, small
+from ganglion.vitals.sample_stats import downsampled, mean_distance, nearest_distances, saturation
 
 __all__ = ["Remark", "of_balance", "of_first_weights", "of_images"]
 
@@ -109,8 +109,8 @@ def of_first_weights(layers_g: list[LayerSignal], layers_d: list[LayerSignal], f
         ratio = max(relative) / max(min(relative), 1e-30) if relative else 1.0
         text = f"gradient over weight of {name}'s layers is within a factor of {ratio:,.0f}"
         uneven = f"{text}: some layers would learn fast and others not at all"
-        level = "watch" if ratio > MAX_GRADIENT_RATIO else "fine"
-        found.append(Remark(level, "gradients", uneven if level == "watch" else text))
+        is_uneven = ratio > MAX_GRADIENT_RATIO
+        found.append(Remark("watch", "gradients", uneven) if is_uneven else Remark("fine", "gradients", text))
     return found
 
 
@@ -118,5 +118,5 @@ def _repeated(pixels: NDArray[np.uint8]) -> float:
     """Share of images with a near-duplicate."""
     if len(pixels) < 3:
         return 0.0
-    rows = small(to_float(torch.from_numpy(pixels)))
+    rows = downsampled(to_float(torch.from_numpy(pixels)))
     return float((nearest_distances(rows) < 0.02 * mean_distance(rows)).float().mean())

@@ -1,6 +1,6 @@
-"""How weights move and how signals pass: gradients, updates and layer outputs of one network, layer by layer.
+"""Gradients, updates and layer outputs of one network, layer by layer.
 
-P parameters, L layers. All is kept on the device until it is read."""
+P parameters, L layers. All values stay on the device until they are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["GradientStats", "LayerSignal", "layers_of", "signals"]
 NETWORKS = {"g": "generator", "d": "discriminator"}
 
 LOW, HIGH, BINS = -10.0, 2.0, 48
-"""Decades of the histogram of a layer's gradient; what lies beyond counts as at the end."""
+"""Range, in decades, and bins of the histogram of a layer's gradient; values outside are clamped."""
 
 
 class GradientStats:
-    """Looks at a network's gradient at every step, and at some steps at how far each layer's weights went."""
+    """Measures a network's gradient at every step, and at some steps the update of each layer."""
 
     def __init__(self, name: str, network: nn.Module, bad: NonFiniteTracker) -> None:
-        """`name` is g or d, the ending of every key; `bad` is told the gradients' norms."""
+        """`name` is g or d, the suffix of every key; `bad` checks the gradients' norms."""
         self.name, self.network, self._bad = name, network, bad
         self._names, self._weights = zip(*network.named_parameters(), strict=True)
         self._titles = [f"{NETWORKS[name]}.{parameter} (gradient)" for parameter in self._names]
@@ -41,16 +41,16 @@ class GradientStats:
 
     @torch.no_grad()
     def after_backward(self, scale: float = 1.0) -> None:
-        """To be called when the gradient is there and the optimiser has not moved. `scale` divides it (loss scaling)."""
+        """Call after the backward pass and before the optimiser's step. The gradient is divided by `scale` (loss scaling)."""
         gradients = [weight.grad for weight in self._weights]
-        there = [gradient for gradient in gradients if gradient is not None]
-        if not there:
+        present = [gradient for gradient in gradients if gradient is not None]
+        if not present:
             return
-        norms = torch.stack([norm.float() for norm in torch._foreach_norm(there)]) / scale  # (P,)
-        if len(there) < len(gradients):
-            places = [place for place, gradient in enumerate(gradients) if gradient is not None]
+        norms = torch.stack([norm.float() for norm in torch._foreach_norm(present)]) / scale  # (P,)
+        if len(present) < len(gradients):
+            indices = [index for index, gradient in enumerate(gradients) if gradient is not None]
             norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
-                0, torch.tensor(places, device=norms.device), norms
+                0, torch.tensor(indices, device=norms.device), norms
             )
         self._bad.check(f"gradient {self.name}", self._titles, norms, self.step)
         total = norms.norm()
@@ -67,7 +67,7 @@ class GradientStats:
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """To be called when the optimiser has moved; measures where `after_backward` looked closely."""
+        """Call after the optimiser's step; measures updates in the steps in which `closely` is set."""
         if not self._before:
             return
         moved = torch._foreach_sub([weight.detach() for weight in self.layers.values()], self._before)
@@ -78,10 +78,10 @@ class GradientStats:
         self._before = None
 
     def read(self) -> dict[str, Any]:
-        """Since the last time: means over the steps, by key; nothing where the player has not moved.
+        """Means over the steps since the last read, by key; empty where the network has not been updated.
 
-        `grad_*`: norm of the whole gradient; `grad_*_max` its largest; `grad_*_first`, `grad_*_last`: of the first and last
-        layer. `update_*`: median over layers of |change| / |weights| of a step. `weight_*`: norm of all weights.
+        `grad_*`: norm of the whole gradient; `grad_*_max`: its maximum; `grad_*_first`, `grad_*_last`: of the first and last
+        layer. `update_*`: median over layers of |update| / |weights| of a step. `weight_*`: norm of all weights.
         `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
         """
         if not self._steps or self._sum is None or self._total is None or self._most is None:
@@ -112,19 +112,19 @@ class GradientStats:
 
 
 def layers_of(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights with two axes or more, by name, in the order of the network: those of its layers, without biases."""
+    """Parameters with at least two axes, by name, in the order of the network: weights of layers, without biases."""
     named = {name: weight for name, weight in network.named_parameters() if weight.ndim > 1}
     return named or dict(network.named_parameters())
 
 
 def _decades(gradient: Tensor) -> Tensor:
-    """Counts (BINS,) of the magnitudes by their logarithm to the base of 10."""
+    """Histogram (BINS,) of log10 of the magnitudes."""
     magnitudes = gradient.float().abs().clamp(10**LOW, 10**HIGH).log10()
     return torch.histc(magnitudes, BINS, LOW, HIGH)
 
 
 def _layer(name: str) -> str:
-    """A layer's own name; spectral and weight norm keep the weight under longer ones."""
+    """A layer's name, without the suffixes of spectral and weight norm."""
     return re.sub(r"(\.parametrizations)?\.weight(_orig|_v)?(\.original\d*)?$", "", name)
 
 
@@ -137,11 +137,11 @@ WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class LayerSignal(NamedTuple):
-    """One layer, at these weights and this batch."""
+    """Signal and gradient of one layer on one batch."""
 
     name: str
     output: float
-    """Root mean square of what the layer puts out, before norm and non-linearity."""
+    """Root mean square of the layer's output, before norm and non-linearity."""
     gradient: float
     """Norm of the loss's gradient at its weight."""
     weight: float
@@ -149,16 +149,16 @@ class LayerSignal(NamedTuple):
 
 
 def signals(network: nn.Module, loss: Callable[[], Tensor]) -> list[LayerSignal]:
-    """Layers in the order in which they are used while `loss` is computed, which has to use `network`."""
+    """Signals of all layers, in the order of their use in `loss`, which must call `network`."""
     sizes: dict[str, Tensor] = {}
     names: dict[nn.Module, str] = {
         module: name for name, module in network.named_modules() if isinstance(module, WEIGHTED)
     }
 
-    def look(module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def record_output(module: nn.Module, _inputs: object, output: Tensor) -> None:
         sizes.setdefault(names[module], output.detach().float().square().mean().sqrt())
 
-    hooks = [module.register_forward_hook(look) for module in names]
+    hooks = [module.register_forward_hook(record_output) for module in names]
     try:
         network.zero_grad(set_to_none=True)
         loss().backward()  # type: ignore[no-untyped-call]

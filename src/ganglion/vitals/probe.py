@@ -1,8 +1,8 @@
-"""The probe: what samples and real images show when a record is due, of any G and D, without changing either.
+"""The probe: measurements on samples and real images for a record, for any G and D, without side effects.
 
-A handful of images at fixed latents is compared with a handful of reals that stay the same, so that records compare.
-`measure` is the one way to these numbers; a training of ours and a watched one each adapt their networks to `ProbedModel`.
-N samples, R reals, C channels, H height, W width, A numbers of an image, F features of an image in D.
+A few samples at fixed latents are compared with a few fixed reals, so that records are comparable.
+All these numbers come from `measure`; `ganglion train` and `ganglion.watch` each adapt their networks to `ProbedModel`.
+N samples, R reals, C channels, H height, W width, A values per image, F features of an image in D.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
 from ganglion.objectives.adversarial import per_image
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.vitals import sample_stats
-from ganglion.vitals.inspection import counting_dead_units, differs_by_mode
+from ganglion.vitals.inspection import count_dead_units, differs_by_mode
 from ganglion.vitals.scalars import separation
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "LastStep",
     "ProbedModel",
     "ReferenceSet",
-    "in_batches_of",
+    "logits_in_batches",
     "measure",
     "parameter_counts",
     "sample_statistics",
@@ -36,21 +36,21 @@ __all__ = [
 
 PROBE_IMAGES = 64
 """Images of each kind."""
-PATCHES, DIRECTIONS = 16, 64  # of the distance: a quarter of what a snapshot's score takes
-POOL = 4096  # training images among which the nearest is sought
-POOL_SIDE = 8  # pixels: a copy is a copy at any size, and averages hide what a generator cannot draw
-SHORTCUT = 0.9  # D's AUC below which no shortcut is looked for
+PATCHES, DIRECTIONS = 16, 64  # of the SWD: a quarter of the defaults
+POOL = 4096  # training images among which the nearest is searched
+POOL_SIDE = 8  # pixels: copies remain copies at low resolution, where faults of the generator matter less
+SHORTCUT = 0.9  # minimum AUC of D's logits for the check of a padding shortcut
 
 
 class LabelledImages(NamedTuple):
     images: Tensor
-    """Float (N, C, H, W) as D is shown them."""
+    """Float (N, C, H, W), as D's input."""
     labels: Tensor | None = None
     """int64 (N,)"""
 
 
 class LastStep(NamedTuple):
-    """The last step before the record, as training had it; None for what was not seen."""
+    """Tensors of the last training step before the record; None where not available."""
 
     real: Tensor | None
     """(N, C, H, W) at D's input; in `ganglion train` before augmentation."""
@@ -59,11 +59,11 @@ class LastStep(NamedTuple):
     generated: Tensor | None
     """(N, C, H, W) of G in train mode, before any augmentation."""
     inputs: tuple[Any, ...]
-    """What G was called with: latents first."""
+    """The inputs of G: latents first."""
 
 
 class ProbedModel(Protocol):
-    """G and D as `measure` uses them. All but `reference` are called inside `inspecting`."""
+    """Interface of G and D for `measure`. All methods but `reference` are called inside `inspecting`."""
 
     @property
     def generator(self) -> nn.Module: ...
@@ -72,30 +72,30 @@ class ProbedModel(Protocol):
     def discriminator(self) -> nn.Module: ...
 
     def inspecting(self) -> AbstractContextManager[Any]:
-        """Eval mode and no gradients; afterwards everything is as it was."""
+        """Context with eval mode and without gradients; restores all state afterwards."""
 
     def reference(self) -> ReferenceSet | None:
-        """What samples are compared with; None while too few reals were seen."""
+        """The reals that samples are compared with; None while there are too few."""
 
     def samples(self, shifted: bool = False) -> LabelledImages | None:
         """G's images at fixed latents; `shifted`: each with the latent of its neighbour and its own label."""
 
     def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
-        """G's images (N, C, H, W) of these inputs."""
+        """G's images (N, C, H, W) for these inputs."""
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
-        """What D returns; None where D needs inputs that are not known."""
+        """D's output; None where D needs inputs that are not available."""
 
 
 class ReferenceSet:
-    """Real images that samples are compared with; made once, so that records compare."""
+    """Fixed real images that samples are compared with, so that records are comparable."""
 
     def __init__(
         self, reals: LabelledImages, held_out: LabelledImages | None = None, pool: Tensor | None = None, seed: int = 0
     ) -> None:
-        """`reals` and `held_out` are at most 64 images; `pool` holds training images in which copies are sought."""
+        """`reals` and `held_out` are at most 64 images; `pool` are training images among which copies are searched."""
         self.reals, self.held_out, self.seed = reals, held_out, seed
-        rows = sample_stats.small(reals.images)
+        rows = sample_stats.downsampled(reals.images)
         self.spread = sample_stats.mean_distance(rows)
         self.rows = rows
         self.fine, self.contrast = sample_stats.fine_energy(reals.images), sample_stats.contrast(reals.images)
@@ -110,14 +110,14 @@ class ReferenceSet:
         return _patches(self.reals.images[:n], samples[:n], self.seed)
 
     def _floor(self) -> float:
-        """The same distance between two halves of the reals, on the scale of a whole set: noise falls with its root."""
+        """The same distance between two halves of the reals, divided by sqrt(2), since noise falls with the root of n."""
         half = len(self.reals.images) // 2
         if half < 2:
             return float("nan")
         return _patches(self.reals.images[:half], self.reals.images[half : 2 * half], self.seed) / 2**0.5
 
     def _distances_of_unseen(self) -> Tensor | None:
-        """How near images that G was not trained on lie to training images."""
+        """Distances of held-out images to the nearest training images."""
         if self.pool is None or self.held_out is None:
             return None
         return sample_stats.nearest_distances(_coarse(self.held_out.images), self.pool)
@@ -125,22 +125,22 @@ class ReferenceSet:
 
 @torch.no_grad()
 def measure(model: ProbedModel, last: LastStep, d_auc: float | None = None) -> dict[str, Any]:
-    """The numbers of a record that come from images; `d_auc` is D's AUC (`separation`) in training.
+    """The numbers of a record that come from images; `d_auc` is the AUC of D's logits (`separation`) in training.
 
-    What cannot be seen has no key; docs/runs.md says what each key means.
+    Values that cannot be measured have no key; docs/runs.md documents the keys.
     """
     reference = model.reference()
     if reference is None:
         return {}
     with model.inspecting():
-        with counting_dead_units(model.generator) as units_g:
+        with count_dead_units(model.generator) as units_g:
             samples = model.samples()
         if samples is None or samples.images.shape[1:] != reference.reals.images.shape[1:]:
             return {}
         others = model.samples(shifted=True)
         found = _of_samples(reference, samples.images, others.images if others else samples.images)
         found |= _of_step(model, reference, last)
-        with counting_dead_units(model.discriminator) as units_d:
+        with count_dead_units(model.discriminator) as units_d:
             found |= _of_discriminator(model, reference, samples, d_auc)
     dead = {"dead_g": units_g.share(), "dead_d": units_d.share()}
     found |= {key: share for key, share in dead.items() if share is not None}
@@ -154,8 +154,8 @@ def parameter_counts(model: ProbedModel) -> dict[str, int]:
 
 
 def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any]:
-    """What samples (N, C, H, W) look like by themselves, beside reals; a ratio to nothing has no key."""
-    rows = sample_stats.small(samples)
+    """Statistics of samples (N, C, H, W) relative to the reals; values that are not finite have no key."""
+    rows = sample_stats.downsampled(samples)
     scalars = {
         "diversity": sample_stats.mean_distance(rows) / reference.spread,
         "duplicates": sample_stats.duplicates(rows, reference.rows),
@@ -170,12 +170,14 @@ def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any
 
 def _of_samples(reference: ReferenceSet, samples: Tensor, others: Tensor) -> dict[str, Any]:
     found = sample_statistics(reference, samples)
-    apart = (sample_stats.small(samples) - sample_stats.small(others)).norm(dim=1).mean()
+    apart = (sample_stats.downsampled(samples) - sample_stats.downsampled(others)).norm(dim=1).mean()
     found["z_response"] = float(apart / reference.spread)
     found |= {"swd": reference.distance(samples), "swd_floor": reference.floor}
     if reference.pool is not None and reference.unseen is not None:
         nearest = sample_stats.nearest_distances(_coarse(samples), reference.pool)
-        found["nearest"] = float(separation(reference.unseen, nearest))  # the chance that an unseen real is further off
+        found["nearest"] = float(
+            separation(reference.unseen, nearest)
+        )  # probability that a held-out real is further away
     return found
 
 
@@ -186,7 +188,7 @@ def _of_step(model: ProbedModel, reference: ReferenceSet, last: LastStep) -> dic
     found: dict[str, Any] = {"range_real": ranges[0], "range_fake": ranges[1]}
     again = model.regenerate(last.inputs) if differs_by_mode(model.generator) else None
     if again is not None and again.shape == last.generated.shape:
-        apart = (sample_stats.small(last.generated) - sample_stats.small(again)).norm(dim=1).mean()
+        apart = (sample_stats.downsampled(last.generated) - sample_stats.downsampled(again)).norm(dim=1).mean()
         found["train_eval"] = float(apart / reference.spread)
     return found
 
@@ -203,25 +205,28 @@ def _of_discriminator(
         found["diversity_seen"] = float(sample_stats.mean_distance(fake.features.float()) / spread)
     if reference.held_out is not None:
         few = min(len(reference.reals.images), len(reference.held_out.images))
-        known, unseen = in_batches_of(few, model, reference.reals, real), in_batches_of(few, model, reference.held_out)
+        known, unseen = (
+            logits_in_batches(few, model, reference.reals, real),
+            logits_in_batches(few, model, reference.held_out),
+        )
         found["held_out"] = float(separation(known, unseen))
     if d_auc is not None and d_auc > SHORTCUT:
         n = min(len(samples.images), len(reference.reals.images))
         borrowed = sample_stats.with_border_of(samples.images[:n], reference.reals.images[:n])
         framed = LabelledImages(borrowed, None if samples.labels is None else samples.labels[:n])
-        known = in_batches_of(n, model, reference.reals, real)
-        found["separation_eval"] = float(separation(known, in_batches_of(n, model, samples, fake)))
-        found["separation_framed"] = float(separation(known, in_batches_of(n, model, framed)))
+        known = logits_in_batches(n, model, reference.reals, real)
+        found["separation_eval"] = float(separation(known, logits_in_batches(n, model, samples, fake)))
+        found["separation_framed"] = float(separation(known, logits_in_batches(n, model, framed)))
     return found
 
 
-def in_batches_of(
+def logits_in_batches(
     few: int, model: ProbedModel, images: LabelledImages, whole: DiscriminatorOutput | None = None
 ) -> Tensor:
-    """D's logits (N,) on `images`, `few` at a time; `whole` is what it returned for all at once, if it was asked.
+    """D's logits (N,) on `images` in batches of `few`; `whole` is its output on all of them, if already computed.
 
-    D may compare the images of a batch (minibatch discrimination), so sets that are compared come in batches of one size.
-    The last batch begins with images of the one before, to be as large as the others.
+    D may compare the images of a batch (minibatch discrimination), so the sets that are compared need batches of one size.
+    The last batch overlaps with the one before, to be as large as the others.
     """
     n, done = len(images.images), 0
     if whole is not None and few == n:

@@ -1,6 +1,6 @@
-"""What a set of samples looks like beside a set of real images: pure functions, no trained network.
+"""Statistics of samples relative to real images: pure functions, no trained network.
 
-N samples, R reals, C channels, H height, W width, A numbers of an image.
+N samples, R reals, C channels, H height, W width, A values per image.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 __all__ = [
     "contrast",
+    "downsampled",
     "duplicates",
     "fine_energy",
     "mean_distance",
     "nearest_distances",
     "saturation",
-    "small",
     "value_range",
     "with_border_of",
 ]
 
 
-SIDE = 32  # distances between images are measured at this many pixels at most: what matters to them is coarse
+SIDE = 32  # maximum side in pixels at which distances between images are measured
 BLACK_OR_WHITE = 0.98
 DUPLICATE = 0.25  # of the reals' distance to their nearest neighbour
 BORDER = 1 / 16  # of a side, at least one pixel
 
 
-def small(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) as rows (N, A), at most 32 pixels a side; their distances are then root mean squares."""
+def downsampled(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) as rows (N, A) at no more than 32x32 pixels, scaled so that distances are root mean squares."""
     h, w = (min(SIDE, side) for side in images.shape[2:])
     rows = adaptive_avg_pool2d(images.float(), (h, w)).flatten(1)
     return rows / math.sqrt(rows.shape[1])
@@ -45,15 +45,15 @@ def mean_distance(rows: Tensor) -> Tensor:
 
 
 def nearest_distances(rows: Tensor, base: Tensor | None = None) -> Tensor:
-    """Distance of each row (N, A) to the nearest in `base`; left out: to the nearest other row. (N,)"""
-    apart = _distances(rows, rows if base is None else base)
+    """Distance (N,) of each row (N, A) to the nearest row in `base`; without `base`: to the nearest other row."""
+    distances = _distances(rows, rows if base is None else base)
     if base is None:
-        apart = apart + torch.eye(len(rows), device=rows.device) * torch.finfo(apart.dtype).max
-    return apart.amin(1)
+        distances = distances + torch.eye(len(rows), device=rows.device) * torch.finfo(distances.dtype).max
+    return distances.amin(1)
 
 
 def duplicates(fakes: Tensor, reals: Tensor) -> Tensor:
-    """Share of fakes (N, A) that have another fake nearer than a quarter of what is usual among as many reals."""
+    """Share of fakes (N, A) with another fake nearer than a quarter of the median nearest distance among as many reals."""
     usual = nearest_distances(reals[: len(fakes)]).median()
     return (nearest_distances(fakes) < DUPLICATE * usual).float().mean()
 
@@ -64,18 +64,18 @@ def saturation(images: Tensor) -> Tensor:
 
 
 def contrast(images: Tensor) -> Tensor:
-    """Mean over images of the deviation of their own pixels; 0 where every image is of one colour."""
+    """Mean over images of the standard deviation of their pixels; 0 where every image is uniform."""
     return images.float().flatten(2).std(2, correction=0).mean()
 
 
 def fine_energy(images: Tensor) -> Tensor:
-    """Mean square of what a 3x3 mean takes away: edges, grain, noise."""
+    """Mean square of the difference to a 3x3 mean: edges, grain, noise."""
     inner = avg_pool2d(images.float(), 3, 1)
     return (images[..., 1:-1, 1:-1].float() - inner).square().mean()
 
 
 def value_range(images: Tensor) -> Tensor:
-    """Smallest and largest value, mean and deviation of all values (4,)."""
+    """Minimum, maximum, mean and standard deviation of all values (4,)."""
     wide = images.float()
     return torch.stack([wide.amin(), wide.amax(), wide.mean(), wide.std(correction=0)])
 
@@ -89,5 +89,5 @@ def with_border_of(images: Tensor, others: Tensor) -> Tensor:
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
-    apart: Tensor = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact: equal rows are at 0
-    return apart
+    distances: Tensor = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact: 0 for equal rows
+    return distances

@@ -1,6 +1,6 @@
-"""What each step says until the next record: means of scalars, D's logits and their AUC, the first number not finite.
+"""Statistics over the steps of a record: means of scalars, D's logits and their AUC, the first non-finite number.
 
-All is kept on the device; nothing waits for it until it is read. N images, M images."""
+Values stay on the device; nothing synchronises until they are read. N images, M images."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LogitStats", "NonFiniteTracker", "ScalarMeans", "describe_logits", "earliest", "separation"]
+__all__ = ["LogitStats", "NonFiniteTracker", "ScalarMeans", "first_non_finite", "logit_statistics", "separation"]
 
 
 def separation(real: Tensor, fake: Tensor) -> Tensor:
-    """The chance that D gives a real image (N,) a higher logit than a fake one (M,), ties counted half. In [0, 1].
+    """AUC of D's logits: the probability that a real image (N,) has a higher logit than a fake one (M,), ties counted half.
 
-    0.5: D cannot tell; 1: it always tells. The area under the ROC curve; Mann and Whitney 1947.
+    In [0, 1]; 0.5: chance, 1: perfect separation. The area under the ROC curve; Mann and Whitney 1947.
     """
     pairs = real[:, None] - fake[None]  # (N, M)
     return (pairs.sign().mean() + 1) / 2
 
 
 class ScalarMeans:
-    """Means of scalar tensors since they were last read, each over the steps at which it was there."""
+    """Means of scalar tensors since the last read, each over the steps that added it."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, **values: Tensor) -> None:
-        """One step's scalars, each a tensor of no axes."""
+        """One step's scalars, as zero-dimensional tensors."""
         for name, value in values.items():
             value = value.detach().float()
             self._sums[name] = self._sums[name].add_(value) if name in self._sums else value.clone()
@@ -45,7 +45,7 @@ class ScalarMeans:
             self._sums = dict(zip(self._sums, merged.unbind(), strict=True))
 
     def read(self) -> dict[str, float]:
-        """The means, and starts anew. One transfer from the device, whatever the number of values."""
+        """Returns the means and resets. One transfer from the device, whatever the number of values."""
         if not self._sums:
             return {}
         sums = torch.stack(list(self._sums.values())).tolist()
@@ -85,14 +85,14 @@ class NonFiniteTracker:
         self._steps = {group: part.clone() for group, part in zip(self._steps, parts, strict=True)}
 
     def read(self) -> list[tuple[int, str]]:
-        """(step, name) of all that was ever not finite, in the order in which it happened; one group after another."""
+        """(step, name) of all scalars that were ever non-finite, by step; within a step, by group."""
         found = []
         for group, steps in self._steps.items():
             found += [(step, name) for step, name in zip(steps.tolist(), self._names[group], strict=True) if step >= 0]
         return sorted(found, key=lambda one: one[0])  # stable: within a step, in the order of the groups
 
 
-def earliest(found: list[tuple[int, str]]) -> dict[str, object] | None:
+def first_non_finite(found: list[tuple[int, str]]) -> dict[str, object] | None:
     """The first of `read` as a record has it: {step, tensor}."""
     return {"step": found[0][0], "tensor": found[0][1]} if found else None
 
@@ -101,14 +101,14 @@ BINS = 32
 
 
 class LogitStats:
-    """D's logits on reals and on fakes, step by step, until they are read."""
+    """D's logits on reals and on fakes since the last read."""
 
     def __init__(self) -> None:
         self._real: list[Tensor] = []
         self._fake: list[Tensor] = []
 
     def add(self, real: Tensor, fake: Tensor) -> None:
-        """LogitStats (N,) of one step."""
+        """Logits on reals (N,) and fakes (M,) of one step."""
         self._real.append(real.detach())
         self._fake.append(fake.detach())
 
@@ -118,18 +118,18 @@ class LogitStats:
             self._real, self._fake = ([gathered(torch.cat(values))] for values in (self._real, self._fake))
 
     def read(self) -> dict[str, Any]:
-        """Means, deviations, accuracy and a histogram, and starts anew; nothing where nothing was said."""
+        """Returns means, standard deviations, accuracies and a histogram, and resets; empty where there are no logits."""
         if not self._real:
             return {}
         real, fake = (torch.cat(values).float().cpu().numpy() for values in (self._real, self._fake))
         self._real, self._fake = [], []
-        return describe_logits(real, fake)
+        return logit_statistics(real, fake)
 
 
-def describe_logits(real: NDArray[np.floating], fake: NDArray[np.floating]) -> dict[str, Any]:
+def logit_statistics(real: NDArray[np.floating], fake: NDArray[np.floating]) -> dict[str, Any]:
     """`logit_*`, `logit_*_std`, `d_*` (means of the sigmoid), `accuracy_*` (shares on the right side of 0), `logits`.
 
-    `logits` is a histogram over the range of both: {low, high, real: counts, fake: counts}. Nothing where a logit is not
+    `logits` is a histogram over the range of both: {low, high, real: counts, fake: counts}. Empty where a logit is not
     finite.
     """
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):

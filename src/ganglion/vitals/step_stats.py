@@ -1,4 +1,4 @@
-"""All that is measured while steps go by, for one record: nothing here waits for the device until it is read."""
+"""All measurements during the steps of a record; nothing synchronises with the device until they are read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ganglion.objectives.adversarial import per_image
 from ganglion.vitals.gradients import NETWORKS, GradientStats
-from ganglion.vitals.scalars import LogitStats, NonFiniteTracker, ScalarMeans, earliest, separation
+from ganglion.vitals.scalars import LogitStats, NonFiniteTracker, ScalarMeans, first_non_finite, separation
 
 __all__ = ["CLOSE_LOOKS", "StepStats", "clip_share"]
 
 
 CLOSE_LOOKS = 4
-"""Steps of a record at which the weights themselves are looked at before and after."""
+"""Steps per record at which updates of the weights are measured."""
 
 
 class Collectives(Protocol):
@@ -38,17 +38,17 @@ class StepStats:
         self.g, self.d = GradientStats("g", generator, self.bad), GradientStats("d", discriminator, self.bad)
 
     def begin(self, step: int, look: int) -> None:
-        """Step number `step` begins; at every `look`-th the weights are looked at before and after they move."""
+        """Start of step `step`; at every `look`-th step the updates of the weights are measured."""
         for player in (self.g, self.d):
             player.step, player.closely = step, step % look == 0
 
     def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
-        """One update's loss of player g or d, and its terms."""
+        """Loss of one update of network g or d, and its terms."""
         self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], total.detach()[None], self.g.step)
         self.means.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
 
     def logits_seen(self, real: Tensor, fake: Tensor) -> None:
-        """D's logits on reals (N,) and fakes (M,) in one update of it; of maps (N, P), their means count."""
+        """D's logits on reals (N,) and fakes (M,) in one of its updates; maps (N, P) count by their means."""
         real, fake = per_image(real), per_image(fake)
         self.logits.add(real, fake)
         self.means.add(separation=separation(real.detach(), fake.detach()))
@@ -60,17 +60,17 @@ class StepStats:
         self.bad.merge(collectives.minimum)
 
     def read(self) -> dict[str, Any]:
-        """Everything by its key in a record, and starts anew. What is not finite has no key; `non_finite` says which
-        tensor was the first, and at which step.
+        """Returns all values by their keys in a record, and resets. Non-finite values have no key; `non_finite` is the first
+        non-finite tensor and its step.
         """
         found = self.means.read() | self.logits.read() | self.g.read() | self.d.read()
         finite = {key: value for key, value in found.items() if _is_finite(value)}
-        bad = earliest(self.bad.read())
+        bad = first_non_finite(self.bad.read())
         return finite | ({"non_finite": bad} if bad else {})
 
 
 def clip_share(network: nn.Module, bound: float) -> float:
-    """Share of the weights that lie at the clip bound."""
+    """Share of the weights at the clip bound."""
     at_bound = [(weight.detach().abs() >= bound * (1 - 1e-6)).sum() for weight in network.parameters()]
     return float(torch.stack(at_bound).sum()) / sum(weight.numel() for weight in network.parameters())
 

@@ -1,1 +1,1 @@
-"""The same measurements on anyone's training loop, by hooks that change nothing."""
+"""The same measurements on any training loop, by hooks without side effects."""

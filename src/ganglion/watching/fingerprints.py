@@ -1,7 +1,7 @@
-"""Which of the batches that D was shown are real, and which come from G: by fingerprints, and never a guess.
+"""Sorting of D's input batches into reals and fakes, by fingerprints, without guessing.
 
-A fingerprint is a few numbers, linear in the image, by which an image is recognised wherever it comes along; a mixture of
-two images has the same mixture of their fingerprints. N images, M images, K numbers."""
+A fingerprint is a random linear projection of an image to K numbers, by which the image is recognised later; an interpolate of
+two images has the interpolate of their fingerprints. N images, M images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Call", "SortedCalls", "between", "fingerprints", "known", "sort_calls"]
+__all__ = ["Call", "SortedCalls", "are_interpolates", "fingerprints", "is_known", "sort_calls"]
 
 
 NUMBERS = 8
-MOST_VALUES = 16384  # of an image; of larger ones every so many-th is taken
-SAME = 2e-3  # of an image's own mark: what half precision and another order of sums may change
-ON_THE_LINE = 2e-2
+MOST_VALUES = 16384  # per image; larger ones are subsampled
+SAME = 2e-3  # relative tolerance, for half precision and another order of sums
+ON_THE_LINE = 2e-2  # relative tolerance of interpolates
 
 
 def fingerprints(images: Tensor) -> Tensor:
@@ -32,27 +32,27 @@ def fingerprints(images: Tensor) -> Tensor:
     return found
 
 
-def known(seen: Tensor, drawn: Tensor) -> Tensor:
-    """Which of the marks (N, K) are among others (M, K), as bool (N,)."""
-    apart = (seen[:, None] - drawn[None]).abs().amax(2)  # (N, M)
+def is_known(seen: Tensor, drawn: Tensor) -> Tensor:
+    """Which of the fingerprints (N, K) are among others (M, K), as bool (N,)."""
+    difference = (seen[:, None] - drawn[None]).abs().amax(2)  # (N, M)
     size = seen.abs().amax(1, keepdim=True).clamp_min(1e-6)  # (N, 1)
-    return (apart <= SAME * size).any(1)
+    return (difference <= SAME * size).any(1)
 
 
-def between(seen: Tensor, one: Tensor, other: Tensor) -> bool:
-    """Whether each of the marks (N, K) lies on the line between its partners in two other sets (N, K)."""
+def are_interpolates(seen: Tensor, one: Tensor, other: Tensor) -> bool:
+    """Whether each fingerprint (N, K) is on the line segment between those of the same row in two other sets (N, K)."""
     if seen.shape != one.shape or seen.shape != other.shape:
         return False
-    way = one - other
-    length = way.square().sum(1).clamp_min(1e-12)  # (N,)
-    share = ((seen - other) * way).sum(1) / length
-    off = (seen - other - share[:, None] * way).square().sum(1)
-    return bool(((off <= ON_THE_LINE**2 * length) & (share > -1e-3) & (share < 1 + 1e-3)).all())
+    direction = one - other
+    length = direction.square().sum(1).clamp_min(1e-12)  # (N,)
+    share = ((seen - other) * direction).sum(1) / length
+    residual = (seen - other - share[:, None] * direction).square().sum(1)
+    return bool(((residual <= ON_THE_LINE**2 * length) & (share > -1e-3) & (share < 1 + 1e-3)).all())
 
 
 @lru_cache(maxsize=8)
 def _directions(values: int) -> Tensor:
-    """(values, K), the same for every image of so many values; from numbers of their own."""
+    """Projection (values, K), fixed for each number of values; from a separate random generator."""
     random = torch.Generator().manual_seed(values)
     return torch.randn(values, NUMBERS, generator=random) / math.sqrt(values)
 
@@ -66,40 +66,42 @@ class Call:
     fingerprints: Tensor
     """(N, K)"""
     rows: Tensor
-    """(N,): what D said."""
+    """(N,): D's logits."""
     arguments: tuple[Any, ...] = ()
-    """What D was given beside the images."""
+    """D's other arguments."""
     from_g: bool = False
-    """Whether a graph leads back from the images."""
+    """Whether the images have an autograd graph."""
     wants_slope: bool = False
-    """Whether the gradient at the images themselves was asked for, as penalties do."""
+    """Whether the images require a gradient themselves, as for penalties."""
     pull: Tensor | None = field(default=None, repr=False)
-    """(N,): gradient of the loss at what D said, once it is there."""
+    """(N,): gradient of the loss at D's output, after the backward pass."""
 
 
 @dataclass(frozen=True)
 class SortedCalls:
-    """Rows of D's phase. `reason` says why nothing is known, where it is so."""
+    """Reals and fakes of D's step. `reason`: why they could not be identified."""
 
     real: list[tuple[Call, Tensor]]
-    """Calls, and which of their rows (bool (N,))."""
+    """Calls, with a mask of their rows (bool (N,))."""
     fake: list[tuple[Call, Tensor]]
     reason: str | None = None
 
 
 def sort_calls(calls: list[Call], drawn: list[Tensor]) -> SortedCalls:
-    """What the calls of one phase of D were about; `drawn` are the marks of G's newest batches."""
+    """Sorts the calls of one step of D; `drawn` are the fingerprints of G's newest batches."""
     fake, rest = [], []
     for call in calls:
         same = [marks for marks in drawn if marks.shape[1] == call.fingerprints.shape[1]]
         mask = (
-            known(call.fingerprints, torch.cat(same)) if same else torch.zeros(len(call.fingerprints), dtype=torch.bool)
+            is_known(call.fingerprints, torch.cat(same))
+            if same
+            else torch.zeros(len(call.fingerprints), dtype=torch.bool)
         )
         if bool(mask.any()):
             fake.append((call, mask))
         if not bool(mask.all()):
             rest.append((call, ~mask))
-    mixtures = [call for call, _ in rest if _lies_between(call, rest, drawn)]  # some may lie all but at a fake
+    mixtures = [call for call, _ in rest if _is_mixture(call, rest, drawn)]  # some are almost equal to a fake
     fake, rest = (
         [(call, mask) for call, mask in side if not any(call is other for other in mixtures)] for side in (fake, rest)
     )
@@ -109,23 +111,23 @@ def sort_calls(calls: list[Call], drawn: list[Tensor]) -> SortedCalls:
     whole = _without_repeats([call for call in whole if not call.from_g])
     if any(not call.wants_slope for call in whole):
         whole = [call for call in whole if not call.wants_slope]
-    fake = [(call, mask) for call, mask in fake if not call.from_g] or fake  # the others are G's own phase
+    fake = [(call, mask) for call, mask in fake if not call.from_g] or fake  # the others belong to G's step
     real = mixed + [(call, _all(call)) for call in whole]
     if real and not fake:
         return SortedCalls(
-            [], [], "no batch at D's input is one that G drew: are samples changed after they are detached?"
+            [], [], "no batch at D's input is an output of G: are samples changed after they are detached?"
         )
     if len(whole) > max(1, len(fake)) and not mixed:
-        return SortedCalls([], [], "D is shown several kinds of batches, and it cannot be told which of them are real")
+        return SortedCalls([], [], "D gets several kinds of batches, and it is not certain which of them are real")
     return SortedCalls(
-        real, fake, None if real and fake else "D was not shown both real and generated images in a phase"
+        real, fake, None if real and fake else "D did not get both real and generated images in one step"
     )
 
 
-def _lies_between(call: Call, rest: list[tuple[Call, Tensor]], drawn: list[Tensor]) -> bool:
-    """Whether these images are mixtures of a real and a fake."""
+def _is_mixture(call: Call, rest: list[tuple[Call, Tensor]], drawn: list[Tensor]) -> bool:
+    """Whether the images are interpolates of reals and fakes."""
     others = [other.fingerprints[mask] for other, mask in rest if other is not call]
-    return any(between(call.fingerprints, reals, fakes) for reals in others for fakes in drawn)
+    return any(are_interpolates(call.fingerprints, reals, fakes) for reals in others for fakes in drawn)
 
 
 def _without_repeats(calls: list[Call]) -> list[Call]:
@@ -133,7 +135,7 @@ def _without_repeats(calls: list[Call]) -> list[Call]:
     for call in calls:
         if not any(
             call.fingerprints.shape == other.fingerprints.shape
-            and bool(known(call.fingerprints, other.fingerprints).all())
+            and bool(is_known(call.fingerprints, other.fingerprints).all())
             for other in kept
         ):
             kept.append(call)

@@ -1,4 +1,4 @@
-"""Networks and optimisers that are not ours: wrappers around them, what they return, and looking without changing them."""
+"""Networks and optimisers of other programs: their wrappers and outputs, and inspection without side effects."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ganglion.vitals.inspection import in_eval_mode
 
 __all__ = [
     "as_images",
+    "discriminator_output",
     "ends_in_sigmoid",
-    "image_of",
+    "images_in",
     "inner_network",
     "inner_optimizer",
-    "judgement_of",
     "logits_of",
-    "rows_of",
-    "share_moved",
+    "per_image_mean",
+    "share_of_weights",
     "tensors_in",
     "without_side_effects",
 ]
@@ -47,14 +47,14 @@ def inner_optimizer(optimizer: Any) -> Optimizer:
         if isinstance(found, Optimizer):
             return found
         found = getattr(found, "optimizer", None)
-    raise TypeError(f"a torch.optim.Optimizer is watched (or a wrapper with one as .optimizer); got {type(optimizer)}")
+    raise TypeError(f"expected a torch.optim.Optimizer or a wrapper with one as .optimizer; got {type(optimizer)}")
 
 
-def share_moved(optimizer: Optimizer, network: nn.Module) -> float:
-    """Share of the network's weights that the optimiser moves, in [0, 1]."""
-    moved = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    sizes = [(weight.numel(), id(weight) in moved) for weight in network.parameters()]
-    return sum(size for size, mine in sizes if mine) / max(1, sum(size for size, _ in sizes))
+def share_of_weights(optimizer: Optimizer, network: nn.Module) -> float:
+    """Share of the network's weights that are in the optimiser, in [0, 1]."""
+    optimised = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    sizes = [(weight.numel(), id(weight) in optimised) for weight in network.parameters()]
+    return sum(size for size, included in sizes if included) / max(1, sum(size for size, _ in sizes))
 
 
 LEAST_PROBABILITY = 1e-7
@@ -74,7 +74,7 @@ SHAPE_ONLY = (
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in a nest of tuples, lists and mappings, in order."""
+    """Every tensor in nested tuples, lists and mappings, in order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
@@ -84,29 +84,29 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(inner)
 
 
-def judgement_of(output: Any, images: int) -> Tensor | None:
-    """D's opinion among all that it returns: of the floats with a row for each image, the one with the fewest numbers."""
-    fitting = [t for t in tensors_in(output) if t.is_floating_point() and t.ndim and t.shape[0] == images]
-    return min(fitting, key=lambda tensor: tensor.numel(), default=None)
+def discriminator_output(output: Any, images: int) -> Tensor | None:
+    """D's scores among all that it returns: of the float tensors with a row per image, the one with the fewest values."""
+    candidates = [t for t in tensors_in(output) if t.is_floating_point() and t.ndim and t.shape[0] == images]
+    return min(candidates, key=lambda tensor: tensor.numel(), default=None)
 
 
-def image_of(output: Any) -> Tensor | None:
-    """G's images among all that it returns: the largest tensor of floats."""
+def images_in(output: Any) -> Tensor | None:
+    """G's images among all that it returns: the largest float tensor."""
     return max((t for t in tensors_in(output) if t.is_floating_point() and t.ndim >= 2), key=Tensor.numel, default=None)
 
 
-def rows_of(judgement: Tensor) -> Tensor:
-    """(N,): what is said of an image as a whole, where D speaks of its parts."""
+def per_image_mean(judgement: Tensor) -> Tensor:
+    """(N,): the mean over an image's scores, for a D with several scores per image."""
     return judgement.detach().float().flatten(1).mean(1) if judgement.ndim > 1 else judgement.detach().float()
 
 
 def logits_of(rows: Tensor, probabilities: bool) -> Tensor:
-    """Logits (N,) of what D returned; probabilities are put back through the sigmoid."""
+    """Logits (N,) of D's scores; probabilities are inverted through the sigmoid."""
     return torch.logit(rows, LEAST_PROBABILITY) if probabilities else rows
 
 
 def ends_in_sigmoid(network: nn.Module, judgement: Tensor) -> bool | None:
-    """Whether D's opinion is a sigmoid's value, by the way it was computed; None where that cannot be seen."""
+    """Whether D's scores are outputs of a sigmoid, by the autograd graph; None where that is unknown."""
     node = judgement.grad_fn
     for _ in range(8):
         name = "" if node is None else node.name()
@@ -126,7 +126,7 @@ def _last_is_sigmoid(network: nn.Module) -> bool | None:
 
 
 def as_images(values: Tensor) -> Tensor | None:
-    """Float (N, C, H, W) of images that are flat or lack an axis; None for what is no image."""
+    """Float (N, C, H, W) of images that are flat or lack the channel axis; None for other tensors."""
     if values.ndim == 4 and values.shape[1] in (1, 2, 3, 4):
         return values
     if values.ndim == 3:
@@ -141,11 +141,11 @@ def as_images(values: Tensor) -> Tensor | None:
 
 @contextmanager
 def without_side_effects(*networks: nn.Module) -> Iterator[None]:
-    """While it lasts, the networks are in eval mode and no gradient is recorded; random states, modes, buffers and other
-    people's forward hooks are then as they were.
+    """Context with the networks in eval mode, without gradients and without other forward hooks; afterwards random states,
+    modes, buffers and hooks are restored.
     """
     devices = sorted({p.device.index for n in networks for p in n.parameters() if p.device.type == "cuda"})
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the global state is what is kept)
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the global state is to be restored)
     buffers = [(buffer, buffer.detach().clone()) for network in networks for buffer in network.buffers()]
     modules = [module for network in networks for module in network.modules()]
     hooks = [(module, module._forward_hooks, module._compiled_call_impl) for module in modules]

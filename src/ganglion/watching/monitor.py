@@ -1,7 +1,7 @@
-"""`ganglion.watch`: two lines around anyone's training loop. It sees by hooks, and changes nothing.
+"""`ganglion.watch`: two lines around any training loop. It measures through hooks, without side effects.
 
-An update of G counts as a step. Most steps go by unseen, for the price of a comparison; at a few of each record's the
-monitor looks at what the networks are shown and say, at gradients and at how far the weights go.
+An update of G counts as a step. Most steps cost one comparison; at a few steps per record the monitor measures inputs and
+outputs of the networks, gradients and updates.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats
 from ganglion.watching.fingerprints import Call, SortedCalls, fingerprints, sort_calls
 from ganglion.watching.foreign import (
     as_images,
+    discriminator_output,
     ends_in_sigmoid,
-    image_of,
+    images_in,
     inner_network,
     inner_optimizer,
-    judgement_of,
     logits_of,
-    rows_of,
-    share_moved,
+    per_image_mean,
+    share_of_weights,
     tensors_in,
 )
 from ganglion.watching.probe import ForeignProbe
@@ -44,10 +44,10 @@ __all__ = ["Monitor", "watch"]
 
 
 BATCHES_OF_G = 16
-"""So many of G's newest batches are known again."""
+"""Number of G's newest batches that are recognised."""
 MOST_STEPS_WITHOUT_D = 64
 MOST_CALLS = 64
-"""Of D in one phase that are kept; more are a loop that never steps its optimiser."""
+"""Calls of D kept per step; more occur only in a loop that never steps D's optimiser."""
 
 
 def watch(
@@ -60,22 +60,22 @@ def watch(
     out: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Monitor:
-    """Watches a training loop from now on, until `close()` or the end of a `with` block. Then run the loop, unchanged.
+    """Watches a training loop until `close()` or the end of a `with` block. Call it before the loop; the loop is unchanged.
 
-    A record is made at the first step and at every `every`-th update of G, and examined. `out` is a folder for `vitals.jsonl`,
-    `findings.jsonl`, TensorBoard files and samples, which `ganglion diagnose` and `ganglion report` read; nothing is
-    written without it. `say` gets a paragraph when a finding is raised or cleared (standard error).
+    A record is made and diagnosed at the first step and at every `every`-th update of G. `out` is a folder for
+    `vitals.jsonl`, `findings.jsonl`, TensorBoard files and samples, which `ganglion diagnose` reads; without it nothing is
+    written. `say` is called with a paragraph when a finding is raised or cleared (default: print on standard error).
 
-    The training is not changed: weights with and without it are bit for bit the same. What cannot be seen is reported as
-    not seen (`monitor.verdict().unseen`). An error inside ends the watching, is reported once and never stops the training.
+    The training is not changed: weights with and without it are bit-identical. What cannot be measured is listed in
+    `monitor.verdict().unseen`. An internal error ends the watching, is reported once and does not stop the training.
     """
     if every < 1:
-        raise ValueError(f"every is a number of steps of at least 1; got {every}")
+        raise ValueError(f"every must be a number of steps of at least 1; got {every}")
     return Monitor(generator, discriminator, optimizer_g, optimizer_d, every, None if out is None else Path(out), say)
 
 
 def _guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """A hook whose errors end the watching and not the training; never compiled into anyone's graph."""
+    """A hook whose errors end the watching and not the training; excluded from torch.compile."""
 
     @wraps(method)
     def hook(self: Monitor, *arguments: Any, **named: Any) -> None:
@@ -90,7 +90,7 @@ def _guarded(method: Callable[..., None]) -> Callable[..., None]:
 
 
 class Monitor:
-    """What `ganglion.watch` returns."""
+    """The result of `ganglion.watch`."""
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, optimizer_g: Any, optimizer_d: Any, every: int,
@@ -111,11 +111,11 @@ class Monitor:
         self._unsorted: list[Call] = []
         self._last = LastStep(None, None, None, ())
         self._reasons: set[str] = set()
-        self._told: dict[str, float] = {}
-        self._shown = self._shown_before = 0  # real images in this step of G, and in the last one that was looked at
-        self._muted = self._looking = self._d_moved = False
+        self._logged: dict[str, float] = {}
+        self._shown = self._shown_before = 0  # real images in this step of G, and in the last measured one
+        self._muted = self._measuring = self._d_moved = False
         self._patience = 0
-        self._look()
+        self._plan_next_step()
         self._hooks = [
             generator.register_forward_hook(self._after_g, with_kwargs=True),
             discriminator.register_forward_hook(self._after_d, with_kwargs=True),
@@ -125,14 +125,14 @@ class Monitor:
             self._optimizer_g.register_step_post_hook(self._after_step_g),
         ]
 
-    # For the person
+    # Public methods
 
     def log(self, **values: float) -> None:
-        """Adds numbers of your own to the next record, such as losses: `monitor.log(loss_d=..., loss_g=...)`."""
-        self._told |= {name: float(value) for name, value in values.items()}
+        """Adds your own numbers to the next record, such as losses: `monitor.log(loss_d=..., loss_g=...)`."""
+        self._logged |= {name: float(value) for name, value in values.items()}
 
     def verdict(self) -> Verdict:
-        """What the doctor makes of the training so far."""
+        """The doctor's verdict on the training so far."""
         found = self._journal.verdict
         reasons = sorted(self._reasons | self._probe.unseen)
         if self.error is not None:
@@ -140,7 +140,7 @@ class Monitor:
         return Verdict(found.state, found.findings, found.step, [*found.unseen, *reasons], own_run=False)
 
     def close(self) -> None:
-        """Ends the watching; no hook stays behind."""
+        """Ends the watching and removes all hooks."""
         self.closed = True
         for hook in self._hooks:
             hook.remove()
@@ -156,18 +156,18 @@ class Monitor:
     ) -> None:
         self.close()
 
-    # What the hooks do
+    # Hooks
 
     @_guarded
     def _after_g(self, _module: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
-        images = image_of(output)
+        images = images_in(output)
         if images is None:
             return
         self._drawn.append(images.detach())
         self._probe.keep_first(images)
-        if self._looking:
+        if self._measuring:
             given = (*arguments, *named.values())
-            if not named:  # fixed latents are asked for again by place
+            if not named:  # fixed latents are passed by position
                 self._probe.keep_latents(arguments)
             training = self._generator.training and torch.is_grad_enabled()
             if training or self._last.generated is None:
@@ -177,116 +177,118 @@ class Monitor:
 
     @_guarded
     def _after_d(self, _module: nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
-        if not self._looking or len(self._calls) >= MOST_CALLS:
+        if not self._measuring or len(self._calls) >= MOST_CALLS:
             return
         given = [*arguments, *named.values()]
         images = next((t for t in tensors_in(given) if t.is_floating_point() and t.ndim >= 2), None)
-        opinion = None if images is None else judgement_of(output, len(images))
-        if images is None or opinion is None or not opinion.requires_grad:
+        scores = None if images is None else discriminator_output(output, len(images))
+        if images is None or scores is None or not scores.requires_grad:
             return
-        sigmoid = ends_in_sigmoid(self._discriminator, opinion)
+        sigmoid = ends_in_sigmoid(self._discriminator, scores)
         if sigmoid is not None:
             self._probe.squashed = sigmoid
-        rows = logits_of(rows_of(opinion), self._probe.squashed)
+        rows = logits_of(per_image_mean(scores), self._probe.squashed)
         call = Call(
             images.detach(), fingerprints(images), rows, tuple(value for value in given if value is not images),
             from_g=images.grad_fn is not None, wants_slope=images.requires_grad and images.grad_fn is None,
         )  # fmt: skip
         self._calls.append(call)
-        cast(Any, opinion.register_hook)(_keeping_pull(call))
+        cast(Any, scores.register_hook)(_keeping_gradient(call))
 
     @_guarded
     def _before_step_d(self, *_: object) -> None:
-        if not self._looking:
+        if not self._measuring:
             return
-        seen = sort_calls(self._calls, [fingerprints(images) for images in self._drawn])
-        self._judge(seen)
-        self._unsorted = [call for call in self._calls if not call.from_g] if seen.reason else []
-        both = any(not call.from_g for call, _ in seen.fake)  # D saw samples apart from G's loss
+        calls = sort_calls(self._calls, [fingerprints(images) for images in self._drawn])
+        self._add_calls(calls)
+        self._unsorted = [call for call in self._calls if not call.from_g] if calls.reason else []
+        both = any(not call.from_g for call, _ in calls.fake)  # D got samples outside G's loss
         self._calls = [call for call in self._calls if call.from_g] if both else []
         self._stats.d.after_backward(_loss_scale(self._optimizer_d))
 
     @_guarded
     def _after_step_d(self, *_: object) -> None:
-        if self._looking:
+        if self._measuring:
             self._stats.d.after_step()
             self._d_moved = True
 
     @_guarded
     def _before_step_g(self, *_: object) -> None:
-        if self._looking:
-            if self._unsorted:  # samples that are changed on their way to D may come along again in G's phase
+        if self._measuring:
+            if self._unsorted:  # samples that are changed between G and D may occur again in G's step
                 changed = [call.fingerprints for call in self._calls if call.from_g]
-                self._judge(sort_calls(self._unsorted, [*(fingerprints(images) for images in self._drawn), *changed]))
-            self._pull_of_g()
+                self._add_calls(
+                    sort_calls(self._unsorted, [*(fingerprints(images) for images in self._drawn), *changed])
+                )
+            self._add_gradient_sign_of_g()
             self._calls, self._unsorted = [], []
             self._stats.g.after_backward(_loss_scale(self._optimizer_g))
 
     @_guarded
     def _after_step_g(self, *_: object) -> None:
-        if self._looking:
+        if self._measuring:
             self._stats.g.after_step()
             self._shown_before, self._shown = self._shown or self._shown_before, 0
         self.step += 1
         if self.step == 1:
-            self._record_of_the_start()
+            self._initial_record()
         if self.step == 1 or self.step % self.every == 0:
             self._record()
-        self._look()
+        self._plan_next_step()
 
-    def _look(self) -> None:
-        """Whether the next step is looked at: the first, a few in between, each one before a record, and on from there
-        until D too has moved, which in some loops it does at few steps of G.
+    def _plan_next_step(self) -> None:
+        """Whether the next step is measured: the first, a few in between, each one before a record, and the following ones
+        until D has been updated too, which in some loops happens at few steps of G.
         """
         coming, stride = self.step + 1, max(1, self.every // CLOSE_LOOKS)
         if coming == 1 or coming % self.every == 0 or coming % stride == 0:
-            self._looking, self._patience = True, MOST_STEPS_WITHOUT_D
+            self._measuring, self._patience = True, MOST_STEPS_WITHOUT_D
         else:
             self._patience -= 1
-            self._looking = self._looking and not self._d_moved and self._patience > 0
+            self._measuring = self._measuring and not self._d_moved and self._patience > 0
         self._d_moved = False
         self._stats.begin(coming, 1)
 
-    # What is made of it
+    # Records
 
-    def _judge(self, seen: SortedCalls) -> None:
-        """D's phase: logits of real and of fake, which way the loss pulls them, and what the images were."""
-        if seen.reason or not seen.real or not seen.fake:
-            self._reasons.add(f"D's opinion of real and fake: {seen.reason}")
+    def _add_calls(self, calls: SortedCalls) -> None:
+        """D's step: logits on reals and fakes, signs of the loss's gradient at them, and the images."""
+        if calls.reason or not calls.real or not calls.fake:
+            self._reasons.add(f"D's logits on real and fake: {calls.reason}")
             return
-        self._reasons = {reason for reason in self._reasons if not reason.startswith("D's opinion")}
-        real, fake = (torch.cat([call.rows[mask] for call, mask in side]) for side in (seen.real, seen.fake))
+        self._reasons = {reason for reason in self._reasons if not reason.startswith("D's logits")}
+        real, fake = (torch.cat([call.rows[mask] for call, mask in side]) for side in (calls.real, calls.fake))
         self._stats.logits_seen(real, fake)
         self._shown += len(real)
-        pulls = {"pull_d_real": _pull(seen.real), "pull_d_fake": _pull(seen.fake)}
-        self._stats.means.add(**{name: pull for name, pull in pulls.items() if pull is not None})
-        (call, mask), (other, mask_fake) = seen.real[-1], seen.fake[-1]
+        signs = {"pull_d_real": _gradient_sign(calls.real), "pull_d_fake": _gradient_sign(calls.fake)}
+        self._stats.means.add(**{name: sign for name, sign in signs.items() if sign is not None})
+        (call, mask), (other, mask_fake) = calls.real[-1], calls.fake[-1]
         self._last = self._last._replace(real=as_images(call.images[mask]), fake=as_images(other.images[mask_fake]))
         labels = tuple(t[mask] for t in tensors_in(call.arguments) if t.ndim and len(t) == len(mask))
         self._probe.keep_reals(call.images[mask], labels)
 
-    def _pull_of_g(self) -> None:
-        pulled = [(call, torch.ones(len(call.rows), dtype=torch.bool)) for call in self._calls if call.from_g]
-        pull = _pull(pulled)
-        if pull is not None:
-            self._stats.means.add(pull_g_fake=pull)
+    def _add_gradient_sign_of_g(self) -> None:
+        side = [(call, torch.ones(len(call.rows), dtype=torch.bool)) for call in self._calls if call.from_g]
+        sign = _gradient_sign(side)
+        if sign is not None:
+            self._stats.means.add(pull_g_fake=sign)
 
-    def _record_of_the_start(self) -> None:
-        """What G's first weights draw, before any has moved."""
+    def _initial_record(self) -> None:
+        """The record of step 0: samples of the initial weights."""
         found = self._probe.first_statistics()
         if found:
             self._keep({"step": 0, "kimg": 0.0, **found}, None)
 
     def _record(self) -> None:
-        """A record, its verdict, and what is told of it."""
+        """Makes a record, diagnoses it and writes it."""
         record: Record = {"step": self.step, "kimg": self.step * self._shown_before / 1000, **self._stats.read()}
         record |= {"lr_g": _rate(self._optimizer_g), "lr_d": _rate(self._optimizer_d)}
         record |= parameter_counts(self._probe) | {
-            "moves_d_with_g": share_moved(self._optimizer_g, self._discriminator),
-            "moves_g_with_d": share_moved(self._optimizer_d, self._generator),
+            "moves_d_with_g": share_of_weights(self._optimizer_g, self._discriminator),
+            "moves_g_with_d": share_of_weights(self._optimizer_d, self._generator),
         }
-        record |= self._told
-        self._told = {}
+        record |= self._logged
+        self._logged = {}
         self._muted = True
         try:
             if "non_finite" not in record:
@@ -308,12 +310,12 @@ class Monitor:
         where = "".join(traceback.format_exception(error)).rstrip().splitlines()[-2:]
         self.close()
         self._say(
-            f"ganglion.watch ended at step {self.step:,}, the training goes on: {_first_line(error)} ({where[0].strip()})"
+            f"ganglion.watch ended at step {self.step:,}, training continues: {_first_line(error)} ({where[0].strip()})"
         )
 
 
 def _folder(out: Path | None) -> Path | None:
-    """Where the first process writes; what an earlier training left there is set aside. None where nothing is written."""
+    """The output folder of the first process; files of an earlier training are renamed. None where nothing is written."""
     if out is None or not _is_first_process():
         return None
     for name in ("vitals.jsonl", "findings.jsonl"):
@@ -323,23 +325,23 @@ def _folder(out: Path | None) -> Path | None:
     return out
 
 
-def _keeping_pull(call: Call) -> Callable[[Tensor], None]:
-    """The last gradient that reaches D's opinion is that of the loss; those before it are a penalty's own."""
+def _keeping_gradient(call: Call) -> Callable[[Tensor], None]:
+    """Keeps the last gradient at D's output, that of the loss; earlier ones are a penalty's."""
 
     def keep(gradient: Tensor) -> None:
-        call.pull = rows_of(gradient)
+        call.pull = per_image_mean(gradient)
 
     return keep
 
 
-def _pull(side: list[tuple[Call, Tensor]]) -> Tensor | None:
-    """Which way an update pulls D's opinion, in [-1, 1]: 1 where it is raised for all images, -1 where it is lowered."""
-    pulls = [call.pull[mask.to(call.pull.device)] for call, mask in side if call.pull is not None]
-    return -torch.cat(pulls).sign().mean() if pulls else None
+def _gradient_sign(side: list[tuple[Call, Tensor]]) -> Tensor | None:
+    """Mean sign of the negative gradient at D's logits, in [-1, 1]: 1 where an update raises all logits, -1: lowers all."""
+    gradients = [call.pull[mask.to(call.pull.device)] for call, mask in side if call.pull is not None]
+    return -torch.cat(gradients).sign().mean() if gradients else None
 
 
 def _loss_scale(optimizer: torch.optim.Optimizer) -> float:
-    """A fused optimiser unscales the gradients itself; others get them unscaled."""
+    """The loss scale of a fused optimiser, which unscales gradients itself; 1 for others."""
     scale = getattr(optimizer, "grad_scale", None)
     return 1.0 if scale is None else float(scale)
 

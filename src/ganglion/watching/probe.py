@@ -1,4 +1,4 @@
-"""The probe of networks that are not ours: latents and labels as the training uses them, reals that D was shown.
+"""The probe for networks of other programs: latents and labels from the training, reals from D's input.
 
 N images, C channels, H height, W width.
 """
@@ -15,11 +15,11 @@ from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.vitals.probe import PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.watching.foreign import (
     as_images,
+    discriminator_output,
     ends_in_sigmoid,
-    image_of,
-    judgement_of,
+    images_in,
     logits_of,
-    rows_of,
+    per_image_mean,
     tensors_in,
     without_side_effects,
 )
@@ -32,30 +32,30 @@ WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class ForeignProbe:
-    """Collects batches until there are enough to compare; then serves `vitals.probe.measure` at each record."""
+    """Collects batches until there are enough, then implements `ProbedModel` for `vitals.probe.measure`."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
         self.generator, self.discriminator = generator, discriminator
-        self._asked: list[tuple[Any, ...]] = []
+        self._inputs: list[tuple[Any, ...]] = []
         self._reals: list[Tensor] = []
         self._labels: list[tuple[Tensor, ...]] = []
         self._reference_set: ReferenceSet | None = None
         self._first: Tensor | None = None
         self.unseen: set[str] = set()
-        """What cannot be looked at, in a person's words."""
+        """What could not be measured, and why."""
 
     def keep_latents(self, arguments: tuple[Any, ...]) -> None:
-        """What G was called with in training; the first rows are its fixed latents."""
-        if self._kept(self._asked) < PROBE_IMAGES and _rows(arguments):
-            self._asked.append(_copied(arguments))
+        """Inputs of G in training; the first rows are used as fixed latents."""
+        if self._kept(self._inputs) < PROBE_IMAGES and _rows(arguments):
+            self._inputs.append(_copied(arguments))
 
     def keep_first(self, drawn: Tensor) -> None:
-        """A batch of G; the very first one shows what its first weights draw."""
+        """A batch of G; the first one, of the initial weights, is kept."""
         if self._first is None:
             self._first = drawn.detach().float().clone()
 
     def first_statistics(self) -> dict[str, Any]:
-        """What the very first batch of G looked like beside reals; nothing where that cannot be said."""
+        """Statistics of G's first batch relative to the reals; empty where these are not available."""
         reference = self.reference()
         images = None if self._first is None else as_images(self._first)
         if reference is None or images is None or images.shape[1:] != reference.reals.images.shape[1:]:
@@ -63,7 +63,7 @@ class ForeignProbe:
         return sample_statistics(reference, images)
 
     def keep_reals(self, images: Tensor, arguments: tuple[Any, ...]) -> None:
-        """A batch of reals at D's input, and what D was given beside it."""
+        """A batch of reals at D's input, and D's other arguments."""
         if self._reference_set is None and sum(map(len, self._reals)) < PROBE_IMAGES:
             self._reals.append(images.detach().float().clone())
             self._labels.append(tuple(tensors_in(_copied(arguments))))
@@ -77,7 +77,7 @@ class ForeignProbe:
             return None
         images = self.regenerate((inputs[0].roll(1, 0), *inputs[1:]) if shifted else inputs)
         if images is None or images.shape[1:] != reference.reals.images.shape[1:]:
-            self.unseen.add("samples: what the generator returns does not look like the images that D is shown")
+            self.unseen.add("samples: the generator's output has a different shape from D's input")
             return None
         extra = list(tensors_in(inputs[1:]))
         return LabelledImages(images, extra[0] if len(extra) == 1 else None)
@@ -86,7 +86,7 @@ class ForeignProbe:
         if not _rows(inputs):
             return None
         with torch.autocast(inputs[0].device.type, enabled=False):
-            found = image_of(self.generator(*inputs))
+            found = images_in(self.generator(*inputs))
         return None if found is None else as_images(found.float())
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
@@ -94,19 +94,19 @@ class ForeignProbe:
         reference, inputs = self.reference(), self._latents()
         extra = list(tensors_in(inputs[1:])) if inputs else []
         if reference is None or (reference.reals.labels is None) != (not extra) or len(extra) > 1:
-            self.unseen.add("what D makes of samples: it is given more than images, and what to give it is not known")
+            self.unseen.add("D on samples: D takes other arguments than images and labels")
             return None
         flat = self._reals[0].ndim == 2 if self._reals else False
         shown = images.images.flatten(1) if flat else images.images
         output, features = self._call_discriminator(shown, images.labels)
-        opinion = judgement_of(output, len(shown))
-        if opinion is None:
-            raise ValueError("D returned no opinion for each image")
-        squashed = bool(ends_in_sigmoid(self.discriminator, opinion)) or self.squashed
-        return DiscriminatorOutput(logits_of(rows_of(opinion), squashed), features)
+        scores = discriminator_output(output, len(shown))
+        if scores is None:
+            raise ValueError("D returned no score per image")
+        squashed = bool(ends_in_sigmoid(self.discriminator, scores)) or self.squashed
+        return DiscriminatorOutput(logits_of(per_image_mean(scores), squashed), features)
 
     def _call_discriminator(self, images: Tensor, labels: Tensor | None) -> tuple[Any, Tensor | None]:
-        """What D returns, and the input (N, F) of its last layer with weights, if that has a row for each image."""
+        """D's output, and the input (N, F) of its last layer with weights, if that has a row per image."""
         kept: list[Tensor] = []
         hooks = [
             module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
@@ -129,39 +129,39 @@ class ForeignProbe:
             return self.regenerate(inputs)
 
     squashed = False
-    """Whether D ends in a sigmoid, as its training graph shows."""
+    """Whether D ends in a sigmoid, by its autograd graph in training."""
 
     def reference(self) -> ReferenceSet | None:
-        """What samples are held against; it stays the same from when there are reals enough."""
+        """The reals that samples are compared with; fixed as soon as there are enough."""
         collected = sum(map(len, self._reals))
         if self._reference_set is not None or collected < FEWEST:
             return self._reference_set
         images = as_images(torch.cat(self._reals)[:PROBE_IMAGES])
         if images is None:
-            self.unseen.add("the images: what D is shown has no shape of images")
+            self.unseen.add("the images: D's input does not have the shape of images")
             return None
         reference = ReferenceSet(LabelledImages(images, _joined(self._labels)))
         self._reference_set = reference if collected >= PROBE_IMAGES else None
         return reference
 
     def _latents(self) -> tuple[Any, ...] | None:
-        if self._kept(self._asked) < FEWEST:
+        if self._kept(self._inputs) < FEWEST:
             return None
-        first = self._asked[0]
+        first = self._inputs[0]
         return tuple(
-            torch.cat([asked[place] for asked in self._asked])[:PROBE_IMAGES]
-            if isinstance(first[place], Tensor)
-            else first[place]
-            for place in range(len(first))
+            torch.cat([arguments[i] for arguments in self._inputs])[:PROBE_IMAGES]
+            if isinstance(first[i], Tensor)
+            else first[i]
+            for i in range(len(first))
         )
 
     @staticmethod
-    def _kept(asked: list[tuple[Any, ...]]) -> int:
-        return sum(_rows(arguments) for arguments in asked)
+    def _kept(inputs: list[tuple[Any, ...]]) -> int:
+        return sum(_rows(arguments) for arguments in inputs)
 
 
 def _rows(arguments: tuple[Any, ...]) -> int:
-    """Rows of a batch; 0 where the first argument is no batch of numbers, or another has other rows."""
+    """Rows of a batch; 0 where the first argument is not a float batch, or another has a different number of rows."""
     if not arguments or not isinstance(arguments[0], Tensor) or not arguments[0].is_floating_point():
         return 0
     n = len(arguments[0])
