@@ -1,4 +1,4 @@
-"""Ganglion trains generative adversarial networks that converge, and says why when one does not.
+"""Ganglion trains generative adversarial networks and diagnoses training runs that fail.
 
 The public names are loaded when first used, so that `import ganglion` is quick and pulls in neither torch nor extras.
 """

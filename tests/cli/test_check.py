@@ -48,7 +48,7 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
     ]  # fmt: skip
     assert all(float(output) > 0 and float(gradient) > 0 for *_, output, gradient in rows)
     assert last.startswith("Speed: ")
-    assert " images/s here, so 10 kimg in " in last
+    assert " images/s, so 10 kimg in " in last
 
 
 @pytest.mark.usefixtures("brief")

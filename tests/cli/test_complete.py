@@ -90,7 +90,7 @@ def test_a_class_can_be_given(command, conditional_run, picture, tmp_path) -> No
             ["picture.png", "--mask", "wide.png"],
             "wide.png is 16x20 (height x width); a mask has the size of its picture",
         ),
-        (["picture.png", "--missing", "centre", "--label", "3"], "--label: this model knows no classes"),
+        (["picture.png", "--missing", "centre", "--label", "3"], "--label: this model has no classes"),
         (["picture.png", "--missing", "centre", "--proposals", "0"], "'--proposals'"),
         (["picture.png", "--missing", "centre", "--out", "x.gif"], "a file that ends in .png; got x.gif"),
     ],

@@ -65,7 +65,7 @@ def test_the_class_that_is_asked_for_is_drawn_all_the_way(command, conditional_r
         (["--seeds", "1,two"], "non-negative integers, separated by commas, such as 1,7,42; got '1,two'"),
         (["--seeds", "1,-2"], "non-negative integers, separated by commas"),
         (["--frames", "0"], "'--frames'"),
-        (["--label", "3"], "this model knows no classes"),
+        (["--label", "3"], "this model has no classes"),
         (["--checkpoint", "7"], "there is no checkpoint '7'"),
         (["--out", "way.avi"], "a file that ends in .png or .mp4 or .gif or .webp; got way.avi"),
         (["--out", "way"], "a file that ends in"),

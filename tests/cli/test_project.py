@@ -72,7 +72,7 @@ def test_a_class_can_be_given(command, conditional_run, picture, tmp_path) -> No
         (["."], ". cannot be read: Is a directory"),
         (["broken.png"], "broken.png is no picture that can be read"),
         (["picture.png", "--steps", "0"], "'--steps'"),
-        (["picture.png", "--label", "3"], "this model knows no classes"),
+        (["picture.png", "--label", "3"], "this model has no classes"),
         (["picture.png", "--film", "film.avi"], "a file that ends in .mp4 or .gif or .webp; got film.avi"),
         (["picture.png", "--out", "x.npy"], "a file that ends in .png; got x.npy"),
     ],

@@ -91,7 +91,7 @@ def test_the_class_that_is_asked_for_is_drawn(command, conditional_run, tmp_path
         (["--dims", "1", "--range", "0,inf"], "the first number must be the smaller one"),
         (["--dims", "1", "--range", "3"], "two numbers, separated by a comma, such as -3,3; got '3'"),
         (["--dims", "1", "--steps", "1"], "'--steps'"),
-        (["--dims", "1", "--label", "2"], "this model knows no classes"),
+        (["--dims", "1", "--label", "2"], "this model has no classes"),
         (["--directions", "gone.safetensors"], "gone.safetensors holds no directions"),
         (["--directions", "gone.safetensors", "--dims", "1"], "use either --directions or --dims and --rank, not both"),
         (["--dims", "1", "--out", "walk.avi"], "a file that ends in .png or .mp4 or .gif or .webp; got walk.avi"),

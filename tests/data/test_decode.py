@@ -239,7 +239,7 @@ def test_a_decompression_bomb_is_refused_by_its_header():
 
 def test_postscript_is_never_run():
     drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
-    assert reason(drawing) == "a drawing, which is a programme and is never run"
+    assert reason(drawing) == "a vector drawing that would have to be executed"
 
 
 def test_a_png_whose_checksum_is_wrong_is_damaged(noise, encode):
@@ -354,5 +354,5 @@ def test_three_channels_side_by_side_are_made_to_fit_as_pillow_does_it(noise):
 def test_an_array_of_another_number_of_channels_is_not_cut_to_fit(noise):
     with pytest.raises(Unreadable, match="5 channels, not 3"):
         fit(decode(noise(channels=5))[0], (8, 8), 3, "crop")
-    with pytest.raises(Unreadable, match="a picture with 5 channels is asked for; one that Pillow reads has 1, 3 or 4"):
+    with pytest.raises(Unreadable, match="5 channels were requested; image files have 1, 3 or 4"):
         fit(decode(noise())[0], (8, 8), 5, "crop")

@@ -85,11 +85,11 @@ def test_a_pair_of_two_images_is_no_pair_of_images_and_labels() -> None:
 @pytest.mark.parametrize(
     ("images", "says"),
     [
-        (7, "an? int has no items that can be read by their place; images are a name or path"),
+        (7, "an? int has no items that can be read by index; images are a name or path"),
         ({"image": PIXELS, "label": LABELS}, r"a dict holds several things \(image, label\): give one of them"),
         (Stream(), "a Stream has no items"),
         (torch.utils.data.DataLoader(Pictures()), r"a DataLoader has no items .*of a DataLoader, its .dataset"),
-        (iter(PIXELS), "has no items that can be read by their place"),
+        (iter(PIXELS), "has no items that can be read by index"),
     ],
 )
 def test_what_holds_no_images_is_refused_with_what_may_be_given(images: Any, says: str) -> None:
@@ -234,7 +234,7 @@ def test_an_unclear_shape_is_settled_by_the_recipes_number_of_channels(tmp_path,
     np.save(tmp_path / "x.npy", deep)
     named = {"source": str(tmp_path / "x.npy")}
     for data, images in ((named, None), ({}, deep)):
-        with pytest.raises(DataError, match="cannot be told"):
+        with pytest.raises(DataError, match="ambiguous"):
             prepare(Data(**data), cache, reporter, images)
         np.testing.assert_array_equal(prepare(Data(**data, channels=16), cache, reporter, images).images, deep)
 
@@ -255,7 +255,7 @@ def test_an_unclear_shape_is_settled_by_the_recipes_number_of_channels(tmp_path,
         (
             [np.zeros((80, 80, 13), np.uint8), np.zeros((80, 80, 12), np.uint8), np.zeros((80, 80, 13), np.uint8)],
             None,
-            "mixes images of different channels (2 of 13 channels, 1 of 12 channels): all have to have as many",
+            "mixes images of different channels (2 of 13 channels, 1 of 12 channels): all must have the same number",
         ),
         (
             [np.zeros((80, 80, 13), np.uint8), np.zeros((80, 80), np.uint8)],

@@ -17,11 +17,11 @@ from ganglion.data.in_memory import (
     ArraySource,
     ItemsSource,
     as_array,
-    black_and_white,
+    as_uint8,
     channel_axis,
     channels_last,
-    is_levels,
-    to_levels,
+    infer_range,
+    is_uint8,
 )
 from ganglion.data.scan import scan
 from ganglion.errors import DataError
@@ -54,7 +54,7 @@ def test_a_stated_number_of_channels_settles_every_shape(channels: int, height: 
 @pytest.mark.parametrize("shape", [(16, 16, 16), (8, 8, 8), (3, 8, 3), (4, 4, 3), (8, 8, 64), (70, 80, 66)])
 def test_a_shape_that_can_be_read_in_two_ways_or_in_none_is_not_guessed(shape: tuple[int, int, int]) -> None:
     assert channel_axis(shape) is None
-    with pytest.raises(DataError, match=r"pile has the shape .*cannot be told.*transpose\(0, 2, 3, 1\).*data.channels"):
+    with pytest.raises(DataError, match=r"pile has the shape .*ambiguous.*transpose\(0, 2, 3, 1\).*data.channels"):
         channels_last(np.zeros((2, *shape), np.uint8), "pile")
 
 
@@ -78,26 +78,26 @@ def test_channels_first_become_last_without_a_copy() -> None:
     ],
 )
 def test_the_range_is_the_narrowest_that_holds_the_values(low: float, high: float, found: tuple[float, float]) -> None:
-    assert black_and_white(low, high, "pile") == found
+    assert infer_range(low, high, "pile") == found
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1.5, 1), (-1, 2), (0, 300), (-128, 127)])
 def test_values_outside_every_range_are_refused(low: float, high: float) -> None:
     with pytest.raises(DataError, match=r"pile has values from .* to .*; floats are images in"):
-        black_and_white(low, high, "pile")
+        infer_range(low, high, "pile")
 
 
 @given(st.integers(0, 255), st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)]))
 def test_levels_come_back_from_every_range(level: int, ends: tuple[float, float]) -> None:
     black, white = ends
     value = np.full((2, 2), black + (white - black) * level / 255, np.float32)
-    assert (to_levels(value, black, white) == level).all()
+    assert (as_uint8(value, black, white) == level).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int64, bool, object])
 def test_numbers_that_are_neither_bytes_nor_floats_are_refused(kind: type) -> None:
     with pytest.raises(DataError, match=r"pile holds .*; images are uint8, or floats"):
-        is_levels(np.dtype(kind), "pile")
+        is_uint8(np.dtype(kind), "pile")
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 16, 20, 3), np.uint8)
@@ -342,7 +342,7 @@ def test_an_item_beyond_those_looked_at_is_named_when_its_turn_comes(monkeypatch
 def test_items_that_are_others_each_time_are_refused() -> None:
     random = np.random.default_rng(0)
     flipped = [lambda image=image: image[:, :: 1 if random.random() < 0.5 else -1] for image in PIXELS]
-    with pytest.raises(DataError, match="of x is another each time it is read: take random transforms out"):
+    with pytest.raises(DataError, match="of x differs each time it is read: take random transforms out"):
         ItemsSource(Listed(flipped), None, "x")
 
 

@@ -51,7 +51,7 @@ def test_real_alpha_has_four_channels(found, noise):
 def test_alpha_in_half_or_fewer_of_the_images_is_laid_over_white_and_said(found, noise):
     channels, why = choose_channels(found(noise(channels=4), noise()))
     assert channels == 3
-    assert why.endswith("transparent pixels of 1 images are laid over white")
+    assert why.endswith("1 images with transparent pixels are composited over white")
 
 
 def test_alpha_in_most_images_has_four_channels(found, noise):
@@ -63,7 +63,7 @@ def test_gray_with_alpha_in_few_images_has_one_channel(found, encode):
     pages = [transparent, np.zeros((1, 2), np.uint8), np.ones((1, 2), np.uint8)]
     channels, why = choose_channels(found(*pages))
     assert channels == 1
-    assert "laid over white" in why
+    assert "composited over white" in why
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_second_start_reads_nothing(image_folder, cache, reporter):
 
 def test_no_source_is_refused_with_what_can_be_one(cache, reporter):
     for data in (Data(), Data(source="")):
-        with pytest.raises(DataError, match="no source of images was named: a folder, a zip"):
+        with pytest.raises(DataError, match="no source of images is given: name a folder, a zip"):
             prepare(data, cache, reporter)
 
 

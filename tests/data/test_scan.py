@@ -98,7 +98,7 @@ def test_nothing_usable_is_refused_with_examples(found):
 
 
 def test_pickles_are_never_opened_and_the_message_says_why(found):
-    with pytest.raises(DataError, match="Python pickles are never opened"):
+    with pytest.raises(DataError, match="Python pickles are not opened"):
         found({"cifar/data_batch_1": b"\x80\x04pickle", "cifar/batches.meta": b"\x80"})
 
 

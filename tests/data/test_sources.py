@@ -343,7 +343,7 @@ def test_a_zip_that_is_cut_off_is_refused_with_a_remedy(archive, noise, encode, 
     path = archive([("a.png", encode(noise()))])
     raw = path.read_bytes()
     path.write_bytes(raw[: int(keep * len(raw))])
-    with pytest.raises(DataError, match=r"is not a zip file, or it is cut off: copy or download it again"):
+    with pytest.raises(DataError, match=r"is not a zip file, or it is truncated: copy or download it again"):
         ZipSource(path).entries()
 
 

@@ -237,7 +237,7 @@ DAMAGES = [damage_json, damage_format, damage_length, damage_header, damage_labe
 def test_a_damaged_store_is_refused_with_a_remedy_that_works(packed, noise, damage):
     store = packed({"a": noise()})
     damage(store.path)
-    with pytest.raises(DataError, match=r"is not a whole store \(.*; delete it, and it is made again"):
+    with pytest.raises(DataError, match=r"is not a complete store \(.*; delete it, and it is packed again"):
         packed({"a": noise()})
     shutil.rmtree(store.path)
     assert len(packed({"a": noise()}).images) == 1
@@ -251,7 +251,7 @@ def test_a_folder_in_the_place_of_a_store_that_is_none_is_built_over(packed, noi
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path):
-    with pytest.raises(DataError, match="is not a whole store"):
+    with pytest.raises(DataError, match="is not a complete store"):
         open_store(tmp_path)
 
 

@@ -74,7 +74,7 @@ def test_a_generator_without_gradients_is_searched_too(prior) -> None:  # type: 
 
 
 def test_a_picture_of_another_shape_is_refused(digits_run: ganglion.Run) -> None:
-    with pytest.raises(ValueError, match=r"makes images \(1, 16, 16\); the picture is \(3, 16, 16\)"):
+    with pytest.raises(ValueError, match=r"makes images of \(1, 16, 16\); the image is \(3, 16, 16\)"):
         project(ganglion.load(digits_run), torch.zeros(3, 16, 16), None, QUICK)
 
 

@@ -293,7 +293,7 @@ def test_pickled_weights_of_timm_are_refused_whatever_they_are_called(source: st
     hub = Hub(tmp_path, "other")
     (tmp_path / file).write_bytes(pickle.dumps({"level": Canary(tmp_path / "sung")}))
     name = f"{source}{tmp_path}" if source == "local-dir:" else source
-    with pytest.raises(DataError, match=r"cannot be had as safetensors"):
+    with pytest.raises(DataError, match=r"is not available as safetensors"):
         timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(Corner()), hub)
     assert not (tmp_path / "sung").exists()
 
@@ -319,18 +319,22 @@ def test_without_its_library_it_says_what_to_install_and_what_works_without(extr
 @pytest.mark.parametrize(("extractor", "library"), [(timm_extractor, "timm"), (hf_extractor, "transformers")])
 @pytest.mark.parametrize("failing", [broken, without_torchvision])
 def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str, failing: Any) -> None:
-    with pytest.raises(DataError, match=rf"{library} is installed and cannot be imported \(.*torchvision"):
+    with pytest.raises(DataError, match=rf"{library} is installed but cannot be imported \(.*torchvision"):
         extractor("resnet18", CPU_PRETRAINED, failing)
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("odd", "no such layer"), ("none", "timm has no weights on the hub"), ("old", "timm has no weights on the hub")],
+    [
+        ("odd", "no such layer"),
+        ("none", "timm has no model.safetensors on the hub"),
+        ("old", "timm has no weights on the hub"),
+    ],
 )
 def test_a_network_that_cannot_be_had_is_said_in_one_line(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(Corner()), Hub(tmp_path))
-    assert str(raised.value).startswith(f"timm:{name} cannot be had as safetensors ({reason}")
+    assert str(raised.value).startswith(f"timm:{name} is not available as safetensors ({reason}")
     assert str(raised.value).endswith("offline there are learned and random")
     assert "\n" not in str(raised.value)
 
@@ -374,7 +378,7 @@ def test_pickled_weights_of_a_transformer_are_refused(small_vit: Path, tmp_path:
     weights = transformers.AutoModel.from_pretrained(small_vit).state_dict()
     (tmp_path / "model.safetensors").unlink()
     torch.save(weights, tmp_path / "pytorch_model.bin")
-    with pytest.raises(DataError, match=r"cannot be had as safetensors"):
+    with pytest.raises(DataError, match=r"is not available as safetensors"):
         hf_extractor(str(tmp_path), CPU_PRETRAINED)
 
 
@@ -396,5 +400,5 @@ def test_code_of_a_hub_is_never_run_and_nobody_is_asked(small_vit: Path) -> None
 
 
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be had .*; offline there are learned and random"):
+    with pytest.raises(DataError, match=r"is not available .*; offline, use learned or random"):
         hf_extractor(str(tmp_path), CPU_PRETRAINED)

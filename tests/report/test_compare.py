@@ -18,7 +18,7 @@ def test_what_differs_and_what_came_of_it(digits_run: ganglion.Run, tiny_run: ga
     assert "data.size" not in differences
     outcomes = dict(found.outcomes)
     assert outcomes["images (kimg)"] == ["24", "0.24"]
-    assert float(outcomes["last SWD"][0]) < float(outcomes["last distance"][1].replace(",", ""))
+    assert float(outcomes["last SWD"][0]) < float(outcomes["last SWD"][1].replace(",", ""))
     text = found.text()
     assert "latent.dim" in text
     assert ganglion.diagnose(digits_run.path).state in text

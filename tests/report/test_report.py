@@ -100,7 +100,7 @@ def test_a_run_whose_images_and_checkpoints_are_gone_still_has_a_report(
     page = Page(write_report(run, None, tmp_path / "empty", quiet=True).read_text(encoding="utf-8"))
     words = " ".join(page.words)
     assert "images are not available" in words
-    assert "No pictures of latent space" in words
+    assert "No images of latent space" in words
     assert page.sections == ["verdict", "timeline", "vitals", "latent", "recipe"]
 
 

@@ -108,7 +108,7 @@ def test_a_run_that_another_program_has_open_is_not_torn_in_two(tmp_path: Path) 
             raise PermissionError(13, "Permission denied", str(source))
         source.rename(target)
 
-    with pytest.raises(StorageError, match=r"tensorboard .*Permission denied.*close what has it open"):
+    with pytest.raises(StorageError, match=r"tensorboard .*Permission denied.*close the program that has it open"):
         set_aside(run, move)
     assert sorted(path.name for path in run.iterdir()) == names
     assert list(tmp_path.iterdir()) == [run]

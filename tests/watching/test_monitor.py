@@ -145,7 +145,7 @@ def test_an_error_inside_ends_the_watching_is_told_once_and_not_the_training(whe
     assert equal(alone, seen)
     assert len(said) == 1
     assert "ganglion.watch ended at step" in said[0]
-    assert "the training goes on: RuntimeError: a fault of ours" in said[0]
+    assert "training continues: RuntimeError: a fault of ours" in said[0]
     assert monitors[0].closed
     assert any("watching ended there" in reason for reason in monitors[0].verdict().unseen)
 
@@ -212,7 +212,7 @@ def test_it_leaves_a_folder_that_can_be_read_and_sets_an_older_one_aside(tmp_pat
 
 def test_a_learning_rate_that_is_no_optimiser_is_refused_at_once() -> None:
     G, D = ConvG(), ConvD()
-    with pytest.raises(TypeError, match=r"torch\.optim\.Optimizer is watched"):
+    with pytest.raises(TypeError, match=r"expected a torch\.optim\.Optimizer"):
         ganglion.watch(G, D, 1e-3, adam(D))
     with pytest.raises(ValueError, match="every is a number of steps of at least 1; got 0"):
         ganglion.watch(G, D, adam(G), adam(D), every=0)

@@ -1,1 +1,1 @@
-"""Differentiable changes of the images that D sees, real and fake alike."""
+"""Differentiable augmentation of D's input, real and fake alike."""

@@ -1,7 +1,8 @@
-"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv 2006.06676): each change is made with probability p, and
-p follows how far D over-fits. The geometric changes are one affine map and one resampling, the colours one matrix.
+"""Adaptive discriminator augmentation (Karras et al. 2020, arXiv 2006.06676): each transformation has probability p, which
+follows the overfitting of D. The geometric ones are combined in one affine map and one resampling, the colour ones in one
+matrix.
 
-N images, C channels, H height, W width. p is a tensor, so that nothing waits for the device.
+N images, C channels, H height, W width. p is a tensor, so that nothing synchronises with the device.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ __all__ = ["augment", "next_strength"]
 
 
 SCALE_LOG2 = 0.2  # standard deviation of the scalings' base-2 logarithms, appendix B
-SHIFT = 0.125  # of a side: of the translation by whole pixels the furthest, of the other the standard deviation
+SHIFT = 0.125  # of a side: maximum of the integer translation, standard deviation of the fractional one
 BRIGHTNESS, CONTRAST_LOG2, SATURATION_LOG2 = 0.2, 0.5, 1.0
 
 
 def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), each changed in each way with probability `strength`; unchanged to rounding at 0."""
-    with torch.autocast(images.device.type, enabled=False):  # places and colours are finer than bf16
+    """Images (N, C, H, W), each with each transformation with probability `strength`; unchanged up to rounding at 0."""
+    with torch.autocast(images.device.type, enabled=False):  # coordinates and colours need more precision than bf16
         draw = Draw(len(images), strength, random, images.device)
         geometry, colors = _geometry(draw, *images.shape[2:]), _colors(draw)
         wide = images.to(torch.promote_types(images.dtype, torch.float32))
@@ -34,13 +35,13 @@ def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor
 def next_strength(strength: Tensor, mean_sign: Tensor, target: float, images: int, speed_kimg: float) -> Tensor:
     """p after `images` more images: up where the mean sign of D's logits on reals is above `target`, else down.
 
-    Section 3.1: r_t = E[sign(D(x))] is 0 without over-fitting and 1 where D is sure of each training image.
+    Section 3.1: r_t = E[sign(D(x))] is 0 without overfitting and 1 where D's logits are positive on all training images.
     """
     return (strength + torch.sign(mean_sign - target) * (images / (1000 * speed_kimg))).clamp(0, 1)
 
 
 class Draw:
-    """Random numbers for N images, and which of them are changed at all."""
+    """Random parameters for N images, and the choice of images that are transformed."""
 
     def __init__(self, n: int, strength: Tensor, random: torch.Generator, device: torch.device) -> None:
         self.n, self.strength, self.random, self.device = n, strength, random, device
@@ -59,7 +60,7 @@ class Draw:
 
 
 def _geometry(draw: Draw, height: int, width: int) -> Tensor:
-    """Maps from an output place to its input place, (N, 3, 3) on coordinates in [-1, 1]."""
+    """Affine maps from output to input coordinates, (N, 3, 3) on [-1, 1]."""
     whole, aspect = _eye(draw, 3), height / width
     flip = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)
     whole = whole @ _scaled(draw, flip, torch.ones_like(flip))
@@ -76,12 +77,12 @@ def _geometry(draw: Draw, height: int, width: int) -> Tensor:
 
 
 def _colors(draw: Draw) -> Tensor:
-    """Maps of colours (N, 3, 4), a matrix and an offset: along the gray axis and across it, each by a factor of its own."""
+    """Affine colour maps (N, 3, 4), a matrix and an offset, with separate factors along and across the gray axis."""
     brightness = draw.sometimes(draw.normal() * BRIGHTNESS, 0.0)
     contrast = torch.exp2(draw.sometimes(draw.normal() * CONTRAST_LOG2, 0.0))
     saturation = torch.exp2(draw.sometimes(draw.normal() * SATURATION_LOG2, 0.0))
     hue = draw.sometimes((draw.uniform() * 2 - 1) * math.pi, 0.0)
-    luma = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)  # -1: light and dark change places
+    luma = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)  # -1: inverts light and dark
     gray = torch.full((3, 3), 1 / 3, device=draw.device)
     across = (_about_gray(hue) - gray) * (saturation * contrast)[:, None, None]
     matrix = gray * (luma * contrast)[:, None, None] + across  # (N, 3, 3)
@@ -90,8 +91,8 @@ def _colors(draw: Draw) -> Tensor:
 
 
 def _recolor(images: Tensor, colors: Tensor) -> Tensor:
-    """The fourth of 4 channels is alpha and stays. Hue and saturation are of 3 colours: all channels of other images, gray ones
-    among them, take the map along the gray axis, where these two do nothing."""
+    """Applies colour maps. The fourth of 4 channels is alpha and is unchanged. Images with other numbers of channels, gray ones
+    included, use the map along the gray axis, without hue and saturation."""
     matrix, offset = colors[..., :3], colors[..., 3]
     if images.shape[1] not in (3, 4):
         return images * matrix[:, :1].sum(2)[..., None, None] + offset[:, :1, None, None]
@@ -124,7 +125,7 @@ def _turned(draw: Draw, angle: Tensor, aspect: float) -> Tensor:
 
 
 def _moved(draw: Draw, x: Tensor, y: Tensor) -> Tensor:
-    """Translations by shares of a side, which is 2 long."""
+    """Translations by fractions of a side, which has length 2."""
     whole = _eye(draw, 3)
     whole[:, 0, 2], whole[:, 1, 2] = -2 * x, -2 * y
     return whole

@@ -15,7 +15,7 @@ from ganglion.recipe.parts import DiffAugmentStep
 __all__ = ["STEPS", "color", "cutout", "translation"]
 
 
-SHIFT = 1 / 8  # of a side, the furthest
+SHIFT = 1 / 8  # of a side, maximum
 HOLE = 1 / 2  # of a side
 
 
@@ -38,7 +38,7 @@ def color(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def translation(images: Tensor, random: torch.Generator) -> Tensor:
-    """Moves each image by up to an eighth of its sides; what comes into view is black.
+    """Translates each image by up to an eighth of its sides, padded with black.
 
     The authors' code has mid-gray there, which around pictures on black would be a frame that no real image has.
     """
@@ -51,7 +51,7 @@ def translation(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, random: torch.Generator) -> Tensor:
-    """Blanks (to mid-gray, 0) a rectangle of half the height and half the width, its centre anywhere."""
+    """Sets a rectangle of half the height and half the width to mid-gray (0), with a uniformly random centre."""
     n, _, h, w = images.shape
     in_rows, in_columns = (_covered(n, side, random, images.device) for side in (h, w))  # (N, H), (N, W)
     return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0.0)

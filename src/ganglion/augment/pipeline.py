@@ -1,4 +1,4 @@
-"""Everything that happens to an image on its way to D: flip, augmentation, instance noise. N images, C channels, H, W."""
+"""Augmentation of D's input: flip, augmentation, instance noise. N images, C channels, H, W."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def noise_at(settings: InstanceNoise, images: int) -> float:
 
 
 def present(images: Tensor, settings: Augment, strength: Tensor, noise: float, random: torch.Generator) -> Tensor:
-    """Images (N, C, H, W) as D sees them: mirrored, augmented, noisy, as far as the recipe asks for it."""
+    """D's input for images (N, C, H, W): flip, augmentation and noise by the recipe."""
     shown = flip(images, random) if settings.flip else images
     shown = AUGMENTS[settings.kind](shown, settings, strength, random)
     return shown + noise * torch.empty_like(shown).normal_(generator=random) if noise else shown
@@ -59,7 +59,7 @@ AUGMENTS: dict[AugmentName, Callable[[Tensor, Augment, Tensor, torch.Generator],
 
 
 def variants(images: Tensor, augment: Augment, count: int, strength: float, seed: int = 0) -> Tensor:
-    """Each of the images (N, C, H, W) in [-1, 1], followed by `count` augmented copies of it: (N * (1 + count), C, H, W).
+    """Each of the images (N, C, H, W) in [-1, 1], followed by `count` augmented copies: (N * (1 + count), C, H, W).
 
     `strength` is the probability of each change under ADA, in [0, 1].
     """

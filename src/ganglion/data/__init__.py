@@ -1,1 +1,1 @@
-"""Images IN: sources -> scan -> store -> batches. Only `batches` and `pixels` load torch."""
+"""The data pipeline: sources -> scan -> store -> batches. Only `batches` and `pixels` import torch."""

@@ -1,4 +1,4 @@
-"""Sources whose images were never encoded: IDX files (the format of MNIST), scikit-learn's digits, NumPy files."""
+"""Sources of raw pixels: IDX files (the format of MNIST), scikit-learn's digits, NumPy files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.data.in_memory import black_and_white, channels_last, is_levels, to_levels
+from ganglion.data.in_memory import as_uint8, channels_last, infer_range, is_uint8
 from ganglion.data.sources import Entry
 from ganglion.errors import DataError
 
@@ -22,7 +22,7 @@ __all__ = ["DigitsSource", "IdxSource", "NpySource", "find_idx_images", "is_idx_
 
 @dataclass(frozen=True)
 class IdxSource:
-    """An IDX file of images (N, H, W) or (N, H, W, C), with its labels file beside it where there is one."""
+    """An IDX file of images (N, H, W) or (N, H, W, C), with the labels file next to it if there is one."""
 
     images: Path
 
@@ -123,7 +123,7 @@ def _read_version(path: Path, version: tuple[int, ...]) -> NDArray[np.uint8]:
     shape = struct.unpack(f">{raw[3]}I", raw[4:header]) if len(raw) >= header else ()
     if len(raw) - header != int(np.prod(shape, dtype=np.int64)):
         raise DataError(
-            f"{path} promises an array of {shape} but holds {len(raw) - header} bytes: it is cut off or damaged"
+            f"{path} declares an array of {shape} but has {len(raw) - header} bytes: it is truncated or damaged"
         )
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
@@ -134,7 +134,7 @@ def _labels_beside(images: Path) -> Path | None:
     return next((path for path in candidates if path != images and path.is_file()), None)
 
 
-LOOKED_AT = 256  # images whose values tell which range floats are in
+RANGE_SAMPLE = 256  # images from which the range of floats is inferred
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class NpySource:
 
     path: Path
     channels: int | None = None
-    """As many as the recipe asks for, which tells how an unclear shape is read."""
+    """The recipe's number of channels, which resolves ambiguous shapes."""
 
     @property
     def description(self) -> str:
@@ -160,17 +160,17 @@ class NpySource:
         return [Entry(f"image {i}", i) for i in range(len(self._opened().pixels))]
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
-        """Raises ValueError for an image whose values are not finite or leave the range of the others."""
+        """Raises ValueError for an image with values that are not finite or outside the range of the others."""
         found = self._opened()
-        return to_levels(found.pixels[int(entry.locator)], found.black, found.white)
+        return as_uint8(found.pixels[int(entry.locator)], found.black, found.white)
 
-    def _opened(self) -> Opened:
+    def _opened(self) -> OpenArray:
         status = self.path.stat()
         return _open_version(self.path, (status.st_ino, status.st_size, status.st_mtime_ns), self.channels)
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenArray:
     pixels: NDArray[np.generic]
     """(N, H, W) or (N, H, W, C), mapped from disk."""
     black: float
@@ -178,7 +178,7 @@ class Opened:
 
 
 @lru_cache(maxsize=4)
-def _open_version(path: Path, version: tuple[int, ...], channels: int | None) -> Opened:
+def _open_version(path: Path, version: tuple[int, ...], channels: int | None) -> OpenArray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -186,14 +186,14 @@ def _open_version(path: Path, version: tuple[int, ...], channels: int | None) ->
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} holds several arrays; save the one that holds the images with numpy.save")
     images = channels_last(array, str(path), channels)
-    return Opened(images, *_range_of(images, str(path)))
+    return OpenArray(images, *_range_of(images, str(path)))
 
 
 def _range_of(images: NDArray[np.generic], name: str) -> tuple[float, float]:
     """The values of black and white."""
-    if is_levels(images.dtype, name):
+    if is_uint8(images.dtype, name):
         return 0.0, 255.0
-    chosen = np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(int)
+    chosen = np.linspace(0, len(images) - 1, min(len(images), RANGE_SAMPLE)).astype(int)
     values = np.asarray(images[chosen], np.float64)
-    finite = values[np.isfinite(values)]  # an image with others is refused by itself, when it is read
-    return black_and_white(*((float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)), name)
+    finite = values[np.isfinite(values)]  # images with other values are refused when they are read
+    return infer_range(*((float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)), name)

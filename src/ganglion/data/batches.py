@@ -23,31 +23,30 @@ DEVICE_SHARE = 0.4  # of the free device memory that a store may fill
 
 
 def order(images: int, seed: int, first: int, count: int) -> NDArray[np.int64]:
-    """Which images stand at positions `first` .. `first + count` of the endless order.
+    """Indices of the images at positions `first` .. `first + count` of the endless order.
 
-    The order is one random permutation after another, each image once in each; it depends on the arguments alone, so
-    a resumed run needs no state to go on with it.
+    The order is one random permutation per epoch; it depends on the arguments only, so a resumed run needs no state for it.
     """
     positions = np.arange(first, first + count)
-    epochs, places = np.divmod(positions, images)
-    return np.concatenate([_permutation(images, seed, int(e))[places[epochs == e]] for e in np.unique(epochs)])
+    epochs, offsets = np.divmod(positions, images)
+    return np.concatenate([_permutation(images, seed, int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
 
 
 def held_out_count(images: int) -> int:
-    """How many of so many images are kept from training where the recipe leaves it open: a twentieth, 500 at most.
+    """Default number of held-out images: a twentieth, at most 500.
 
-    They tell whether D knows the training images by heart. Fewer than 16 would tell nothing: then none.
+    They measure overfitting of D. Fewer than 16 would be too few to measure: then none.
     """
     count = min(MOST_HELD_OUT, images // SHARE_HELD_OUT)
     return count if count >= FEWEST_HELD_OUT else 0
 
 
 def held_out(images: int, seed: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of so many images training sees, and which `count` it does not; both ascending."""
+    """Indices of the training images and of the `count` held-out ones; both ascending."""
     if not count:
         return np.arange(images), np.arange(0)
-    mixed = stream(seed, Purpose.HELD_OUT).permutation(images)
-    return np.sort(mixed[count:]), np.sort(mixed[:count])
+    shuffled = stream(seed, Purpose.HELD_OUT).permutation(images)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
 
 
 @lru_cache(maxsize=4)
@@ -59,11 +58,11 @@ class Batch(NamedTuple):
     images: Tensor
     """Float (N, C, H, W) in [-1, 1]."""
     labels: Tensor | None
-    """int64 (N,); None where no labels are asked for."""
+    """int64 (N,); None for unlabelled batches."""
 
 
 class Batches:
-    """The images of a store on `device`: kept there where they fit, otherwise sent batch by batch."""
+    """Batches of a store on `device`: all images are copied there if they fit, otherwise each batch is."""
 
     def __init__(
         self, store: Store, seed: int, device: torch.device, labelled: bool = False, held_out_images: int = 0
@@ -78,11 +77,11 @@ class Batches:
             self._pixels = self._pixels.to(device)
 
     def take(self, first: int, count: int, part: slice = slice(None)) -> Batch:
-        """What stands at positions `first` .. `first + count` of the order; of these, those in `part`."""
+        """The batch at positions `first` .. `first + count` of the order, or its slice `part`."""
         return self.pick(self.seen[order(self.images, self.seed, first, count)[part]])
 
     def pick(self, indices: NDArray[np.int64]) -> Batch:
-        """The images at these places of the store, and their labels. `seen` and `unseen` are places."""
-        where = torch.from_numpy(indices).to(self._pixels.device)
-        images = to_float(self._pixels.index_select(0, where).to(self.device, non_blocking=True))
-        return Batch(images, None if self._labels is None else self._labels[where.to(self.device)])
+        """The images at these indices of the store, and their labels. `seen` and `unseen` are such indices."""
+        index = torch.from_numpy(indices).to(self._pixels.device)
+        images = to_float(self._pixels.index_select(0, index).to(self.device, non_blocking=True))
+        return Batch(images, None if self._labels is None else self._labels[index.to(self.device)])

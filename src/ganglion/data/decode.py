@@ -1,4 +1,4 @@
-"""From bytes to pixels: opens what people have, refuses what is broken, makes it fit. One place for every source."""
+"""From bytes to pixels for every source: decodes, rejects broken files, crops and resizes."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ __all__ = [
 
 
 Picture = Image.Image | NDArray[np.uint8]
-"""Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) of as many channels as Pillow has no mode for."""
+"""Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) with a number of channels for which Pillow has no mode."""
 
 LARGEST_PIXELS = 2**27
-"""About 134 million, twelve thousand by eleven: what claims more is a decompression bomb, or of no use here."""
+"""About 134 million, twelve thousand by eleven: larger images are refused as possible decompression bombs."""
 
 MODE_FOR = {1: "L", 3: "RGB", 4: "RGBA"}
 EXIF_ORIENTATION = 0x0112
 
 
-class Unreadable(Exception):  # noqa: N818 (a verdict on one file, never shown as an error)
-    """The image cannot be used; the message says why, in a few words."""
+class Unreadable(Exception):  # noqa: N818 (a result for one file, never shown as an error)
+    """The image cannot be used; the message is the reason, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What one image is, before anything is done to it."""
+    """Properties of an image before preprocessing."""
 
     height: int
     width: int
     mode: str
-    """Pillow's word, or `13 channels` where it has none."""
+    """Pillow's mode, or `13 channels` where it has none."""
     gray: bool
     alpha: bool
     animated: bool
@@ -59,7 +59,7 @@ class ImageFacts:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Pillow warns of damaged metadata and large pictures; what matters of that is checked here and listed by path."""
+    """Suppresses Pillow's warnings of damaged metadata and large images; relevant faults are checked here."""
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,32 +71,29 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, ImageFacts]:
-    """An upright picture, with what it was. Raises Unreadable.
+    """An upright image and its properties. Raises Unreadable.
 
-    `at_least` allows a JPEG to be decoded at a half, quarter or eighth of its size while both sides stay that long:
-    most of the cost of a photograph is saved, and every byte of it is still read.
+    With `at_least` a JPEG is decoded at a half, quarter or eighth of its size if both sides stay at least that long: this
+    saves most of the time, and still reads every byte.
     """
     if isinstance(payload, np.ndarray):
         return _from_pixels(payload)
     if not payload:
         raise Unreadable("empty file")
-    with _words_for_faults(), Image.open(io.BytesIO(payload)) as opened:
+    with _pillow_errors(), Image.open(io.BytesIO(payload)) as opened:
         return _read(opened, at_least)
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """An opened picture, which is left as it is, as the array that stands for it: (H, W), (H, W, 3) or (H, W, 4).
-
-    Raises Unreadable.
-    """
-    with _words_for_faults():
+    """An opened image, which is not changed, as an array (H, W), (H, W, 3) or (H, W, 4). Raises Unreadable."""
+    with _pillow_errors():
         upright, _ = _read(image, None)
         return np.asarray(upright.convert("RGBA") if upright.mode == "LA" else upright)
 
 
 @contextmanager
-def _words_for_faults() -> Iterator[None]:
-    """Whatever Pillow raises, as Unreadable."""
+def _pillow_errors() -> Iterator[None]:
+    """Converts Pillow's exceptions to Unreadable."""
     try:
         yield
     except UnidentifiedImageError:
@@ -112,7 +109,7 @@ def _words_for_faults() -> Iterator[None]:
 
 
 def image_facts(payload: Payload) -> ImageFacts:
-    """What the image is; reads all of it, so that what is cut off is noticed. Raises Unreadable."""
+    """Properties of the image; reads all of it, so that truncation is detected. Raises Unreadable."""
     return decode(payload, at_least=32)[1]
 
 
@@ -128,7 +125,7 @@ def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> ND
         planes = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(channels)]
         return np.concatenate([fit(plane, size, 1, policy) for plane in planes], 2)
     if channels not in MODE_FOR:
-        raise Unreadable(f"a picture with {channels} channels is asked for; one that Pillow reads has 1, 3 or 4")
+        raise Unreadable(f"{channels} channels were requested; image files have 1, 3 or 4")
     image = _to_mode(image, channels)
     height, width = size
     if image.size != (width, height):
@@ -136,20 +133,20 @@ def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> ND
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
-def channels_mode(channels: int) -> str:
-    """The mode of an array that Pillow has no word for."""
+def mode_of_channels(channels: int) -> str:
+    """The mode of an array for which Pillow has none."""
     return f"{channels} channels"
 
 
 def mode_channels(mode: str) -> int | None:
-    """How many channels an array of this mode has; None for Pillow's own modes."""
+    """Number of channels of an array of this mode; None for Pillow's own modes."""
     count, _, word = mode.partition(" ")
     return int(count) if word == "channels" else None
 
 
 def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, ImageFacts]:
-    if opened.format in {"EPS", "WMF"}:  # Pillow would hand them to Ghostscript or Windows to be run
-        raise Unreadable("a drawing, which is a programme and is never run")
+    if opened.format in {"EPS", "WMF"}:  # Pillow would execute them with Ghostscript or Windows
+        raise Unreadable("a vector drawing that would have to be executed")
     width, height = opened.size
     if width * height > LARGEST_PIXELS:
         raise Unreadable(
@@ -170,7 +167,7 @@ def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Image
 
 
 def _normalise(image: Image.Image) -> Image.Image:
-    """Any of Pillow's modes as L, LA, RGB or RGBA of 8 bits."""
+    """Converts any of Pillow's modes to L, LA, RGB or RGBA with 8 bits."""
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep(np.asarray(image))
     if "transparency" in image.info or image.mode in {"PA", "La", "RGBa"}:
@@ -183,7 +180,7 @@ def _normalise(image: Image.Image) -> Image.Image:
 
 
 def _from_deep(values: NDArray[np.generic]) -> Image.Image:
-    """16 and 32 bit gray: scaled by what the type or the brightest value implies, never cut off at 255."""
+    """16 and 32 bit gray: scaled by the range that the type or the maximum implies, not clipped at 255."""
     pixels = values.astype(np.float64)
     if not np.isfinite(pixels).all() or pixels.min() < 0:
         raise Unreadable("pixel values below zero or not finite")
@@ -204,7 +201,7 @@ def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:
         raise Unreadable(f"pixels of shape {pixels.shape}")
     height, width = flat.shape[:2]
     if flat.ndim == 3 and flat.shape[2] not in MODE_FOR:
-        return flat, ImageFacts(height, width, channels_mode(flat.shape[2]), False, False, False, False)
+        return flat, ImageFacts(height, width, mode_of_channels(flat.shape[2]), False, False, False, False)
     image = Image.fromarray(np.ascontiguousarray(flat))
     return image, ImageFacts(height, width, image.mode, *_gray_and_alpha(image), False, False)
 

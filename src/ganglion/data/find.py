@@ -1,4 +1,4 @@
-"""From what a person writes (`photos/`, `cifar.zip`, `digits`, `hf:owner/name`) to a source."""
+"""From the name of a source (`photos/`, `cifar.zip`, `digits`, `hf:owner/name`) to the source."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NAMES = ("digits", *NAMED)
 
 
 def find_source(name: str, data_dir: str | Path | None = None, channels: int | None = None) -> Source:
-    """The source that `name` means. Raises DataError.
+    """The source named `name`. Raises DataError.
 
-    `data_dir` is a local copy of a named data set; `channels` are as many as the recipe asks for, which tells how an unclear
-    array is read.
+    `data_dir` is a local copy of a named data set; `channels` is the recipe's number of channels, which resolves ambiguous
+    array shapes.
     """
     path = Path(name)
     if data_dir is not None:
@@ -32,8 +32,8 @@ def find_source(name: str, data_dir: str | Path | None = None, channels: int | N
         return _at_path(path, channels)
     if cannot_be_named(name):
         raise DataError(
-            f"{name!r} is what a Python program gave, and cannot be read again by that name: call ganglion.train with the same "
-            "images, or name a file or folder that holds them"
+            f"{name!r} describes images from a Python program, which cannot be read again: call ganglion.train with the same "
+            "images, or name a file or folder with them"
         )
     if hub := parse_hub_name(name):
         return HubSource(*hub)

@@ -1,4 +1,4 @@
-"""What a Python program may hand over in the place of a name: which source it is, and how it is called in a recipe."""
+"""Images in memory in place of a name: their source, and their description in a recipe."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ IN_PYTHON = ", given in Python"
 
 
 def is_named(images: Images | None) -> TypeGuard[str | Path | None]:
-    """Whether a command line could name these images too."""
+    """Whether the images are given by name, as on a command line."""
     return images is None or isinstance(images, str | os.PathLike)
 
 
 def name_of(images: Images | None) -> str | Path | None:
-    """How a recipe calls these images: their name, or what they were. Raises DataError for what holds no images."""
+    """The recipe's `data.source` for these images: their name, or a description. Raises DataError for other objects."""
     return images if is_named(images) else _described(images)
 
 
 def cannot_be_named(name: str) -> bool:
-    """Whether `name` only says what a Python program once gave."""
+    """Whether `name` is a description of images in memory."""
     return name.endswith(IN_PYTHON)
 
 
 def given_source(images: Any, channels: int | None = None) -> Source:
-    """The source of images in memory, which have no name; `channels` are as many as the recipe asks for. Raises DataError."""
-    words = _described(images)
-    held, labels = _parted(images)
+    """The source for images in memory; `channels` is the recipe's number of channels. Raises DataError."""
+    description = _described(images)
+    held, labels = _split_labels(images)
     if _is_rows(held):
-        return RowsSource(held, words)
+        return RowsSource(held, description)
     array = as_array(held)
     if array is not None:
-        return ArraySource(array, labels, words, channels)
-    return ItemsSource(held, labels, words, channels)
+        return ArraySource(array, labels, description, channels)
+    return ItemsSource(held, labels, description, channels)
 
 
-def _parted(images: Any) -> tuple[Any, Any]:
-    """Images and labels of `(images, labels)`; a pair of two single images is no such pair."""
+def _split_labels(images: Any) -> tuple[Any, Any]:
+    """Images and labels of `(images, labels)`; a pair of single images is not such a pair."""
     if isinstance(images, tuple) and len(images) == 2 and _holds_many(images[0]):
         return images
     return images, None
@@ -64,12 +64,10 @@ def _holds_many(images: Any) -> bool:
 
 
 def _described(images: Any) -> str:
-    """`array (1000, 32, 32, 3) uint8, given in Python`. Raises DataError for what holds no images."""
-    held, labels = _parted(images)
+    """`array (1000, 32, 32, 3) uint8, given in Python`. Raises DataError for other objects."""
+    held, labels = _split_labels(images)
     if labels is not None and _is_rows(held):
-        raise DataError(
-            "a datasets.Dataset has its labels in a column of ClassLabel: give it alone, without others beside it"
-        )
+        raise DataError("a datasets.Dataset has its labels in a column of ClassLabel: pass it without separate labels")
     array = as_array(held)
     if _is_rows(held):
         words = f"datasets.Dataset ({len(held)} rows)"
@@ -84,19 +82,19 @@ def _described(images: Any) -> str:
 
 
 def _check_items(held: Any) -> None:
-    """Raises DataError where there are no items that can be read by their place."""
+    """Raises DataError where there are no items that can be read by index."""
     kind = type(held).__name__
     if isinstance(held, Mapping):
         keys = ", ".join(map(str, list(held)[:5]))
         raise DataError(f"a {kind} holds several things ({keys}): give one of them, the images")
     if not (hasattr(held, "__len__") and hasattr(held, "__getitem__")):
         raise DataError(
-            f"a {kind} has no items that can be read by their place; images are a name or path, an array or tensor, a list of "
+            f"a {kind} has no items that can be read by index; images are a name or path, an array or tensor, a list of "
             "Pillow images, or a data set with a length (of a DataLoader, its .dataset)"
         )
 
 
 def _is_rows(held: Any) -> bool:
-    """Whether it is a `datasets.Dataset`; whoever holds one has loaded the library."""
+    """Whether it is a `datasets.Dataset`, without importing the library."""
     library = sys.modules.get("datasets")
     return library is not None and isinstance(held, library.Dataset)

@@ -92,13 +92,13 @@ def _image_column(rows: Any, chosen: str | None, description: str, remedy: str =
         return images[0]
     if chosen in images:
         return str(chosen)
-    asked = f"column {chosen!r} holds no images" if chosen else "no single column of images"
-    there = f"columns of images: {', '.join(images) or 'none'} (of {', '.join(rows.features)})"
-    raise DataError(f"{description}: {asked}; {there}{remedy if images else ''}")
+    problem = f"column {chosen!r} holds no images" if chosen else "no single column of images"
+    columns = f"columns of images: {', '.join(images) or 'none'} (of {', '.join(rows.features)})"
+    raise DataError(f"{description}: {problem}; {columns}{remedy if images else ''}")
 
 
 def _left_encoded(rows: Any) -> Any:
-    """The same rows, whose images are read as the bytes of their files."""
+    """The same rows with images as encoded bytes."""
     for name, kind in rows.features.items():
         if type(kind).__name__ == "Image":
             rows = rows.cast_column(name, type(kind)(decode=False))
@@ -115,7 +115,7 @@ def _load(origin: str) -> Any:
     datasets.disable_progress_bars()
     try:
         splits = datasets.load_dataset(origin)
-    except Exception as error:  # the library raises whatever its file systems, parsers and HTTP clients raise
+    except Exception as error:  # the library passes on errors of its file systems, parsers and HTTP clients
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"the data set {origin} cannot be loaded ({type(error).__name__}: {reason}); "

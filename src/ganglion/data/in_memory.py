@@ -1,4 +1,4 @@
-"""Sources of images that a Python program holds: arrays, tensors, lists of pictures, data sets; and which axis is which.
+"""Sources of images in memory: arrays, tensors, lists of images, data sets; and the order of their axes.
 
 N images, H height, W width, C channels."""
 
@@ -22,25 +22,25 @@ __all__ = [
     "ArraySource",
     "Items",
     "ItemsSource",
+    "ambiguous_axes",
     "as_array",
-    "black_and_white",
+    "as_uint8",
     "channel_axis",
     "channels_last",
-    "is_levels",
-    "to_levels",
-    "unclear",
+    "infer_range",
+    "is_uint8",
 ]
 
 
 USUAL = (1, 3, 4)
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-NEARLY = 1e-3  # what rounding may put outside a range
+NEARLY = 1e-3  # tolerance of ranges for rounding
 
 
 def channels_last(images: NDArray[Any], name: str, channels: int | None = None) -> NDArray[Any]:
     """An array (N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W) or (N, H, W, C), a view. Raises DataError.
 
-    `channels` is how many the recipe asks for; where the shape can be read in two ways it tells which is meant.
+    `channels` is the recipe's number of channels; it resolves ambiguous shapes.
     """
     if images.ndim == 3 and images.shape[2] not in USUAL:
         return images
@@ -55,15 +55,15 @@ def channels_last(images: NDArray[Any], name: str, channels: int | None = None) 
         )
     axis = channel_axis(images.shape[1:], channels)
     if axis is None:
-        raise DataError(f"{name} has the shape {images.shape}: {unclear(images.shape[1:])}")
+        raise DataError(f"{name} has the shape {images.shape}: {ambiguous_axes(images.shape[1:])}")
     return images if axis == 2 else images.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
 
 
 def channel_axis(shape: tuple[int, ...], channels: int | None = None) -> int | None:
-    """Of an image of this shape, 0 where channels come first, 2 where they come last, None where that cannot be told.
+    """Axis of the channels in an image of this shape: 0 or 2; None where that is ambiguous.
 
-    Channels are 1, 3 or 4, or at most 64 and fewer than there are pixels on a side. Where `channels` is the length of one of
-    the two axes it is that one, and the last where both have it.
+    Channels number 1, 3 or 4, or at most 64 and less than height and width. Where `channels` is the length of one of
+    the two axes, it is that axis, or the last one if both have it.
     """
     if stated := [axis for axis in (2, 0) if shape[axis] == channels]:
         return stated[0]
@@ -71,17 +71,17 @@ def channel_axis(shape: tuple[int, ...], channels: int | None = None) -> int | N
     return able[0] if len(able) == 1 else None
 
 
-def unclear(shape: tuple[int, ...]) -> str:
-    """What to do about an image's shape that does not tell which axis holds the channels."""
+def ambiguous_axes(shape: tuple[int, ...]) -> str:
+    """The message for a shape in which the axis of the channels is ambiguous."""
     return (
-        f"whether the channels are the {shape[2]} of the last axis or come first cannot be told, since they are 1, 3 or 4, or "
+        f"it is ambiguous whether the last axis, of {shape[2]}, or the first holds the channels, which are 1, 3 or 4, or "
         f"at most {MOST_CHANNELS} and fewer than the pixels of a side; put them last (.transpose(0, 2, 3, 1) where they come "
-        "first), and say with data.channels how many there are"
+        "first), and set data.channels to their number"
     )
 
 
-def black_and_white(low: float, high: float, name: str) -> tuple[float, float]:
-    """Which values are black and white in floats from `low` to `high`: 0 and 1, -1 and 1, or 0 and 255. Raises DataError."""
+def infer_range(low: float, high: float, name: str) -> tuple[float, float]:
+    """Values of black and white for floats from `low` to `high`: 0 and 1, -1 and 1, or 0 and 255. Raises DataError."""
     for black, white in RANGES:
         if black - NEARLY <= low and high <= white * (1 + NEARLY):
             return black, white
@@ -90,8 +90,8 @@ def black_and_white(low: float, high: float, name: str) -> tuple[float, float]:
     )
 
 
-def is_levels(kind: np.dtype[Any], name: str) -> bool:
-    """Whether values of this type are uint8, and not floats. Raises DataError where they are neither."""
+def is_uint8(kind: np.dtype[Any], name: str) -> bool:
+    """True for uint8, False for floats. Raises DataError for other types."""
     if kind == np.uint8:
         return True
     if np.issubdtype(kind, np.floating):
@@ -102,8 +102,8 @@ def is_levels(kind: np.dtype[Any], name: str) -> bool:
     )
 
 
-def to_levels(image: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
-    """One image as uint8. Raises ValueError where its values are not finite or leave the range."""
+def as_uint8(image: NDArray[Any], black: float, white: float) -> NDArray[np.uint8]:
+    """One image as uint8. Raises ValueError for values that are not finite or outside the range."""
     if image.dtype == np.uint8:
         return np.asarray(image, np.uint8)
     shares = (image.astype(np.float64) - black) / (white - black)
@@ -118,8 +118,8 @@ def _may_be_channels(count: int, least_side: int) -> bool:
 
 
 HASHED_AT_ONCE = 4096  # images
-LOOKED_AT = 64  # items whose values tell which range floats are in
-READ_TWICE = 16  # of them, to see whether an item is the same each time
+RANGE_SAMPLE = 64  # items from which the range of floats is inferred
+READ_TWICE = 16  # of them, to check that an item is the same each time
 
 
 class Items(Protocol):
@@ -131,7 +131,7 @@ class Items(Protocol):
 
 
 class ArraySource(InThisProcess):
-    """An array of images, each with its label where there are labels. Raises DataError where it holds no images."""
+    """An array of images, optionally with labels. Raises DataError for other arrays."""
 
     def __init__(
         self, images: NDArray[Any], labels: Any = None, description: str = "array", channels: int | None = None
@@ -142,7 +142,7 @@ class ArraySource(InThisProcess):
         self._labels = _all_labels(labels, len(images), description)
 
     def fingerprint(self) -> str:
-        """Hash of every pixel and label: the array may have been changed in place since it was given before."""
+        """Hash of every pixel and label, since the array may have been changed in place."""
         digest = hashlib.sha256(f"array {self._images.shape} {self._images.dtype} {self._labels}".encode())
         for first in range(0, len(self._images), HASHED_AT_ONCE):
             digest.update(np.ascontiguousarray(self._images[first : first + HASHED_AT_ONCE]).data)
@@ -152,13 +152,13 @@ class ArraySource(InThisProcess):
         return [Entry(f"image {i}", i, label) for i, label in enumerate(self._labels)]
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
-        return to_levels(self._images[int(entry.locator)], *self._range)
+        return as_uint8(self._images[int(entry.locator)], *self._range)
 
 
 class ItemsSource(InThisProcess):
     """Items, each an image or (image, label); an image is a Pillow image, an array or a tensor.
 
-    Raises DataError for an item that holds no image, and for one that is another each time it is read.
+    Raises DataError for an item that is not an image, or that differs between reads.
     """
 
     def __init__(
@@ -169,10 +169,10 @@ class ItemsSource(InThisProcess):
         self.description, self._items, self._channels = description, items, channels
         self._given = None if labels is None else _all_labels(labels, len(items), description)
         self._classes = _class_names(items)
-        self._range = self._looked_at()
+        self._range = self._checked_sample_range()
 
     def fingerprint(self) -> None:
-        """Items can be known only by reading them all."""
+        """None: the contents are known only after reading all items."""
 
     def entries(self) -> list[Entry]:
         return self._entries
@@ -199,7 +199,7 @@ class ItemsSource(InThisProcess):
     def _label(self, place: int) -> str | None:
         try:
             return self._item(place)[1]
-        except (OSError, ValueError):  # a file behind the item that cannot be read: it is skipped when its turn comes
+        except (OSError, ValueError):  # the item's file cannot be read: it is skipped when it is scanned
             return None
 
     def _item(self, place: int) -> tuple[Any, str | None]:
@@ -220,7 +220,7 @@ class ItemsSource(InThisProcess):
         if isinstance(image, Image.Image):
             return pixels_of(image)
         try:
-            return to_levels(self._pixels(image, place), *self._range)
+            return as_uint8(self._pixels(image, place), *self._range)
         except ValueError as error:
             raise DataError(
                 f"item {place} of {self.description} has {error}: scale all of them alike, or leave it out"
@@ -236,35 +236,35 @@ class ItemsSource(InThisProcess):
                 f"{name} is no image but {got}; an item is a Pillow image, or an array or tensor (H, W), (H, W, C) or "
                 "(C, H, W), alone or as (image, label)"
             )
-        is_levels(pixels.dtype, name)
+        is_uint8(pixels.dtype, name)
         if pixels.ndim == 2:
             return pixels
         axis = channel_axis(pixels.shape, self._channels)
         if axis is None:
-            raise DataError(f"{name} has the shape {pixels.shape}: {unclear(pixels.shape)}")
+            raise DataError(f"{name} has the shape {pixels.shape}: {ambiguous_axes(pixels.shape)}")
         return pixels if axis == 2 else pixels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
 
-    def _looked_at(self) -> tuple[float, float]:
-        """The values of black and white, from some items; these are also seen to be images, and the same when read again."""
+    def _checked_sample_range(self) -> tuple[float, float]:
+        """Values of black and white, from some items, which are also checked to be images and equal in repeated reads."""
         count = len(self._items)
         lows, highs = [], []
-        for i, place in enumerate(np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist()):
+        for i, place in enumerate(np.unique(np.linspace(0, count - 1, min(count, RANGE_SAMPLE)).astype(int)).tolist()):
             first, again = self._values(place), self._values(place) if i < READ_TWICE else None
             if first is None:
                 continue
             if again is not None and not np.array_equal(first, again, equal_nan=first.dtype.kind == "f"):
                 raise DataError(
-                    f"item {place} of {self.description} is another each time it is read: take random transforms out of it; "
-                    "the recipe's augmentations do their part"
+                    f"item {place} of {self.description} differs each time it is read: remove random transforms; "
+                    "augmentation belongs in the recipe"
                 )
-            finite = first[np.isfinite(first)]  # others are refused with their place, when their turn comes
+            finite = first[np.isfinite(first)]  # other values are refused when they are read
             if first.dtype.kind == "f" and finite.size:
                 lows.append(float(finite.min()))
                 highs.append(float(finite.max()))
-        return black_and_white(min(lows), max(highs), self.description) if lows else (0.0, 255.0)
+        return infer_range(min(lows), max(highs), self.description) if lows else (0.0, 255.0)
 
     def _values(self, place: int) -> NDArray[Any] | None:
-        """The item's pixels as they are; None where the file behind it cannot be read."""
+        """The item's pixels, not scaled; None where its file cannot be read."""
         try:
             image = self._item(place)[0]
             return np.asarray(image) if isinstance(image, Image.Image) else self._pixels(image, place)
@@ -273,7 +273,7 @@ class ItemsSource(InThisProcess):
 
 
 def as_array(value: Any) -> NDArray[Any] | None:
-    """The array that a NumPy array, a tensor of any device, or another library's array is; None for anything else."""
+    """A NumPy array, a tensor on any device, or another library's array, as a NumPy array; None for anything else."""
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):  # a torch tensor
@@ -283,21 +283,21 @@ def as_array(value: Any) -> NDArray[Any] | None:
 
 
 def _checked_range(images: NDArray[Any], name: str) -> tuple[float, float]:
-    """The values of black and white. Raises DataError where there are no images, or values that images have not."""
+    """Values of black and white. Raises DataError for an empty array or invalid values."""
     if not images.size:
         raise DataError(f"{name} is empty: there is no image to train on")
-    if is_levels(images.dtype, name):
+    if is_uint8(images.dtype, name):
         return 0.0, 255.0
     pixels = tuple(range(1, images.ndim))
     lows, highs = images.min(axis=pixels), images.max(axis=pixels)  # (N,)
     wrong = np.flatnonzero(~(np.isfinite(lows) & np.isfinite(highs)))
     if wrong.size:
         raise DataError(f"image {wrong[0]} of {name} has values that are not finite: leave it out, or repair it")
-    return black_and_white(float(lows.min()), float(highs.max()), name)
+    return infer_range(float(lows.min()), float(highs.max()), name)
 
 
 def _all_labels(labels: Any, count: int, name: str) -> list[str | None]:
-    """One label for each image. Raises DataError where their number is another."""
+    """One label per image. Raises DataError where their number differs."""
     if labels is None:
         return [None] * count
     found = as_array(labels)
@@ -312,7 +312,7 @@ def _all_labels(labels: Any, count: int, name: str) -> list[str | None]:
 
 
 def _label_text(label: Any, classes: Sequence[str], owner: str) -> str | None:
-    """The class by name. None, or a number below 0, is no class. Raises DataError for what names no class."""
+    """The class as a string; None for None or a negative number. Raises DataError for other values."""
     if label is None or isinstance(label, str):
         return label
     found = as_array(label)
@@ -330,7 +330,7 @@ def _label_text(label: Any, classes: Sequence[str], owner: str) -> str | None:
 
 
 def _class_names(items: Any) -> tuple[str, ...]:
-    """`.classes` of a data set, or of the one that it is a part of; none where two are alike."""
+    """`.classes` of a data set, or of the one that it is a subset of; empty where two are equal."""
     while not hasattr(items, "classes") and hasattr(items, "dataset"):  # torch.utils.data.Subset
         items = items.dataset
     found = getattr(items, "classes", None)
@@ -341,7 +341,7 @@ def _class_names(items: Any) -> tuple[str, ...]:
 
 
 def _targets(items: Any, classes: Sequence[str], name: str) -> list[str | None] | None:
-    """All labels at once, as torchvision's data sets keep them, so that no image is read for its label; None: not there."""
+    """All labels from `.targets`, as in torchvision's data sets, without reading images; None where that does not exist."""
     found = as_array(items.targets) if hasattr(items, "targets") else None
     if found is None and isinstance(getattr(items, "targets", None), list):
         found = np.asarray(items.targets)

@@ -1,4 +1,4 @@
-"""The way from a recipe's `data` part to a store: find, scan, choose size and channels where they were left open, pack."""
+"""From a recipe's `data` part to a store: find the source, scan it, choose size and channels, pack."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ NEARLY_SQUARE = 1.3
 
 
 def choose_channels(scan: Scan) -> tuple[Channels, str]:
-    """The channels, and the reason in a few words. Raises DataError where arrays of several numbers of them are mixed."""
+    """The channels, and the reason. Raises DataError where arrays with different numbers of channels are mixed."""
     if (count := _array_channels(scan)) is not None:
-        return count, "every image has as many"
+        return count, "the channels of every image"
     if 2 * scan.alpha > scan.images:
         return 4, f"{scan.alpha} of {scan.images} images have transparent pixels"
-    laid_over_white = f"; transparent pixels of {scan.alpha} images are laid over white" if scan.alpha else ""
+    over_white = f"; {scan.alpha} images with transparent pixels are composited over white" if scan.alpha else ""
     if scan.gray == scan.images:
-        return 1, f"every image is gray{laid_over_white}"
-    return 3, f"{scan.images - scan.gray} of {scan.images} images are in colour{laid_over_white}"
+        return 1, f"every image is gray{over_white}"
+    return 3, f"{scan.images - scan.gray} of {scan.images} images are in colour{over_white}"
 
 
 def check_channels(scan: Scan, channels: Channels) -> None:
-    """Raises DataError where the images cannot be made to have so many channels."""
-    there = _array_channels(scan)
-    if there is not None and there != channels:
+    """Raises DataError where the images cannot be converted to so many channels."""
+    count = _array_channels(scan)
+    if count is not None and count != channels:
         raise DataError(
-            f"{printable(scan.description)} has images of {there} channels, and data.channels is {channels}: leave it out, or "
+            f"{printable(scan.description)} has images of {count} channels, and data.channels is {channels}: leave it out, or "
             "choose among the channels yourself, such as images[..., [3, 2, 1]]"
         )
-    if there is None and channels not in MODE_FOR:
+    if count is None and channels not in MODE_FOR:
         raise DataError(
             f"{printable(scan.description)} has images that are gray, RGB or RGB with alpha, and data.channels is {channels}: "
             "set it to 1, 3 or 4, or leave it out"
@@ -66,55 +66,55 @@ def check_channels(scan: Scan, channels: Channels) -> None:
 
 
 def _array_channels(scan: Scan) -> int | None:
-    """How many channels every image has, where Pillow knows no such images; None for those that it does."""
+    """Number of channels of every image, for arrays with channels that Pillow does not support; None for other images."""
     counts = {mode_channels(mode) for mode in scan.modes}
     if len(counts) > 1:
         raise DataError(
             f"{printable(scan.description)} mixes images of different channels ("
             + ", ".join(f"{count:,} of {mode}" for mode, count in scan.modes.items())
-            + "): all have to have as many"
+            + "): all must have the same number"
         )
     return next(iter(counts), None)
 
 
 def choose_size(scan: Scan) -> tuple[Size, str]:
-    """The size, and the reason in a few words: the median's shape, short side at most 64, reachable by doublings."""
+    """The size, and the reason: the aspect ratio of the median, short side at most 64, reachable by doublings."""
     height, width = scan.median_size
     if max(height, width) < NEARLY_SQUARE * min(height, width):
         height = width = min(height, width)
     scale = min(1.0, LARGEST_SHORT_SIDE / min(height, width))
-    wanted = math.floor(height * scale), math.floor(width * scale)
-    size = nearest_sizes(wanted)[0]
+    target = math.floor(height * scale), math.floor(width * scale)
+    size = nearest_sizes(target)[0]
     return size, f"the median image is {size_text(scan.median_size)}; --size chooses another"
 
 
 class Reporter(Protocol):
-    """Whoever wants to know how far reading has got; `steps(text)` returns a callback for (done, total)."""
+    """Progress display; `steps(text)` returns a callback for (done, total)."""
 
     def steps(self, text: str) -> Callable[[int, int], None]: ...
 
 
 @dataclass(frozen=True)
 class DataPlan:
-    """What is there, and what would be done to it."""
+    """The scanned images and the planned preprocessing."""
 
     source: Source
     scan: Scan
     fit: Fit
     reasons: dict[str, str]
-    """Why, by key (size, channels), for what the recipe left open."""
+    """Reasons by key (size, channels), for values chosen from the images."""
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where scans and stores are kept: $GANGLION_CACHE, or the user's cache folder."""
+    """Folder of scans and stores: $GANGLION_CACHE, or the user's cache folder."""
     chosen = environment.get("GANGLION_CACHE")
     return Path(chosen) if chosen else user_cache_path("ganglion")
 
 
 def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> DataPlan:
-    """Scans the source and settles size and channels. Raises DataError.
+    """Scans the source and chooses size and channels. Raises DataError.
 
-    `images` are those themselves where a Python program holds them; a name stands in `data`.
+    `images` are images in memory; otherwise the source is named in `data`.
     """
     source = _source(data, images)
     found = scan(source, cache, reporter.steps("Scanning images"))
@@ -129,15 +129,15 @@ def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = No
 
 
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
-    """The store that `data` describes, or of `images` as `data` has them. Raises DataError."""
+    """The store of `data.source`, or of `images` in memory with the settings of `data`. Raises DataError."""
     if is_named(images) and is_store(path := Path(_named(data))):
         return _checked(open_store(path), data)
-    settled = plan(data, cache, reporter, images)
-    return pack(settled.source, settled.scan, settled.fit, cache, reporter.steps("Packing images"))
+    data_plan = plan(data, cache, reporter, images)
+    return pack(data_plan.source, data_plan.scan, data_plan.fit, cache, reporter.steps("Packing images"))
 
 
 def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:
-    """The images of a run; where their source is gone, or was given in Python, as they were packed for it. Raises DataError."""
+    """The images of a run; from the packed store where their source is gone or was in memory. Raises DataError."""
     try:
         return prepare(data, cache, reporter)
     except DataError:
@@ -161,16 +161,16 @@ def _source(data: Data, images: Images | None) -> Source:
 
 def _named(data: Data) -> str:
     if not data.source:
-        raise DataError("no source of images was named: a folder, a zip, an IDX file, or a data set such as digits")
+        raise DataError("no source of images is given: name a folder, a zip, an IDX file, or a data set such as digits")
     return data.source
 
 
 def _checked(store: Store, data: Data) -> Store:
-    """A store is already packed: what the recipe asks for has to be what it holds."""
-    for key, asked, held in (("size", data.size, store.fit.size), ("channels", data.channels, store.fit.channels)):
-        if asked is not None and asked != held:
+    """A store is already packed: size and channels must be those of the recipe."""
+    for key, expected, stored in (("size", data.size, store.fit.size), ("channels", data.channels, store.fit.channels)):
+        if expected is not None and expected != stored:
             raise DataError(
-                f"the store {store.path} holds images of {key} {held}, not {asked}: name the source it was made from"
+                f"the store {store.path} holds images of {key} {stored}, not {expected}: name the source it was made from"
             )
-    told = f"store {store.path}, packed from {store.facts['description']}"
-    return replace(store, facts=store.facts | {"description": told})
+    description = f"store {store.path}, packed from {store.facts['description']}"
+    return replace(store, facts=store.facts | {"description": description})

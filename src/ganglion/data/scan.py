@@ -1,6 +1,6 @@
-"""Reads every image once, before training: what is there, what is broken, what would be done to it.
+"""Reads every image once, before training: sizes, modes, classes, duplicates, broken files.
 
-A scan is a small summary that can be kept as JSON. It is found again by the source's fingerprint, without reading.
+A scan is a small summary, cached as JSON under the source's fingerprint.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTED_DUPLICATES = 1000
 
 @dataclass(frozen=True)
 class Scan:
-    """What a source holds. All sizes are (height, width) in pixels."""
+    """Summary of a source. All sizes are (height, width) in pixels."""
 
     description: str
     fingerprint: str
@@ -53,7 +53,7 @@ class Scan:
     animated: int
     """Images of several frames, of which the first is used."""
     turned: int
-    """Images turned upright by their EXIF orientation."""
+    """Images rotated by their EXIF orientation."""
     labels: dict[str, int]
     """Images in each class; empty where there are no classes."""
     duplicates: int
@@ -87,7 +87,7 @@ class ScannedEntry(NamedTuple):
 def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Scan:
     """The scan of `source`, from `cache` where its fingerprint is known. Calls `progress(done, total)`.
 
-    Raises DataError where nothing can be used, or more than half of what claims to be an image is broken.
+    Raises DataError where no image is usable, or more than half of the image files are broken.
     """
     fingerprint = source.fingerprint()
     result = (
@@ -103,12 +103,12 @@ def read_chunk(source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
 
 
 def printable(name: str) -> str:
-    """`name` for a screen or a JSON file; bytes that are no valid text are written as escapes."""
+    """`name` for a terminal or a JSON file; undecodable bytes are written as escapes."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable[[int, int], None]) -> Scan:
-    """The scan that is kept under this fingerprint, made now where there is none; described as `source` is named now."""
+    """The cached scan of this fingerprint, or a new one; with the current description of `source`."""
     kept = cache / "scans" / f"{hashlib.sha256(printable(f'{FORMAT} {fingerprint}').encode()).hexdigest()[:32]}.json"
     try:
         known = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
@@ -121,13 +121,13 @@ def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable
 
 def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> Scan:
     entries = source.entries()
-    tally = _Tally()
+    counter = _ScanCounter()
     progress(0, len(entries))
     for findings in map_chunks(read_chunk, source, entries, processes_for(source)):
         for finding in findings:
-            tally.add(finding)
-        progress(tally.seen, len(entries))
-    return tally.result(source.description, fingerprint)
+            counter.add(finding)
+        progress(counter.seen, len(entries))
+    return counter.result(source.description, fingerprint)
 
 
 def _read_one(source: Source, entry: Entry) -> ScannedEntry:
@@ -144,8 +144,8 @@ def _read_one(source: Source, entry: Entry) -> ScannedEntry:
     return ScannedEntry(entry, facts, hashlib.blake2b(raw, digest_size=16).digest(), "")
 
 
-class _Tally:
-    """Adds up findings; keeps sixteen bytes and two numbers an image."""
+class _ScanCounter:
+    """Accumulates scanned entries; keeps sixteen bytes and two numbers per image."""
 
     def __init__(self) -> None:
         self.seen = self.gray = self.alpha = self.animated = self.turned = self.broken = self.duplicates = 0
@@ -216,7 +216,7 @@ def _check_usable(result: Scan) -> None:
     if not result.images:
         found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
         hint = (
-            "; Python pickles are never opened, since they can run code: unpack them into images"
+            "; Python pickles are not opened, since they can execute code: convert them to image files"
             if _pickles(result)
             else ""
         )
@@ -224,7 +224,7 @@ def _check_usable(result: Scan) -> None:
     if result.broken > result.images:
         raise DataError(
             f"{result.broken} of {result.broken + result.images} images in {printable(result.description)} are broken, "
-            f"more than half: something is wrong with the whole set ({examples})"
+            f"more than half: check the data set ({examples})"
         )
 
 

@@ -1,6 +1,6 @@
 """Sources of images on disk: a folder or a zip of files. A source lists entries and reads one at a time; it decodes nothing.
 
-A source is small and can be pickled: worker processes get it along with their share of the entries."""
+A source is small and can be pickled: it is sent to worker processes together with their entries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 
 Payload = bytes | NDArray[np.uint8]
-"""An encoded file, or pixels (H, W) or (H, W, C) that were never encoded."""
+"""An encoded file, or raw pixels (H, W) or (H, W, C)."""
 
 LARGEST_FILE_BYTES = 512 * 1024**2
 
@@ -67,7 +67,7 @@ IMAGE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One candidate image: what a person calls it, where the source finds it, its class, and whether it claims to be one."""
+    """One candidate image: its name, its location in the source, its class, and whether its suffix is that of an image."""
 
     key: str
     locator: str | int
@@ -81,45 +81,45 @@ class Source(Protocol):
         """A few words for messages: `folder photos/`, `zip cifar.zip`."""
 
     def fingerprint(self) -> str | None:
-        """Changes whenever the contents may have changed; None where that is not known before all of them are read."""
+        """Changes whenever the contents may have changed; None where that requires reading all of them."""
 
     def entries(self) -> Sequence[Entry]:
-        """Every candidate, in an order that depends on the contents alone."""
+        """Every candidate, in an order that depends on the contents only."""
 
     def read(self, entry: Entry) -> Payload:
         """The image as stored. Raises OSError or ValueError where it cannot be read."""
 
 
 class InThisProcess:
-    """A source whose images lie in this process's memory: they are read here, since each worker would get a copy of all."""
+    """A source with images in memory: it is read in this process, since each worker would need a copy of all."""
 
 
 def processes_for(source: Source) -> int | None:
-    """In how many processes a source is read; None: as many as there are cores."""
+    """Number of processes that read a source; None: one per core."""
     return 1 if isinstance(source, InThisProcess) else None
 
 
 def looks_like_image(name: str) -> bool:
-    """Whether the file's ending promises an image; another file is listed, but does not count as a broken image."""
+    """Whether the file has an image suffix; other files are listed, but do not count as broken images."""
     return "." in name and f".{name.rsplit('.', 1)[1].lower()}" in IMAGE_SUFFIXES
 
 
 def is_litter(name: str) -> bool:
-    """Files that operating systems leave about and nobody means."""
+    """Whether it is a hidden or system file, which is ignored."""
     parts = name.split("/")
     return parts[-1].startswith(".") or parts[-1] in {"Thumbs.db", "desktop.ini"} or "__MACOSX" in parts
 
 
 def natural_label(paths: Sequence[str]) -> list[str | None]:
-    """The class of each path: its first folder below what all images share.
+    """The class of each path: its first folder below the common prefix of all images.
 
-    There are classes only where every image lies in a folder and there are two folders or more. Files that do not
-    look like images have no say.
+    There are classes only where every image is in a folder and there are two folders or more. Files without an image
+    suffix are not considered.
     """
     folders = [tuple(path.split("/")[:-1]) for path in paths]
-    voting = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
-    shared = _shared_prefix(voting)
-    if not voting or any(len(folder) == shared for folder in voting):
+    of_images = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
+    shared = _shared_prefix(of_images)
+    if not of_images or any(len(folder) == shared for folder in of_images):
         return [None] * len(paths)
     return [folder[shared] if len(folder) > shared else None for folder in folders]
 
@@ -164,10 +164,10 @@ class FolderSource:
 def walk(
     root: Path, status_of: Callable[[Path], os.stat_result] = Path.stat
 ) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Relative path and status of every file below `root`. Links are followed, after all else.
+    """Relative path and status of every file below `root`. Links are followed last.
 
-    A folder that has been read under another name (a loop, a second link) is not read again; a name whose target cannot
-    be reached has no status.
+    A folder already read under another name (a loop, a second link) is skipped; a link without an accessible target has no
+    status.
     """
     folders, links, known = [""], list[str](), set[tuple[int, int] | str]()
     while folders or links:
@@ -196,7 +196,7 @@ def walk(
 
 
 def _identity(folder: Path, status: os.stat_result) -> tuple[int, int] | str:
-    """The same for all names of a folder. Some network and FAT drives number nothing: there it is the resolved path."""
+    """The same for all names of a folder. On network and FAT drives without inode numbers it is the resolved path."""
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
 
 
@@ -242,6 +242,6 @@ def _open_version(path: Path, version: tuple[int, ...]) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        raise DataError(f"{path} is not a zip file, or it is cut off: copy or download it again") from None
+        raise DataError(f"{path} is not a zip file, or it is truncated: copy or download it again") from None
     except (NotImplementedError, ValueError) as error:
-        raise DataError(f"{path} is a zip that cannot be read ({error}): pack it anew") from None
+        raise DataError(f"{path} is a zip that cannot be read ({error}): create it again") from None

@@ -1,11 +1,11 @@
-"""A packed data set on disk: every image decoded once, made to fit, as one array of uint8 that is mapped into memory.
+"""A packed data set on disk: every image decoded and preprocessed once, in one memory-mapped uint8 array.
 
     STORE/
       images.npy   uint8 (N, H, W, C)
       labels.npy   int64 (N,), -1 without a class
       store.json   size, channels, fit, class names, the scan's facts
 
-A store's name is a hash of the images' content and of every setting that changes pixels, so a store is never stale.
+A store's name is a hash of the images' content and of every setting that changes pixels, so it never becomes stale.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Store:
     fit: Fit
     content: str
     facts: dict[str, Any]
-    """The scan of the source that was named for it, as JSON."""
+    """The scan of its source, as JSON."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the images: another process maps them from the same file, instead of being sent a copy of them all."""
@@ -80,7 +80,7 @@ def is_store(path: Path) -> bool:
 
 
 def open_store(path: Path) -> Store:
-    """Raises DataError where the folder is not a whole store."""
+    """Raises DataError where the folder is not a complete store."""
     try:
         tree = json.loads((path / "store.json").read_text(encoding="utf-8"))
         if tree["format"] != FORMAT:
@@ -93,7 +93,7 @@ def open_store(path: Path) -> Store:
             raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
         return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"])
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{path} is not a whole store ({error}); delete it, and it is made again") from None
+        raise DataError(f"{path} is not a complete store ({error}); delete it, and it is packed again") from None
 
 
 def pack(
@@ -103,38 +103,38 @@ def pack(
     cache: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Store:
-    """The store of `source` under `settings`, made now where there is none. Calls `progress(done, total)`.
+    """The store of `source` under `settings`, packed now if there is none. Calls `progress(done, total)`.
 
-    Two processes that want the same store: the second waits, then opens what the first made.
+    If two processes need the same store, the second waits, then opens that of the first.
     """
-    place = _place(scan.content, settings, cache)
-    if is_store(place):
-        return _described(open_store(place), scan)
-    with storage_errors(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.with_suffix(".lock")):
-            if not is_store(place):
-                shutil.rmtree(place, ignore_errors=True)  # what a hand left of a store
-                _build(source, scan, settings, place, progress)
-    return _described(open_store(place), scan)
+    path = _store_path(scan.content, settings, cache)
+    if is_store(path):
+        return _described(open_store(path), scan)
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not is_store(path):
+                shutil.rmtree(path, ignore_errors=True)  # an incomplete store
+                _build(source, scan, settings, path, progress)
+    return _described(open_store(path), scan)
 
 
 def find_packed(content: str, settings: Fit, cache: Path) -> Store | None:
-    """The store of images with this hash, which needs no source; None where there is none. Raises DataError."""
-    place = _place(content, settings, cache)
-    return open_store(place) if is_store(place) else None
+    """The store of images with this hash, without their source; None where there is none. Raises DataError."""
+    path = _store_path(content, settings, cache)
+    return open_store(path) if is_store(path) else None
 
 
-def _place(content: str, settings: Fit, cache: Path) -> Path:
+def _store_path(content: str, settings: Fit, cache: Path) -> Path:
     key = hashlib.sha256(json.dumps([FORMAT, content, asdict(settings)]).encode()).hexdigest()[:32]
     return cache / "stores" / key
 
 
 def _described(store: Store, scan: Scan) -> Store:
-    """The store may have been packed from another place with the same images: what is told is of the source named now."""
+    """The store with the facts of the current source: it may have been packed from another path with the same images."""
     lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
-    told = json.loads(json.dumps(scan.to_json())) | {"images": store.facts["images"]}
-    return replace(store, facts=told | {"bad": told["bad"] + lost})
+    facts = json.loads(json.dumps(scan.to_json())) | {"images": store.facts["images"]}
+    return replace(store, facts=facts | {"bad": facts["bad"] + lost})
 
 
 def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
@@ -164,14 +164,14 @@ def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Cal
 
 
 def _natural(label: str) -> tuple[int, int, str]:
-    """Classes named by numbers stand in their order: 2 before 10."""
+    """Sort key: numeric names in numeric order, 2 before 10."""
     return (0, int(label), label) if label.isdecimal() else (1, 0, label)
 
 
 def _write_images(
     source: Source, entries: Sequence[Entry], settings: Fit, path: Path, progress: Callable[[int, int], None]
 ) -> tuple[int, dict[int, str]]:
-    """Writes every image that can still be read; returns how many, and the reason of each that cannot by its index."""
+    """Writes every image that can still be read; returns their number, and the reasons for the others by index."""
     lost: dict[int, str] = {}
     packed = done = 0
     with path.open("wb+") as file:
@@ -192,12 +192,12 @@ def _write_images(
 
 
 def _write_header(file: Any, shape: tuple[int, ...]) -> None:
-    """NumPy's header; its length stays the same when a count becomes smaller, since it is padded for growth."""
+    """NumPy's header; its padded length does not change when the count becomes smaller."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """The pixels (n, H, W, C) of all that can be read, and the reason of each that cannot by its place in the chunk."""
+    """The pixels (n, H, W, C) of all readable images, and the reasons for the others by index in the chunk."""
     height, width = settings.size
     pixels = np.empty((len(entries), height, width, settings.channels), np.uint8)
     lost: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Spreads work on entries over all cores, in order, in chunks, with memory that does not grow with their number."""
+"""Processes entries on all cores, in order, in chunks, with constant memory."""
 
 from __future__ import annotations
 

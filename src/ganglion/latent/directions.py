@@ -48,11 +48,11 @@ class Directions:
 
 
 def sefa_directions(model: Model, count: int = 8) -> Directions:
-    """Eigenvectors of A^T A, for the first layer's weight A (outputs, Z): what its input passes on most strongly.
+    """Eigenvectors of A^T A, for the first layer's weight A (outputs, Z): directions along which its output changes most.
 
-    Closed form, without a sample. Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs" (SeFa),
-    arXiv 2007.06600, equation 4. Strengths are the square roots of the eigenvalues. Raises DataError where the first layer is
-    not to be found.
+    Closed form, without samples. Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs" (SeFa),
+    arXiv 2007.06600, equation 4. Strengths are the square roots of the eigenvalues. Raises DataError where there is no access
+    to the first layer.
     """
     weight = _first_weight(model)
     values, vectors = torch.linalg.eigh(weight.T @ weight)  # ascending
@@ -61,14 +61,14 @@ def sefa_directions(model: Model, count: int = 8) -> Directions:
 
 
 def pca_directions(model: Model, count: int = 8, seed: int = 0) -> Directions:
-    """Principal components of the first layer's output, brought back to z by least squares.
+    """Principal components of the first layer's output, mapped back to z by least squares.
 
-    Härkönen et al. 2020, "GANSpace", arXiv 2004.02546, section 2.2, for a generator whose latents are isotropic. Strengths are
-    standard deviations along the components. Raises DataError where the first layer is not to be found.
+    Härkönen et al. 2020, "GANSpace", arXiv 2004.02546, section 2.2, for a generator with isotropic latents. Strengths are
+    standard deviations along the components. Raises DataError where there is no access to the first layer.
     """
     z = model.latents(SAMPLES, seed).cpu().double()  # (N, Z)
-    seen = _first_output(model, z)  # (N, A)
-    centred = seen - seen.mean(0)
+    activations = _first_output(model, z)  # (N, A)
+    centred = activations - activations.mean(0)
     _, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
     count = min(count, len(sizes), z.shape[1])
     along = centred @ axes[:count].T / sizes[:count]  # (N, K), unit columns
@@ -82,8 +82,8 @@ METHODS: dict[str, Callable[[Model, int], Directions]] = {"sefa": sefa_direction
 def class_direction(z: Tensor, of_first: Tensor) -> Directions:
     """The direction from the second class of latents z (N, Z) to the first; `of_first` is bool (N,).
 
-    The normal of the plane that separates them best, by logistic regression; its strength is the accuracy on the part of
-    the latents that it was not fitted to. Raises DataError where one of the classes has fewer than ten latents.
+    The normal of the separating plane of a logistic regression; its strength is the cross-validated balanced accuracy.
+    Raises DataError where one of the classes has fewer than ten latents.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_score
@@ -117,7 +117,7 @@ def load_directions(path: Path, dim: int) -> Directions:
 
 
 def _facing(vectors: Tensor) -> Tensor:
-    """Each with its largest coordinate positive: a direction and its opposite are the same finding."""
+    """Each with its largest coordinate positive, since the sign of a direction is arbitrary."""
     largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
     return vectors * torch.sign(largest)
 
@@ -126,7 +126,7 @@ def _first_layer(model: Model) -> nn.Module:
     layers = [] if model.network is None else [m for m in model.network.modules() if isinstance(m, WEIGHTED)]
     first = next((layer for layer in layers if _inputs(layer) >= model.latent.dim), None)
     if first is None:
-        raise DataError("directions need the generator's first layer, and of this one only a function is known")
+        raise DataError("directions need the generator's first layer, and this generator is a plain function")
     return first
 
 
@@ -135,7 +135,7 @@ def _inputs(layer: nn.Module) -> int:
 
 
 def _first_weight(model: Model) -> Tensor:
-    """(outputs, Z) in float64; what a class's vector adds beside z is left out."""
+    """(outputs, Z) in float64, without the inputs for a class embedding."""
     layer = _first_layer(model)
     weight: Tensor = layer.weight.detach().cpu().double()  # type: ignore[operator]
     if isinstance(layer, nn.modules.conv._ConvTransposeNd):
@@ -144,5 +144,5 @@ def _first_weight(model: Model) -> Tensor:
 
 
 def _first_output(model: Model, z: Tensor) -> Tensor:
-    """(N, A) in float64: the layer is linear, so its weight says all."""
+    """(N, A) in float64, from the weight, since the layer is linear."""
     return z @ _first_weight(model).T

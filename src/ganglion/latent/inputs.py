@@ -1,4 +1,4 @@
-"""A person's files as inputs: a picture as a generator's image, a mask of missing pixels. C channels, H height, W width."""
+"""Image files as inputs: an image for the generator, a mask of missing pixels. C channels, H height, W width."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["mask_from_file", "picture_from_file"]
 
 
 def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
-    """(C, H, W) in [-1, 1], made to fit as the training images were. Raises DataError."""
+    """(C, H, W) in [-1, 1], preprocessed like the training images. Raises DataError."""
     size, channels = recipe.data.size, recipe.data.channels
     if size is None or channels is None:
         raise DataError("the run's recipe does not say the size of its images")

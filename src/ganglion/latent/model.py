@@ -30,7 +30,7 @@ Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
 
 
 class Model:
-    """A generator that draws: equal latents give equal pixels, and memory is flat in their number."""
+    """A generator with its prior: equal latents give equal pixels, and memory is constant in their number."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class Model:
         discriminator: nn.Module | None = None,
     ) -> None:
         self.latent, self.device, self.classes = latent, device, classes
-        """Prior and dimensions of z; where it draws; names of the classes that can be asked for."""
+        """Prior and dimensions of z; the device; names of the classes."""
         self.network = network
-        """The generator itself, in eval mode; None where only a function is known."""
+        """The generator itself, in eval mode; None for a plain function."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
         self._discriminator = discriminator
 

@@ -110,7 +110,7 @@ def search(
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """The best latent (Z,) of those that the starts (N, Z) lead to, and the images of its way."""
+    """The best latent (Z,) found from the starts (N, Z), and the images of its optimisation."""
     network = model.network
     if network is not None and _passes_gradients(network, starts[:1], labels):
         return _descend(model, network, loss, starts, settings, labels, progress)
@@ -133,7 +133,7 @@ def _descend(
         images = network(z, *each)
         losses = loss(images)
         total = (losses + PRIOR_WEIGHT * _off_the_prior(z, model)).sum()
-        z.grad = torch.autograd.grad(total, z)[0]  # of z alone: the weights of another's network get none
+        z.grad = torch.autograd.grad(total, z)[0]  # of z only: the network's weights get no gradient
         with torch.no_grad():
             better = losses < best_loss
             best[better], best_loss[better] = z[better], losses[better]
@@ -153,30 +153,30 @@ def _evolve(
     model: Model, loss: Loss, start: Tensor, settings: Settings, labels: Tensor | None,
     progress: Callable[[int, int], None],
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
-    """CMA-ES (Hansen 2016, arXiv 1604.00772): a normal distribution of latents that learns where the loss falls."""
+    """CMA-ES (Hansen 2016, arXiv 1604.00772), for generators without gradients."""
     from cmaes import CMA, SepCMA
 
-    kind = CMA if len(start) <= 64 else SepCMA  # a whole covariance is learnt in so few dimensions only
+    kind = CMA if len(start) <= 64 else SepCMA  # a full covariance is feasible in few dimensions only
     first = int(stream(0, Purpose.EXAMINED, 7).integers(2**31))
-    found = kind(mean=start.cpu().double().numpy(), sigma=0.5, seed=first, population_size=32)
+    optimizer = kind(mean=start.cpu().double().numpy(), sigma=0.5, seed=first, population_size=32)
     best_loss, best, trace = math.inf, start, []
     for step in range(settings.steps):
-        asked = np.stack([found.ask() for _ in range(found.population_size)])
-        z = torch.from_numpy(asked).float().to(model.device)
+        candidates = np.stack([optimizer.ask() for _ in range(optimizer.population_size)])
+        z = torch.from_numpy(candidates).float().to(model.device)
         images = model.generate(z, labels)
         losses = loss(images) + PRIOR_WEIGHT * _off_the_prior(z, model)
-        found.tell([(x, float(value)) for x, value in zip(asked, losses, strict=True)])
-        place = int(losses.argmin())
-        if float(losses[place]) < best_loss:
-            best_loss, best = float(losses[place]), z[place]
+        optimizer.tell([(x, float(value)) for x, value in zip(candidates, losses, strict=True)])
+        winner = int(losses.argmin())
+        if float(losses[winner]) < best_loss:
+            best_loss, best = float(losses[winner]), z[winner]
         if step % max(1, settings.steps // 60) == 0:
-            trace.append(images[place].clone())
+            trace.append(images[winner].clone())
         progress(step + 1, settings.steps)
     return best, [*trace, model.generate(best[None], labels)[0]]
 
 
 def _off_the_prior(z: Tensor, model: Model) -> Tensor:
-    """How far latents (N, Z) are from where the prior has its mass: on the sphere of radius sqrt(Z), but for the uniform."""
+    """Squared deviation of latents (N, Z) from the typical set of the prior: norm sqrt(Z), or [-1, 1] for the uniform one."""
     if model.latent.prior == "uniform":
         return (z.abs() - 1).clamp_min(0).square().sum(1)
     off: Tensor = z.norm(dim=1) / math.sqrt(z.shape[1]) - 1
@@ -184,7 +184,7 @@ def _off_the_prior(z: Tensor, model: Model) -> Tensor:
 
 
 def feature_distance(discriminator: AnyDiscriminator, target: Tensor, labels: Tensor | None = None) -> Loss:
-    """Mean over D's blocks of the squared difference to `target` (1, C, H, W) of unit feature vectors at each place.
+    """Mean over D's blocks of the squared difference to `target` (1, C, H, W) of unit feature vectors at each position.
 
     `labels` (1,) is the class for a conditional D.
     As LPIPS: Zhang et al. 2018, arXiv 1801.03924, equation 1, without learned weights.
@@ -195,22 +195,22 @@ def feature_distance(discriminator: AnyDiscriminator, target: Tensor, labels: Te
         return [torch.nn.functional.normalize(maps, dim=1) for maps in discriminator.features(images, each)]
 
     with torch.no_grad():
-        wanted = layers(target)
+        target_features = layers(target)
 
     def loss(images: Tensor) -> Tensor:
-        pairs = zip(layers(images), wanted, strict=True)
-        apart = [(seen - aim).square().sum(1).flatten(1).mean(1) for seen, aim in pairs]
-        return torch.stack(apart).mean(0)
+        pairs = zip(layers(images), target_features, strict=True)
+        distances = [(found - wanted).square().sum(1).flatten(1).mean(1) for found, wanted in pairs]
+        return torch.stack(distances).mean(0)
 
     return loss
 
 
 def _passes_gradients(network: nn.Module, z: Tensor, labels: Tensor | None) -> bool:
-    asked = z.detach().clone().requires_grad_(True)
+    inputs = z.detach().clone().requires_grad_(True)
     try:
         with torch.enable_grad():
-            drawn = network(asked, *([] if labels is None else [labels])).sum()
-            (slope,) = torch.autograd.grad(drawn, asked)
+            output = network(inputs, *([] if labels is None else [labels])).sum()
+            (gradient,) = torch.autograd.grad(output, inputs)
     except RuntimeError:
         return False
-    return bool(slope.isfinite().all()) and bool(slope.abs().sum() > 0)
+    return bool(gradient.isfinite().all()) and bool(gradient.abs().sum() > 0)

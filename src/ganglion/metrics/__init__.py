@@ -1,1 +1,1 @@
-"""HOW GOOD: image sets in, numbers out. Knows no run."""
+"""Scores of image sets, independent of runs."""

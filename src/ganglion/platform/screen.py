@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: a live bar on a terminal, plain lines elsewhere; on standard error."""
+"""Progress display on standard error: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Screen:
         self.console.print(text, markup=False, emoji=False)
 
     def steps(self, text: str) -> Callable[[int, int], None]:
-        """A callback for (done, total) that shows how far `text` has got; nothing is shown before its first call."""
+        """A callback for (done, total) that displays the progress of `text`; nothing is shown before its first call."""
         bar = Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=self.console, transient=True,

@@ -1,1 +1,1 @@
-"""What is told of a run once it is there: scores, figures, pages. Uses all that is below."""
+"""Reports on runs: HTML pages, charts, comparisons, videos."""

@@ -1,1 +1,1 @@
-"""WHAT IS MEASURED: probes, signals, the record."""
+"""Measurements during training: statistics of steps, the probe of samples, and the record."""
