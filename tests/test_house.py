@@ -269,9 +269,6 @@ def test_a_damaged_checkpoint_is_a_trouble_of_the_run():
 
 ROOT = Path(__file__).parents[1]
 LONG = {
-    "data/in_memory.py": 360,
-    "doctor/findings/mistakes.py": 390,
-    "doctor/findings/optimization.py": 380,
     "watching/monitor.py": 360,
 }
 """Files of more than LONGEST lines, and the most that each may have."""

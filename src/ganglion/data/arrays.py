@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.data.in_memory import as_uint8, channels_last, infer_range, is_uint8
+from ganglion.data.array_layout import as_uint8, channels_last, infer_range, is_uint8
 from ganglion.data.sources import Entry
 from ganglion.errors import DataError
 

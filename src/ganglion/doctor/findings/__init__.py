@@ -16,6 +16,8 @@ from ganglion.doctor.findings.collapse import (
     NOISE_COLLAPSE,
     PARTIAL_COLLAPSE,
 )
+from ganglion.doctor.findings.convergence import GROWING_OSCILLATION, OSCILLATION, STALLED
+from ganglion.doctor.findings.image_mistakes import PADDING_SHORTCUT, RANGE_MISMATCH
 from ganglion.doctor.findings.mistakes import (
     BATCHNORM_MISMATCH,
     CLIP_SATURATION,
@@ -23,17 +25,12 @@ from ganglion.doctor.findings.mistakes import (
     LOSS_CLAMPED,
     NON_FINITE,
     OPTIMIZER_CROSSTALK,
-    PADDING_SHORTCUT,
-    RANGE_MISMATCH,
 )
 from ganglion.doctor.findings.optimization import (
     BAD_INITIALIZATION,
     EXPLODING_GRADIENT,
-    GROWING_OSCILLATION,
     LEARNING_RATE_TOO_HIGH,
     LEARNING_RATE_TOO_LOW,
-    OSCILLATION,
-    STALLED,
 )
 from ganglion.doctor.findings.overfitting import DISCRIMINATOR_OVERFITTING, MEMORIZATION
 from ganglion.doctor.rule import Rule

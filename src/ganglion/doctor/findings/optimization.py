@@ -1,4 +1,4 @@
-"""Optimisation: learning rates, exploding gradients, oscillation, no progress, initialisation."""
+"""Optimisation: learning rates, exploding gradients, initialisation."""
 
 from __future__ import annotations
 
@@ -8,29 +8,23 @@ import numpy as np
 
 from ganglion.doctor.history import (
     History,
-    amplitude_and_crossings,
     convergence_evidence,
-    distance,
     distance_evidence,
     growth,
     largest_mean_logit,
     lr_not_decayed,
-    median,
     not_converging,
     smallest_recent_distance,
 )
-from ganglion.doctor.rule import AVERAGE, NO_MOMENTUM, R1, SLOWER, SLOWER_D, STOP, Limits, Rule, RuleHit
+from ganglion.doctor.rule import SLOWER, SLOWER_D, Limits, Rule, RuleHit
 from ganglion.doctor.verdict import Evidence, Remedy, Severity
 
 __all__ = [
     "BAD_INITIALIZATION",
     "EXPLODING_GRADIENT",
-    "GROWING_OSCILLATION",
     "LEARNING_RATE_TOO_HIGH",
     "LEARNING_RATE_TOO_LOW",
-    "OSCILLATION",
     "PENALTIES",
-    "STALLED",
 ]
 
 
@@ -247,125 +241,5 @@ BAD_INITIALIZATION = Rule(
         "stalled",
         "partial-collapse",
         "vanishing-generator-gradient",
-    ),
-)
-
-
-def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
-    values = distance(history) if history.has("swd") else history["fid"]
-    third = len(values) // 3
-    if third < limits["records"]:
-        return None
-    before, _ = amplitude_and_crossings(values[third : 2 * third])
-    now, crossings = amplitude_and_crossings(values[2 * third :])
-    if now <= limits["swing"] or now <= limits["growth"] * before or crossings < limits["crossings"]:
-        return None
-    name = "amplitude of the distance around its trend, over its mean"
-    return RuleHit(
-        "failing",
-        2 * third,
-        [
-            Evidence.at_most(name, now, limits["swing"]),
-            Evidence.at_most(
-                f"the same compared with the third of the run before, {before:.3g}", now, limits["growth"] * before
-            ),
-            Evidence.at_most("crossings of the trend", crossings, limits["crossings"] - 1),
-        ],
-    )
-
-
-GROWING_OSCILLATION = Rule(
-    "growing-oscillation",
-    growing_oscillation,
-    "The distance to the data oscillates with a growing amplitude. G and D rotate around the equilibrium and spiral "
-    "outwards instead of converging.",
-    (
-        R1,
-        NO_MOMENTUM,
-        Remedy(
-            "Decay both learning rates towards the end, and average G",
-            "--set optimizer.schedule=cosine --set ema.halflife_kimg=20",
-            "an exponential moving average of G",
-        ),
-    ),
-    explains=(
-        "oscillation",
-        "late-collapse",
-    ),
-)
-
-
-def oscillation(history: History, limits: Limits) -> RuleHit | None:
-    values = distance(history) if history.has("swd") else history["fid"]
-    half = len(values) // 2
-    if half < limits["records"]:
-        return None
-    size, crossings = amplitude_and_crossings(values[half:])
-    if size <= limits["swing"] or crossings < limits["crossings"]:
-        return None
-    return RuleHit(
-        "watch",
-        half,
-        [
-            Evidence.at_most("amplitude of the distance around its trend, over its mean", size, limits["swing"]),
-            Evidence.at_most("crossings of the trend", crossings, limits["crossings"] - 1),
-        ],
-    )
-
-
-OSCILLATION = Rule(
-    "oscillation",
-    oscillation,
-    "The distance to the data oscillates by a large share of its mean: G and D cycle. The quality of the samples then "
-    "depends on when training stops.",
-    (
-        R1,
-        Remedy(
-            "Set the optimisers' beta1 to 0 (no momentum), and lower both learning rates",
-            "--set optimizer.generator.beta1=0 --set optimizer.discriminator.beta1=0 --set "
-            "optimizer.generator.lr=0.0001 --set optimizer.discriminator.lr=0.0001",
-            "betas=(0.0, 0.99)",
-        ),
-        AVERAGE,
-    ),
-)
-
-
-def stalled(history: History, limits: Limits) -> RuleHit | None:
-    far = distance(history)
-    third = len(far) // 3
-    if len(far) // 2 < limits["records"] or not lr_not_decayed(history):
-        return None
-    before, now = median(far[third : 2 * third]), median(far[-third:])
-    decrease = 1 - now / before if before > 0 else math.nan
-    if not (now > limits["poor"] and decrease < limits["gain"]):
-        return None
-    return RuleHit(
-        "watch",
-        len(far) - 2 * third,
-        [
-            Evidence.at_most("SWD to the data over its floor", now, limits["poor"]),
-            Evidence.at_least("its relative decrease in the last third of the run", decrease, limits["gain"]),
-        ],
-    )
-
-
-STALLED = Rule(
-    "stalled",
-    stalled,
-    "Samples are still far from the data, and the distance has not fallen in the last third of the run, although both "
-    "networks are updated. G may be too small for these images, or G and D are at a poor equilibrium.",
-    (
-        Remedy(
-            "A wider G, or a latent with more dimensions",
-            "--set generator.width=64 --set latent.dim=64",
-            "twice the feature maps",
-        ),
-        Remedy(
-            "Change the balance of G and D: a penalty on D, or other learning rates",
-            "--recipe fast",
-            "R1; the learning rates of the recipe fast",
-        ),
-        STOP,
     ),
 )
