@@ -112,3 +112,8 @@ def test_a_run_that_another_program_has_open_is_not_torn_in_two(tmp_path: Path) 
         set_aside(run, move)
     assert sorted(path.name for path in run.iterdir()) == names
     assert list(tmp_path.iterdir()) == [run]
+
+
+def test_a_run_can_be_used_as_a_path(tmp_path: Path) -> None:
+    assert Path(Run(tmp_path)) == tmp_path
+    assert Run(Run(tmp_path)).path == tmp_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ MEASUREMENTS = {"separation", "swd", "diversity", "non_finite"} | ALIASES.keys()
 """At least one record has to hold one of these."""
 
 
-def diagnose(path: str | Path) -> Verdict:
+def diagnose(path: str | PathLike[str]) -> Verdict:
     """The verdict on a run or a watched run, a folder of TensorBoard events, a CSV, a JSONL, or console output.
 
     Raises DataError where the path does not exist or holds no measurements of a GAN's training.
     """
-    path = Path(path)
-    return examine(read_log(path), own_run=(path / "recipe.yaml").is_file())
+    where = Path(path)
+    return examine(read_log(where), own_run=(where / "recipe.yaml").is_file())
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +52,7 @@ class Samples:
 
 @reproducible()
 def evaluate(
-    samples: str | Path | NDArray[np.uint8],
+    samples: str | os.PathLike[str] | NDArray[np.uint8],
     against: Images | None = None,
     *,
     held_out: Images | None = None,
@@ -105,18 +106,18 @@ def at_least_one(**counts: int | None) -> None:
 
 
 def find_samples(
-    samples: str | Path | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
+    samples: str | os.PathLike[str] | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
     cache: Path, reporter: Reporter, generator: nn.Module | None = None,
 ) -> Samples:  # fmt: skip
     """The sets to be scored, one per seed. Raises DataError, RunError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
     if Run(samples).exists:
-        model = load(samples, checkpoint, device, generator=generator)
+        model = load(Run(samples), checkpoint, device, generator=generator)
         recipe = model.recipe
         drawn = [_drawn(model, n or SAMPLES, seed) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed)
-    return _of_set(store_set(prepare(_untouched(str(samples), cache, reporter), cache, reporter)), n, seeds)
+    return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
 
 def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ class Comparison:
         return captured.get().rstrip()
 
 
-def compare(runs: Sequence[str | Path]) -> Comparison:
+def compare(runs: Sequence[str | PathLike[str]]) -> Comparison:
     """Compares two runs or more. Raises RunError where there are fewer, or a folder is not a run."""
     folders = [Run(path) for path in runs]
     for run in folders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,13 @@ NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; th
 
 
 class Run:
-    """A run folder, of a finished or unfinished run. Reading does not change it."""
+    """A run folder, of a finished or unfinished run; it can be used as a path. Reading does not change it."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
