@@ -1,8 +1,8 @@
-"""The plots of docs/field-guide: what a sick run looks like, from the stored records, beside a healthy one in gray.
+"""The plots of docs/field-guide: a failing run, from the stored records, with a healthy one in gray.
 
     python benchmarks/field_guide.py
 
-Reads tests/doctor/records (benchmarks/clinic.py --store writes them) and writes docs/field-guide/images, a picture a code.
+Reads tests/doctor/records (benchmarks/clinic.py --store writes them) and writes docs/field-guide/images, one image per code.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ RECORDS, IMAGES = ROOT / "tests" / "doctor" / "records", ROOT / "docs" / "field-
 WELL, WELL_WGAN = "healthy-dcgan", "healthy-wgan"
 
 TITLES = {
-    "separation": "separation of D", "distance": "distance to the data / floor", "diversity": "diversity / reals'",
-    "contrast": "contrast / reals'", "fine": "fine detail / reals'", "duplicates": "samples with a twin",
+    "separation": "AUC of D's logits", "distance": "SWD to the data / floor", "diversity": "diversity / reals'",
+    "contrast": "contrast / reals'", "fine": "fine detail / reals'", "duplicates": "near-duplicate samples",
     "grad_g_first": "gradient, G's first layer", "grad_d": "gradient of D", "update_g": "update / weight, G",
     "update_d": "update / weight, D", "weight_g": "weight norm of G", "weight_d": "weight norm of D", "loss_g": "loss of G",
     "loss_d": "loss of D", "logit_real": "D's mean logit, real", "logit_fake": "D's mean logit, fake",
-    "saturation": "saturated pixels", "train_eval": "train against eval mode", "held_out": "training over unseen reals",
-    "nearest": "nearer than unseen reals", "clip_share": "weights at the clip bound", "z_response": "response to z",
-    "separation_framed": "separation, borrowed border", "pull_g_fake": "pull of G on fakes", "pull_d_fake": "D's pull on fakes",
-    "moves_d_with_g": "D's weights moved by G", "real_high": "largest value of reals", "fake_high": "largest value of fakes",
+    "saturation": "saturated pixels", "train_eval": "train vs eval mode", "held_out": "AUC, training over held-out",
+    "nearest": "nearer than held-out reals", "clip_share": "weights at the clip bound", "z_response": "response to z",
+    "separation_framed": "AUC, border of reals", "pull_g_fake": "sign of G's gradient", "pull_d_fake": "sign of D's gradient",
+    "moves_d_with_g": "D's weights in G's optimiser", "real_high": "maximum of reals", "fake_high": "maximum of fakes",
 }  # fmt: skip
 LOG = {"grad_g_first", "grad_d", "update_g", "update_d", "weight_g", "weight_d", "distance"}
 
@@ -66,7 +66,7 @@ SHOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "oscillation": ("oscillation", ("distance", "loss_g", "diversity")),
     "stalled": ("stalled", ("distance", "separation", "update_g")),
 }
-"""By code: the stored run, and what its page shows."""
+"""By code: the stored run, and the plots of its page."""
 
 
 def stored(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ FLOOR = 80.0
 
 
 def healthy(n: int = 60) -> Records:
-    """Samples come nearer to the data and stay there; D tells most of the time; everything moves at a good pace."""
+    """Samples approach the data and stay there; D separates most pairs; both networks are updated."""
     records: Records = [{"step": 0, "kimg": 0.0, **_samples(0.0)}]
     for i in range(1, n):
         done = i / n

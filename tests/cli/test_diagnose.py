@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 import ganglion
 
 EPOCHS, BATCHES = range(1, 61), 100
-LOSS_D, LOSS_G = 0.002, 8.0  # D tells every real from every fake
+LOSS_D, LOSS_G = 0.002, 8.0  # D separates reals from fakes
 
 
 def lines_of(line: Callable[[int], str], head: str = "") -> Callable[[Path], None]:

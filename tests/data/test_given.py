@@ -165,7 +165,7 @@ def test_rows_without_one_column_of_images_are_refused_with_a_way_out(rows, hub_
 def test_a_set_of_splits_and_labels_beside_rows_are_refused(rows, hub_library):
     with pytest.raises(DataError, match=r"a DatasetDict holds several things \(train\): give one of them"):
         name_of(hub_library.DatasetDict(train=rows))
-    with pytest.raises(DataError, match="has its labels in a column of ClassLabel: give it alone"):
+    with pytest.raises(DataError, match="has its labels in a column of ClassLabel: pass it without"):
         name_of((rows, LABELS))
 
 

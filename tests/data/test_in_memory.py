@@ -119,7 +119,7 @@ NAN = np.where(np.arange(6)[:, None, None, None] == 3, np.nan, PIXELS / 255)
         (PIXELS[0], r"a has the shape \(16, 20, 3\), which is one image"),
         (PIXELS[0, 0], "a has 2 axes; images have 3"),
         (PIXELS[None], "a has 5 axes; images have 3"),
-        (np.zeros((6, 16, 16, 16), np.uint8), "cannot be told"),
+        (np.zeros((6, 16, 16, 16), np.uint8), "ambiguous"),
     ],
 )
 def test_what_is_no_array_of_images_is_refused_at_once(images: np.ndarray, says: str) -> None:
@@ -236,7 +236,7 @@ Dog = namedtuple("Dog", "image name age")
         ((PIXELS[0], 0.5), "the label of item 2 of x is float"),
         ((PIXELS[0], torch.zeros(40)), r"the label of item 2 of x is an array of shape \(40,\)"),
         (PIXELS[0].astype(int), "item 2 of x holds int64"),
-        (np.zeros((9, 9, 9), np.uint8), r"item 2 of x has the shape \(9, 9, 9\): whether the channels"),
+        (np.zeros((9, 9, 9), np.uint8), r"item 2 of x has the shape \(9, 9, 9\): it is ambiguous whether"),
         (PIXELS[0] * 3.0, "x has values from 0 to 765"),
     ],
 )
@@ -246,7 +246,7 @@ def test_an_item_that_is_no_image_is_named_by_its_place(item: Any, says: str) ->
 
 
 def test_an_item_beyond_those_looked_at_is_named_when_its_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "LOOKED_AT", 1)
+    monkeypatch.setattr(memory, "RANGE_SAMPLE", 1)
     for item, says in (
         (None, "item 3 of x is no image"),
         (PIXELS[0] / 100, r"item 3 of x has values outside \[0, 1\]"),
@@ -259,7 +259,7 @@ def test_an_item_beyond_those_looked_at_is_named_when_its_turn_comes(monkeypatch
 def test_items_that_are_others_each_time_are_refused() -> None:
     random = np.random.default_rng(0)
     flipped = [lambda image=image: image[:, :: 1 if random.random() < 0.5 else -1] for image in PIXELS]
-    with pytest.raises(DataError, match="of x differs each time it is read: take random transforms out"):
+    with pytest.raises(DataError, match="of x differs each time it is read: remove random transforms"):
         ItemsSource(Listed(flipped), None, "x")
 
 

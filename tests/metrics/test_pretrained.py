@@ -328,14 +328,14 @@ def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str
     [
         ("odd", "no such layer"),
         ("none", "timm has no model.safetensors on the hub"),
-        ("old", "timm has no weights on the hub"),
+        ("old", "timm has no model.safetensors on the hub"),
     ],
 )
 def test_a_network_that_cannot_be_had_is_said_in_one_line(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         timm_extractor(name, CPU_PRETRAINED, lambda: timm_like(Corner()), Hub(tmp_path))
     assert str(raised.value).startswith(f"timm:{name} is not available as safetensors ({reason}")
-    assert str(raised.value).endswith("offline there are learned and random")
+    assert str(raised.value).endswith("offline, use learned or random")
     assert "\n" not in str(raised.value)
 
 

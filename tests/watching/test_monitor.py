@@ -214,7 +214,7 @@ def test_a_learning_rate_that_is_no_optimiser_is_refused_at_once() -> None:
     G, D = ConvG(), ConvD()
     with pytest.raises(TypeError, match=r"expected a torch\.optim\.Optimizer"):
         ganglion.watch(G, D, 1e-3, adam(D))
-    with pytest.raises(ValueError, match="every is a number of steps of at least 1; got 0"):
+    with pytest.raises(ValueError, match="every must be a number of steps of at least 1; got 0"):
         ganglion.watch(G, D, adam(G), adam(D), every=0)
 
 

@@ -73,8 +73,8 @@ def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
                 history.recent_of(agree),
                 limits["agreement"],
             ),
-            Evidence.context("mean sign for G's loss, 1: raises the logits", history.recent("pull_g_fake")),
-            Evidence.context("mean sign for D's loss, 1: raises the logits", history.recent("pull_d_fake")),
+            Evidence.context("direction in which G's loss moves them", history.recent("pull_g_fake")),
+            Evidence.context("direction in which D's loss moves them", history.recent("pull_d_fake")),
         ],
     )
 
