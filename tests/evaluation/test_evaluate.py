@@ -146,7 +146,13 @@ def test_the_images_that_a_run_kept_from_training_are_known_by_its_own_rule(
 
 @pytest.mark.parametrize(
     ("changes", "seed"),
-    [({}, None), ({"held_out": 0}, 0), ({"held_out": None}, 0), ({"held_out": 15}, 0), ({"content": "other"}, 0)],
+    [
+        ({}, None),
+        ({"held_out_images": 0}, 0),
+        ({"held_out_images": None}, 0),
+        ({"held_out_images": 15}, 0),
+        ({"content": "other"}, 0),
+    ],
 )
 def test_nothing_is_taken_for_unseen_that_may_have_been_trained_on(
     tiny_run: ganglion.Run, cache: Path, changes: dict[str, object], seed: int | None
@@ -162,9 +168,9 @@ def test_it_says_which_images_counted_as_unseen(tiny_run: ganglion.Run, cache: P
     found = evaluate(tiny_run.path, n=200, cache=cache, **settings)
     assert "for copies, 200 samples are compared with 1,708 training images" in found.notes
     assert any(note.startswith("for copies, the held-out images are 89 of") for note in found.notes)
-    assert any(note.endswith("kept from training") for note in found.notes)
+    assert any(note.endswith("held out from training") for note in found.notes)
     elsewhere = evaluate(tiny_run.path, n=200, held_out="digits", cache=cache, **settings)
-    assert not any(note.endswith("kept from training") for note in elsewhere.notes)
+    assert not any(note.endswith("held out from training") for note in elsewhere.notes)
 
 
 def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run, cache: Path) -> None:

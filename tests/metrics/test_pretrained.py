@@ -325,7 +325,11 @@ def test_a_library_that_is_there_and_fails_says_why(extractor: Any, library: str
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("odd", "no such layer"), ("none", "timm has no model.safetensors on the hub"), ("old", "timm has no model.safetensors on the hub")],
+    [
+        ("odd", "no such layer"),
+        ("none", "timm has no model.safetensors on the hub"),
+        ("old", "timm has no model.safetensors on the hub"),
+    ],
 )
 def test_a_network_that_cannot_be_had_is_said_in_one_line(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
