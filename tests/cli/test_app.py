@@ -99,7 +99,7 @@ def test_dry_run_prints_every_value_and_touches_nothing(ganglion_command, tmp_pa
     [
         (["train", "nowhere/"], 1, "there is no file or folder 'nowhere/'"),
         (["train", "digist"], 1, "did you mean 'digits'"),
-        (["train"], 1, "no source of images was named"),
+        (["train"], 1, "no source of images is given"),
         (["train", "digits", "--recipe", "dcgna"], 1, "did you mean 'dcgan'"),
         (["train", "digits", "--set", "generator.widht=3"], 1, "did you mean 'generator.width'"),
         (["train", "digits", "--set", "objective.adversarial=minmax"], 1, "did you mean 'minimax'"),

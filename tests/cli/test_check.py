@@ -69,7 +69,7 @@ def test_first_weights_of_which_nothing_can_come_are_told_and_are_no_failure_of_
     head, *lines = done.out.splitlines()
     assert (done.code, head) == (0, "Recipe dcgan, 1,797 images: failing")
     (told,) = (line for line in lines if line.startswith("  FAILING "))
-    assert "first weights" in told
+    assert "initial weights" in told
     assert "black or white" in told
     assert "init.std 0.02" in told
 

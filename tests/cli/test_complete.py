@@ -78,12 +78,12 @@ def test_a_class_can_be_given(command, conditional_run, picture, tmp_path) -> No
         (["picture.png"], "expected either --mask FILE or --missing AREA"),
         (["picture.png", "--missing", "centre", "--mask", "all.png"], "expected either --mask FILE or --missing AREA"),
         (["picture.png", "--missing", "middle"], "--missing is left-half, right-half,"),
-        (["picture.png", "--missing", "random:0.0"], "Invalid value for --missing: a mask marks some pixels"),
+        (["picture.png", "--missing", "random:0.0"], "Invalid value for --missing: a mask must mark some"),
         (["picture.png", "--mask", "gone.png"], "gone.png cannot be read: No such file or directory"),
         (["picture.png", "--mask", "broken.png"], "broken.png is no picture that can be read"),
         (
             ["picture.png", "--mask", "all.png"],
-            "Invalid value for --mask: a mask marks some pixels as missing and leaves",
+            "Invalid value for --mask: a mask must mark some",
         ),
         (["picture.png", "--mask", "none.png"], "this one marks none"),
         (

@@ -27,8 +27,8 @@ def test_the_page_has_every_score_with_its_floor_and_all_it_depends_on(tiny_run:
     for part in (
         "Samples: 500 of run", "seed 0; 16x16, 1 channels; hash ", "Real: 1,797 of scikit-learn's handwritten digits",
         "crop to 16x16 (Lanczos); hash", "Features: random, 448 per image, random convolutions",
-        "Floor: the same score of 1,297 and 500 real images",
-        "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "kept from training.",
+        "Floor: the same score between 1,297 and 500 real images",
+        "Seeds: 1.", "fid ", "coverage ", "Left out: modes, mode-divergence: ", "held out from training.",
     ):  # fmt: skip
         assert part in done.stdout
 
@@ -65,7 +65,7 @@ def test_what_all_checkpoints_would_ignore_is_refused(
         (("digits",), "--against SOURCE is missing"),
         (("digits", "--against", "digits", "--metrics", "fdi"), "there is no score 'fdi'"),
         (("digits", "--against", "digits", "--features", "imagination"), "there are no features 'imagination'"),
-        (("digits", "--against", "digits", "--n", "2000"), "fewer than the 2,000 asked for"),
+        (("digits", "--against", "digits", "--n", "2000"), "fewer than --n 2,000"),
     ],
 )
 def test_mistakes_are_told_in_a_line(cache: Path, words: tuple[str, ...], message: str) -> None:

@@ -69,7 +69,7 @@ def test_the_star_stands_at_the_value_that_good_samples_have(
 
 
 def test_scores_of_which_none_can_be_measured_end_with_the_reason(tiny_run: ganglion.Run, cache: Path) -> None:
-    with pytest.raises(DataError, match="none of fid can be measured here: 50 images are too few"):
+    with pytest.raises(DataError, match="none of fid can be measured: 50 images are too few"):
         evaluate_checkpoints(
             tiny_run.path, n=50, features="random", metrics=["fid"], cache=cache, device="cpu", quiet=True
         )

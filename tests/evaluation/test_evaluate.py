@@ -168,9 +168,9 @@ def test_it_says_which_images_counted_as_unseen(tiny_run: ganglion.Run, cache: P
     found = evaluate(tiny_run.path, n=200, cache=cache, **settings)
     assert "for copies, 200 samples are compared with 1,708 training images" in found.notes
     assert any(note.startswith("for copies, the held-out images are 89 of") for note in found.notes)
-    assert any(note.endswith("kept from training") for note in found.notes)
+    assert any(note.endswith("held out from training") for note in found.notes)
     elsewhere = evaluate(tiny_run.path, n=200, held_out="digits", cache=cache, **settings)
-    assert not any(note.endswith("kept from training") for note in elsewhere.notes)
+    assert not any(note.endswith("held out from training") for note in elsewhere.notes)
 
 
 def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run, cache: Path) -> None:

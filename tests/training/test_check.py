@@ -82,10 +82,10 @@ def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cach
     bare = {"generator.norm": "none", "discriminator.norm": "none", "generator.width": 32}
     large = looked("digits", cache, set={**bare, "init.std": 0.4})
     small = looked("digits", cache, set={**bare, "init.std": 0.005})
-    assert remarks(large, "first weights")[0][0] == "failing"
-    assert "black or white" in remarks(large, "first weights")[0][1]
-    assert "nearly of one gray" in remarks(small, "first weights")[0][1]
-    assert not remarks(looked("digits", cache, set={**bare, "init.scheme": "kaiming"}), "first weights")
+    assert remarks(large, "initial weights")[0][0] == "failing"
+    assert "black or white" in remarks(large, "initial weights")[0][1]
+    assert "nearly uniform gray" in remarks(small, "initial weights")[0][1]
+    assert not remarks(looked("digits", cache, set={**bare, "init.scheme": "kaiming"}), "initial weights")
 
 
 def test_networks_of_very_different_size_are_said() -> None:

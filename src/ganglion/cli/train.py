@@ -158,7 +158,7 @@ def _text(result: Check) -> str:
     marks = {"fine": "ok", "watch": "watch", "failing": "FAILING"}
     return "\n".join([
         f"Recipe {result.recipe}, {result.images:,} images: {result.state}",
-        *(f"  {marks[r.level]:8}{r.topic:15}{r.text}" for r in result.remarks),
+        *(f"  {marks[r.level]:8}{r.topic:17}{r.text}" for r in result.remarks),
         "Output and gradient size of each layer at initialisation:",
         *_layers("G", result.signals_g),
         *_layers("D", result.signals_d),
