@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_told_with_what_came(tmp_path: Path, cache: Path, c
         ({"data.size": 50}, "data.size: 50 cannot be reached by doubling"),
         (
             {"augment.kind": "ada", "objective.adversarial": "wasserstein"},
-            "under the loss wasserstein the sign has no meaning",
+            "has no meaning under the loss wasserstein",
         ),
     ],
 )

@@ -35,6 +35,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore, save_checkpoint
 from ganglion.training.collectives import Collectives, of_each_share
 from ganglion.training.loop import train_loop
+from ganglion.training.own import Own
 from ganglion.training.players import Players, build_players
 from ganglion.training.prepare import prepare_run
 from ganglion.training.processes import Outcome, _judged, _outcome, _pickled, launch
@@ -133,7 +134,7 @@ def what_two_learn(fabric: Fabric, *, interrupt: Interrupt, folder: Path, job: J
     torch.save(found, folder / f"{fabric.global_rank}.pt")
     assert _work(fabric, interrupt=interrupt, job=job)
     rates = {"optimizer__discriminator__lr": 1e38, "optimizer__generator__lr": 1e38}
-    return _work(fabric, interrupt=interrupt, job=Job(update(job.recipe, **rates), job.store, folder, quiet=True))
+    return _work(fabric, interrupt=interrupt, job=Job(update(job.recipe, **rates), job.store, folder, True, Own()))
 
 
 def collectives(fabric: Fabric) -> dict[str, Any]:
@@ -207,9 +208,8 @@ def learnt(tmp_path_factory: pytest.TempPathFactory, cache: Path, alone: ganglio
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("learnt")
     request: Request = {"recipe": alone.recipe}
-    job = Job(
-        alone.recipe, prepare_run("digits", request, Screen(quiet=True), "cpu", cache=cache).store, shared, quiet=True
-    )
+    store = prepare_run("digits", request, Screen(quiet=True), "cpu", cache=cache).store
+    job = Job(alone.recipe, store, shared, True, Own())
     with pytest.raises(TrainingFailed) as failure:
         launch(partial(what_two_learn, folder=folder, job=job), CPU, 2, "32-true")
     first, second = (torch.load(folder / f"{rank}.pt") | {"failure": failure.value} for rank in range(2))

@@ -252,7 +252,7 @@ def test_two_processes_begin_with_the_same_weights(tmp_path: Path, cache: Path, 
     ("start_from", "error", "words"),
     [
         ("nowhere", RunError, "nowhere is not a run .*RUN:STEP"),
-        ("OTHER:21", CheckpointError, "no checkpoint '21' in .*; there are best, latest, 20, 30"),
+        ("OTHER:21", CheckpointError, "no checkpoint '21' in .*; checkpoints are best, latest, 20, 30"),
         ("", RecipeError, "training.start_from is a run folder"),
     ],
 )
