@@ -93,9 +93,7 @@ def main() -> None:
     screen = Screen()
     data = Data(source=asked.source, size=(asked.size, asked.size))
     everything = store_set(prepare(data, cache_folder(), screen))
-    order = np.random.default_rng(0).permutation(
-        np.flatnonzero(~feature_training_split(everything))
-    )
+    order = np.random.default_rng(0).permutation(np.flatnonzero(~feature_training_split(everything)))
     training, held, unseen = (everything.pick(np.sort(part)) for part in np.split(order[: 3 * asked.n], 3))
     spoilt = faults(held, training)
     pages, results = [], {}

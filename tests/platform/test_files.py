@@ -51,7 +51,10 @@ def test_a_folder_in_the_way_is_left_and_so_is_no_half_file(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_a_storage_error_that_names_the_place_and_the_remedy(number):
-    with pytest.raises(StorageError, match=r"the disk is full \(there\): free some space"), storage_errors(Path("there")):
+    with (
+        pytest.raises(StorageError, match=r"the disk is full \(there\): free some space"),
+        storage_errors(Path("there")),
+    ):
         raise OSError(number, os.strerror(number))
 
 

@@ -83,9 +83,9 @@ def test_a_command_line_cannot_go_on_with_it_and_says_so_in_one_sentence(cache: 
         refusal.value
     )
     assert "\n" not in str(refusal.value)
-    with pytest.raises(DataError, match="cannot be read again by that name"):
+    with pytest.raises(DataError, match="which cannot be read again"):
         tiny(None, run.path, cache, recipe=run.recipe_path)
-    with pytest.raises(DataError, match="cannot be read again by that name"):
+    with pytest.raises(DataError, match="which cannot be read again"):
         tiny(NAME, run.path, cache)
 
 
@@ -103,10 +103,10 @@ def test_the_report_finds_the_packed_images_and_says_where_they_are_not_at_hand(
 ) -> None:
     page = ganglion.write_report(run, tmp_path / "a.html", cache).read_text()
     assert "not at hand" not in page
-    assert "Samples and the real images nearest to them" in page
+    assert "Samples and their nearest real images" in page
     assert "ganglion.train(images, recipe=" in page
     bare = ganglion.write_report(run, tmp_path / "b.html", tmp_path / "empty").read_text()
-    assert "images are not at hand" in bare
+    assert "images are not available" in bare
 
 
 def test_scores_of_the_run_find_the_packed_images_too(cache: Path, run: ganglion.Run) -> None:
@@ -188,7 +188,7 @@ def test_every_sheet_shows_the_chosen_channels(deep_run: ganglion.Run) -> None:
 
 def test_many_channels_reach_the_report_and_the_scores(tmp_path: Path, cache: Path, deep_run: ganglion.Run) -> None:
     page = ganglion.write_report(deep_run, tmp_path / "a.html", cache).read_text()
-    assert "Samples and the real images nearest to them" in page
+    assert "Samples and their nearest real images" in page
     asked: dict[str, Any] = {"n": 40, "features": "random", "cache": cache, "quiet": True, "device": "cpu"}
     found = ganglion.evaluate(deep_run.path, DEEP, neighbours=tmp_path / "near.png", **asked)
     assert found.real.channels == 13
