@@ -21,9 +21,10 @@ from ganglion.networks.sampling import draw_latents
 from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose, stream
 from ganglion.training.loop import train_loop
-from ganglion.training.players import TrainingProgress, assemble
+from ganglion.training.players import assemble
 from gaussian_mixtures import PLANES, Found, Plane, PlaneBatches, PlaneGenerator, plane_discriminator
 
 WIDTH, LATENT, BATCH, JUDGED = 128, 2, 256, 10_000

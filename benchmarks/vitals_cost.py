@@ -27,22 +27,22 @@ from torch import nn
 import ganglion
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
-from ganglion.runs.journal import LiveDiagnosis, VitalsLog
-from ganglion.training.outputs import Probe
+from ganglion.runs.journal import RunJournal
+from ganglion.training import loop
 from ganglion.training.train import train
-from ganglion.vitals.gradients import Player
+from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.step_stats import StepStats
 
-TIMED: dict[type, tuple[str, ...]] = {
-    StepStats: ("begin", "judged", "losses", "read"), Player: ("after_backward", "after_step"), Probe: ("__call__",),
-    LiveDiagnosis: ("take",), VitalsLog: ("write",),
+TIMED: dict[Any, tuple[str, ...]] = {
+    StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("after_backward", "after_step"),
+    loop: ("measure", "parameter_counts"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
 
 
 @contextmanager
 def timed(spent: dict[str, float]) -> Iterator[None]:
-    """Adds up the seconds of each call in TIMED, by class."""
+    """Adds up the seconds of each call in TIMED, by class or module."""
     patches = [
         patch.object(owner, name, _timing(getattr(owner, name), owner.__name__, spent))
         for owner, names in TIMED.items()

@@ -69,13 +69,13 @@ def test_images_that_are_there_twice_are_said(tmp_path: Path, cache: Path) -> No
     twice = np.concatenate([NOISE[:360], NOISE[:40] + (NOISE[:40] < 255)])
     ((level, text),) = remarks(looked(saved(tmp_path, twice), cache), "copies")
     assert level == "watch"
-    assert "there twice" in text
+    assert "are duplicates" in text
 
 
 def test_images_that_were_saved_without_scaling_would_fail(tmp_path: Path, cache: Path) -> None:
     found = looked(saved(tmp_path, NOISE // 255), cache)
     assert found.state == "failing"
-    assert remarks(found, "range")[0][1].startswith("all pixels lie in 0..1 of 0..255")
+    assert remarks(found, "range")[0][1].startswith("all pixels are in 0..1 of 0..255")
 
 
 def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cache: Path) -> None:
@@ -91,7 +91,7 @@ def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cach
 def test_networks_of_very_different_size_are_said() -> None:
     assert of_balance(Cost(10, 100), Cost(10, 300))[0].level == "fine"
     (found,) = of_balance(Cost(10, 10_000), Cost(10, 100))
-    assert (found.level, "G works 100 times" in found.text) == ("watch", True)
+    assert (found.level, "G needs 100 times as many operations" in found.text) == ("watch", True)
 
 
 def test_layers_of_very_different_gradients_are_said() -> None:
