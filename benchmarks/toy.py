@@ -54,8 +54,8 @@ PAIRINGS = [
     Pairing("hinge", {"objective.adversarial": "hinge"}),
     Pairing("hinge + r1", {"objective.adversarial": "hinge", **_penalty("r1", 0.01)}),
     Pairing("wasserstein + clip", {**CRITIC, "objective.weight_clip": 0.05}),
-    Pairing("wasserstein + gradient", {**CRITIC, **_penalty("wgan-gp", 1.0)}),
-    Pairing("wasserstein + gradient-one-sided", {**CRITIC, **_penalty("wgan-lp", 1.0)}),
+    Pairing("wasserstein + wgan-gp", {**CRITIC, **_penalty("wgan-gp", 1.0)}),
+    Pairing("wasserstein + wgan-lp", {**CRITIC, **_penalty("wgan-lp", 1.0)}),
     Pairing("relativistic", {"objective.adversarial": "relativistic"}),
     Pairing(
         "relativistic + r1 + r2",
