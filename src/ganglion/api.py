@@ -48,7 +48,7 @@ def train(
     adversarial: AdversarialLoss | None = None,
     callback: Callback | None = None,
 ) -> Run:
-    """Trains a GAN on the images of `source`, or goes on with the run that the same call began. Returns the run.
+    """Trains a GAN on the images of `source`, or resumes the run that the same call began. Returns the run.
 
     Keywords are the command's options.
 

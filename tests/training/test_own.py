@@ -89,7 +89,7 @@ def ran(folder: Path, cache: Path, *words: str) -> str:
 def test_the_programs_of_the_page_run(tmp_path: Path, cache: Path) -> None:
     program, file = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[:2]
     (tmp_path / "program.py").write_text(program + "\nassert walk.shape == (5, 1, 20, 12)\n", encoding="utf-8")
-    assert "Going on from step 20" in ran(tmp_path, cache, "program.py")
+    assert "Resuming at step 20" in ran(tmp_path, cache, "program.py")
     (tmp_path / "mynets.py").write_text(file, encoding="utf-8")
     ran(tmp_path, cache, "-c", COMMAND, *TRAIN.split())
     assert (tmp_path / "runs/mine/networks.py").read_text(encoding="utf-8") == file
@@ -410,7 +410,7 @@ def test_own_networks_that_differ_take_over_the_layers_that_are_the_same(
     facts = json.loads((run.path / "start.json").read_text(encoding="utf-8"))
     taken, there = (facts["networks"]["discriminator"][key] for key in ("taken_over", "weights"))
     assert 0 < taken < there
-    assert facts["optimizers"]["discriminator"] == "anew (networks of one's own that differ)"
+    assert facts["optimizers"]["discriminator"] == "reset (networks of one's own that differ)"
     assert facts["optimizers"]["generator"].startswith("taken over")
 
 

@@ -152,5 +152,5 @@ def test_a_damaged_newest_checkpoint_costs_only_its_steps(
     done = train_and_strike(folder, cache, 0, precision)
     assert done.returncode == 0, done.stderr
     assert "damaged" in done.stderr
-    assert "Going on from step 20" in done.stderr
+    assert "Resuming at step 20" in done.stderr
     assert files(folder) == files(whole)

@@ -113,7 +113,7 @@ def test_a_named_recipe_is_not_the_other_runs(tmp_path: Path, cache: Path, tiny_
     )
     assert run.recipe.name == "lsgan"
     assert run.recipe.data.source == "digits"
-    assert facts(run)["running_statistics"].startswith("anew, since the loss is least-squares here")
+    assert facts(run)["running_statistics"].startswith("reset, since the loss is least-squares here")
 
 
 def test_the_default_folder_names_the_run_that_it_started_from(

@@ -105,7 +105,7 @@ def test_a_larger_size_takes_over_moments_of_the_weights_that_it_took_over_and_o
     moment = players.optimizer_g.state_dict()["state"][here]["exp_avg"]
     assert torch.equal(moment, origin.tensors["optimizers"][f"generator/{old}/exp_avg"])
     assert started.progress.images_before == 0
-    assert started.facts["running_statistics"] == "anew, since D is not taken over whole"
+    assert started.facts["running_statistics"] == "reset, since D is not taken over whole"
 
 
 def test_averaged_weights_are_matched_as_those_of_g(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_averaged_weights_are_matched_as_those_of_g(tmp_path: Path) -> None:
 def test_an_optimiser_of_another_kind_begins_anew(tmp_path: Path) -> None:
     changed = recipe(optimizer__generator__kind="rmsprop")
     players, started = begun(changed, origin_of(recipe(), tmp_path))
-    assert started.facts["optimizers"]["generator"] == "anew (rmsprop here, adam there)"
+    assert started.facts["optimizers"]["generator"] == "reset (rmsprop here, adam there)"
     assert not players.optimizer_g.state_dict()["state"]
     assert players.optimizer_d.state_dict()["state"]
 
@@ -175,5 +175,5 @@ def test_a_network_of_another_family_is_left_out_and_two_of_them_are_refused(tmp
     _, started = begun(recipe(generator__family="resnet"), origin)
     assert "G: nothing taken over, it is resnet here and dcgan there" in started.text()
     both = recipe(generator__family="resnet", discriminator__family="resnet", discriminator__norm="none")
-    with pytest.raises(RunError, match="nothing could be taken over from a:best: .*start anew without --from"):
+    with pytest.raises(RunError, match="nothing could be taken over from a:best: .*start without --from"):
         begun(both, origin)

@@ -58,7 +58,7 @@ def lr_scale(settings: Optimizers, fraction: float, images: int) -> float:
 
 
 def reason_to_stop(training: Training, progress: TrainingProgress, verdict: Verdict) -> str | None:
-    """Why the run ends before its budget, in a person's words; None while it goes on."""
+    """Why the run ends before its budget, as text; None while it continues."""
     if training.stop_when_failing and verdict.state == "failing":
         return f"the verdict is failing: {', '.join(f.code for f in verdict.findings if f.severity == 'failing')}"
     kimg = progress.images / 1000

@@ -57,7 +57,7 @@ def launch(work: Work, device: torch.device, devices: int, precision: Any) -> bo
     """Runs `work` in as many processes as there are devices; what it returned in the first.
 
     A GanglionError of any of them is raised here as it was there; so is any other error, with its traceback as the cause.
-    Raises RunError where one ended without a word.
+    Raises RunError where one ended without an error message.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision; so do we
     with Interrupt() as interrupt:
@@ -201,9 +201,9 @@ def _last_words(rank: int, count: int, code: int) -> str:
     who = f"process {rank + 1} of {count}"
     if code < 0:
         memory = " (the system's own, where memory runs out)" if -code == getattr(signal, "SIGKILL", 0) else ""
-        return f"{who} ended with signal {-code}{memory}; the last checkpoint is intact, and the same command goes on from it"
+        return f"{who} ended with signal {-code}{memory}; the last checkpoint is intact, and the same command resumes from it"
     return (
-        f"{who} ended with exit code {code} and without a word; the last checkpoint is intact. A script that calls "
+        f"{who} ended with exit code {code} and without an error message; the last checkpoint is intact. A script that calls "
         'ganglion.train with several devices does so under: if __name__ == "__main__":'
     )
 

@@ -76,7 +76,7 @@ def take_over(players: Players, recipe: Recipe, origin: Origin) -> StartedPlayer
     if not any(pieces.values()):
         raise RunError(
             f"nothing could be taken over from {origin}: {_family(recipe, 'generator')} with the sizes of this recipe shares "
-            f"no layer with {_family(origin.recipe, 'generator')} there; start anew without --from"
+            f"no layer with {_family(origin.recipe, 'generator')} there; start without --from"
         )
     players.ema.load_state_dict(filled(players.ema.state_dict(), origin.tensors["ema"], pieces["generator"]))
     averaged = origin.progress.images + origin.progress.images_before if _whole(facts["generator"]) else 0
@@ -147,11 +147,11 @@ def _optimizers(
     for name in PLAYERS:
         kinds = getattr(recipe.optimizer, name).kind, getattr(origin.recipe.optimizer, name).kind
         if kinds[0] != kinds[1]:
-            outcome[name] = f"anew ({kinds[0]} here, {kinds[1]} there)"
+            outcome[name] = f"reset ({kinds[0]} here, {kinds[1]} there)"
             continue
         there = {key: number for number, key in enumerate(_parameter_names(name, networks[name], origin))}
         if not there:
-            outcome[name] = "anew (networks of one's own that differ)"
+            outcome[name] = "reset (networks of one's own that differ)"
             continue
         taken = 0
         for number, (key, _) in enumerate(networks[name].named_parameters()):
@@ -162,7 +162,7 @@ def _optimizers(
                 }
                 tensors |= {f"{name}/{number}/{quantity}": tensor for quantity, tensor in held.items()}
                 taken += bool(held)
-        outcome[name] = f"taken over for {taken} of {number + 1} tensors" if taken else "anew"
+        outcome[name] = f"taken over for {taken} of {number + 1} tensors" if taken else "reset"
     load_optimizers(tensors, players.optimizers())
     return outcome
 
@@ -179,9 +179,9 @@ def _running_stats(players: Players, recipe: Recipe, origin: Origin, facts: Mapp
         stats.strength.copy_(old["strength"])
     losses = recipe.objective.adversarial, origin.recipe.objective.adversarial
     if losses[0] != losses[1]:
-        return f"anew, since the loss is {losses[0]} here, {losses[1]} there"
+        return f"reset, since the loss is {losses[0]} here, {losses[1]} there"
     if not _whole(facts["discriminator"]):
-        return "anew, since D is not taken over whole"
+        return "reset, since D is not taken over whole"
     stats.means.copy_(old["means"])
     stats.updates.copy_(old["updates"])
     return "taken over"

@@ -94,7 +94,7 @@ def train(
             at_end(Run(folder))
             raise
         if not finished:
-            raise Interrupted(f"interrupted and saved; the same command goes on where it stopped ({folder})")
+            raise Interrupted(f"interrupted and saved; the same command resumes the run ({folder})")
         at_end(Run(folder))
     return Run(folder)
 
@@ -173,10 +173,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
             how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
             screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
-            screen.say(f"Pictures: {run.fixed_samples}")
+            screen.say(f"Samples: {run.fixed_samples}")
             return True
         if progress.step:
-            screen.say(f"Going on from step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
+            screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
         if fabric.global_rank > 0:
             return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
@@ -221,18 +221,22 @@ def _trained(
 def _conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
     """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
     how = f"Stopped, {progress.stopped}" if progress.stopped else "Finished"
-    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Pictures: {run.fixed_samples}")
+    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Samples: {run.fixed_samples}")
     if verdict.state == "failing":
-        raise TrainingFailed(f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose tells it again.")
+        raise TrainingFailed(
+            f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose prints this verdict again."
+        )
     screen.say(verdict.text())
 
 
 def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
     if progress.stopped:
-        return "Without the option or callback that stopped it, it goes on."
+        return "Without the option or callback that stopped it, the same command resumes it."
     if recipe.optimizer.schedule == "constant":
-        return "A larger budget (--kimg, --steps or --minutes) goes on with it."
-    return "Its learning rate has come to its end: --fresh begins anew, --from with another --run takes its weights."
+        return "A larger budget (--kimg, --steps or --minutes) resumes it."
+    return (
+        "Its learning rate schedule has ended: --fresh starts over; --from with another --run starts from its weights."
+    )
 
 
 def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
