@@ -114,7 +114,7 @@ def _other(text: str) -> tuple[Run, str]:
     if not Run(path).exists:
         raise RunError(
             f"--from {text}: {path} is not a run (a folder with recipe.yaml); --from takes RUN, RUN:best, RUN:latest or "
-            "RUN:STEP. A run that has started from it needs it no more: name that one with --run"
+            "RUN:STEP. A run that has started from it no longer needs it: name that run with --run"
         )
     return Run(path), which or "best"
 
