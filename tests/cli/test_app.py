@@ -224,8 +224,11 @@ def test_a_terminal_keeps_its_encoding_and_shows_what_it_lacks_as_an_escape() ->
 
 
 def test_a_stream_that_has_no_encoding_is_left_alone() -> None:
-    any_character(io.StringIO())
+    stream = io.StringIO()
+    any_character(stream)
     any_character(None)
+    stream.write("dög 🐕")
+    assert (stream.getvalue(), stream.encoding) == ("dög 🐕", None)
 
 
 def test_auto_says_why_it_chose_before_the_recipe_it_prints(ganglion_command) -> None:  # type: ignore[no-untyped-def]

@@ -169,8 +169,10 @@ def test_an_older_glibc_gets_the_largest_threshold_that_it_accepts():
 
 
 def test_without_glibc_memory_is_left_to_the_system():
-    with keep_freed_memory(lambda: None):
-        pass
+    asked = []
+    with keep_freed_memory(lambda: asked.append("libc")):  # returns None
+        assert asked == ["libc"]
+    assert asked == ["libc"]
 
 
 def test_the_peak_of_this_process_is_what_its_largest_tensor_took_at_least():

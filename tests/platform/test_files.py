@@ -140,15 +140,24 @@ def test_a_move_replaces_a_file_on_every_system(tmp_path):
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("old", b"new")]
 
 
-def test_where_folders_cannot_be_opened_as_on_windows_they_are_not_synced(tmp_path):
+def test_where_folders_cannot_be_opened_as_on_windows_they_are_not_synced(tmp_path, monkeypatch):
+    asked, synced = [], []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
     def refuse(folder, flags):
+        asked.append(Path(folder))
         raise PermissionError(errno.EACCES, "Permission denied", folder)
 
     sync_folder(tmp_path, refuse)
+    assert (asked, synced) == ([tmp_path], [])
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc, a file system that syncs nothing, is Linux's")
 def test_a_file_system_that_cannot_sync_folders_is_no_error():
+    handle = os.open("/proc", os.O_RDONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(handle)
+    os.close(handle)
     sync_folder(Path("/proc"))
 
 
@@ -171,9 +180,13 @@ def test_where_there_is_no_such_flush_fsync_is_what_there_is(module):
         sync_file(NO_FILE, lambda: module)
 
 
-def test_a_volume_that_refuses_the_flush_is_synced_as_elsewhere(tmp_path):
+def test_a_volume_that_refuses_the_flush_is_synced_as_elsewhere(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
     def refuse(handle, command):
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
     with (tmp_path / "file").open("wb") as file:
         sync_file(file.fileno(), lambda: SimpleNamespace(F_FULLFSYNC=51, fcntl=refuse))
+        assert synced == [file.fileno()]

@@ -62,17 +62,22 @@ def concluded(records: Records, own_run: bool = True) -> list[Finding]:
 
 @pytest.mark.parametrize("code", RULES)
 def test_what_a_made_up_run_is_judged_by_lies_outside_what_is_expected(code: str) -> None:
+    found: set[str] = set()
     for n in range(2, len(SICK[code]) + 1):
         for finding in concluded(SICK[code][:n]):
             hold(finding)
+            found.add(finding.code)
+    assert code in found
 
 
 @pytest.mark.parametrize("name", ILL)
 def test_what_a_real_run_is_judged_by_lies_outside_what_is_expected(name: str) -> None:
-    records = ILL[name]["records"]
+    records, found = ILL[name]["records"], 0
     for n in {*range(2, len(records), 3), len(records)}:
         for finding in concluded(records[:n], ILL[name]["own_run"]):
             hold(finding)
+            found += 1
+    assert found
 
 
 @settings(max_examples=150, deadline=None)
@@ -135,9 +140,12 @@ def test_a_stalled_run_without_distances_in_its_last_third_is_not_judged() -> No
 
 
 def test_a_data_set_whose_halves_are_equal_has_no_distance_over_its_floor() -> None:
+    found: set[str] = set()
     for code in RULES:
         for finding in concluded(with_values(SICK[code], {"swd_floor": 0.0}, first=0)):
             hold(finding)
+            found.add(finding.code)
+    assert len(found) > len(RULES) / 2
 
 
 def test_d_that_is_sure_is_not_said_to_be_within_what_is_expected() -> None:
