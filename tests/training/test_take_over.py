@@ -173,7 +173,7 @@ def test_another_width_takes_over_weights_of_equal_shape_only_and_says_which(tmp
 def test_a_network_of_another_family_is_left_out_and_two_of_them_are_refused(tmp_path: Path) -> None:
     origin = origin_of(recipe(), tmp_path)
     _, started = begun(recipe(generator__family="resnet"), origin)
-    assert "G: nothing taken over, it is resnet here and dcgan there" in started.text()
+    assert "G: nothing taken over: family resnet here, dcgan in the other run" in started.text()
     both = recipe(generator__family="resnet", discriminator__family="resnet", discriminator__norm="none")
     with pytest.raises(RunError, match="nothing could be taken over from a:best: .*start without --from"):
         begun(both, origin)

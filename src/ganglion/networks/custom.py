@@ -1,4 +1,4 @@
-"""Networks that are not of our families: any pair of modules, or a Python file that makes one.
+"""User-supplied networks: any pair of modules, or a Python file that creates one.
 
 N images, C channels, H height, W width, Z latent dimension, P places of a map of logits, A features of an image.
 """
@@ -89,7 +89,7 @@ AnyDiscriminator = Discriminator | WrappedDiscriminator
 
 @dataclass(frozen=True)
 class CustomNetworks:
-    """Where a run gets networks that are not of our families: a file's content, or modules to copy. It can be pickled."""
+    """The origin of user-supplied networks: a file's content, or modules to copy. It can be pickled."""
 
     path: Path | None = None
     content: bytes = b""

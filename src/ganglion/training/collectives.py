@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other: means of numbers, the clock, who was asked to stop, what is not finite.
+"""Communication between the processes of a run: means, the clock, requests to stop, non-finite numbers.
 
 N images in a batch, P processes. Each process trains on every P-th image of a batch.
 """

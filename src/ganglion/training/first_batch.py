@@ -1,4 +1,4 @@
-"""One batch through networks and losses of one's own before training, so that what does not fit is told before a step.
+"""Runs one batch through user-supplied networks and losses before training, so that mistakes are reported at once.
 
 N images, C channels, H height, W width, Z latent dimension.
 """
@@ -37,7 +37,7 @@ Found = TypeVar("Found")
 
 
 def first_step(recipe: Recipe, players: Players, own: Own, autocast: Callable[[], Any] = nullcontext) -> StepContext:
-    """What the phases of a first step share, with random numbers of no training."""
+    """The context of a first step, with a random generator of its own."""
     device = players.running_stats.means.device
     random = torch.Generator(device).manual_seed(0)
     augment = partial(
@@ -48,9 +48,9 @@ def first_step(recipe: Recipe, players: Players, own: Own, autocast: Callable[[]
 
 
 def check_own(prepared: PreparedRun, own: Own, devices: int = 1) -> None:
-    """Sends one batch through networks and losses of one's own, forwards and backwards. Raises RecipeError.
+    """Runs one batch forward and backward through user-supplied networks and losses. Raises RecipeError.
 
-    All is done on copies, and no random number of the caller is used.
+    It uses copies, and leaves the caller's random state as it was.
     """
     if own.networks is None and own.adversarial is None:
         return

@@ -1,4 +1,4 @@
-"""What a program gives a training beside its recipe: networks, an adversarial loss, a callback."""
+"""User-supplied parts of a training: networks, an adversarial loss, a callback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STOPPED_BY_CALLBACK = "the callback returned stop"
 
 @dataclass(frozen=True)
 class Own:
-    """All of it may be None: then everything is the recipe's."""
+    """Each may be None; the recipe then decides."""
 
     networks: CustomNetworks | None = None
     adversarial: AdversarialLoss | None = None
@@ -57,7 +57,7 @@ class Own:
         return cls(found, adversarial, callback)
 
     def requested(self, request: Request) -> Request:
-        """`request` with what the recipe says of all this."""
+        """`request` with the recipe keys that record these parts."""
         keys = self.networks.keys() if self.networks else {}
         if self.adversarial is not None:
             keys |= {

@@ -1,7 +1,7 @@
-"""A training in one process, or in several on this machine: how they are started, told to stop, waited for, and judged.
+"""Runs a training in one process, or in one process per device on this machine.
 
-The parent trains nothing: it starts a process for each device and waits for all of them, whatever happens. Only the parent
-heeds Ctrl-C, which a terminal sends to every process; it passes the wish on. What fails in one process ends the others.
+The parent does not train: it starts the processes and waits until all have ended. A terminal sends Ctrl-C to every process;
+only the parent handles it, and tells the others to stop. An error in one process ends the others.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def launch(work: Work, device: torch.device, devices: int, precision: Any) -> bo
 
 @dataclass(frozen=True)
 class Outcome:
-    """The last words of a process."""
+    """The result or the error of a process."""
 
     result: bool = False
     error: BaseException | None = None

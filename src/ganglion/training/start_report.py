@@ -1,4 +1,4 @@
-"""What a new run took over from another one, in a few lines: the facts of its `start.json` for a person."""
+"""Text of what a new run took over from another one: the facts of its `start.json`, in a few lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_CHANGES = 8
 
 
 def start_text(facts: Mapping[str, Any]) -> str:
-    """A line for where it starts, for each network, optimisers and statistics, and where they differ classes and recipe."""
+    """One line each for checkpoint, networks, optimisers and statistics; images, classes and recipe only if they differ."""
     networks, optimizers = facts["networks"], facts["optimizers"]
     lines = [
         f"Starting from {facts['run']}, step {facts['step']:,} ({facts['images'] / 1000:,.1f} kimg); this run counts from 0",
@@ -23,12 +23,12 @@ def start_text(facts: Mapping[str, Any]) -> str:
         f"  running means of D's logits: {facts['running_statistics']}",
     ]
     if facts["images_differ"]:
-        lines.append("  images: others than there")
+        lines.append("  images: not those of the other run")
     if facts["classes"]["new"] or facts["classes"]["left_behind"]:
         lines.append(f"  classes: {_classes(facts['classes'])}")
     if changed := facts["recipe_changes"]:
         more = f"; and {len(changed) - MOST_CHANGES} more" if len(changed) > MOST_CHANGES else ""
-        lines.append(f"  recipe, there -> here: {'; '.join(changed[:MOST_CHANGES])}{more}")
+        lines.append(f"  recipe, other run -> this run: {'; '.join(changed[:MOST_CHANGES])}{more}")
     return "\n".join(lines)
 
 
@@ -36,7 +36,7 @@ def _network(name: str, facts: Mapping[str, Any]) -> str:
     """`G: 90 of 100 weights taken over; new: blocks.0 (10)`."""
     if "other_family" in facts:
         here, there = facts["other_family"]
-        return f"  {name}: nothing taken over, it is {here} here and {there} there"
+        return f"  {name}: nothing taken over: family {here} here, {there} in the other run"
     told = [f"{facts['taken_over']:,} of {facts['weights']:,} weights taken over", facts["blocks"]]
     told += [
         f"{words}: {_parts(facts[key])}"
