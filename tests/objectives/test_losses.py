@@ -67,19 +67,27 @@ def test_a_ramp_rises_to_1_and_stays(images: float, kimg: float, share: float) -
     assert ramp(int(images), kimg) == pytest.approx(share)
 
 
-X = torch.ones(2, 1, 2, 2)
-SCENE = PenaltyInputs(
-    lambda x: 3 * x.flatten(1).sum(1), X, -X, torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 0.5]),
-    torch.tensor(0.0), torch.tensor(0.0), torch.Generator(),
-)  # fmt: skip
+def scene() -> PenaltyInputs:
+    """D(x) = 3 sum x + b, on images that require a gradient."""
+    real, fake = torch.ones(2, 1, 2, 2, requires_grad=True), -torch.ones(2, 1, 2, 2, requires_grad=True)
+    shift = torch.tensor([-11.0, -10.0])
+
+    def judge(x: Tensor) -> Tensor:
+        return 3 * x.flatten(1).sum(1)
+
+    return PenaltyInputs(
+        judge, real, fake, judge(real) + shift, judge(fake) - shift, torch.tensor(0.0), torch.tensor(0.0), torch.Generator()
+    )  # fmt: skip
+
+
 REAL = DiscriminatorOutput(torch.tensor([1.0, 2.0]), torch.tensor([[1.0], [3.0]]))
 FAKE = DiscriminatorOutput(torch.tensor([-1.0, 0.5]), torch.tensor([[0.0], [0.0]]))
 
 
 def test_ds_loss_is_the_adversarial_one_where_the_recipe_adds_nothing() -> None:
-    parts = discriminator_loss(Objective(), SCENE, 0)
+    parts = discriminator_loss(Objective(), scene(), 0)
     assert list(parts) == ["adversarial"]
-    expected = ADVERSARIAL["non-saturating"].discriminator(SCENE.real_logits, SCENE.fake_logits)
+    expected = ADVERSARIAL["non-saturating"].discriminator(scene().real_logits, scene().fake_logits)
     torch.testing.assert_close(total(parts), expected)
 
 
@@ -87,18 +95,18 @@ def test_ds_terms_stand_under_their_names_with_their_weights() -> None:
     objective = Objective(
         real_label=0.9, penalties=(Penalty(kind="r1", weight=2.0), Penalty(kind="wgan-lp", interval_updates=2))
     )
-    parts = discriminator_loss(objective, SCENE, 0)
+    parts = {name: part.detach() for name, part in discriminator_loss(objective, scene(), 0).items()}
     assert list(parts) == ["adversarial", "label_smoothing", "r1", "wgan_lp"]
     assert float(parts["label_smoothing"]) == pytest.approx(0.1 * 1.5)
     assert float(parts["r1"]) == pytest.approx(2.0 * 36 / 2)  # |grad|^2 = 4 * 9
     assert float(parts["wgan_lp"]) == pytest.approx(2 * (6 - 1) ** 2)
-    assert list(discriminator_loss(objective, SCENE, 1)) == ["adversarial", "label_smoothing", "r1"]
+    assert list(discriminator_loss(objective, scene(), 1)) == ["adversarial", "label_smoothing", "r1"]
 
 
 @pytest.mark.parametrize("adversarial", ADVERSARIAL)
 @pytest.mark.parametrize("kind", PENALTIES)
 def test_every_loss_goes_with_every_penalty(adversarial: str, kind: str) -> None:
-    parts = discriminator_loss(Objective(adversarial=adversarial, penalties=(Penalty(kind=kind),)), SCENE, 0)
+    parts = discriminator_loss(Objective(adversarial=adversarial, penalties=(Penalty(kind=kind),)), scene(), 0)
     assert len(parts) == 2
     assert total(parts).isfinite()
 

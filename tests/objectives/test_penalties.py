@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganglion.objectives.penalties import PENALTIES, PenaltyInputs, clip_weights, due, penalty_of
+from ganglion.objectives.penalties import PENALTIES, PenaltyInputs, clip_weights, differentiated_inputs, due, penalty_of
 from ganglion.recipe.parts import Penalty
 
 ON_GRADIENT = [kind for kind in PENALTIES if kind != "lecam"]
@@ -23,6 +23,7 @@ def inputs(
     judge: Callable[[Tensor], Tensor], real: Tensor = REAL, fake: Tensor = FAKE, **more: Tensor
 ) -> PenaltyInputs:
     means = {"mean_real": torch.tensor(0.0), "mean_fake": torch.tensor(0.0)} | more
+    real, fake = (images.detach().clone().requires_grad_() for images in (real, fake))  # as where r1 and r2 are due
     return PenaltyInputs(judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3), **means)
 
 
@@ -80,7 +81,8 @@ def test_it_agrees_with_finite_differences_on_a_network(kind: str) -> None:
         return network(x)
 
     found = PENALTIES[kind](inputs(judge))
-    where, step, squared = seen[-1], 1e-6, torch.zeros(5, dtype=torch.float64)
+    where = {"r1": REAL, "r2": FAKE}.get(kind, seen[-1])
+    step, squared = 1e-6, torch.zeros(5, dtype=torch.float64)
     with torch.no_grad():
         for i in range(24):
             nudge = torch.zeros(24, dtype=torch.float64)
@@ -144,11 +146,21 @@ def test_dragan_does_not_look_at_the_fakes() -> None:
     assert torch.equal(seen_by("dragan", REAL, FAKE), seen_by("dragan", REAL, FAKE + 1))
 
 
-def test_no_gradient_flows_back_into_the_images() -> None:
-    fake = FAKE.clone().requires_grad_()
-    for kind in ON_GRADIENT:
-        value = penalty_of(Penalty(kind=kind), inputs(Quadratic(3.0), REAL, fake)._replace(fake=fake))
-        assert torch.autograd.grad(value, fake, allow_unused=True) == (None,)
+@pytest.mark.parametrize("kind", ["wgan-gp", "wgan-lp", "dragan"])
+def test_a_penalty_elsewhere_than_at_ds_inputs_sends_no_gradient_back_to_them(kind: str) -> None:
+    judged = inputs(Quadratic(3.0))
+    value = penalty_of(Penalty(kind=kind), judged)
+    assert torch.autograd.grad(value, (judged.real, judged.fake), allow_unused=True) == (None, None)
+
+
+def test_the_inputs_that_need_a_gradient_are_those_of_the_penalties_that_are_due() -> None:
+    penalties = (
+        Penalty(kind="r1", interval_updates=4),
+        Penalty(kind="r2", interval_updates=2),
+        Penalty(kind="wgan-gp"),
+    )
+    found = [differentiated_inputs(penalties, update) for update in range(5)]
+    assert found == [{"real", "fake"}, set(), {"fake"}, set(), {"real", "fake"}]
 
 
 @pytest.mark.parametrize("every", [1, 4])
@@ -160,25 +172,20 @@ def test_a_lazy_penalty_pulls_as_hard_on_average_as_one_at_every_update(every: i
 
 
 @pytest.mark.parametrize("kind", PENALTIES)
-def test_it_is_computed_in_float32_inside_bf16_autocast(kind: str) -> None:
+def test_of_a_d_in_bf16_it_is_a_float32_mean_that_is_close(kind: str) -> None:
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(24, 7), nn.Tanh(), nn.Linear(7, 1), nn.Flatten(0))
-    kinds: list[torch.dtype] = []
 
-    def judge(x: Tensor) -> Tensor:
-        logits: Tensor = network(x)
-        kinds.append(logits.dtype)
-        return logits
+    def in_bf16(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return network(x).float()
 
-    plain = penalty_of(Penalty(kind=kind), inputs(judge, REAL.float(), FAKE.float()))
-    with torch.autocast("cpu", torch.bfloat16):
-        wide = inputs(judge, REAL.float(), FAKE.float())
-        kinds.clear()
-        inside = penalty_of(Penalty(kind=kind), wide)
-    assert inside.dtype == torch.float32
-    assert all(dtype == torch.float32 for dtype in kinds)
-    torch.testing.assert_close(
-        inside, plain, rtol=0.05 if kind == "lecam" else 1e-6, atol=1e-6
-    )  # lecam's logits were bf16
+    plain, found = (
+        penalty_of(Penalty(kind=kind), inputs(judge, REAL.float(), FAKE.float())) for judge in (network, in_bf16)
+    )
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, plain)
+    torch.testing.assert_close(found, plain, rtol=0.03, atol=1e-4)  # bf16 has 8 bits: 0.4 % in each of two layers
 
 
 def test_clipping_bounds_every_weight_and_leaves_small_ones() -> None:

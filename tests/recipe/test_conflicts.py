@@ -39,6 +39,10 @@ def test_a_penalty_on_ds_logits_goes_with_batch_norm() -> None:
             "objective.weight_clip clips .*discriminator.spectral_norm",
         ),
         ({"objective.real_label": 0.9, "objective.adversarial": "hinge"}, "the loss hinge has no labels"),
+        (
+            {"balance.updates": "simultaneous", "objective.feature_matching.weight": 1.0},
+            "has no term for feature matching",
+        ),
         ({"objective.adversarial_weight": 0}, "G would have no loss"),
         (
             {"objective.penalties": [{"kind": "lecam"}, {"kind": "lecam", "weight": 2}]},

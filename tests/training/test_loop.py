@@ -128,18 +128,29 @@ def inputs_of_d(settings: Recipe) -> list[Tensor]:
     return seen
 
 
+def differentiated_in(settings: Recipe) -> list[bool]:
+    """For each pass of D, whether its logits are differentiated for its inputs, as r1 and r2 do."""
+    players, found = players_for(settings), []
+    players.discriminator.blocks[0].register_forward_pre_hook(
+        lambda _, inputs: found.append(inputs[0].requires_grad and inputs[0].is_leaf)
+    )
+    run(settings, players)
+    return found
+
+
 @pytest.mark.parametrize(("penalty", "place"), [("r1", 0), ("r2", 1)])
-def test_a_penalty_looks_at_images_as_d_saw_them(penalty: str, place: int) -> None:
+def test_a_penalty_shares_the_forward_pass_on_images_as_d_saw_them(penalty: str, place: int) -> None:
     noisy = {"objective__instance_noise": {"std": 0.5}, "objective__penalties": [{"kind": penalty}]}
-    seen = inputs_of_d(recipe(training__steps=1, **noisy))
-    assert len(seen) == 3 + 1
-    assert torch.equal(seen[2], seen[place])
+    found = differentiated_in(recipe(training__steps=1, **noisy))
+    assert found == [number == place for number in range(3)]  # reals, fakes, the fakes that G learns from
 
 
 def test_a_lazy_penalty_is_computed_at_every_so_many_updates_of_d_and_not_of_g() -> None:
     lazy = [{"kind": "r1", "interval_updates": 2}]
-    seen = inputs_of_d(recipe(balance__d_steps=3, training__steps=4, objective__penalties=lazy))
-    assert len(seen) == 12 * 2 + 12 // 2 + 4
+    found = differentiated_in(recipe(balance__d_steps=3, training__steps=4, objective__penalties=lazy))
+    step = [True, False, False, False, True, False, False]  # three turns of D, one of G
+    other = [False, False, True, False, False, False, False]
+    assert found == (step + other) * 2
 
 
 def test_instance_noise_is_another_for_every_batch_that_d_sees() -> None:
@@ -231,21 +242,21 @@ WAITS = [False, True, False, False, True, True, True, False, False, True, False,
 
 
 def penalised(settings: Recipe, players: Players, position: TrainingProgress | None = None) -> list[bool]:
-    """For each update that D makes, whether its loss held the penalty, which looks at D once more; D waits as WAITS says."""
-    looks, found, first = [0], [], position.step if position else 0
+    """For each update that D makes, whether its loss held the penalty; D waits as WAITS says."""
+    looks, found, first = [False], [], position.step if position else 0
     waits = iter(WAITS[first:])
     players.running_stats.paused = lambda balance: (next(waits), False)  # type: ignore[method-assign]
 
-    def judged() -> None:
-        looks[0] += 1
+    def judged(images: Tensor) -> None:
+        looks[0] |= images.requires_grad and images.is_leaf
 
     def updated() -> None:
-        found.append(looks[0] > 2)
-        looks[0] = 0
+        found.append(looks[0])
+        looks[0] = False
 
-    players.discriminator.blocks[0].register_forward_hook(lambda *_: judged())
+    players.discriminator.blocks[0].register_forward_pre_hook(lambda _, inputs: judged(inputs[0]))
     at_each_step(players.optimizer_d, updated)
-    at_each_step(players.optimizer_g, lambda: looks.__setitem__(0, 0))
+    at_each_step(players.optimizer_g, lambda: looks.__setitem__(0, False))
     run(settings, players, position)
     return found
 

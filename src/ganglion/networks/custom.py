@@ -21,11 +21,12 @@ from torch import Tensor, nn
 
 from ganglion.errors import RecipeError
 from ganglion.networks.base import Discriminator
+from ganglion.networks.layers import MinibatchDiscrimination, MinibatchStddev
 from ganglion.recipe.schema import Recipe
 
 __all__ = [
     "AnyDiscriminator", "CustomNetworks", "WrappedDiscriminator", "WrappedGenerator", "digest_of", "from_file", "from_modules",
-    "recorded", "wrapped_copy",
+    "mixes_images", "recorded", "wrapped_copy",
 ]  # fmt: skip
 
 WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -85,6 +86,15 @@ class WrappedDiscriminator(nn.Module):
 
 
 AnyDiscriminator = Discriminator | WrappedDiscriminator
+
+MIXING = (nn.modules.batchnorm._BatchNorm, MinibatchDiscrimination, MinibatchStddev)
+
+
+def mixes_images(discriminator: AnyDiscriminator) -> bool:
+    """Whether D's logit of an image may depend on the rest of the batch; of networks of one's own it is not known."""
+    if isinstance(discriminator, WrappedDiscriminator):
+        return True
+    return any(isinstance(layer, MIXING) for layer in discriminator.modules())
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Penalties on D. Each takes the tensors of a step of D, works in float32 and returns a mean over images.
+"""Penalties on D. Each takes the tensors of a step of D and returns a mean over images, in float32.
 
 N images, C channels, H height, W width.
 """
@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from ganglion.objectives.adversarial import per_image
 from ganglion.recipe.parts import Penalty, PenaltyName
 
-__all__ = ["PENALTIES", "PenaltyInputs", "clip_weights", "due", "penalty_of", "slopes_between"]
+__all__ = [
+    "PENALTIES",
+    "PenaltyInputs",
+    "clip_weights",
+    "differentiated_inputs",
+    "due",
+    "penalty_of",
+    "slopes_between",
+]
 
 
 DRAGAN_SPREAD = (
@@ -32,10 +40,10 @@ class PenaltyInputs(NamedTuple):
     judge: Judge
     real: Tensor
     fake: Tensor
-    """D's inputs, (N, C, H, W), detached from G."""
+    """D's inputs, (N, C, H, W). Those of `differentiated_inputs` require a gradient, and their logits depend on them."""
     real_logits: Tensor
     fake_logits: Tensor
-    """D's logits, (N,)."""
+    """D's logits on them, (N,), or (N, P)."""
     mean_real: Tensor
     mean_fake: Tensor
     """Running means of D's logits on reals and on fakes, scalars."""
@@ -45,12 +53,12 @@ class PenaltyInputs(NamedTuple):
 
 def r1(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(x)|^2] / 2 over reals. Mescheder et al. 2018, arXiv 1801.04406, equation 9."""
-    return _gradient_norms(inputs.judge, inputs.real).square().mean() / 2
+    return _gradient_norms(inputs.real_logits, inputs.real).square().mean() / 2
 
 
 def r2(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(G(z))|^2] / 2 over fakes. Mescheder et al. 2018, arXiv 1801.04406, equation 10."""
-    return _gradient_norms(inputs.judge, inputs.fake).square().mean() / 2
+    return _gradient_norms(inputs.fake_logits, inputs.fake).square().mean() / 2
 
 
 def wgan_gp(inputs: PenaltyInputs) -> Tensor:
@@ -65,8 +73,9 @@ def wgan_lp(inputs: PenaltyInputs) -> Tensor:
 
 def dragan(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(x + d)| - 1)^2], d normal noise around the reals. Kodali et al. 2017, arXiv 1705.07215."""
-    noise = torch.empty_like(inputs.real).normal_(generator=inputs.random)
-    return (_gradient_norms(inputs.judge, inputs.real + DRAGAN_SPREAD * inputs.real.std() * noise) - 1).square().mean()
+    real = inputs.real.detach()
+    noise = torch.empty_like(real).normal_(generator=inputs.random)
+    return (_gradient_norms_at(inputs.judge, real + DRAGAN_SPREAD * real.std() * noise) - 1).square().mean()
 
 
 def lecam(inputs: PenaltyInputs) -> Tensor:
@@ -86,22 +95,26 @@ PENALTIES: dict[PenaltyName, Callable[[PenaltyInputs], Tensor]] = {
 }
 
 
+JUDGED: dict[PenaltyName, str] = {"r1": "real", "r2": "fake"}
+"""Penalties at images that D judges anyway: its forward pass serves its loss and the penalty."""
+
+
 def due(penalties: tuple[Penalty, ...], update: int) -> list[Penalty]:
     """The penalties that are computed at D's update number `update`."""
     return [penalty for penalty in penalties if update % penalty.interval_updates == 0]
 
 
+def differentiated_inputs(penalties: tuple[Penalty, ...], update: int) -> set[str]:
+    """Which of D's inputs, real and fake, the penalties of this update differentiate its logits for."""
+    return {JUDGED[penalty.kind] for penalty in due(penalties, update) if penalty.kind in JUDGED}
+
+
 def penalty_of(penalty: Penalty, inputs: PenaltyInputs) -> Tensor:
     """Weight times the penalty, times `interval_updates`: computed at every k-th update, its mean is the same (Karras 2020).
 
-    Autocast is off: second derivatives lose too much precision in bf16.
+    D computes as it does for its loss, in bf16 where the recipe says so; norms and means are computed in float32.
     """
-    with torch.autocast(inputs.real.device.type, enabled=False):
-        wide = inputs._replace(
-            real=inputs.real.detach().float(), fake=inputs.fake.detach().float(),
-            real_logits=inputs.real_logits.float(), fake_logits=inputs.fake_logits.float(),
-        )  # fmt: skip
-        return PENALTIES[penalty.kind](wide) * (penalty.weight * penalty.interval_updates)
+    return PENALTIES[penalty.kind](inputs) * (penalty.weight * penalty.interval_updates)
 
 
 def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
@@ -115,14 +128,20 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
 
 def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """|grad D| (N,) at a uniform random point between each real and its fake."""
+    real, fake = real.detach(), fake.detach().to(real.dtype)
     shape = (len(real), *(1,) * (real.ndim - 1))
     share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one per image
-    return _gradient_norms(judge, torch.lerp(real, fake, share))
+    return _gradient_norms_at(judge, torch.lerp(real, fake, share))
 
 
-def _gradient_norms(judge: Judge, images: Tensor) -> Tensor:
+def _gradient_norms_at(judge: Judge, images: Tensor) -> Tensor:
+    images = images.requires_grad_(True)  # (N, C, H, W)
+    return _gradient_norms(judge(images), images)
+
+
+def _gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
     """|grad D| at each image (N,), differentiable; its gradient is 0 where the norm is 0. For a map, D is the map's mean."""
-    images = images.detach().requires_grad_(True)  # (N, C, H, W)
-    (slope,) = torch.autograd.grad(per_image(judge(images)).sum(), images, create_graph=True)
-    length: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # over C, H, W
+    (slope,) = torch.autograd.grad(per_image(logits).sum(), images, create_graph=True)  # (N, C, H, W)
+    wide = slope.to(torch.promote_types(slope.dtype, torch.float32))
+    length: Tensor = torch.linalg.vector_norm(wide.flatten(1), dim=1)  # over C, H, W
     return length

@@ -36,6 +36,11 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
             "objective.adversarial_weight and objective.feature_matching.weight are both 0: G would have no loss; "
             "set one of them above 0"
         )
+    if recipe.balance.updates == "simultaneous" and objective.feature_matching.weight:
+        yield (
+            "balance.updates simultaneous takes G's gradient from D's backward pass, which has no term for feature matching; "
+            "set balance.updates to alternating, or objective.feature_matching.weight to 0"
+        )
     kinds = [penalty.kind for penalty in objective.penalties]
     if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
         yield f"objective.penalties has {twice[0]} more than once; keep one, with the sum of the weights"

@@ -148,11 +148,17 @@ class Objective(Part):
         return (self.custom_loss or LossTraits()) if self.adversarial == "custom" else TRAITS[self.adversarial]
 
 
+UpdateOrder = Literal["alternating", "simultaneous"]
+
+
 class Balance(Part):
     d_steps: int = Field(1, ge=1, le=100)
     """Updates of D in a step, each on a new batch."""
     g_steps: int = Field(1, ge=1, le=100)
     """Updates of G in a step, each on new latents."""
+    updates: UpdateOrder = "alternating"
+    """alternating: G is updated through the D that has just been updated. simultaneous: D's last update and G's first are
+    computed from one forward and backward pass of D on the fakes, which saves time (one-stage training, Shen et al. 2021)."""
     pause_above_auc: float | None = Field(None, gt=0.5, lt=1)
     """D pauses while the AUC of its logits is above this, G while it is below 1 minus this. The AUC is the probability that D
     ranks a real image above a fake one: 0.5 is chance, 1 is perfect separation. None: never."""

@@ -123,7 +123,7 @@ def first_signals(
     kept: list[Tensor] = []
 
     def loss_d() -> Tensor:
-        seen = discriminator_pass(step, real, labels, z, keep_graph=False)
+        seen = discriminator_pass(step, real, labels, z, 0, for_generator=False)
         players.running_stats.update(logit_summary(seen.real_logits, seen.fake_logits), recipe, n)
         kept.append(seen.fake)
         return total(discriminator_terms(step, seen, labels, 0))

@@ -142,7 +142,7 @@ def _check_step(step: StepContext, real: Tensor, labels: Tensor | None, z: Tenso
     """Both phases of the first step with their gradients."""
     recipe, players = step.recipe, step.players
     seen = _called(
-        "G and D fail on the first batch", lambda: discriminator_pass(step, real, labels, z, keep_graph=True)
+        "G and D fail on the first batch", lambda: discriminator_pass(step, real, labels, z, 0, for_generator=True)
     )
     players.running_stats.update(logit_summary(seen.real_logits, seen.fake_logits), recipe, len(real))
     if own.adversarial is not None:

@@ -30,9 +30,16 @@ from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
 from ganglion.training.collectives import Collectives
+from ganglion.training.one_stage import OneStage
 from ganglion.training.outputs import RunOutputs
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
-from ganglion.training.phases import StepContext, discriminator_pass, discriminator_terms, generator_terms
+from ganglion.training.phases import (
+    DiscriminatorPass,
+    StepContext,
+    discriminator_pass,
+    discriminator_terms,
+    generator_terms,
+)
 from ganglion.training.players import Players, decay, frozen, update_ema
 from ganglion.training.running_stats import RunningStats, logit_summary
 from ganglion.vitals.gradients import GradientStats
@@ -89,20 +96,20 @@ def train_loop(
         for turn in range(balance.d_steps):
             real, labels = batches.take(progress.images, batch, together.share)  # (N, C, H, W), (N,)
             z = latents(Purpose.LATENT, progress.images)  # (N, Z)
-            last_turn = (
-                turn == balance.d_steps - 1
-            )  # its fakes keep their graph for the G phase: D's step leaves G alone
-            seen = discriminator_pass(step, real, labels, z, keep_graph=last_turn)
+            last_turn = turn == balance.d_steps - 1  # its fakes serve the G phase as well
+            update = running.d_update_number(balance, progress.step, turn)
+            seen = discriminator_pass(step, real, labels, z, update, for_generator=last_turn)
             running.update(together.mean(logit_summary(seen.real_logits, seen.fake_logits)), recipe, batch)
-            parts = discriminator_terms(step, seen, labels, running.d_update_number(balance, progress.step, turn))
+            parts = discriminator_terms(step, seen, labels, update)
             loss_d = total(parts)
             stats.logits_seen(seen.real_logits, seen.fake_logits)
             stats.losses("d", parts, loss_d)
+            one_stage = OneStage.of(step, seen, update, progress.images, d_paused) if last_turn else None
             if d_paused:
                 running.skipped_updates += 1
             else:
-                lr = recipe.optimizer.discriminator.lr * scale
-                _update(fabric, together, players.optimizer_d, loss_d, lr, stats.d)
+                _backward(fabric, players.optimizer_d, loss_d, seen, one_stage)
+                _step(together, players.optimizer_d, recipe.optimizer.discriminator.lr * scale, stats.d)
                 clip_weights(discriminator, objective.weight_clip)
             progress.images += batch
 
@@ -112,14 +119,14 @@ def train_loop(
             if turn:
                 z = latents(Purpose.LATENT_AGAIN, progress.step * balance.g_steps + turn)
                 with fabric.autocast():
-                    fake = generator(z, labels)
-            parts = generator_terms(step, fake, seen.seen_real, labels, progress.images)
+                    fake, one_stage = generator(z, labels), None
+            parts = generator_terms(step, fake, seen.seen_real, labels, progress.images, one_stage)
             loss_g = total(parts)
             stats.losses("g", parts, loss_g)
             if not g_paused:
-                lr = recipe.optimizer.generator.lr * scale
                 with frozen(discriminator):
-                    _update(fabric, together, players.optimizer_g, loss_g, lr, stats.g)
+                    _backward(fabric, players.optimizer_g, loss_g)
+                _step(together, players.optimizer_g, recipe.optimizer.generator.lr * scale, stats.g)
 
         # EMA, and the mean weights over all steps
         progress.step += 1
@@ -214,12 +221,21 @@ def _step_generator(seed: int, position: int, device: torch.device, own: Own) ->
     return torch.Generator(device).manual_seed(first)
 
 
-def _update(
-    fabric: Fabric, together: Collectives, optimizer: Optimizer, loss: Tensor, lr: float, stats: GradientStats
-) -> None:
-    """One update of one player; its gradients are averaged over the processes."""
+def _backward(
+    fabric: Fabric, optimizer: Optimizer, loss: Tensor, seen: DiscriminatorPass | None = None,
+    one_stage: OneStage | None = None,
+) -> None:  # fmt: skip
+    """The gradients of one player's loss at its weights, and at the images of `one_stage`."""
     optimizer.zero_grad(set_to_none=True)
-    fabric.backward(loss)
+    if seen is None or not seen.differentiated:
+        fabric.backward(loss)
+        return
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    fabric.backward(loss, inputs=[*weights, *(one_stage.images if one_stage else ())])
+
+
+def _step(together: Collectives, optimizer: Optimizer, lr: float, stats: GradientStats) -> None:
+    """One update of one player; its gradients are averaged over the processes."""
     for group in optimizer.param_groups:
         group["lr"] = lr
         together.average([p.grad for p in group["params"] if p.grad is not None])

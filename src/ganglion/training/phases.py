@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch import Tensor
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
-from ganglion.objectives.penalties import PenaltyInputs
+from ganglion.objectives.penalties import PenaltyInputs, differentiated_inputs
 from ganglion.recipe.schema import Recipe
 from ganglion.training.players import Players, frozen
 
@@ -38,6 +38,17 @@ class StepContext:
     adversarial: AdversarialLoss | None = None
     """The loss where objective.adversarial is custom."""
 
+    @property
+    def one_stage(self) -> bool:
+        """Whether G is updated from D's backward pass, as in `training.one_stage`."""
+        return self.recipe.balance.updates == "simultaneous"
+
+
+class JudgedFakes(Protocol):
+    """Images of G of which D's opinion and its gradient are known."""
+
+    def terms(self, fake: Tensor) -> Parts: ...
+
 
 class DiscriminatorPass(NamedTuple):
     """D on a real and on a generated batch."""
@@ -45,6 +56,8 @@ class DiscriminatorPass(NamedTuple):
     real: Tensor
     fake: Tensor
     """G's images (N, C, H, W); with their graph where the G phase goes on with them."""
+    judged: Tensor
+    """The same without it; requires a gradient where G is updated from D's backward pass."""
     seen_real: Tensor
     seen_fake: Tensor
     """Both as D saw them, augmented; (N, C, H, W)."""
@@ -52,43 +65,79 @@ class DiscriminatorPass(NamedTuple):
     fake_logits: Tensor
     """float32 (N,), or (N, P) of a D with a map of logits"""
 
+    @property
+    def differentiated(self) -> bool:
+        """Whether the logits have a gradient at D's inputs."""
+        return self.seen_real.requires_grad or self.seen_fake.requires_grad
+
 
 def discriminator_pass(
-    step: StepContext, real: Tensor, labels: Tensor | None, z: Tensor, keep_graph: bool
+    step: StepContext, real: Tensor, labels: Tensor | None, z: Tensor, update: int, for_generator: bool
 ) -> DiscriminatorPass:
-    """D's logits on `real` (N, C, H, W) and on G's images of z (N, Z). `keep_graph`: the G phase uses these images."""
+    """D's logits on `real` (N, C, H, W) and on G's images of z (N, Z), at D's update number `update`.
+
+    `for_generator`: the G phase goes on with these images.
+    """
     generator, discriminator = step.players.generator, step.players.discriminator
+    differentiated = differentiated_inputs(step.recipe.objective.penalties, update)
     with step.autocast():
-        with torch.set_grad_enabled(keep_graph):
+        with torch.set_grad_enabled(for_generator):
             fake = generator(z, labels)  # (N, C, H, W)
-        seen_real, seen_fake = step.augment(real), step.augment(fake.detach())
+        judged = fake.detach().requires_grad_(for_generator and step.one_stage)
+        seen_real, seen_fake = step.augment(real), step.augment(judged)
+        if "real" in differentiated:
+            seen_real = seen_real.detach().requires_grad_()
+        if "fake" in differentiated and not seen_fake.requires_grad:
+            seen_fake = seen_fake.detach().requires_grad_()
         real_logits = discriminator(seen_real, labels).float()  # (N,)
         fake_logits = discriminator(seen_fake, labels).float()
-    return DiscriminatorPass(real, fake, seen_real, seen_fake, real_logits, fake_logits)
+    return DiscriminatorPass(real, fake, judged, seen_real, seen_fake, real_logits, fake_logits)
 
 
 def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Tensor | None, update: int) -> Parts:
     """The terms of D's loss at its update number `update`, after the running means took this batch in."""
     objective, stats = step.recipe.objective, step.players.running_stats
     discriminator = step.players.discriminator
+
+    def judge(images: Tensor) -> Tensor:
+        with step.autocast():
+            logits: Tensor = discriminator(images, labels).float()
+        return logits
+
     inputs = PenaltyInputs(
-        partial(discriminator, labels=labels), passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
+        judge, passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
         stats.mean("mean_real"), stats.mean("mean_fake"), step.random,
     )  # fmt: skip
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
 
 
-def generator_terms(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None, images: int) -> Parts:
-    """The terms of G's loss for its images `fake` (N, C, H, W), after `images` images; no gradient is computed for D."""
-    objective, stats, players = step.recipe.objective, step.players.running_stats, step.players
+def generator_terms(
+    step: StepContext,
+    fake: Tensor,
+    seen_real: Tensor,
+    labels: Tensor | None,
+    images: int,
+    known: JudgedFakes | None = None,
+) -> Parts:
+    """The terms of G's loss for its images `fake` (N, C, H, W), after `images` images; no gradient is computed for D.
+
+    `known`: D's backward pass has these images' gradient already.
+    """
+    stats, players = step.players.running_stats, step.players
+    parts = _judged_again(step, fake, seen_real, labels, images) if known is None else known.terms(fake)
+    weight = step.recipe.objective.historical_averaging_weight
+    return parts | stats.historical_averaging(weight, "generator", players.generator)
+
+
+def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None, images: int) -> Parts:
+    objective, players = step.recipe.objective, step.players
     discriminate = partial(_output, players.discriminator, labels=labels, layer=objective.feature_matching.layer)
     with step.autocast(), frozen(players.discriminator):
         fakes = discriminate(step.augment(fake))
         with torch.no_grad():
             reals = discriminate(seen_real) if needs_real(objective) else None
-        parts = generator_loss(objective, reals, fakes, images, step.adversarial)
-    return parts | stats.historical_averaging(objective.historical_averaging_weight, "generator", players.generator)
+        return generator_loss(objective, reals, fakes, images, step.adversarial)
 
 
 def _output(
