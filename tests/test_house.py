@@ -206,9 +206,9 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Conditioning", "Precision"}
+BUILDS_NOTHING = {"Conditioning", "Precision", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_hardware.py holds
-Precision to what settles it."""
+Precision to what settles it, tests/training/test_one_stage.py UpdateOrder."""
 
 
 @pytest.mark.parametrize("choice", TABLES)

@@ -7,6 +7,7 @@ import itertools
 from torch import Tensor, nn
 
 from ganglion.networks.base import Discriminator, Generator, Head
+from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d, ImageConvTranspose2d
 from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
 from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
@@ -25,7 +26,9 @@ class Up(nn.Module):
         padding, output_padding = (1, 0) if settings.kernel == 4 else (2, 1)
         self.norm = Normalise(settings.norm, before, classes)
         self.activation = activation(settings.activation, settings.slope)
-        self.convolution = nn.ConvTranspose2d(before, after, settings.kernel, 2, padding, output_padding, bias=bias)
+        few = settings.kernel == 4 and after <= MOST_CHANNELS
+        layer = ImageConvTranspose2d if few else nn.ConvTranspose2d
+        self.convolution = layer(before, after, settings.kernel, 2, padding, output_padding, bias=bias)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
         out: Tensor = self.convolution(self.activation(self.norm(x, labels)))
@@ -38,7 +41,8 @@ class Down(nn.Module):
     def __init__(self, before: int, after: int, settings: DcganDiscriminator, norm: Norm) -> None:
         super().__init__()
         padding = 1 if settings.kernel == 4 else 2
-        self.convolution = nn.Conv2d(before, after, settings.kernel, 2, padding, bias=norm == "none")
+        layer = ImageConv2d if settings.kernel == 4 and before <= MOST_CHANNELS else nn.Conv2d
+        self.convolution = layer(before, after, settings.kernel, 2, padding, bias=norm == "none")
         self.norm = Normalise(norm, after)
         self.activation = activation(settings.activation, settings.slope)
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -19,7 +18,6 @@ from torch.optim import Optimizer
 
 from ganglion.augment.pipeline import noise_at, present
 from ganglion.data.batches import Batches
-from ganglion.errors import TrainingFailed
 from ganglion.latent.model import trained_model
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
@@ -40,8 +38,9 @@ from ganglion.training.phases import (
     discriminator_terms,
     generator_terms,
 )
-from ganglion.training.players import Players, decay, frozen, update_ema
-from ganglion.training.running_stats import RunningStats, logit_summary
+from ganglion.training.players import Players, decay, update_ema
+from ganglion.training.running_stats import logit_summary
+from ganglion.training.step_record import non_finite_anywhere, raise_if_non_finite, record_of
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
@@ -124,8 +123,7 @@ def train_loop(
             loss_g = total(parts)
             stats.losses("g", parts, loss_g)
             if not g_paused:
-                with frozen(discriminator):
-                    _backward(fabric, players.optimizer_g, loss_g)
+                _backward(fabric, players.optimizer_g, loss_g)
                 _step(together, players.optimizer_g, recipe.optimizer.generator.lr * scale, stats.g)
 
         # EMA, and the mean weights over all steps
@@ -146,8 +144,8 @@ def train_loop(
 
         # Record, verdict, samples, checkpoint, stop
         stats.merge(together)
-        record = _record(stats.read(), progress, last, fraction, scale, recipe, players)
-        record |= _non_finite_anywhere(together, record)
+        record = record_of(stats.read(), progress, last, fraction, scale, recipe, players)
+        record |= non_finite_anywhere(together, record)
         last = progress.images, progress.seconds
         failure = None
         if outputs:
@@ -157,7 +155,7 @@ def train_loop(
                 outputs, recipe, players, progress, record, last_step, saving, own
             )
             show_progress(fraction, status_line(record, outputs.journal.verdict.state))
-        _raise_if_non_finite(record)
+        raise_if_non_finite(record)
         progress.stopped = _agreed_stop(together, progress.stopped, failure)
     return fraction >= 1 or progress.stopped is not None
 
@@ -250,54 +248,3 @@ def _agreed_stop(together: Collectives, reason: str | None, failure: Exception |
     if failure:
         raise failure
     return agreed
-
-
-def _non_finite_anywhere(together: Collectives, record: Record) -> Record:
-    """What is not finite in any of the processes, so that all of them end at the same step with the same words."""
-    bad = together.first_of(record.get("non_finite"))
-    return {} if bad is None else {"non_finite": bad}
-
-
-def _record(
-    measured: dict[str, Any], progress: TrainingProgress, last: tuple[int, float], fraction: float, scale: float,
-    recipe: Recipe, players: Players,
-) -> Record:  # fmt: skip
-    images, seconds = progress.images - last[0], progress.seconds - last[1]
-    if "non_finite" not in measured and (bad := _first_non_finite(players.state())):
-        measured["non_finite"] = {"step": progress.step, "tensor": bad}
-    return {
-        "step": progress.step,
-        "kimg": progress.images / 1000,
-        "seconds": round(progress.seconds, 3),
-        "images_per_sec": round(images / max(seconds, 1e-9), 2),
-        "eta_sec": round(progress.seconds * (1 / fraction - 1), 1),
-        "lr_g": recipe.optimizer.generator.lr * scale,
-        "lr_d": recipe.optimizer.discriminator.lr * scale,
-        **measured,
-        **_of_this_recipe(measured, recipe, players.running_stats),
-    }
-
-
-def _of_this_recipe(measured: dict[str, Any], recipe: Recipe, running: RunningStats) -> Record:
-    """What only some recipes have: a critic's estimate of the earth mover's distance, the strength of augmentation."""
-    special: Record = {}
-    if recipe.objective.traits.critic and "logit_real" in measured and "logit_fake" in measured:
-        special["earth_mover"] = measured["logit_real"] - measured["logit_fake"]  # times D's Lipschitz constant
-    if recipe.augment.kind == "ada":
-        special["augment_strength"] = round(float(running.strength), 6)
-    return special
-
-
-def _raise_if_non_finite(record: Record) -> None:
-    """Raises TrainingFailed, with nothing saved over."""
-    if bad := record.get("non_finite"):
-        raise TrainingFailed(
-            f"numbers stopped being finite at step {bad['step']:,}: first the {bad['tensor']}; the checkpoints before it "
-            "are intact. Try lower learning rates: --set optimizer.generator.lr=... --set optimizer.discriminator.lr=..."
-        )
-
-
-def _first_non_finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
-    named = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point()]
-    finite = torch.stack([tensor.isfinite().all() for _, tensor in named]).tolist()  # one transfer
-    return next((name for (name, _), good in zip(named, finite, strict=True) if not good), None)
