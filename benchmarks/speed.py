@@ -1,20 +1,21 @@
-"""Images a second: `ganglion train` against the loop that tutorials write, and against what the machine could do at best.
+"""Images a second: `ganglion train` against plainly written loops, and against what the machine could do at best.
 
-    python benchmarks/speed.py            both settings, about five minutes on two cores
-    python benchmarks/speed.py --seconds 20 --rounds 1
+    python benchmarks/speed.py                          every setting, five rounds: about forty minutes on two cores
+    python benchmarks/speed.py --seconds 20 --rounds 1 --only dcgan
 
-(a) is the loop as the public DCGAN tutorials have it: a Pillow decode and resize for each image in a DataLoader of two
-    workers, float32, contiguous memory, D's weights not frozen in the G phase, `.item()` at every step.
+(a) is the loop as the public DCGAN tutorials have it, or the same algorithm written as plainly (plain_loops.py): a Pillow
+    decode and resize for each image in a DataLoader of two workers, float32, contiguous memory, `.item()` at every step.
 (b) is `ganglion train` in a process of its own, from the files: scan, pack, train, samples, checkpoints, records.
 Both train the same networks with the same batch on the same files, in turn, so that a machine whose speed drifts is
 fair to both. The bound is the rate of a large matrix product or convolution, in bf16 where the machine has it and else in
-float32, over the operations of an image: 3 forward passes of G and 8 of D, as the tutorial's loop has them.
+float32, over the operations of the plain loop's step.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import os
 import statistics
@@ -25,18 +26,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import conv2d
 from torch.utils.data import DataLoader, Dataset
 
-from ganglion.networks.build import build_discriminator, build_generator, cost_of
 from ganglion.platform.devices import choose_precision
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from operations import Operations
+from plain_loops import plain_step
 
 FILES = 4096
 
@@ -47,23 +50,31 @@ class Setting:
 
     name: str
     size: int
-    width: int
+    width: int | None
     mode: str
     file_size: tuple[int, int]
     suffix: str
 
+    based_on: str = "dcgan"
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """Of the recipe that it is based on."""
+        return {} if self.width is None else {"generator.width": self.width, "discriminator.width": self.width}
+
     @property
     def recipe(self) -> Recipe:
         channels = 1 if self.mode == "L" else 3
-        return resolve("dcgan", {
-            "data.size": self.size, "data.channels": channels, "training.batch": 64,
-            "generator.width": self.width, "discriminator.width": self.width,
-        })  # fmt: skip
+        return resolve(self.based_on, {"data.size": self.size, "data.channels": channels} | self.changes)
 
 
+GRAY: tuple[Any, ...] = ("L", (28, 28), ".png")
 SETTINGS = [
-    Setting("64x64 RGB, width 64", 64, 64, "RGB", (218, 178), ".jpg"),
-    Setting("32x32 gray, width 32", 32, 32, "L", (28, 28), ".png"),
+    Setting("dcgan, 64x64 RGB, width 64", 64, 64, "RGB", (218, 178), ".jpg"),
+    Setting("dcgan, 32x32 gray, width 32", 32, 32, *GRAY),
+    Setting("fast, 32x32 gray", 32, None, *GRAY, based_on="fast"),
+    Setting("wgan-gp, 32x32 gray, width 32", 32, 32, *GRAY, based_on="wgan-gp"),
+    Setting("r3gan, 32x32 gray, width 16", 32, 16, *GRAY, based_on="r3gan"),
 ]
 
 
@@ -96,41 +107,16 @@ class TutorialImages(Dataset[Tensor]):
         return (torch.from_numpy(np.atleast_3d(pixels)).permute(2, 0, 1) - 0.5) / 0.5
 
 
-def tutorial(folder: Path, setting: Setting, seconds: float) -> float:
-    """Images a second of the tutorial's loop."""
-    recipe = setting.recipe
-    G = build_generator(recipe).to(memory_format=torch.contiguous_format)
-    D = build_discriminator(recipe).to(memory_format=torch.contiguous_format)
-    optimizer_g = torch.optim.Adam(G.parameters(), 2e-4, (0.5, 0.999))
-    optimizer_d = torch.optim.Adam(D.parameters(), 2e-4, (0.5, 0.999))
-    images, started = 0, None
-    for real in endless(DataLoader(TutorialImages(folder, setting), 64, shuffle=True, num_workers=2, drop_last=True)):
-        tutorial_step(G, D, optimizer_g, optimizer_d, real)
-        if started is None:
-            started = time.perf_counter()  # the first step pays for the workers' start
-            continue
-        images += len(real)
-        if time.perf_counter() - started > seconds:
-            return images / (time.perf_counter() - started)
-    raise AssertionError("endless")
-
-
-def tutorial_step(
-    G: nn.Module, D: nn.Module, optimizer_g: torch.optim.Optimizer, optimizer_d: torch.optim.Optimizer, real: Tensor
-) -> tuple[float, float]:
-    criterion, n = nn.BCEWithLogitsLoss(), len(real)
-    D.zero_grad()
-    loss_real = criterion(D(real), torch.ones(n))
-    loss_real.backward()
-    fake = G(torch.randn(n, 100))
-    loss_fake = criterion(D(fake.detach()), torch.zeros(n))
-    loss_fake.backward()
-    optimizer_d.step()
-    G.zero_grad()
-    loss_g = criterion(D(fake), torch.ones(n))
-    loss_g.backward()
-    optimizer_g.step()
-    return (loss_real + loss_fake).item(), loss_g.item()
+def plain_loop(folder: Path, setting: Setting, seconds: float) -> float:
+    """Images a second of the plain loop."""
+    step, batch = plain_step(setting.recipe), setting.recipe.training.batch
+    loader = DataLoader(TutorialImages(folder, setting), batch, shuffle=True, num_workers=2, drop_last=True)
+    reals = endless(loader)
+    step(reals)  # the first step pays for the workers' start
+    images, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        images += step(reals)
+    return images / (time.perf_counter() - started)
 
 
 def endless(loader: DataLoader[Tensor]) -> Iterator[Tensor]:
@@ -144,6 +130,8 @@ def ganglion_train(folder: Path, setting: Setting, seconds: float) -> tuple[floa
         words = [
             "train",
             str(folder),
+            "--recipe",
+            setting.based_on,
             "--size",
             str(setting.size),
             "--minutes",
@@ -151,8 +139,8 @@ def ganglion_train(folder: Path, setting: Setting, seconds: float) -> tuple[floa
             "--run",
             f"{scratch}/run",
         ]
-        for player in ("generator", "discriminator"):
-            words += ["--set", f"{player}.width={setting.width}"]
+        for key, value in setting.changes.items():
+            words += ["--set", f"{key}={value}"]
         code = "import sys, torch, lightning_fabric, time; t = time.perf_counter(); from ganglion.cli.app import app; " \
                "app(sys.argv[1:], standalone_mode=False); print(time.perf_counter() - t)"  # fmt: skip
         environment = os.environ | {"GANGLION_CACHE": f"{scratch}/cache"}
@@ -199,41 +187,56 @@ def _rate(work: tuple[Callable[[], Tensor], float], seconds: float = 0.5) -> flo
     return flops / statistics.median(took)
 
 
+def operations_of(setting: Setting) -> float:
+    """FLOP per real image of a step of the plain loop."""
+    recipe = setting.recipe
+    real = torch.zeros(recipe.training.batch, recipe.data.channels or 0, setting.size, setting.size)
+    step = plain_step(recipe)
+    with Operations() as counted:
+        images = step(itertools.repeat(real))
+    return counted.total / images
+
+
 def measure(setting: Setting, seconds: float, rounds: int) -> None:
-    cost_g, cost_d = cost_of(setting.recipe)
-    flops = 3 * cost_g.flops + 8 * cost_d.flops
+    flops, batch = operations_of(setting), setting.recipe.training.batch
+    print(f"\n{setting.name}, batch {batch}, {seconds:.0f} s each: {flops / 1e9:.2f} GFLOP an image", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         make_files(setting, Path(scratch))
         a, b_all, b_loop, rates = [], [], [], []
-        for _ in range(rounds):
+        for number in range(rounds):
             rates.append(fastest_rate(choose_precision("auto", torch.device("cpu"))))
-            a.append(tutorial(Path(scratch), setting, seconds))
+            a.append(plain_loop(Path(scratch), setting, seconds))
             everything, loop = ganglion_train(Path(scratch), setting, seconds)
             b_all.append(everything)
             b_loop.append(loop)
+            print(
+                f"  round {number + 1}: plain {a[-1]:,.0f}, ganglion {loop:,.0f} and {everything:,.0f} images/s",
+                flush=True,
+            )
     bound = statistics.median(rates) / flops
-    ratios = [ours / theirs for ours, theirs in zip(b_loop, a, strict=True)]
-    ratios_all = [ours / theirs for ours, theirs in zip(b_all, a, strict=True)]
 
-    def line(name: str, speeds: list[float], ratios: list[float]) -> None:
-        speed, each = statistics.median(speeds), ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        times = f"  {statistics.median(ratios):.2f} times (a), rounds {each}" if ratios else ""
+    def line(name: str, speeds: list[float]) -> None:
+        speed, ratios = statistics.median(speeds), [ours / theirs for ours, theirs in zip(speeds, a, strict=True)]
+        each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        times = f"  {statistics.median(ratios):.2f} times (a), rounds {each}" if speeds is not a else ""
         print(f"  {name:28} {speed:8,.0f} images/s  {speed / bound:4.0%} of the bound{times}")
 
-    print(f"\n{setting.name}, batch 64, {seconds:.0f} s each: {flops / 1e9:.2f} GFLOP an image")
     print(f"  product or convolution {statistics.median(rates) / 1e9:,.0f} GFLOP/s, so at most {bound:,.0f} images/s")
-    line("(a) tutorial loop", a, [])
-    line("(b) ganglion train, the loop", b_loop, ratios)
-    line("(b) with scan and packing", b_all, ratios_all)
+    line("(a) plain loop", a)
+    line("(b) ganglion train, the loop", b_loop)
+    line("(b) with scan and packing", b_all)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=40, help="of training, for each of (a) and (b) in each round")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="settings whose name begins so")
     options = parser.parse_args()
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} cores")
     for setting in SETTINGS:
+        if not setting.name.startswith(options.only or ""):
+            continue
         measure(setting, options.seconds, options.rounds)
 
 
