@@ -1,5 +1,3 @@
-import ctypes
-import sys
 from typing import get_args
 
 import pytest
@@ -12,8 +10,6 @@ from ganglion.platform.devices import (
     choose_device,
     choose_precision,
     keep_freed_memory,
-    peak_memory_gb,
-    process_peak_bytes,
     reproducible,
 )
 from ganglion.recipe.schema import Precision
@@ -173,48 +169,3 @@ def test_without_glibc_memory_is_left_to_the_system():
     with keep_freed_memory(lambda: asked.append("libc")):  # returns None
         assert asked == ["libc"]
     assert asked == ["libc"]
-
-
-def test_the_peak_of_this_process_is_what_its_largest_tensor_took_at_least():
-    kept = torch.ones(64 * 2**20 // 4)
-    peak = peak_memory_gb(CPU)
-    assert peak is not None
-    assert kept.nbytes / 2**30 < peak < 64
-
-
-def test_the_peak_does_not_fall_when_memory_is_freed():
-    before = peak_memory_gb(CPU)
-    tensor = torch.ones(2**20)
-    del tensor
-    after = peak_memory_gb(CPU)
-    assert before is not None
-    assert after is not None
-    assert after >= before
-
-
-class FakeKernel32:
-    """Windows' own count, or its refusal."""
-
-    def __init__(self, peak: int | None) -> None:
-        self.peak = peak
-
-    def GetCurrentProcess(self) -> int:  # noqa: N802  Windows names it
-        return -1
-
-    def K32GetProcessMemoryInfo(self, process, counters, size) -> int:  # noqa: N802
-        assert (process.value, size.value) == (
-            ctypes.c_void_p(-1).value,
-            72 if sys.maxsize > 2**32 else 40,
-        )  # PROCESS_MEMORY_COUNTERS, psapi.h
-        if self.peak is None:
-            return 0
-        counters._obj.PeakWorkingSetSize = self.peak
-        return 1
-
-
-def test_on_windows_the_peak_is_the_largest_working_set():
-    assert process_peak_bytes("win32", lambda: FakeKernel32(3 * 2**30)) == 3 * 2**30
-
-
-def test_where_windows_refuses_the_peak_is_not_known():
-    assert process_peak_bytes("win32", lambda: FakeKernel32(None)) is None

@@ -164,6 +164,7 @@ def _text(result: Check) -> str:
         *_layers("D", result.signals_d),
         f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
         f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
+        *([f"Memory: {result.memory}"] if result.memory else []),
     ])  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganglion.networks import dcgan, r3gan, resnet
@@ -123,6 +125,8 @@ class Cost(NamedTuple):
     parameters: int
     flops: int
     """Of a forward pass of one image; a multiplication and an addition count as two."""
+    outputs: float = 0
+    """Bytes that the operations of that pass write, in float32; what works in place writes none of its own."""
 
     def __str__(self) -> str:
         return f"{self.parameters / 1e6:.2f} M parameters, {self.flops / 1e6:.1f} MFLOP an image"
@@ -155,6 +159,27 @@ def _cost_of_own(recipe: Recipe, own: CustomNetworks) -> tuple[Cost, Cost]:
 
 
 def _cost(network: nn.Module, batch: torch.Tensor, labels: torch.Tensor | None) -> Cost:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), OutputCounter() as outputs, FlopCounterMode(display=False) as counter:
         network(batch, labels)
-    return Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // len(batch))
+    parameters, n = sum(p.numel() for p in network.parameters()), len(batch)
+    return Cost(parameters, counter.get_total_flops() // n, outputs.bytes / n)
+
+
+class OutputCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the bytes of tensors that operations make; of views none."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        taken = {_storage(x) for x in tree_leaves(args) if isinstance(x, torch.Tensor)}
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and _storage(tensor) not in taken:
+                self.bytes += tensor.numel() * tensor.element_size()
+        return made
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)

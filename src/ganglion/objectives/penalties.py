@@ -16,6 +16,8 @@ from ganglion.recipe.parts import Penalty, PenaltyName
 
 __all__ = [
     "PENALTIES",
+    "Judge",
+    "MeanInParts",
     "PenaltyInputs",
     "clip_weights",
     "differentiated_inputs",
@@ -34,6 +36,10 @@ Judge = Callable[[Tensor], Tensor]
 """D: images (N, C, H, W) to logits (N,), or (N, P) where it has one for each of P patches."""
 
 
+MeanInParts = Callable[[Callable[[Judge, Tensor], Tensor], Tensor], Tensor]
+"""(function of D and images (N, C, H, W) to (N,), images) to the function's mean."""
+
+
 class PenaltyInputs(NamedTuple):
     """The inputs of a penalty."""
 
@@ -49,33 +55,43 @@ class PenaltyInputs(NamedTuple):
     """Running means of D's logits on reals and on fakes, scalars."""
     random: torch.Generator
     """On the images' device."""
+    mean_in_parts: MeanInParts | None = None
+    """How a mean over images is computed in micro-batches; None: of all images at once."""
+
+    def mean(self, of: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor | None = None) -> Tensor:
+        """Mean of `of(|grad D|)` (N,) at images (N, C, H, W); `logits`: those of D there, if they have a graph."""
+        if self.mean_in_parts is not None:
+            return self.mean_in_parts(lambda judge, some: of(_gradient_norms_at(judge, some)), images)
+        norms = _gradient_norms_at(self.judge, images) if logits is None else _gradient_norms(logits, images)
+        return of(norms).mean()
 
 
 def r1(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(x)|^2] / 2 over reals. Mescheder et al. 2018, arXiv 1801.04406, equation 9."""
-    return _gradient_norms(inputs.real_logits, inputs.real).square().mean() / 2
+    return inputs.mean(torch.square, inputs.real, inputs.real_logits) / 2
 
 
 def r2(inputs: PenaltyInputs) -> Tensor:
     """E[|grad D(G(z))|^2] / 2 over fakes. Mescheder et al. 2018, arXiv 1801.04406, equation 10."""
-    return _gradient_norms(inputs.fake_logits, inputs.fake).square().mean() / 2
+    return inputs.mean(torch.square, inputs.fake, inputs.fake_logits) / 2
 
 
 def wgan_gp(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(y)| - 1)^2], y uniform between a real and a fake. Gulrajani et al. 2017, arXiv 1704.00028, equation 3."""
-    return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).square().mean()
+    return inputs.mean(lambda norms: (norms - 1).square(), _between(inputs.real, inputs.fake, inputs.random))
 
 
 def wgan_lp(inputs: PenaltyInputs) -> Tensor:
     """E[max(0, |grad D(y)| - 1)^2]: norms below 1 are not penalised. Petzka et al. 2018, arXiv 1709.08894."""
-    return (slopes_between(inputs.judge, inputs.real, inputs.fake, inputs.random) - 1).clamp_min(0).square().mean()
+    points = _between(inputs.real, inputs.fake, inputs.random)
+    return inputs.mean(lambda norms: (norms - 1).clamp_min(0).square(), points)
 
 
 def dragan(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(x + d)| - 1)^2], d normal noise around the reals. Kodali et al. 2017, arXiv 1705.07215."""
     real = inputs.real.detach()
     noise = torch.empty_like(real).normal_(generator=inputs.random)
-    return (_gradient_norms_at(inputs.judge, real + DRAGAN_SPREAD * real.std() * noise) - 1).square().mean()
+    return inputs.mean(lambda norms: (norms - 1).square(), real + DRAGAN_SPREAD * real.std() * noise)
 
 
 def lecam(inputs: PenaltyInputs) -> Tensor:
@@ -128,10 +144,14 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
 
 def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """|grad D| (N,) at a uniform random point between each real and its fake."""
+    return _gradient_norms_at(judge, _between(real, fake, random))
+
+
+def _between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     real, fake = real.detach(), fake.detach().to(real.dtype)
     shape = (len(real), *(1,) * (real.ndim - 1))
     share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one per image
-    return _gradient_norms_at(judge, torch.lerp(real, fake, share))
+    return torch.lerp(real, fake, share)
 
 
 def _gradient_norms_at(judge: Judge, images: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
-"""Choice of device and precision, memory settings and reproducible numerics."""
+"""Choice of device and precision, memory settings of glibc and reproducible numerics."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +20,6 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "keep_freed_memory",
-    "peak_memory_gb",
-    "process_peak_bytes",
     "reproducible",
 ]
 
@@ -123,56 +120,6 @@ def _set_thresholds(libc: Any, mmap_bytes: int, trim_bytes: int) -> None:
     if not libc.mallopt(M_MMAP_THRESHOLD, mmap_bytes):
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE_2_35)
     libc.mallopt(M_TRIM_THRESHOLD, trim_bytes)
-
-
-def peak_memory_gb(device: torch.device) -> float | None:
-    """Peak memory so far, in GiB: allocated by PyTorch on a CUDA device, otherwise the resident size of this process.
-
-    None where the system does not report it.
-    """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    peak = process_peak_bytes()
-    return None if peak is None else peak / 2**30
-
-
-def process_peak_bytes(
-    system: str = sys.platform, kernel32: Callable[[], Any] = lambda: vars(ctypes)["WinDLL"]("kernel32")
-) -> int | None:
-    """The peak resident size of this process; None where the system does not report it."""
-    if system == "win32":
-        return _windows_peak_bytes(kernel32())
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 if system == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    counts: Any = resource
-    return int(counts.getrusage(counts.RUSAGE_SELF).ru_maxrss) * unit
-
-
-class _MemoryCounters(ctypes.Structure):
-    """PROCESS_MEMORY_COUNTERS of Windows' psapi.h."""
-
-    _fields_ = (
-        ("cb", ctypes.c_uint32),
-        ("PageFaultCount", ctypes.c_uint32),
-        ("PeakWorkingSetSize", ctypes.c_size_t),
-        ("WorkingSetSize", ctypes.c_size_t),
-        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
-        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
-        ("PagefileUsage", ctypes.c_size_t),
-        ("PeakPagefileUsage", ctypes.c_size_t),
-    )
-
-
-def _windows_peak_bytes(kernel32: Any) -> int | None:
-    process = ctypes.c_void_p(kernel32.GetCurrentProcess())  # a handle is as wide as a pointer
-    counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
-    found = kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), ctypes.c_uint32(counters.cb))
-    return int(counters.PeakWorkingSetSize) if found else None
 
 
 @contextmanager

@@ -100,6 +100,9 @@ class Ema(Part):
 class Training(Part):
     batch: int = Field(64, ge=2, le=65536)
     """Real images in one step, summed over all devices."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Images that a device sends through the networks at once; their gradients add up to those of its share of the batch. Less
+    memory, more time. None: all of them, or, when a run begins and they do not fit into memory, as many as do."""
     kimg: float | None = Field(None, gt=0)
     """Budget in thousands of real images shown to D. Exactly one of kimg, steps, minutes is set."""
     steps: int | None = Field(None, gt=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -23,8 +24,9 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import keep_freed_memory, peak_memory_gb, reproducible
+from ganglion.platform.devices import keep_freed_memory, reproducible
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.memory import peak_memory_gb
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, update
 from ganglion.recipe.schema import Recipe
@@ -33,6 +35,7 @@ from ganglion.streams import Purpose, stream
 from ganglion.training.budget import Budget
 from ganglion.training.first_batch import check_own, first_step
 from ganglion.training.loop import train_loop
+from ganglion.training.memory import plan_memory
 from ganglion.training.own import Own
 from ganglion.training.phases import discriminator_pass, discriminator_terms, generator_terms
 from ganglion.training.players import Players
@@ -60,6 +63,10 @@ class Check:
     """The budget in thousands of images shown to D."""
     memory_gb: float | None
     """The largest so far, of the process or on the device; None where the system does not tell."""
+    memory: str
+    """What a step needs of the memory available, and into what micro-batches it is divided; empty where it is not known."""
+    micro_batch: int | None
+    """Of the recipe, or the one that fits; None: a batch goes through the networks at once."""
     signals_g: list[LayerSignal]
     signals_d: list[LayerSignal]
 
@@ -91,14 +98,16 @@ def check(
     """
     screen, own = Screen(quiet=quiet), own or Own()
     prepared = prepare_run(source, request, screen, device, 1, cache, own)
-    recipe, store = prepared.recipe, prepared.store
+    store = prepared.store
     for reason in prepared.reasons:
         screen.say(f"auto: {reason}")
     check_own(prepared, own)
+    plan = plan_memory(prepared, own)
+    recipe = plan.recipe
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
-    with reproducible(), keep_freed_memory():
+    with reproducible(), keep_freed_memory() if recipe.training.micro_batch is None else nullcontext():
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
         speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
@@ -106,7 +115,10 @@ def check(
         remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
     memory = peak_memory_gb(prepared.device)
-    return Check(remarks, recipe.name, len(store.images), speed, minutes, kimg, memory, layers_g, layers_d)
+    return Check(
+        remarks, recipe.name, len(store.images), speed, minutes, kimg, memory, plan.text, recipe.training.micro_batch,
+        layers_g, layers_d,
+    )  # fmt: skip
 
 
 def first_signals(
@@ -130,7 +142,7 @@ def first_signals(
 
     def loss_g() -> Tensor:
         with fabric.autocast():
-            fake = players.generator(z, labels)
+            fake = step.generate(z, labels)
         return total(generator_terms(step, fake, step.augment(real), labels, 0))
 
     layers_d = signals(players.discriminator, loss_d)

@@ -118,7 +118,7 @@ def train_loop(
             if turn:
                 z = latents(Purpose.LATENT_AGAIN, progress.step * balance.g_steps + turn)
                 with fabric.autocast():
-                    fake, one_stage = generator(z, labels), None
+                    fake, one_stage = step.generate(z, labels), None
             parts = generator_terms(step, fake, seen.seen_real, labels, progress.images, one_stage)
             loss_g = total(parts)
             stats.losses("g", parts, loss_g)

@@ -26,6 +26,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
+from ganglion.training.micro_batches import in_parts
 from ganglion.training.players import Players
 from ganglion.vitals.inspection import in_eval_mode
 from ganglion.vitals.probe import POOL, PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
@@ -39,14 +40,17 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 class TrainingProbe:
-    """The networks of a training as `vitals.probe.measure` uses them. The same latents and images are used each time."""
+    """The networks of a training as `vitals.probe.measure` uses them. The same latents and images are used each time.
+
+    Where the recipe has micro-batches, no more images than these go through a network at once.
+    """
 
     def __init__(
         self, recipe: Recipe, batches: Batches, players: Players, device: torch.device, autocast: Autocast
     ) -> None:
         self.generator: nn.Module = players.generator
         self.discriminator = players.discriminator
-        self._autocast = autocast
+        self._autocast, self._most = autocast, recipe.training.micro_batch
         seed = recipe.training.seed
         random = stream(seed, Purpose.EXAMINED)
         unseen = batches.unseen[:PROBE_IMAGES]
@@ -64,7 +68,7 @@ class TrainingProbe:
         """The record of step 0: what G's first weights draw, in train mode as in the first step."""
         with torch.no_grad(), self._autocast():
             kept = [buffer.clone() for buffer in self.generator.buffers()]
-            samples = self.generator.train()(self._z, self._labels).float()
+            samples = self._generate(self.generator.train(), self._z, self._labels)
             for buffer, before in zip(self.generator.buffers(), kept, strict=True):
                 buffer.copy_(before)
         return {"step": 0, "kimg": 0.0, "seconds": 0.0, **sample_statistics(self._reference, samples)}
@@ -83,14 +87,17 @@ class TrainingProbe:
 
     def samples(self, shifted: bool = False) -> LabelledImages:
         z = self._z.roll(1, 0) if shifted else self._z
-        return LabelledImages(self.generator(z, self._labels).float(), self._labels)
+        return LabelledImages(self._generate(self.generator, z, self._labels), self._labels)
 
     def regenerate(self, inputs: tuple[Any, ...]) -> Tensor:
-        images: Tensor = self.generator(*inputs).float()
-        return images
+        return self._generate(self.generator, *inputs)
+
+    def _generate(self, generator: nn.Module, *inputs: Tensor | None) -> Tensor:
+        return in_parts(generator, lambda *some: (generator(*some),), self._most, *inputs)[0].float()
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput:
-        logits, features = self.discriminator.trace(images.images, images.labels)
+        found = in_parts(self.discriminator, self.discriminator.trace, self._most, images.images, images.labels)
+        logits, features = found
         return DiscriminatorOutput(logits.float(), features.float())
 
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
-from ganglion.objectives.penalties import PenaltyInputs, differentiated_inputs
+from ganglion.objectives.penalties import MeanInParts, PenaltyInputs, differentiated_inputs
 from ganglion.recipe.schema import Recipe
+from ganglion.training.micro_batches import in_parts, mean_in_parts
 from ganglion.training.players import Players, frozen
 
 __all__ = ["DiscriminatorPass", "StepContext", "discriminator_pass", "discriminator_terms", "generator_terms"]
@@ -37,6 +37,39 @@ class StepContext:
     autocast: Callable[[], AbstractContextManager[Any]]
     adversarial: AdversarialLoss | None = None
     """The loss where objective.adversarial is custom."""
+
+    def generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """G's images (N, C, H, W) of z (N, Z), in micro-batches where the recipe has them."""
+        generator, most = self.players.generator, self.recipe.training.micro_batch
+        return in_parts(generator, lambda *some: (generator(*some),), most, z, labels)[0]
+
+    def discriminate(
+        self, images: Tensor, labels: Tensor | None, layer: int | str | None = None
+    ) -> DiscriminatorOutput:
+        """D's output on images (N, C, H, W), likewise; with the features of `layer` where one is named."""
+        discriminator, most = self.players.discriminator, self.recipe.training.micro_batch
+
+        def output(some: Tensor, theirs: Tensor | None) -> tuple[Tensor, ...]:
+            found = (discriminator(some, theirs),) if layer is None else discriminator.trace(some, theirs, layer)
+            return found[0].float(), *found[1:]
+
+        found = in_parts(discriminator, output, most, images, labels)
+        return DiscriminatorOutput(found[0], None if layer is None else found[1])
+
+    def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """D's logits (N,) on all images at once, as penalties differentiate them."""
+        with self.autocast():
+            logits: Tensor = self.players.discriminator(images, labels).float()
+        return logits
+
+    def mean_in_parts(self, labels: Tensor | None) -> MeanInParts | None:
+        """How penalties on D's gradient are computed; None where the recipe has no micro-batches."""
+        discriminator, most = self.players.discriminator, self.recipe.training.micro_batch
+        if most is None:
+            return None
+        return lambda of, images: mean_in_parts(
+            discriminator, lambda some, theirs: of(partial(self.judge, labels=theirs), some), most, images, labels
+        )
 
     @property
     def one_stage(self) -> bool:
@@ -78,19 +111,19 @@ def discriminator_pass(
 
     `for_generator`: the G phase goes on with these images.
     """
-    generator, discriminator = step.players.generator, step.players.discriminator
-    differentiated = differentiated_inputs(step.recipe.objective.penalties, update)
+    in_one_piece = step.recipe.training.micro_batch is None  # in micro-batches penalties have forward passes of their own
+    differentiated = differentiated_inputs(step.recipe.objective.penalties, update) if in_one_piece else set()
     with step.autocast():
         with torch.set_grad_enabled(for_generator):
-            fake = generator(z, labels)  # (N, C, H, W)
+            fake = step.generate(z, labels)  # (N, C, H, W)
         judged = fake.detach().requires_grad_(for_generator and step.one_stage)
         seen_real, seen_fake = step.augment(real), step.augment(judged)
         if "real" in differentiated:
             seen_real = seen_real.detach().requires_grad_()
         if "fake" in differentiated and not seen_fake.requires_grad:
             seen_fake = seen_fake.detach().requires_grad_()
-        real_logits = discriminator(seen_real, labels).float()  # (N,)
-        fake_logits = discriminator(seen_fake, labels).float()
+        real_logits = step.discriminate(seen_real, labels).logits  # (N,)
+        fake_logits = step.discriminate(seen_fake, labels).logits
     return DiscriminatorPass(real, fake, judged, seen_real, seen_fake, real_logits, fake_logits)
 
 
@@ -98,15 +131,9 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
     """The terms of D's loss at its update number `update`, after the running means took this batch in."""
     objective, stats = step.recipe.objective, step.players.running_stats
     discriminator = step.players.discriminator
-
-    def judge(images: Tensor) -> Tensor:
-        with step.autocast():
-            logits: Tensor = discriminator(images, labels).float()
-        return logits
-
     inputs = PenaltyInputs(
-        judge, passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
-        stats.mean("mean_real"), stats.mean("mean_fake"), step.random,
+        partial(step.judge, labels=labels), passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
+        stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.mean_in_parts(labels),
     )  # fmt: skip
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
@@ -132,16 +159,9 @@ def generator_terms(
 
 def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None, images: int) -> Parts:
     objective, players = step.recipe.objective, step.players
-    discriminate = partial(_output, players.discriminator, labels=labels, layer=objective.feature_matching.layer)
+    layer = objective.feature_matching.layer if objective.feature_matching.weight else None
     with step.autocast(), frozen(players.discriminator):
-        fakes = discriminate(step.augment(fake))
+        fakes = step.discriminate(step.augment(fake), labels, layer)
         with torch.no_grad():
-            reals = discriminate(seen_real) if needs_real(objective) else None
+            reals = step.discriminate(seen_real, labels, layer) if needs_real(objective) else None
         return generator_loss(objective, reals, fakes, images, step.adversarial)
-
-
-def _output(
-    discriminator: AnyDiscriminator, images: Tensor, labels: Tensor | None, layer: int | str
-) -> DiscriminatorOutput:
-    logits, features = discriminator.trace(images, labels, layer)
-    return DiscriminatorOutput(logits.float(), features)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Unpack
@@ -34,6 +34,7 @@ from ganglion.training.budget import Budget
 from ganglion.training.collectives import of_each_share
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
+from ganglion.training.memory import memory_errors, of_each_micro_batch, plan_memory
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
@@ -46,6 +47,7 @@ __all__ = ["train"]
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
 SHOWN_KEYS = {"data.shown_channels"}
+MEMORY_KEYS = {"training.micro_batch"}
 STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
 
 
@@ -77,6 +79,11 @@ def train(
     check_own(prepared, own, devices)
     with locked(folder):
         recipe = prepared.recipe if fresh else _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
+        if not Run(folder).steps_saved():
+            plan = plan_memory(replace(prepared, recipe=recipe), own, devices)
+            recipe = plan.recipe
+            if plan.text:
+                screen.say(f"Memory: {plan.text}")
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
         start = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
@@ -130,8 +137,12 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
     before = run.recipe
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
+    if wanted.training.micro_batch is None:  # what was chosen when the run began
+        settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
-    may_change = STOP_KEYS | SHOWN_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    may_change = (
+        STOP_KEYS | SHOWN_KEYS | MEMORY_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    )
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
             f"{run.path} was made with another recipe:\n"
@@ -157,9 +168,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
         reproducible(),
-        keep_freed_memory(),
+        keep_freed_memory() if recipe.training.micro_batch is None else nullcontext(),  # it holds a third more
         full_disk_said_once(),
         storage_errors(job.folder),
+        memory_errors(recipe, run, fabric.world_size),
     ):
         batches = Batches(
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
@@ -167,7 +179,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         players = build_first_players(recipe, batches, job.own)
         restored = restore(run.checkpoints, players.networks(), players.optimizers(), screen.say)
         progress = restored or TrainingProgress()
-        _introduce(job, fabric, screen)
+        _introduce(job, fabric, screen, players)
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
@@ -239,7 +251,7 @@ def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
     )
 
 
-def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
+def _introduce(job: Job, fabric: Fabric, screen: Screen, players: Players) -> None:
     recipe, store = job.recipe, job.store
     cost_g, cost_d = cost_of(recipe, job.own.networks)
     images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
@@ -251,6 +263,10 @@ def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
     if fabric.world_size > 1:
         _introduce_processes(recipe, fabric, screen)
+    networks = players.generator, players.discriminator
+    if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
+        most = recipe.training.micro_batch
+        screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")
 
 
 def _introduce_processes(recipe: Recipe, fabric: Fabric, screen: Screen) -> None:

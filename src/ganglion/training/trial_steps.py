@@ -1,0 +1,163 @@
+"""Steps on copies of the networks, to measure how much memory they take."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from ganglion.errors import TrainingFailed
+from ganglion.networks.build import class_counts
+from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate
+from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.memory import PeakMeter, is_out_of_memory, process_bytes
+from ganglion.recipe.resolve import update
+from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
+from ganglion.streams import Purpose, stream
+from ganglion.training.loop import train_loop
+from ganglion.training.outputs import SHEET_IMAGES, TrainingProbe
+from ganglion.training.own import Own
+from ganglion.training.players import Players
+from ganglion.training.prepare import PreparedRun, batches_of, build_first_players
+from ganglion.vitals.probe import PROBE_IMAGES, LastStep, measure
+
+__all__ = ["Line", "TrialSteps"]
+
+MEASURED_BYTES = 2**28  # that the larger of two measured steps takes at least, so that noise is small beside it
+MOST_MEASURED = 16  # images in it
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+class Line(NamedTuple):
+    """Bytes as a function of the images that go through the networks at once."""
+
+    fixed: float
+    of_image: float
+
+    @classmethod
+    def through(cls, points: list[tuple[int, float]]) -> Line:
+        """One or two measurements (images, bytes), the smaller first; of one, all of it is fixed."""
+        (few, less), (most, bytes_) = points[0], points[-1]
+        slope = max(0.0, (bytes_ - less) / max(1, most - few))
+        return cls(max(0.0, bytes_ - slope * most), slope)
+
+    def at(self, images: int) -> float:
+        return self.fixed + self.of_image * images
+
+
+class TrialSteps:
+    """What a step, an evaluation and a sheet take, by the images in a micro-batch."""
+
+    def __init__(self, prepared: PreparedRun, own: Own, share: int, bound_of_image: float, scatter: float) -> None:
+        """`share`: the images of a batch in one process. `bound_of_image`: bytes that an image takes at most.
+
+        `scatter`: how many times what a first step takes the process holds after many.
+        """
+        self.prepared, self.own, self.share, self.scatter = prepared, replace(own, callback=None), share, scatter
+        self.batches, self._of_image = batches_of(prepared), bound_of_image
+        players = build_first_players(prepared.recipe, self.batches, self.own)
+        pair = players.generator, players.discriminator
+        norms = any(isinstance(module, BATCH_NORMS) for network in pair for module in network.modules())
+        self.least = 2 if norms else 1
+        weights = [sum(weight.numel() for weight in network.parameters()) for network in pair]
+        self._later = 4 * (
+            3 * weights[0] + 2 * weights[1]
+        )  # gradients and moments that the first step has not made yet
+        self._looking = Line(0, 0) if prepared.device.type == "cuda" else self._line_of_looks(players)
+        self._lines: dict[bool, Line] = {}
+
+    def of(self, images: int) -> float:
+        """Bytes in micro-batches of so many images; infinite where a CUDA device has not enough."""
+        if self.prepared.device.type == "cuda":
+            return self._tried(images)
+        split = images < self.share
+        if split not in self._lines:
+            self._lines[split] = self._line_of_steps(split)
+        at_once = images if split or self.prepared.recipe.training.micro_batch else PROBE_IMAGES
+        looking = self._looking.at(max(CHUNK, min(at_once, PROBE_IMAGES)))
+        return max(self._lines[split].at(images), looking)
+
+    def _line_of_looks(self, players: Players) -> Line:
+        """G and D without a graph, as for records and sheets; above what the networks themselves take."""
+        few = max(1, self._few // 2)
+        found = []
+        for images in (few, few, 4 * few):  # the first time, kernels are compiled
+            z, labels = self._drawn(self.prepared.recipe, images)
+            with keep_freed_memory(), torch.no_grad(), PeakMeter(self.prepared.device) as meter:
+                players.discriminator.trace(players.ema(z, labels), labels)
+            found.append((images, float(meter.rise)))
+        return Line.through(found[1:])
+
+    @property
+    def _few(self) -> int:
+        """Images of which a step takes enough to be measured."""
+        return max(1, min(MOST_MEASURED, round(MEASURED_BYTES / self._of_image)))
+
+    def _line_of_steps(self, split: bool) -> Line:
+        """In micro-batches, which take about a third, of more images."""
+        more = max(2, min(3 * self._few, self.share - 1)) if split else max(2, min(max(4, self._few), self.share))
+        sizes = dict.fromkeys((max(self.least if split else 2, more // 2), more))
+        before = process_bytes()  # what stays after the first step (compiled kernels) belongs to both
+        line = Line.through([(n, self._measured(n + 1 if split else n, n if split else None) - before) for n in sizes])
+        return Line(line.fixed + self._later, line.of_image * self.scatter)
+
+    def _measured(self, batch: int, micro_batch: int | None) -> float:
+        """The size of the process at the peak of a step; of a batch in two micro-batches, or in one piece for None."""
+        keeping = keep_freed_memory() if micro_batch is None else nullcontext()  # as the run itself does
+        with reproducible(), keeping, PeakMeter(self.prepared.device) as meter:
+            recipe, fabric = self._one_step(batch, micro_batch)
+            self._step(fabric, recipe, build_first_players(recipe, self.batches, self.own))
+        return meter.peak
+
+    def _tried(self, images: int) -> float:
+        """On a CUDA device: the whole step, a whole evaluation and a sheet."""
+        micro_batch = images if images < self.share or self.prepared.recipe.training.micro_batch else None
+        recipe, fabric = self._one_step(self.share, micro_batch)
+        try:
+            with reproducible(), PeakMeter(self.prepared.device) as meter:
+                players = build_first_players(recipe, self.batches, self.own)
+                self._step(fabric, recipe, players)
+                self._evaluate(fabric, recipe, players)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return float("inf")
+        finally:
+            gc.collect()  # what failed is in a cycle with its traceback
+        return meter.rise
+
+    def _one_step(self, batch: int, micro_batch: int | None) -> tuple[Recipe, Fabric]:
+        """The first update of each player: every lazy penalty is due at it."""
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+        recipe = update(
+            self.prepared.recipe, training__batch=batch, training__micro_batch=micro_batch, training__steps=1,
+            training__kimg=None, training__minutes=None, balance__d_steps=1, balance__g_steps=1,
+        )  # fmt: skip
+        precision: Any = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+        return recipe, Fabric(accelerator=self.prepared.device.type, devices=1, precision=precision)
+
+    def _step(self, fabric: Fabric, recipe: Recipe, players: Players) -> None:
+        drawing = [fabric.device] if fabric.device.type == "cuda" else []
+        kept = torch.random.fork_rng(devices=drawing, enabled=self.own.networks is not None)
+        with kept, suppress(TrainingFailed):  # the run itself will say where numbers are not finite
+            train_loop(fabric, recipe, self.batches, players, TrainingProgress(), None, Interrupt(), own=self.own)
+
+    def _evaluate(self, fabric: Fabric, recipe: Recipe, players: Players) -> None:
+        probe = TrainingProbe(recipe, self.batches, players, fabric.device, fabric.autocast)
+        real = self.batches.take(0, 2).images
+        measure(probe, LastStep(real, real, real, self._drawn(recipe, 2)), 1.0)
+        generate(players.ema, *self._drawn(recipe, SHEET_IMAGES))
+
+    def _drawn(self, recipe: Recipe, images: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        device = self.prepared.device
+        labels = draw_labels(class_counts(recipe), images, stream(0, Purpose.EXAMINED))
+        z = draw_latents(recipe.latent, images, stream(0, Purpose.EXAMINED))
+        return z.to(device), None if labels is None else labels.to(device)
