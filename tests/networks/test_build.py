@@ -108,14 +108,21 @@ def test_the_cost_of_g_is_that_of_a_hand_computation():
     linear = 100 * 512 * 4 * 4
     # a transposed convolution multiplies each of its input's pixels with each of its weights
     convolved = sum(h * h * i * o * 16 for h, i, o in [(4, 512, 256), (8, 256, 128), (16, 128, 64), (32, 64, 3)])
-    assert cost_of(resolve("dcgan", PAPER))[0] == Cost(3_576_707, 2 * (linear + convolved))
+    assert cost_of(resolve("dcgan", PAPER))[0][:2] == (3_576_707, 2 * (linear + convolved))
 
 
 def test_the_cost_of_d_is_that_of_a_hand_computation():
     linear = 512 * 4 * 4
     # a convolution multiplies each of its weights once for each of its output's pixels
     convolved = sum(h * h * i * o * 16 for h, i, o in [(32, 3, 64), (16, 64, 128), (8, 128, 256), (4, 256, 512)])
-    assert cost_of(resolve("dcgan", PAPER))[1] == Cost(2_765_633, 2 * (linear + convolved))
+    assert cost_of(resolve("dcgan", PAPER))[1][:2] == (2_765_633, 2 * (linear + convolved))
+
+
+def test_the_outputs_of_d_are_those_of_its_convolutions_and_norms():
+    """And of the flattened grid. LeakyReLU works in place; a norm's statistics are small."""
+    convolved = [h * h * maps for h, maps in [(32, 64), (16, 128), (8, 256), (4, 512)]]
+    expected = 4 * (sum(convolved) + sum(convolved[1:]) + convolved[-1])
+    assert cost_of(resolve("dcgan", PAPER))[1].outputs == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -55,7 +55,17 @@ def test_sound_images_and_first_weights_are_fine_and_the_budget_is_foretold(cach
     assert found.images_per_sec > 0
     assert found.minutes == pytest.approx(10_000 / found.images_per_sec / 60, rel=0.01)
     assert [layer.name for layer in found.signals_d] == ["blocks.0.convolution", "blocks.1.convolution", "head.linear"]
+    assert found.memory.startswith("a step needs less than")
+    assert found.micro_batch is None
     json.dumps(found.to_json())
+
+
+def test_it_trains_in_the_micro_batches_that_were_asked_for(cache: Path) -> None:
+    found = looked(
+        "digits", cache, set={"training.micro_batch": 4, "generator.norm": "none", "discriminator.norm": "none"}
+    )
+    assert found.micro_batch == 4
+    assert found.images_per_sec > 0
 
 
 @pytest.mark.parametrize(("n", "level"), [(20, "failing"), (200, "watch"), (400, "fine")])

@@ -74,7 +74,7 @@ def test_a_batch_that_fits_stays_whole_and_its_need_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("batch", "of_image", "micro_batch"),
-    [(64, 0.15, 32), (64, 0.4, 16), (64, 3.0, 2), (60, 0.4, 20), (61, 0.4, 21), (63, 0.2, 32)],
+    [(64, 0.15, 32), (64, 0.4, 16), (64, 3.0, 2), (60, 0.4, 20), (61, 0.4, 21), (63, 0.2, 21)],
 )
 def test_one_that_does_not_is_divided_evenly_into_the_largest_parts_that_fit(
     batch: int, of_image: float, micro_batch: int
@@ -135,7 +135,7 @@ def trial(run: PreparedRun) -> TrialSteps:
     return TrialSteps(run, Own(), batch, bound / batch, scatter=1.0)
 
 
-@pytest.mark.parametrize(("preset", "split"), [("r3gan", False), ("r3gan", True), ("wgan-gp", False)])
+@pytest.mark.parametrize(("preset", "split"), [("r3gan", False), ("r3gan", True)])
 def test_the_line_through_small_batches_is_that_of_a_larger_one(preset: str, split: bool, cache: Path) -> None:
     """An image of 20 takes what one of 4 takes, to a third: freed blocks do not fit together, and kernels differ."""
     steps = trial(prepared(preset, cache, training__batch=20))
@@ -260,16 +260,16 @@ main()
     ("more", "code", "said"),
     [
         ([], 0, ["are available: it is computed in micro-batches of", "Computed of each micro-batch of"]),
-        (["--set", "training.micro_batch=4096"], 3, ["would need", "memory ran out with 4096 images at once"]),
+        (["--set", "training.micro_batch=2048"], 3, ["would need", "memory ran out with 2048 images at once"]),
     ],
 )
 def test_in_a_process_with_little_memory_a_large_batch_is_divided_or_fails_in_one_sentence(
     more: list[str], code: int, said: list[str], tmp_path: Path, cache: Path
 ) -> None:
-    command = ["train", "digits", "--recipe", "dcgan", "--size", "32", "--steps", "1", "--batch", "4096", "--no-report"]
-    narrow = as_options({"generator.width": 16, "discriminator.width": 16})
+    command = ["train", "digits", "--recipe", "dcgan", "--size", "32", "--steps", "1", "--batch", "2048", "--no-report"]
+    narrow = as_options({"generator.width": 32, "discriminator.width": 32})
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, "900", *command, "--run", str(tmp_path / "run"), "--device", "cpu", *narrow, *more],
+        [sys.executable, "-c", LIMITED, "700", *command, "--run", str(tmp_path / "run"), "--device", "cpu", *narrow, *more],
         env={**os.environ, "GANGLION_CACHE": str(cache), "OMP_NUM_THREADS": "1"}, capture_output=True, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == code, done.stderr

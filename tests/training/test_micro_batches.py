@@ -118,9 +118,12 @@ SPANNING: dict[str, dict[str, object]] = {
     "ada": {"augment.kind": "ada", "augment.target": -0.9, "augment.speed_kimg": 0.05, "augment.flip": True},
     "diffaugment": {"augment.kind": "diffaugment", "objective.instance_noise": {"std": 0.2}, "balance.d_steps": 2},
     "turns": {"balance.g_steps": 2, "objective.penalties": [{"kind": "wgan-lp"}, {"kind": "wgan-gp"}]},
-    "pauses": {"balance.pause_above_auc": 0.51},
+    "pauses": {"balance.pause_above_auc": 0.501},
     "one stage": {"balance.updates": "simultaneous", "augment.kind": "diffaugment"},
-    "one stage, r1 and r2": {"balance.updates": "simultaneous", "objective.penalties": [{"kind": "r1"}, {"kind": "r2"}]},
+    "one stage, r1 and r2": {
+        "balance.updates": "simultaneous",
+        "objective.penalties": [{"kind": "r1"}, {"kind": "r2"}],
+    },
     "features": {"objective.feature_matching": {"weight": 1.0, "layer": 0}, "objective.adversarial_weight": 0},
 }
 
@@ -131,7 +134,7 @@ def test_what_compares_all_images_or_draws_at_random_is_that_of_the_whole_batch(
     bare = ONE_BY_ONE | {"generator.norm": "none", "discriminator.norm": "none", "init.scheme": "kaiming"}
     whole, split = (Trained(recipe("dcgan", part, bare | SPANNING[what]), own=own) for part in (None, PART))
     if what == "pauses":
-        assert int(whole.state["running_stats.skipped_updates"]) > 0
+        assert len(whole.gradients) < 2 * STEPS
     assert_the_same(whole, split)
 
 
@@ -142,7 +145,7 @@ def test_groups_of_the_minibatch_deviation_are_those_of_the_batch_where_four_div
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
-@pytest.mark.parametrize("preset", ["dcgan", "fast", "improved"])
+@pytest.mark.parametrize("preset", ["dcgan", "fast"])
 def test_with_batch_norm_a_step_stays_near_that_of_the_whole_batch(preset: str, precision: str) -> None:
     """Statistics of 4 images in place of 8, so only the size of G's first gradient is compared, within a factor of two."""
     whole, split = (Trained(recipe(preset, part, {}, precision)) for part in (None, 4))

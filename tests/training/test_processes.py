@@ -54,6 +54,7 @@ CRITIC = {
 RECIPES: dict[str, tuple[str, dict[str, object]]] = {
     "batch norm": ("dcgan", {}),
     "critic": ("dcgan", CRITIC),
+    "micro-batches": ("dcgan", CRITIC | {"training.micro_batch": 2}),
     "wgan-gp": ("wgan-gp", {"balance.d_steps": 2, "optimizer.schedule": "constant"}),
     "remembers": (
         "dcgan",
@@ -230,7 +231,7 @@ def test_a_run_of_two_processes_in_two_sittings_ends_with_the_bits_of_one(learnt
         assert [key for key in whole if not torch.equal(whole[key], resumed[key])] == []
 
 
-@pytest.mark.parametrize("name", ["critic", "batch norm"])
+@pytest.mark.parametrize("name", ["critic", "batch norm", "micro-batches"])
 def test_two_processes_learn_what_one_learns_up_to_rounding(learnt: Learnt, name: str) -> None:
     """Sums of float32 in another order, over six steps of Adam, which divides small gradients by their own size."""
     alone = tensors_of(trained(Fabric(accelerator="cpu", devices=1), name)[0])

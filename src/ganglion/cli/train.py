@@ -162,9 +162,9 @@ def _text(result: Check) -> str:
         "Output and gradient size of each layer at initialisation:",
         *_layers("G", result.signals_g),
         *_layers("D", result.signals_d),
+        *([f"Memory: {result.memory}"] if result.memory else []),
         f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
         f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
-        *([f"Memory: {result.memory}"] if result.memory else []),
     ])  # fmt: skip
 
 

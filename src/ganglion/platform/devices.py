@@ -20,6 +20,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "keep_freed_memory",
+    "release_freed_memory",
     "reproducible",
 ]
 
@@ -120,6 +121,13 @@ def _set_thresholds(libc: Any, mmap_bytes: int, trim_bytes: int) -> None:
     if not libc.mallopt(M_MMAP_THRESHOLD, mmap_bytes):
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_BEFORE_2_35)
     libc.mallopt(M_TRIM_THRESHOLD, trim_bytes)
+
+
+def release_freed_memory(find: Callable[[], Any | None] = glibc) -> None:
+    """Returns to the system what the C library keeps of freed memory. No effect without glibc."""
+    libc = find()
+    if libc is not None:
+        libc.malloc_trim(0)
 
 
 @contextmanager

@@ -114,6 +114,9 @@ def _room_in(folder: Path, version: int) -> int | None:
     return None if limit > NO_LIMIT else max(0, limit - used + int(stat.get(cache, 0)))
 
 
+RESERVED_BYTES = 2**28  # of address space that threads reserve for stacks and heaps, and do not use
+
+
 def _address_room() -> int | None:
     """Bytes of address space below the limit of `ulimit -v`."""
     try:
@@ -122,7 +125,9 @@ def _address_room() -> int | None:
         return None
     counts: Any = resource
     limit = counts.getrlimit(counts.RLIMIT_AS)[0]
-    return None if limit == counts.RLIM_INFINITY else max(0, limit - int(psutil.Process().memory_info().vms))
+    if limit == counts.RLIM_INFINITY:
+        return None
+    return max(0, limit - int(psutil.Process().memory_info().vms) - RESERVED_BYTES)
 
 
 class PeakMeter:

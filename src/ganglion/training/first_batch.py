@@ -48,14 +48,14 @@ def first_step(recipe: Recipe, players: Players, own: Own, autocast: Callable[[]
 
 
 def check_own(prepared: PreparedRun, own: Own, devices: int = 1) -> None:
-    """Runs one batch forward and backward through user-supplied networks and losses. Raises RecipeError.
+    """Runs up to 16 images forward and backward through user-supplied networks and losses. Raises RecipeError.
 
     It uses copies, and leaves the caller's random state as it was.
     """
     if own.networks is None and own.adversarial is None:
         return
     recipe, batches = prepared.recipe, batches_of(prepared)
-    n = recipe.training.batch // devices
+    n = min(recipe.training.batch // devices, recipe.training.micro_batch or CHUNK, CHUNK)  # what fits is not known yet
     real, labels = batches.take(0, n)  # (N, C, H, W), (N,)
     z = draw_latents(recipe.latent, n, stream(recipe.training.seed, Purpose.LATENT)).to(prepared.device)
     with torch.random.fork_rng(devices=[prepared.device] if prepared.device.type == "cuda" else []):

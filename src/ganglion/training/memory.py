@@ -87,8 +87,8 @@ def bound_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
 def least_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
     """Less than a step of so many images in one piece takes: what is kept for the gradient of one pass of each kind."""
     kept = KEPT * (0.5 if recipe.training.precision == "bf16" else 1)
-    on_gradient = sum(penalty.kind != "lecam" for penalty in recipe.objective.penalties)  # these are in float32
-    return (kept * (g.outputs + 2 * d.outputs) + KEPT * on_gradient * d.outputs) * images
+    on_gradient = sum(penalty.kind != "lecam" for penalty in recipe.objective.penalties)
+    return kept * (g.outputs + (2 + on_gradient) * d.outputs) * images
 
 
 def fitted(recipe: Recipe, share: int, available: int, needs: Needs, least: float = 0) -> MemoryPlan:

@@ -111,7 +111,9 @@ def discriminator_pass(
 
     `for_generator`: the G phase goes on with these images.
     """
-    in_one_piece = step.recipe.training.micro_batch is None  # in micro-batches penalties have forward passes of their own
+    in_one_piece = (
+        step.recipe.training.micro_batch is None
+    )  # in micro-batches penalties have forward passes of their own
     differentiated = differentiated_inputs(step.recipe.objective.penalties, update) if in_one_piece else set()
     with step.autocast():
         with torch.set_grad_enabled(for_generator):

@@ -15,7 +15,7 @@ from torch import nn
 from ganglion.errors import TrainingFailed
 from ganglion.networks.build import class_counts
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory, release_freed_memory, reproducible
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import PeakMeter, is_out_of_memory, process_bytes
 from ganglion.recipe.resolve import update
@@ -31,8 +31,9 @@ from ganglion.vitals.probe import PROBE_IMAGES, LastStep, measure
 
 __all__ = ["Line", "TrialSteps"]
 
-MEASURED_BYTES = 2**28  # that the larger of two measured steps takes at least, so that noise is small beside it
-MOST_MEASURED = 16  # images in it
+MEASURED_BYTES = 2**30  # of a bound for the larger of two measured steps, so that its activations outweigh its weights
+MOST_MEASURED, SHARE_MEASURED = 32, 8  # images in it: so many, or this share of the batch
+BATCHES_AT_ONCE = 8
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
@@ -68,9 +69,8 @@ class TrialSteps:
         norms = any(isinstance(module, BATCH_NORMS) for network in pair for module in network.modules())
         self.least = 2 if norms else 1
         weights = [sum(weight.numel() for weight in network.parameters()) for network in pair]
-        self._later = 4 * (
-            3 * weights[0] + 2 * weights[1]
-        )  # gradients and moments that the first step has not made yet
+        # gradients and moments that the first step has not made yet
+        self._later = 4 * (3 * weights[0] + 2 * weights[1])
         self._looking = Line(0, 0) if prepared.device.type == "cuda" else self._line_of_looks(players)
         self._lines: dict[bool, Line] = {}
 
@@ -83,7 +83,14 @@ class TrialSteps:
             self._lines[split] = self._line_of_steps(split)
         at_once = images if split or self.prepared.recipe.training.micro_batch else PROBE_IMAGES
         looking = self._looking.at(max(CHUNK, min(at_once, PROBE_IMAGES)))
-        return max(self._lines[split].at(images), looking)
+        step = self._lines[split].at(images)
+        return max(step + self._whole_batches() if split else step, looking)
+
+    def _whole_batches(self) -> float:
+        """Bytes of a batch's images, those of G, both augmented, and gradients at them: in micro-batches too they are whole."""
+        data = self.prepared.recipe.data
+        height, width = data.size or (0, 0)
+        return BATCHES_AT_ONCE * 4.0 * self.share * (data.channels or 0) * height * width
 
     def _line_of_looks(self, players: Players) -> Line:
         """G and D without a graph, as for records and sheets; above what the networks themselves take."""
@@ -91,6 +98,7 @@ class TrialSteps:
         found = []
         for images in (few, few, 4 * few):  # the first time, kernels are compiled
             z, labels = self._drawn(self.prepared.recipe, images)
+            release_freed_memory()
             with keep_freed_memory(), torch.no_grad(), PeakMeter(self.prepared.device) as meter:
                 players.discriminator.trace(players.ema(z, labels), labels)
             found.append((images, float(meter.rise)))
@@ -99,18 +107,21 @@ class TrialSteps:
     @property
     def _few(self) -> int:
         """Images of which a step takes enough to be measured."""
-        return max(1, min(MOST_MEASURED, round(MEASURED_BYTES / self._of_image)))
+        most = max(MOST_MEASURED, self.share // SHARE_MEASURED)
+        return max(1, min(most, round(MEASURED_BYTES / self._of_image)))
 
     def _line_of_steps(self, split: bool) -> Line:
         """In micro-batches, which take about a third, of more images."""
         more = max(2, min(3 * self._few, self.share - 1)) if split else max(2, min(max(4, self._few), self.share))
         sizes = dict.fromkeys((max(self.least if split else 2, more // 2), more))
+        release_freed_memory()
         before = process_bytes()  # what stays after the first step (compiled kernels) belongs to both
         line = Line.through([(n, self._measured(n + 1 if split else n, n if split else None) - before) for n in sizes])
         return Line(line.fixed + self._later, line.of_image * self.scatter)
 
     def _measured(self, batch: int, micro_batch: int | None) -> float:
         """The size of the process at the peak of a step; of a batch in two micro-batches, or in one piece for None."""
+        release_freed_memory()  # which would be used again, unseen
         keeping = keep_freed_memory() if micro_batch is None else nullcontext()  # as the run itself does
         with reproducible(), keeping, PeakMeter(self.prepared.device) as meter:
             recipe, fabric = self._one_step(batch, micro_batch)
