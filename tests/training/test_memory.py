@@ -15,6 +15,7 @@ import ganglion
 from ganglion.errors import RunError, TrainingFailed
 from ganglion.networks.build import build_discriminator, build_generator, cost_of
 from ganglion.objectives.adversarial import ADVERSARIAL, AdversarialLoss
+from ganglion.platform.devices import release_freed_memory
 from ganglion.platform.memory import process_bytes
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, resolve
@@ -145,9 +146,9 @@ def test_the_line_through_small_batches_is_that_of_a_larger_one(preset: str, spl
     assert line.of_image == pytest.approx(found / 12, rel=0.34)
 
 
-@pytest.mark.parametrize("preset", ["dcgan", "r3gan"])
-def test_a_step_takes_less_than_the_bound_and_more_than_the_least(preset: str, cache: Path) -> None:
-    run = prepared(preset, cache, training__batch=16)
+def test_a_step_takes_less_than_the_bound_and_more_than_the_least(cache: Path) -> None:
+    run = prepared("r3gan", cache, training__batch=16)
+    release_freed_memory()
     costs, before = cost_of(run.recipe), process_bytes()
     taken = trial(run)._measured(16, None) - before
     assert least_bytes(run.recipe, 16, *costs) < taken < bound_bytes(run.recipe, 16, *costs)

@@ -127,7 +127,7 @@ def _address_room() -> int | None:
     limit = counts.getrlimit(counts.RLIMIT_AS)[0]
     if limit == counts.RLIM_INFINITY:
         return None
-    return max(0, limit - int(psutil.Process().memory_info().vms) - RESERVED_BYTES)
+    return max(0, int(limit) - int(psutil.Process().memory_info().vms) - RESERVED_BYTES)
 
 
 class PeakMeter:
