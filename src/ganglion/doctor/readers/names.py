@@ -1,163 +1,250 @@
-"""Names that other trainers use for the keys of our records, and rows of a log as records with increasing steps."""
+"""Names of numbers as people choose them, word by word: whose number it is, of what kind, on which side, of which term."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
-from ganglion.doctor.numbers import number_of, read_number
-from ganglion.vitals.records import is_step
-
-__all__ = ["ALIASES", "MOST_RECORDS", "in_order", "key_of", "record_of", "with_separation"]
+__all__ = ["Name", "named", "tells", "words_of"]
 
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    key: tuple(words.split())
-    for key, words in {
-        "step": "step global_step steps iter iters iteration iterations n_iter it batch_idx cur_nimg",
-        "epoch": "epoch epochs progress_epoch",
-        "kimg": "kimg progress_kimg nkimg",
-        "loss_d": """
-            loss_d d_loss lossd dloss errd err_d d_err loss_dis dis_loss loss_disc disc_loss discriminator_loss
-            loss_discriminator loss_critic critic_loss c_loss d_total_loss d_loss_total loss_d_loss loss_d_total
-            netd_loss loss_netd total_d_loss train_d_loss train_loss_d
-        """,
-        "loss_g": """
-            loss_g g_loss lossg gloss errg err_g g_err loss_gen gen_loss generator_loss loss_generator
-            g_total_loss g_loss_total loss_g_loss loss_g_total netg_loss loss_netg adv_loss_g total_g_loss
-            train_g_loss train_loss_g
-        """,
-        "d_real": "d_x dx d_real real_prob prob_real p_real d_x_real d_real_prob real_score",
-        "d_fake": "d_g_z dgz d_fake fake_prob prob_fake p_fake d_g_z1 d_g_z_1 d_fake_prob fake_score",
-        "logit_real": "logit_real real_logit real_logits logits_real scores_real loss_scores_real d_logits_real",
-        "logit_fake": "logit_fake fake_logit fake_logits logits_fake scores_fake loss_scores_fake d_logits_fake",
-        "sign_real": "loss_signs_real signs_real",
-        "sign_fake": "loss_signs_fake signs_fake",
-        "accuracy_real": "accuracy_real acc_real real_acc d_acc_real real_accuracy",
-        "accuracy_fake": "accuracy_fake acc_fake fake_acc d_acc_fake fake_accuracy",
-        "loss_d_r1": "r1 r1_penalty loss_r1 loss_r1_penalty r1_loss loss_d_reg d_reg r1_reg",
-        "loss_d_wgan_gp": "gp gradient_penalty grad_penalty loss_gp gp_loss d_gp loss_d_wgan_gp",
-        "earth_mover": "wasserstein wasserstein_distance w_dist wdist em_distance earth_mover wasserstein_d w_distance",
-        "grad_g": "grad_norm_g g_grad_norm grad_g gradnorm_g generator_grad_norm",
-        "grad_d": "grad_norm_d d_grad_norm grad_d gradnorm_d discriminator_grad_norm",
-        "lr_g": "lr_g g_lr generator_lr learning_rate_g",
-        "lr_d": "lr_d d_lr discriminator_lr learning_rate_d",
-        "fid": "fid fid50k fid50k_full metrics_fid fid_score metrics_fid50k_full best_fid frechet_inception_distance",
-    }.items()
-}
-"""Other names by our key, in lower case, with one underscore for everything between words."""
+class Name(NamedTuple):
+    """What the words of a name say. Empty where they say nothing."""
 
-PROGRESS = {"step", "epoch", "kimg", "lr_g", "lr_d"}
-SCORES = {"fid"}
-"""NaN here usually means that the score was not computed."""
+    player: str = ""
+    """`d` or `g`."""
+    kind: str = ""
+    """loss, probability, score, logit, accuracy, sign, grad, lr, weight; a metric (fid, kid, ...); or a counter."""
+    side: str = ""
+    """`real` or `fake`: on which images."""
+    term: str = ""
+    """Of a loss: adversarial, total, r1, gp, l1, cycle, ..."""
+    pair: str = ""
+    """`a` or `b` where two pairs of networks are trained."""
+    split: str = ""
+    """`val` for numbers of other images than those of the training."""
+    statistic: str = ""
+    """mean, epoch, std, min, max, best: of values, instead of the value."""
 
-KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
 
-LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}
+def _table(text: str) -> dict[str, str]:
+    rows = (line.split(":") for line in text.strip().splitlines())
+    return {word: meaning.strip() for meaning, words in rows for word in words.split()}
 
-SURROUNDINGS = (
-    "train",
-    "training",
-    "val",
-    "loss",
-    "losses",
-    "metrics",
-    "metric",
-    "stats",
-    "gan",
-    "model",
-    "scalars",
-    "scalar",
+
+PLAYERS = _table("""
+d: d dis disc discr discrim discriminator discriminators discriminative critic crit netd dnet modeld lossd errd dloss derr ld gradd lrd accd dacc
+g: g gen generator generators generative netg gnet modelg lossg errg gloss gerr lg gradg lrg
+""")
+KINDS = _table("""
+loss: loss losses err error errd errg lossd lossg dloss gloss derr gerr cost l ld lg objective obj penalty penalties closs
+probability: prob probs probability p sigmoid confidence
+score: score scores out output outputs pred preds prediction predictions decision validity opinion
+logit: logit logits critic_output
+accuracy: acc accuracy accd dacc accs accuracies correct
+sign: sign signs
+grad: grad grads gradient gradients gnorm gradnorm gradd gradg gradientnorm
+lr: lr lrs lrd lrg rate learningrate
+fid: fid fid50k fid10k fid5k fid_score tfid pfid cfid sfid frechet
+kid: kid kid50k
+inception: inceptionscore isc
+precision: precision pr50k3_precision
+recall: recall
+ppl: ppl ppl2
+psnr: psnr
+ssim: ssim msssim
+distance: wasserstein wd emd earth
+time: time sec secs seconds eta elapsed ptime timestamp runtime walltime wall duration hours minutes speed fps throughput ips sps
+memory: mem memory gpumem cpumem vram gpu cpu ram
+""")
+SIDES = _table("""
+real: real reals true realtarget truth authentic dreal
+fake: fake fakes false generated synthetic synth syn gz dfake dgz
+""")
+TERMS = _table("""
+adversarial: adv gan adversarial ganloss advg gadv hinge bce lsgan wgan nsgan
+total: total sum full all overall combined tot
+gp: gp gradpen
+r1: r1
+r2: r2
+pl: pl
+reg: reg regularization regularizer
+fm: fm feat feature features featmatch matching fmaps fmap
+l1: l1 mae smoothl1
+l2: l2 mse
+pixel: pix pixel pixels pixelwise photometric
+reconstruction: rec recon recons reconstruction reconst
+cycle: cyc cycle cycles cyclic consistency
+identity: idt identity ident id
+perceptual: perc percep perceptual vgg lpips content fea
+style: style gram
+tv: tv smoothness
+kl: kl kld kldiv
+mel: mel spec spectral stft spectrogram
+duration: dur
+class: cls class classification classifier aux auxiliary ce xent label category categorical
+info: info mi mutual continuous cont disentangle
+diversity: div diversity ds diversification
+edge: edge sobel
+mask: mask
+drift: drift
+weight: wd decay
+""")
+STATISTICS = _table("""
+mean: avg mean average running smooth smoothed ema epoch moving smth parentheses med median
+std: std stddev sd var variance stdev
+min: min minimum lowest
+max: max maximum highest
+best: best
+target: target threshold
+weight: lambda weight coef coeff
+count: num count n
+size: size
+""")
+SPLITS = _table("val: val valid validation test eval evaluation dev testing")
+COUNTERS = _table("""
+epoch: epoch epochs ep epo epoche epoca
+step: step steps iter iters iteration iterations it its itr itrs niter update updates gs globalstep curiter
+batch: batch batches minibatch batchidx mb i idx
+images: nimg images imgs img samples seen
+kimg: kimg nkimg
+tick: tick
+""")
+OF_COUNTERS = {"global", "total", "current", "cur", "curr", "n", "num", "number", "no", "nr", "index", "idx", "id", "in", "of", "count",
+               "train", "training", "trainer", "the", "now", "done", "gen", "g", "generator", "batch", "epoch", "at", "after", "inner",
+               "main", "seen", "progress", "counter", "start", "starting", "finished", "end", "saved", "saving", "model", "for"}  # fmt: skip
+OPINIONS = re.compile(
+    r"\b(?:net)?d(?:is|isc)?_?\(\s*(?:g\w*\s*\(\s*\w*(?:,\s*\w+)*\s*\)|g_?z\d?|fake\w*|\w*fake|x_?hat|x_?tilde|gen\w*)(?:,\s*\w+)*\s*\)"
+    r"|(\b(?:net)?d(?:is|isc)?_?\(\s*(?:x|y|real\w*|\w*real|img|true\w*|data)(?:,\s*\w+)*\s*\))",
+    re.I,
 )
-"""Prefixes that are ignored."""
+"""`D(x)` and `D(G(z))`, of which the first has a group."""
+SHORT = re.compile(r"([dcD])_?(?:([12rfx])|(g_?z)_?\d?)")
+"""`d1` and `d2` of a loop that trains D on reals, then on fakes; `dr`, `df`; `d_x` and `d_g_z1`."""
+TWO_WAYS = {"a": "a", "b": "b", "ab": "a", "ba": "b", "a2b": "a", "b2a": "b", "x": "a", "y": "b", "xy": "a", "yx": "b",
+            "xtoy": "a", "ytox": "b", "atob": "a", "btoa": "b"}  # fmt: skip
+TOGETHER = {("real", "prob"), ("fid", "score"), ("inception", "score"), ("learning", "rate"), ("spectral", "norm")}
 
 
-def key_of(name: str) -> str:
-    """Our key for a name; the normalised name itself where there is none."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
-    words = plain.split("_")
-    candidates = [plain]
-    while len(words) > 1 and words[0] in SURROUNDINGS:
-        words = words[1:]
-        candidates.append("_".join(words))
-    return next((KEYS[candidate] for candidate in candidates if candidate in KEYS), plain)
+def words_of(name: str) -> list[str]:
+    """Lower-case words of a name: `netD_lossReal` is net, d, loss, real."""
+    text = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    text = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", text)
+    return re.findall(r"[^\W_]+", text.lower())
 
 
-def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Numbers by our keys. A value that is not finite becomes `non_finite`. Empty for an invalid step, such as -1 or NaN."""
-    found: dict[str, Any] = {}
-    for name, value in values.items() if isinstance(values, Mapping) else values:
-        number, key = number_of(value), key_of(name)
-        if key == "step" and (step := read_number(value)) is not None and not 0 <= step < 2**63:
-            return {}
-        if number is None or key == "non_finite":  # set below only
-            continue
-        if math.isfinite(number):
-            found.setdefault(key, number)
-        elif key in ALIASES.keys() - PROGRESS - SCORES or "loss" in key:
-            found.setdefault(
-                "non_finite",
-                {"tensor": LOSSES.get(key, name)},
-            )
-    return found
+@lru_cache(maxsize=20_000)
+def named(name: str, heading: str = "") -> Name:
+    """What a name says; what it leaves open is taken from its heading."""
+    own = _read(name)
+    if not heading or own.kind in COUNTER_KINDS:
+        return own
+    over = _read(heading)
+    kind = own.kind or over.kind
+    if own.kind in ("", "loss") and over.kind in ("accuracy", "logit", "probability", "score") and own.term == "":
+        kind = over.kind if own.kind == "" else own.kind
+    return Name(
+        own.player or over.player, kind, own.side or over.side, own.term or over.term, own.pair or over.pair,
+        own.split or over.split, own.statistic or over.statistic,
+    )  # fmt: skip
 
 
-def with_separation(record: dict[str, Any]) -> dict[str, Any]:
-    """Adds derived values: accuracies from mean signs, and the AUC of two normal distributions of logits."""
-    for side, right in (("real", 1), ("fake", -1)):
-        if (sign := record.pop(f"sign_{side}", None)) is not None:
-            record.setdefault(f"accuracy_{side}", (1 + right * sign) / 2)
-    needed = ("logit_real", "logit_fake", "logit_real_std", "logit_fake_std")
-    if "separation" not in record and all(key in record for key in needed):
-        real, fake, real_std, fake_std = (float(record[key]) for key in needed)
-        spread = math.hypot(real_std, fake_std)
-        record["separation"] = 0.5 * (1 + math.erf((real - fake) / (spread * 2**0.5))) if spread else 0.5
-    return record
+COUNTER_KINDS = frozenset(COUNTERS.values()) | {"step"}
 
 
-MOST_RECORDS = 400
-"""Single batches are noisy: a longer log is averaged to this many records."""
+def _read(name: str) -> Name:
+    name = re.sub(r"__(MIN|MAX)$", r" \1", name.split(" - ")[-1] if re.search(r" - \S+$", name) else name)
+    if match := SHORT.fullmatch(name.strip()):
+        side = "real" if match[2] in ("1", "r", "x") else "fake"
+        return Name("d", "opinion" if match[3] or match[2] == "x" else "loss", side)
+    if match := OPINIONS.search(name):
+        rest = _read(name[: match.start()] + " " + name[match.end() :])
+        return rest._replace(player="d", kind=rest.kind or "opinion", side="real" if match[1] else "fake")
+    words = words_of(name)
+    if counter := _counter(words):
+        return Name(kind=counter)
+    words = [part for word in words for part in _unglued(word)]
+    player = next((PLAYERS[word] for word in words if word in PLAYERS), "")
+    if not player and words[:1] == ["c"] and (len(words) == 1 or words[1] in KINDS or words[1] in SIDES):
+        player = "d"  # c_loss: of a critic
+    side = next((SIDES[word] for word in words if word in SIDES), "")
+    term = _term(words)
+    kind = _kind(words, player, term, side)
+    pair = next((TWO_WAYS[word] for word in words if word in TWO_WAYS and len(words) > 1), "")
+    split = next((SPLITS[word] for word in words if word in SPLITS), "")
+    statistic = next((STATISTICS[word] for word in words if word in STATISTICS), "")
+    return Name(player, kind, side, term, pair, split, statistic)
 
 
-def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Records with increasing steps. Rows of one step are merged; where a log restarts, later rows replace earlier ones.
-
-    A row without a step is merged with the one before; where no row has a step, rows are counted. Rows whose step is negative
-    or has more than 63 bits are dropped.
-    """
-    records: list[dict[str, Any]] = []
-    counted = True
-    for number, row in enumerate(rows, start=1):
-        counted = counted and "step" not in row
-        record, step = dict(row), number if counted else round(row.get("step", records[-1]["step"] if records else 0))
-        if not is_step(step):
-            continue
-        while records and records[-1]["step"] > step:
-            records.pop()
-        if "non_finite" in record:
-            record["non_finite"] = {"step": step, **record["non_finite"]}
-        if records and records[-1]["step"] == step:
-            records[-1] = records[-1] | record | {"step": step}
-        else:
-            records.append({**record, "step": step})
-    return [with_separation(record) for record in _means(records)]
+UNGLUE = re.compile(r"^(loss|err|acc|grad|lr|net|real|fake|adv|gan|out|prob|logit|score)(d|g|a|b|real|fake|adv|gan|loss)$")
+FIRST_PLAYER = re.compile(
+    r"^(d|g|disc|dis|gen|discriminator|generator|critic)(loss|losses|real|fake|err|acc|gan|adv|cost|logits?|score|grad|lr|[ab])$"
+)
 
 
-def _means(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(records) <= MOST_RECORDS:
-        return list(records)
-    edges = [round(i * len(records) / MOST_RECORDS) for i in range(MOST_RECORDS + 1)]
-    return [_mean(records[first:last]) for first, last in pairwise(edges) if last > first]
+def _unglued(word: str) -> list[str]:
+    """`dloss` as d, loss; `da` as d, a."""
+    match = UNGLUE.match(word) or FIRST_PLAYER.match(word)
+    if match and word not in ("data",):
+        return [match[1], match[2]]
+    match = re.match(r"^(d|g|r1|l1|l2|fid|loss|real|fake|gz|z)\d?$", word)
+    return [match[1]] if match else [word]
 
 
-def _mean(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means of the numbers; the last step; the first value under other keys."""
-    mean: dict[str, Any] = {}
-    for key in dict.fromkeys(key for record in records for key in record):
-        values = [record[key] for record in records if key in record]
-        numbers = [value for value in values if isinstance(value, int | float)]
-        mean[key] = sum(numbers) / len(numbers) if len(numbers) == len(values) else values[0]
-    return mean | {"step": records[-1]["step"]}
+def _counter(words: list[str]) -> str:
+    """The kind of counter that a name is, if every word of it is one of a counter's."""
+    kinds = [COUNTERS[word] for word in words if word in COUNTERS]
+    if not kinds or not all(word in COUNTERS or word in OF_COUNTERS for word in words):
+        return ""
+    if words[-1] in ("g", "gen", "generator", "size") or words == ["it", "s"]:
+        return ""
+    if kinds[-1] == "epoch" and len(kinds) > 1:
+        return "step" if words[-1] not in ("epoch", "epochs") else "epoch"
+    if kinds[0] == "batch" and "done" in words:
+        return "step"
+    return kinds[-1] if kinds[-1] != "images" or len(words) < 4 else ""
+
+
+def _term(words: list[str]) -> str:
+    found = [TERMS[word] for word in words if word in TERMS]
+    text = " ".join(words)
+    if "gradient penalty" in text or "grad penalty" in text or "gradient pen" in text:
+        return "gp"
+    if "path length" in text:
+        return "pl"
+    if "penalty" in words and "r1" not in words and not found:
+        return "gp" if "grad" in text else "penalty"
+    specific = [term for term in found if term not in ("adversarial", "total")]
+    if specific:
+        return "reconstruction" if specific[0] == "l2" and "reconstruction" in specific else specific[0]
+    return found[0] if found else ""
+
+
+def _kind(words: list[str], player: str, term: str, side: str) -> str:
+    text = " ".join(words)
+    if "learning rate" in text or "lr" in words:
+        return "lr"
+    if "inception score" in text or words in (["is"], ["is", "mean"]):
+        return "inception"
+    if term == "gp" or ("penalty" in words):
+        return "loss"
+    found = [KINDS[word] for word in words if word in KINDS and not (word in ("l", "p", "rate") and len(words) == 1)]
+    for metric in ("fid", "kid", "precision", "recall", "ppl", "psnr", "ssim", "time", "memory", "sign", "accuracy", "grad", "lr"):
+        if metric in found:
+            return metric if metric != "recall" or not player else metric
+    if "distance" in found or "w dist" in text or "wdist" in words or "em distance" in text:
+        return "distance"
+    scored = [kind for kind in found if kind in ("logit", "score", "probability")]
+    if scored and (words[0] in ("loss", "losses") or "loss" not in found or found[0] != "loss"):
+        return "logit" if "logit" in scored else scored[0]
+    if "loss" in found:
+        return "loss"
+    return scored[0] if scored else ""
+
+
+@lru_cache(maxsize=5_000)
+def tells(heading: str) -> bool:
+    """Whether a heading adds to what the names under it mean."""
+    own = _read(heading)
+    return bool(own.player or own.side or own.split or own.kind in ("loss", "accuracy", "logit", "score", "probability", "grad", "lr"))

@@ -1,0 +1,162 @@
+"""A log's bytes as lines of text: compressed or not, in any encoding, with terminal codes removed, and thinned where there are
+too many to read each."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from ganglion.errors import DataError
+
+__all__ = ["LONGEST_LINE", "WHOLE_BYTES", "Line", "clean_text", "lines_of", "opened"]
+
+
+class Line(NamedTuple):
+    number: int
+    """From 1, lines that were left out counted."""
+    text: str
+
+
+BLOCK = 2**20
+WHOLE_BYTES = 24 * 2**20
+"""Of a log up to this size every line is read."""
+FIRST_OF_A_SHAPE = 500
+"""Lines of one shape that are read before some are left out."""
+MOST_SHAPES = 20_000
+LONGEST_LINE = 2**24
+"""Bytes of a line; what is beyond is left out."""
+SHAPELESS = b"0123456789.+-eE#=>_* \t\xe2\x94\x81\x96\x88\x80\x97"
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_=>]")
+CONTROL = re.compile(r"[\x00-\x07\x0e-\x1f\x7f]")
+BREAKS = re.compile(r"\r\n?|\x08+|[\x0b\x0c\x85\u2028\u2029]")
+LOOKALIKES = str.maketrans({
+    "\xa0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "：": ":", "，": ",", "；": ";", "＝": "=", "（": "(", "）": ")",
+    "−": "-", "│": "|", "┃": "|", "┆": "|", "║": "|", "┊": "|", "→": "=>", "\ufeff": "", "“": '"', "”": '"', "➜": "=>",
+})  # fmt: skip
+
+
+def opened(path: Path | None) -> BinaryIO:
+    """The log's bytes, decompressed; standard input for None. Raises DataError."""
+    try:
+        raw = cast(BinaryIO, sys.stdin.buffer) if path is None else path.open("rb")
+        buffered = io.BufferedReader(cast(io.RawIOBase, raw), BLOCK) if not hasattr(raw, "peek") else cast(io.BufferedReader, raw)
+        magic = buffered.peek(8)[:8]
+    except OSError as error:
+        raise DataError(f"{path or 'standard input'} cannot be read: {error.strerror}") from None
+    if magic.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(buffered))
+    if magic.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.open(buffered))
+    if magic.startswith(b"\xfd7zXZ\x00"):
+        return cast(BinaryIO, lzma.open(buffered))
+    return cast(BinaryIO, buffered)
+
+
+def lines_of(stream: BinaryIO, name: str, size: int, notes: list[str]) -> Iterator[Line]:
+    """All lines of a log of about `size` bytes; of a long one some. What was left out is appended to `notes`.
+
+    Raises DataError where the bytes are no text, or the archive is damaged from its start.
+    """
+    count, left_out, read = 0, 0, 0
+    shapes: Counter[bytes] = Counter()
+    for block in _blocks(stream, name, notes):
+        read += len(block)
+        lines = block.split(b"\n")
+        every = _every(max(size, read))
+        if every == 1:
+            for line in lines:
+                count += 1
+                yield Line(count, line.decode("utf-8", "replace"))
+            continue
+        for line, shape in zip(lines, block.translate(None, SHAPELESS).split(b"\n"), strict=True):
+            count += 1
+            seen = shapes[shape] = shapes[shape] + 1
+            if seen <= FIRST_OF_A_SHAPE or seen % every == 0:
+                yield Line(count, line.decode("utf-8", "replace"))
+            else:
+                left_out += 1
+        if len(shapes) > MOST_SHAPES:
+            shapes = Counter({b"": sum(shapes.values())})
+    if left_out:
+        notes.append(
+            f"of {count:,} lines {count - left_out:,} were read: the first {FIRST_OF_A_SHAPE} of each kind of line, and "
+            f"evenly spaced ones after them"
+        )
+
+
+def _every(size: int) -> int:
+    """One line in so many is read. Odd, so that lines that alternate are both read."""
+    return 1 if size <= WHOLE_BYTES else 2 * (size // WHOLE_BYTES) + 1
+
+
+def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[bytes]:
+    """Complete lines as clean UTF-8, a block at a time."""
+    rest, first = b"", True
+    while True:
+        try:
+            raw = stream.read(BLOCK)
+        except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+            if first:
+                raise DataError(f"{name} cannot be read: {error}") from None
+            notes.append("the archive is damaged or cut off: what came before the damage was read")
+            raw = b""
+        if first and raw:
+            _check_text(raw, name)
+            first = False
+        block = rest + raw
+        if not raw:
+            if block:
+                yield _clean(block)
+            return
+        cut = max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
+        if cut == 0 and len(block) > LONGEST_LINE:
+            block, cut = block[:LONGEST_LINE], 0
+        if cut % 2 and b"\0" in block[:64]:
+            cut += 1  # UTF-16: the other half of the line break
+        rest = block[cut:]
+        if cut:
+            yield _clean(block[: cut - 1])
+
+
+def _check_text(raw: bytes, name: str) -> None:
+    sample = _clean(raw[:65536]).decode("utf-8", "replace")
+    raw_controls = len(CONTROL.findall(_decoded(raw[:65536])))
+    bad = raw_controls + sample.count("\ufffd")
+    latin = len(re.findall(r"[ -~]", sample))
+    if sample.startswith("%PDF") or bad > 0.1 * max(1, len(sample)) and bad > 0.25 * latin:
+        raise DataError(
+            f"{name} is not a text file: expected console output, CSV, JSON, a notebook, or a folder of TensorBoard events"
+        )
+
+
+def _decoded(raw: bytes) -> str:
+    """UTF-8, or UTF-16 where most of it is; NULs between bytes of a file of several encodings are dropped."""
+    if b"\0" not in raw:
+        return raw.decode("utf-8", "replace")
+    if raw.count(b"\0") < 0.2 * len(raw):
+        return raw.replace(b"\0", b"").decode("utf-8", "replace")
+    big = raw.startswith(b"\xfe\xff") or (not raw.startswith(b"\xff\xfe") and raw[0::2].count(b"\0") > raw[1::2].count(b"\0"))
+    text = raw.decode("utf-16-be" if big else "utf-16-le", "replace")
+    plain = sum(character < "\x80" for character in text[:4096])
+    return text if plain > 0.6 * min(len(text), 4096) else raw.replace(b"\0", b"").decode("utf-8", "replace")
+
+
+def _clean(block: bytes) -> bytes:
+    if block.isascii() and not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", block):
+        return block
+    return clean_text(_decoded(block)).encode("utf-8", "replace")
+
+
+def clean_text(text: str) -> str:
+    """Without terminal codes; a carriage return and what is drawn over by backspaces are line breaks."""
+    text = BREAKS.sub("\n", ESCAPES.sub("", text))
+    text = CONTROL.sub("", text)
+    return text if text.isascii() else text.translate(LOOKALIKES)
