@@ -17,7 +17,7 @@ from ganglion.doctor.readers.sources import read_file, read_folder
 from ganglion.doctor.verdict import Finding, Verdict
 from ganglion.errors import DataError
 
-__all__ = ["STANDARD_INPUT", "diagnose", "log_of", "read_log", "verdict_of"]
+__all__ = ["STANDARD_INPUT", "diagnose", "log_of", "log_of_rows", "read_log", "read_source", "verdict_of"]
 
 
 STANDARD_INPUT = "-"
@@ -77,14 +77,25 @@ def log_of(path: str | PathLike[str], options: Options = Options()) -> Log:  # n
         raise DataError(f"{where}: there is no such file or folder")
     if where is not None and (own := own_log(where)) is not None:
         return own
-    rows = read_folder(where, options.run, _worth) if where is not None and where.is_dir() else read_file(where, options.run)
+    return log_of_rows(read_source(where, options), "standard input" if where is None else str(where), options)
+
+
+def read_source(where: Path | None, options: Options, growing: bool = False) -> Rows:
+    """Rows of a file, a folder, or of standard input for None. Of a growing file an unfinished last line is not read."""
+    if where is not None and where.is_dir():
+        return read_folder(where, options.run, _worth)
+    return read_file(where, options.run, growing)
+
+
+def log_of_rows(rows: Rows, name: str, options: Options) -> Log:
+    """Records of rows. Raises DataError where they hold none of a GAN, or not what the options name."""
     check_names(options.map, rows)
     log = interpreted(rows, options)
-    if options.run is not None and not 1 <= options.run <= max(log.understood.counting["runs"], 1) and rows.kind != "TensorBoard events":
-        runs = log.understood.counting["runs"]
-        raise DataError(f"there is no run {options.run} in {path}: it holds {runs}; give --run a number from 1 to {runs}")
+    runs = max(log.understood.counting["runs"], 1)
+    if options.run is not None and not 1 <= options.run <= runs and rows.kind != "TensorBoard events":
+        raise DataError(f"there is no run {options.run} in {name}: it holds {runs}; give --run a number from 1 to {runs}")
     if not any(record.keys() - COUNTED for record in log.records):
-        raise DataError(_refusal("standard input" if where is None else str(where), rows))
+        raise DataError(_refusal(name, rows))
     return log
 
 

@@ -135,6 +135,11 @@ class History:
         return np.asarray(np.interp(self.steps, self.steps[known], kimg[known]), np.float64)
 
     @property
+    def unit(self) -> str:
+        """What `steps` counts: step, or epoch, tick or row of another program's log."""
+        return str(self.records[-1].get("unit", "step"))
+
+    @property
     def batch_is_assumed(self) -> bool:
         """Whether `kimg` rests on an assumed batch size."""
         return not any("kimg" in record for record in self.records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganglion.doctor.history import (
     History,
@@ -10,6 +11,8 @@ from ganglion.doctor.history import (
     distance,
     distance_evidence,
     diversity_over_contrast,
+    lasting_suffix,
+    median,
     not_converging,
     running_median,
     smallest_recent_distance,
@@ -196,29 +199,41 @@ NOISE_COLLAPSE = Rule(
 
 
 def late_collapse(history: History, limits: Limits) -> RuleHit | None:
+    """By the distance of the samples to the data, or by FID where a log has only that, often in few of its records."""
     values, name, good = (distance(history), "SWD to the data over its floor", limits["good"])
     if np.isnan(values).all():
         values, name, good = history["fid"], "FID", np.inf
-    if np.isnan(values).all():
+    known = np.flatnonzero(~np.isnan(values))
+    if name != "FID":
+        known = np.arange(len(values))
+    if not len(known) or np.isnan(values).all():
         return None
-    best = running_median(values, 3)
+    best = running_median(values[known], 3)
     best_index = int(np.nanargmin(best))
     lowest = float(best[best_index])
-    since = history.lasting_since(values > limits["worse"] * lowest)
+    worse = values[known] > limits["worse"] * lowest
+    since = history.lasting_since(worse) if name != "FID" else _lasting_score(worse, int(limits["scores"]))
     if since is None or since <= best_index or lowest > good:
         return None
-    step = int(history.steps[best_index])
-    advice = f"Samples were best near step {step:,}: use the nearest checkpoint, and do not continue from here."
+    step = int(history.steps[known[best_index]])
+    advice = f"Samples were best near {history.unit} {step:,}: use the nearest checkpoint, and do not continue from here."
     why = f"{advice} {LATE_COLLAPSE.why}"
+    recent = history.recent_of(values) if name != "FID" else median(values[known[since:]])
     return RuleHit(
         "failing",
-        since,
+        int(known[since]),
         [
-            Evidence.at_most(name, history.recent_of(values), limits["worse"] * lowest),
-            Evidence.context(f"minimum, near step {step:,}", lowest),
+            Evidence.at_most(name, recent, limits["worse"] * lowest),
+            Evidence.context(f"minimum, near {history.unit} {step:,}", lowest),
         ],
         why,
     )
+
+
+def _lasting_score(worse: NDArray[np.bool_], least: int) -> int | None:
+    """Index from which a score that is seldom computed has been worse to the end, `least` times or more."""
+    start = lasting_suffix(worse)
+    return start if start is not None and len(worse) - start >= least else None
 
 
 LATE_COLLAPSE = Rule(

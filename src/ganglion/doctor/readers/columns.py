@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
+
+from ganglion.doctor.readers.names import COUNTER_KINDS, named
 
 __all__ = ["Column", "Place", "Rows"]
 
@@ -26,7 +30,7 @@ class Place(NamedTuple):
     def label(self) -> str:
         """For people."""
         if not self.name:
-            return f"(number {self.part + 1} without a name)" + (" after the slash" if self.total else "")
+            return f"number {self.part + 1} of the line" + (" after the slash" if self.total else "")
         name = f"{self.context} {self.name}" if self.context else self.name
         name = f"{name} (after the slash)" if self.total else name
         return name if self.part == 0 else f"{name} (value {self.part + 1})"
@@ -70,9 +74,10 @@ class Rows:
 
     def column(self, place: Place, unit: str = "") -> int:
         """The number of the place's column, which is added where there is none."""
-        number = self._numbers.get(place)
+        alike = _alike(place)
+        number = self._numbers.get(alike)
         if number is None:
-            number = self._numbers[place] = len(self.columns)
+            number = self._numbers[alike] = len(self.columns)
             self.columns.append(Column(place, len(self), unit))
         return number
 
@@ -108,13 +113,13 @@ class Rows:
 
     def find(self, place: Place) -> int | None:
         """The number of the place's column, if there is one."""
-        return self._numbers.get(place)
+        return self._numbers.get(_alike(place))
 
     def rename(self, column: int, place: Place) -> None:
         """Gives a column another name."""
-        self._numbers.pop(self.columns[column].place, None)
+        self._numbers.pop(_alike(self.columns[column].place), None)
         self.columns[column].place = place
-        self._numbers[place] = column
+        self._numbers[_alike(place)] = column
 
     def number_rows(self, place: Place) -> None:
         """Adds a column that counts the rows from 1, to rows of one column."""
@@ -138,3 +143,11 @@ class Rows:
             self.add([same[number] for number in columns], values, self.lines + line)
         self.lines += other.lines
         self.notes += [note for note in other.notes if note not in self.notes]
+
+
+@lru_cache(maxsize=20_000)
+def _alike(place: Place) -> Place:
+    """The same for places of one counter that is written in several ways: `Step`, `steps`, `step `."""
+    if named(place.name).kind not in COUNTER_KINDS:
+        return place
+    return place._replace(name=re.sub(r"[^a-z0-9]", "", place.name.lower()).removesuffix("s"), context="")

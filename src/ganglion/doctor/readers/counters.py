@@ -32,6 +32,8 @@ class Counting:
     """What one step is: step, epoch, image, tick or row."""
     columns: list[int]
     """The columns that were used, coarsest first."""
+    kinds: dict[int, str]
+    """What each of the columns counts, and the column of epochs where it is another."""
     steps: Floats
     """At each group; NaN where there is none."""
     epochs: Floats | None = None
@@ -56,6 +58,8 @@ class _Scale:
     coarse: Floats | None = None
     per_coarse: float | None = None
     estimated: bool = False
+    kinds: dict[int, str] = field(default_factory=dict)
+    epochs: Floats | None = None
 
 
 def count(rows: Rows, groups: Sequence[Group], roles: Roles, run: int | None = None) -> Counting:
@@ -63,7 +67,7 @@ def count(rows: Rows, groups: Sequence[Group], roles: Roles, run: int | None = N
     holding = [i for i, group in enumerate(groups) if group.values.keys() & roles.measured] or list(range(len(groups)))
     scale = _scale(rows, groups, holding, roles)
     starts, parts, resumed = _starts(scale, groups, holding, roles.measured)
-    counting = Counting(scale.how, scale.unit, scale.columns, np.full(len(groups), math.nan), scale.coarse)
+    counting = Counting(scale.how, scale.unit, scale.columns, scale.kinds, np.full(len(groups), math.nan), scale.epochs)
     counting.runs = len(starts)
     counting.run = min(max(run or len(starts), 1), len(starts))
     first, last = [*starts, len(groups)][counting.run - 1 : counting.run + 1]
@@ -102,7 +106,10 @@ def _scale(rows: Rows, groups: Sequence[Group], holding: Sequence[int], roles: R
         else:
             scales.append((5.5, _Scale("rows", "row", [epoch], np.full(len(groups), math.nan), coarse)))
     scales.append((7, _Scale("rows", "row", [], np.full(len(groups), math.nan))))
-    return min(scales, key=lambda pair: pair[0])[1]
+    best = min(scales, key=lambda pair: pair[0])[1]
+    best.kinds = {i: counters[i] for i in best.columns} | ({epoch: "epoch"} if epoch is not None else {})
+    best.epochs = coarse
+    return best
 
 
 def _named_roles(rows: Rows, groups: Sequence[Group], holding: Sequence[int], roles: Roles) -> dict[int, str]:
@@ -234,11 +241,16 @@ def _starts_over_with_epochs(fine: Floats, backs: NDArray[np.int64], total: tupl
 
 
 def _learned(fine: Floats) -> float:
-    """Batches of an epoch from a counter that starts over: its largest value, and one more stride where it starts at 0."""
+    """Batches of an epoch from a counter that starts over: so many that the stride goes on over the start of an epoch, or the
+    largest number if that is more.
+    """
     finite = fine[np.isfinite(fine)]
-    ups = np.diff(finite)
-    ups = ups[ups > 0]
+    changes = np.diff(finite)
+    ups = changes[changes > 0]
     stride = Counter(ups.tolist()).most_common(1)[0][0] if len(ups) else 1.0
+    backs = np.flatnonzero(changes < 0)
+    if len(backs):
+        return float(max(np.median(finite[backs] + stride - finite[backs + 1]), finite.max()))
     return float(finite.max() + (stride if finite.min() < stride else 0))
 
 

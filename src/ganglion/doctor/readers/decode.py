@@ -23,6 +23,8 @@ class Line(NamedTuple):
     number: int
     """From 1, lines that were left out counted."""
     text: str
+    complete: bool = True
+    """Whether a line break follows; the last line of a log may be cut off."""
 
 
 BLOCK = 2**20
@@ -67,20 +69,20 @@ def lines_of(stream: BinaryIO, name: str, size: int, notes: list[str]) -> Iterat
     """
     count, left_out, read = 0, 0, 0
     shapes: Counter[bytes] = Counter()
-    for block in _blocks(stream, name, notes):
+    for block, complete in _blocks(stream, name, notes):
         read += len(block)
         lines = block.split(b"\n")
         every = _every(max(size, read))
         if every == 1:
             for line in lines:
                 count += 1
-                yield Line(count, line.decode("utf-8", "replace"))
+                yield Line(count, line.decode("utf-8", "replace"), complete)
             continue
         for line, shape in zip(lines, block.translate(None, SHAPELESS).split(b"\n"), strict=True):
             count += 1
             seen = shapes[shape] = shapes[shape] + 1
             if seen <= FIRST_OF_A_SHAPE or seen % every == 0:
-                yield Line(count, line.decode("utf-8", "replace"))
+                yield Line(count, line.decode("utf-8", "replace"), complete)
             else:
                 left_out += 1
         if len(shapes) > MOST_SHAPES:
@@ -97,8 +99,8 @@ def _every(size: int) -> int:
     return 1 if size <= WHOLE_BYTES else 2 * (size // WHOLE_BYTES) + 1
 
 
-def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[bytes]:
-    """Complete lines as clean UTF-8, a block at a time."""
+def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[tuple[bytes, bool]]:
+    """Complete lines as clean UTF-8, a block at a time; then what stands behind the last line break, and False."""
     rest, first = b"", True
     while True:
         try:
@@ -114,7 +116,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[bytes]:
         block = rest + raw
         if not raw:
             if block:
-                yield _clean(block)
+                yield _clean(block), False
             return
         cut = max(block.rfind(b"\n"), block.rfind(b"\r", 0, -1)) + 1
         if cut == 0 and len(block) > LONGEST_LINE:
@@ -123,7 +125,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[bytes]:
             cut += 1  # UTF-16: the other half of the line break
         rest = block[cut:]
         if cut:
-            yield _clean(block[: cut - 1])
+            yield _clean(block[: cut - 1]), True
 
 
 def _check_text(raw: bytes, name: str) -> None:

@@ -55,6 +55,8 @@ def roles_of(rows: Rows, given: dict[int, str] | None = None) -> Roles:
             counters[i] = "unnamed"
         elif name.kind in COUNTER_KINDS:
             counters[i] = name.kind
+        elif name.statistic == "best":
+            continue  # of an earlier step
         elif name.kind in MEASURED_KINDS or (name.kind == "" and (name.player or name.term or name.side)):
             measured.add(i)
     return Roles(counters, measured, names)
@@ -97,7 +99,16 @@ def _relevant(rows: Rows, roles: Roles) -> set[int]:
                     if i in doubtful:
                         beside[i] += 1
         kept |= {i for i in doubtful if beside[i] >= 0.5 * rows.columns[i].count}
+        most = max((rows.columns[i].count for i in roles.measured), default=0)
+        kept |= {i for i in doubtful - kept if rows.columns[i].count >= 0.5 * most and _rises(rows, i)}
     return (roles.measured | roles.counters.keys()) - unnamed | kept
+
+
+def _rises(rows: Rows, column: int) -> bool:
+    """Whether whole numbers without a name, in lines of their own, count."""
+    values = rows.values_of(column, 1000)
+    steps = np.diff(values)
+    return len(values) > 2 and not rows.columns[column].decimals and bool(np.all(steps >= 0) and np.any(steps > 0))
 
 
 def carried(groups: list[Group], column: int) -> Floats:

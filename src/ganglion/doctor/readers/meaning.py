@@ -37,6 +37,8 @@ KEYS = {
 OF_D = {"gp": "loss_d_wgan_gp", "r1": "loss_d_r1", "r2": "loss_d_r2", "drift": "loss_d_drift", "penalty": "loss_d_penalty"}
 OF_G = {"l1", "l2", "pixel", "reconstruction", "cycle", "identity", "perceptual", "style", "tv", "mel", "fm", "pl", "diversity",
         "duration", "edge"}  # fmt: skip
+TOWARDS_A_TARGET = {"l1", "l2", "pixel", "reconstruction", "cycle", "identity", "perceptual", "style", "mel", "fm"}
+"""Terms that are usually larger than the adversarial one, so that a sum with them says nothing of D."""
 SCORES = {"fid", "kid", "inception", "precision", "recall"}
 UNUSED_STATISTICS = {"min", "max", "target", "weight", "count", "size"}
 
@@ -186,14 +188,14 @@ def _loss_of_g(
         rest = total if total is not None else plain
         if rest is not None:
             meaning.keys.setdefault("loss_g_total", rest)
-    elif plain is not None and not (total is None and _is_total(series, plain, [i for i in of.values() if i in series])):
+    elif plain is not None and not (total is None and _is_total(series, plain, [of[term] for term in of.keys() & TOWARDS_A_TARGET])):
         meaning.keys["loss_g"] = plain
         if total is not None:
             meaning.keys.setdefault("loss_g_total", total)
     elif plain is not None or total is not None:
         i = total if plain is None else plain
         assert i is not None
-        alone = not of
+        alone = not of.keys() & TOWARDS_A_TARGET
         meaning.keys["loss_g" if alone else "loss_g_total"] = i
         if not alone:
             meaning.notes.append(

@@ -120,15 +120,22 @@ OPINIONS = re.compile(
     re.I,
 )
 """`D(x)` and `D(G(z))`, of which the first has a group."""
-SHORT = re.compile(r"([dcD])_?(?:([12rfx])|(g_?z)_?\d?)")
+SHORT = re.compile(r"([dcD])_?(?:([12rfx])|([gG]_?[zZ])_?\d?)")
 """`d1` and `d2` of a loop that trains D on reals, then on fakes; `dr`, `df`; `d_x` and `d_g_z1`."""
 TWO_WAYS = {"a": "a", "b": "b", "ab": "a", "ba": "b", "a2b": "a", "b2a": "b", "x": "a", "y": "b", "xy": "a", "yx": "b",
             "xtoy": "a", "ytox": "b", "atob": "a", "btoa": "b"}  # fmt: skip
 TOGETHER = {("real", "prob"), ("fid", "score"), ("inception", "score"), ("learning", "rate"), ("spectral", "norm")}
 
 
+CHINESE = {"判别器": "discriminator", "鉴别器": "discriminator", "生成器": "generator", "损失": "loss", "准确率": "accuracy",
+           "迭代": "iteration", "批次": "batch", "轮次": "epoch", "轮": "epoch", "真实": "real", "生成": "fake", "步": "step"}  # fmt: skip
+
+
 def words_of(name: str) -> list[str]:
     """Lower-case words of a name: `netD_lossReal` is net, d, loss, real."""
+    if not name.isascii():
+        for word, english in CHINESE.items():
+            name = name.replace(word, f" {english} ")
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     text = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", text)
     return re.findall(r"[^\W_]+", text.lower())
@@ -162,7 +169,7 @@ def _read(name: str) -> Name:
         rest = _read(name[: match.start()] + " " + name[match.end() :])
         return rest._replace(player="d", kind=rest.kind or "opinion", side="real" if match[1] else "fake")
     words = words_of(name)
-    if counter := _counter(words):
+    if counter := _counter(words) or _counter_at_end(name, words):
         return Name(kind=counter)
     words = [part for word in words for part in _unglued(word)]
     player = next((PLAYERS[word] for word in words if word in PLAYERS), "")
@@ -172,6 +179,8 @@ def _read(name: str) -> Name:
     term = _term(words)
     kind = _kind(words, player, term, side)
     pair = next((TWO_WAYS[word] for word in words if word in TWO_WAYS and len(words) > 1), "")
+    if player == "d" and side == "fake" and words[-1] in ("g", "gen"):
+        player, side, term = "g", "", "adversarial"  # loss_disc_fake_g of MMGeneration: D's output on fakes, in G's update
     split = next((SPLITS[word] for word in words if word in SPLITS), "")
     statistic = next((STATISTICS[word] for word in words if word in STATISTICS), "")
     return Name(player, kind, side, term, pair, split, statistic)
@@ -206,6 +215,19 @@ def _counter(words: list[str]) -> str:
     return kinds[-1] if kinds[-1] != "images" or len(words) < 4 else ""
 
 
+NOT_A_COUNT = {"per", "every", "max", "each", "last", "best", "remaining", "warmup", "decay", "total", "num", "n", "save", "log"}
+
+
+def _counter_at_end(name: str, words: list[str]) -> str:
+    """The kind of counter at the end of a phrase that otherwise measures nothing: `finished the epoch`."""
+    phrase = name.split()
+    if len(phrase) < 2 or not words or (kind := COUNTERS.get(words[-1], "")) not in ("epoch", "step") or words[-1] in ("i", "it", "its"):
+        return ""
+    others = set(words[:-1])
+    known = KINDS.keys() | TERMS.keys() | PLAYERS.keys() | SIDES.keys() | STATISTICS.keys() | NOT_A_COUNT
+    return kind if len(words_of(phrase[-1])) == 1 and not others & known else ""
+
+
 def _term(words: list[str]) -> str:
     found = [TERMS[word] for word in words if word in TERMS]
     text = " ".join(words)
@@ -215,6 +237,8 @@ def _term(words: list[str]) -> str:
         return "pl"
     if "penalty" in words and "r1" not in words and not found:
         return "gp" if "grad" in text else "penalty"
+    if "adversarial" in found and set(found) <= {"adversarial", "l1", "l2"}:
+        return "adversarial"  # mse_gan: of least squares
     specific = [term for term in found if term not in ("adversarial", "total")]
     if specific:
         return "reconstruction" if specific[0] == "l2" and "reconstruction" in specific else specific[0]

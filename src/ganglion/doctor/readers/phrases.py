@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from ganglion.doctor.readers.columns import Place
-from ganglion.doctor.readers.names import tells
+from ganglion.doctor.readers.names import named, tells
 from ganglion.doctor.readers.skeleton import FLOAT, INT
 
 __all__ = ["Slot", "slots"]
@@ -32,7 +32,7 @@ NOISE = re.compile(
         rf"(?:{INT}\s+)?\b[\w.-]+\.(?:py|cc|cpp|cu|ipynb)(?::|, line |\({{0,1}}){N}\)?\]?",  # a place in a program
         rf"\b(?:line|cuda:|gpu:?|rank:?|pid:?|process|worker|thread|port|cudnn|version|seed[:=]?)\s*{N}",
         rf"\bv{N}(?:\.{N})*", rf"{N}\.\d+(?:\.\d+)*", rf"\b(?:[Ss]ize|shape)\s*[=:]?\s*\(?\[?\(?[^()\[\]]*[)\]]\)?",
-        rf"{N}%\s*\|[^|]*\|", rf"{N}%\s?\[[=>\-. #*]*\]", rf"{N}x{N}(?:x{N})*",
+        rf"\b{N}[dhm]?(?: {N}[hms])+(?!\w)", rf"{N}%\s*\|[^|]*\|", rf"{N}%\s?\[[=>\-. #*]*\]", rf"{N}x{N}(?:x{N})*",
     ])
 )  # fmt: skip
 """Dates, times, files, places in programs, devices, shapes, bars: numbers of these measure nothing."""
@@ -57,14 +57,22 @@ def slots(line: str) -> list[Slot | None]:
     noisy = {i for match in NOISE.finditer(line) for i in range(*match.span()) if line[i] in (INT, FLOAT)}
     marks = [match.start() for match in MARK.finditer(line)]
     found: list[Slot | None] = []
-    unnamed = 0
+    unnamed, whose = 0, _whose_line(line)
+    base = Place("")
     for index, position in enumerate(marks):
         unit = _unit(line, position)
         if position in noisy or unit is None:
             found.append(None)
             continue
-        place = _joined(line, marks, index, found) or _named(line, position)
-        if (not place.name or place.part) and IRRELEVANT.fullmatch(unit):
+        label = _label_behind(line, position)
+        place = None if label else _joined(line, marks, index, found)
+        place = place or _named(line, position)
+        if label:
+            base = place if place.name else base
+            place = Place(label, base.name if tells(base.name) else base.context)
+        if whose and place.name and not place.context and not named(place.name).player:
+            place = place._replace(context=whose)
+        if (not place.name or place.part) and (IRRELEVANT.fullmatch(unit) or (unit == "%" and not place.name)):
             found.append(None)
             continue
         if not place.name and not place.total:
@@ -73,10 +81,32 @@ def slots(line: str) -> list[Slot | None]:
     return _apart(_shared_names(found))
 
 
+LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[,;)\]|]|$)|\s?\(([A-Za-z]\w*)\))")
+WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
+
+
+def _label_behind(line: str, position: int) -> str:
+    """The name that follows a number: `0.7 real_err`, `0.5 (D)`."""
+    match = LABEL.match(line, position + 1)
+    if not match:
+        return ""
+    label = match[1] or match[2]
+    said = named(label)
+    measured = said.kind in ("loss", "accuracy", "probability", "score") or (not said.kind and (said.player or said.side))
+    return label if measured and not said.statistic else ""
+
+
+def _whose_line(line: str) -> str:
+    """The network that a whole line is about: `D | step 10 | loss 0.5`."""
+    match = WHOSE.match(line)
+    said = named(match[1]) if match else None
+    return match[1] if match and said and said.player and not said.kind and not said.side else ""
+
+
 def _unit(line: str, position: int) -> str | None:
     """The unit after a number; None where letters follow that are none, as in `3x3` or `2nd`."""
     after = line[position + 1 : position + 12]
-    if not after or not (after[0].isalpha() or after[0] in "%‰/" or after[0] == " "):
+    if not after or not after[0].isascii() or not (after[0].isalpha() or after[0] in "%‰/" or after[0] == " "):
         return ""
     match = UNITS.match(after.lstrip(" ") if after[0] == " " else after)
     unit = match[1] if match else ""
@@ -170,6 +200,8 @@ def _opening(line: str, closing: int) -> int | None:
 
 def _tidy(text: str, after_number: bool) -> str:
     """The name without bullets, and without the unit of the number before it."""
+    if after_number and re.match(r"[^\W\d_]", text):
+        text = re.sub(r"^\S+", "", text)  # `06h 12`: what is glued to a number is its unit
     if after_number and (unit := UNITS.match(text)) and unit[1] and text[unit.end() : unit.end() + 1] in (" ", "", "]", ")"):
         text = text[unit.end() :]
     text = text.strip(EDGES)

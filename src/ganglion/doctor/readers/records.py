@@ -70,8 +70,11 @@ def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008:
     kimg = {step: images(step, epoch) for step, _, epoch in merged}
     bad = {i: {t for t, (_, values, _) in enumerate(merged) if i in values and not math.isfinite(values[i])} for i in wanted}
     lists = [_records(meaning, series, bad, steps, kimg, rows, counting.unit) for meaning in found] or [[]]
+    epochs = {step: epoch for step, _, epoch in merged if math.isfinite(epoch)}
+    for record in (record for records in lists for record in records if record["step"] in epochs):
+        record["epoch"] = epochs[record["step"]]
     objective = objective_of(_values(lists[0]), _words(rows, found))
-    understood = _understood(rows, counting, found, series, steps, lists[0], kimg)
+    understood = _understood(rows, counting, found, series, steps, lists[0], kimg, merged)
     understood.objective = objective._asdict()
     pairs = {meaning.pair.upper(): records for meaning, records in zip(found[1:], lists[1:], strict=True)}
     if pairs:
@@ -169,10 +172,15 @@ def _words(rows: Rows, found: Iterable[Meaning]) -> list[str]:
 
 def _understood(
     rows: Rows, counting: Counting, found: Sequence[Meaning], series: Mapping[int, Any], steps: Sequence[int],
-    records: Sequence[Mapping[str, Any]], kimg: Mapping[int, float | None],
+    records: Sequence[Mapping[str, Any]], kimg: Mapping[int, float | None], merged: Sequence[tuple[int, dict[int, float], float]],
 ) -> Understanding:  # fmt: skip
-    taken = {i: _key_of_pair(key, meaning.pair, found) for meaning in reversed(found) for key, i in meaning.keys.items()}
-    columns = [_column(rows, i, series.get(i), steps, taken.get(i), meaning_reason(i, found)) for i in _shown(rows, taken, series, counting)]
+    taken = {i: (key, meaning.pair.upper() if len(found) > 1 else "") for meaning in reversed(found) for key, i in meaning.keys.items()}
+    taken |= {i: (kind, "") for i, kind in counting.kinds.items()}
+    counted = _counter_series(counting, merged)
+    columns = [
+        _column(rows, i, series.get(i, counted.get(i)), steps, *taken.get(i, (None, "")), _reason(i, found))
+        for i in _shown(rows, taken, series, counting)
+    ]
     columns.sort(key=lambda column: column.taken_for is None)
     finite = [record["step"] for record in records]
     images = [kimg[step] for step in finite if step > 0 and kimg.get(step)]
@@ -191,6 +199,10 @@ def _understood(
     return Understanding(rows.kind, rows.lines, len(records), columns, counting_json, {}, list(dict.fromkeys(notes)))
 
 
+def _counter_series(counting: Counting, merged: Sequence[tuple[int, dict[int, float], float]]) -> dict[int, Any]:
+    return {i: np.array([values.get(i, math.nan) for _, values, _ in merged]) for i in counting.kinds}
+
+
 def _missing(found: Sequence[Meaning]) -> list[str]:
     """One player whose loss is not in the log."""
     if not found:
@@ -202,35 +214,29 @@ def _missing(found: Sequence[Meaning]) -> list[str]:
     return [f"the log has no loss of {'G' if has['d'] else 'D'} that could be recognised: --map {'g' if has['d'] else 'd'}_loss=NAME names it"]
 
 
-def _key_of_pair(key: str, pair: str, found: Sequence[Meaning]) -> str:
-    return f"{key}_{pair}" if pair and len(found) > 1 else key
-
-
-def _shown(rows: Rows, taken: Mapping[int, str], series: Mapping[int, Any], counting: Counting) -> list[int]:
+def _shown(rows: Rows, taken: Mapping[int, object], series: Mapping[int, Any], counting: Counting) -> list[int]:
     """Columns to tell of: those that were used, and others with more than a setting's one value."""
     return [
-        i
-        for i, column in enumerate(rows.columns)
-        if i in taken or (not column.place.total and i not in counting.columns and (column.count > 1 or i in series))
+        i for i, column in enumerate(rows.columns) if i in taken or (not column.place.total and (column.count > 1 or i in series))
     ]
 
 
-def meaning_reason(column: int, found: Sequence[Meaning]) -> str:
+def _reason(column: int, found: Sequence[Meaning]) -> str:
     """Why a column is not used."""
     return next((meaning.unsure[column] for meaning in found if column in meaning.unsure), "")
 
 
-def _column(rows: Rows, i: int, values: Any, steps: Sequence[int], key: str | None, reason: str) -> ColumnRead:
+def _column(
+    rows: Rows, i: int, values: Any, steps: Sequence[int], key: str | None, pair: str, reason: str
+) -> ColumnRead:  # fmt: skip
     label = rows.columns[i].place.label
-    if values is None:
-        return ColumnRead(label, key, rows.columns[i].count, None, None, None, None, reason)
-    where = np.flatnonzero(np.isfinite(values))
+    where = np.flatnonzero(np.isfinite(values)) if values is not None else np.zeros(0, np.int64)
     if not len(where):
-        return ColumnRead(label, key, 0, None, None, None, None, reason)
+        count = rows.columns[i].count if values is None else 0
+        return ColumnRead(label, key, count, None, None, None, None, reason, pair)
     kept = values[where]
-    return ColumnRead(
-        label, key, len(where), float(kept.min()), float(kept.max()), steps[where[0]], steps[where[-1]], reason
-    )
+    span = float(kept.min()), float(kept.max())
+    return ColumnRead(label, key, len(where), *span, steps[where[0]], steps[where[-1]], reason, pair)
 
 
 def thinned(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

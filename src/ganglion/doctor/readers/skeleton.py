@@ -16,7 +16,7 @@ INT, FLOAT = "\x01", "\x02"
 """Marks: a number of digits only; any other number."""
 
 NUMBER = re.compile(
-    r"(?:(?<![\w.)\]])[-+])?(?<![\w.])"
+    r"(?:(?<![A-Za-z0-9_.)\]])[-+])?(?<![A-Za-z0-9_.])"
     r"(?:(?:(?<!\d,)[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?!,\d)|\d+)(?:\.(?!\.)\d*)?(?:[eE][-+]?\d+(?!\w))?"
     r"|\.\d+(?:[eE][-+]?\d+(?!\w))?"
     r"|(?i:nan(?:\(\w*\))?|inf(?:inity)?)(?![\w.]))"
@@ -36,8 +36,14 @@ COMMA = re.compile(r"(?<![\w.,])([-+]?\d+),(\d+(?:[eE][-+]?\d+)?)(?![\d,.]*[,.]\
 POWER = re.compile(r"(?<=\d)\s?(?:\*|x|×)\s?10\^?\(?([-+]?\d+)\)?")
 
 
+LOGGER = re.compile(r"\b(?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL):[\w.-]+:(?!\s*[-+]?\d)\s*")
+"""`INFO:root:`, as Python's logging begins its lines."""
+
+
 def cleaned(line: str) -> str:
-    """The line with tensors, arrays and counters that are glued to their name written out as plain numbers."""
+    """The line without its logger, and with tensors, arrays and counters that are glued to their name as plain numbers."""
+    if ":" in line:
+        line = LOGGER.sub("", line, count=1)
     if "numpy=" in line:
         line = TF_TENSOR.sub(r"\1", line)
     if "(" in line and ("ensor(" in line or "rray(" in line or "loat" in line or "Variable(" in line):

@@ -27,15 +27,18 @@ MOST_FILES = 200
 MLFLOW = re.compile(r"\d{10,} \S+ \d+")
 
 
-def read_file(path: Path | None, run: int | None = None) -> Rows:
-    """Rows of a file; of standard input for None. Raises DataError where it cannot be read, or is no text."""
+def read_file(path: Path | None, run: int | None = None, growing: bool = False) -> Rows:
+    """Rows of a file; of standard input for None. Of a growing file an unfinished last line is not read.
+
+    Raises DataError where it cannot be read, or is no text.
+    """
     name = "standard input" if path is None else str(path)
     if path is not None and "tfevents" in path.name:
         return read_events(path, Rows(name=path.name), run)
     rows = Rows(name="" if path is None else path.name)
     with opened(path) as stream:
         size = _size(path)
-        lines = lines_of(stream, name, size, rows.notes)
+        lines = (line for line in lines_of(stream, name, size, rows.notes) if line.complete or not growing)
         first = list(islice(lines, FIRST))
         reader = _reader(rows, path, [line.text for line in first])
         reader(chain(first, lines), rows)
@@ -76,10 +79,13 @@ def _reader(rows: Rows, path: Path | None, first: list[str]) -> Callable[..., ob
     return read_text
 
 
+NUMBERS_ONLY = re.compile(r"\[[\d\s,.eE+\-\[\]naNIifty]*")
+
+
 def _is_document(filled: list[str]) -> bool:
     """Whether lines are the beginning of a JSON document without a telling ending."""
     text = "".join(filled)
-    return bool(re.match(r'[\[{]\s*(?:[\[{]|"[^"]*"\s*:|-?\d|\])', text)) and not re.match(r"\[\s*-?\d+\s*[,/\]]\s*\d*\]?\s*[^\d\s,\]]", text)
+    return bool(re.match(r'\{\s*"[^"]*"\s*:|\[\s*[\[{]\s*[{\["\d-]', text) or all(map(NUMBERS_ONLY.fullmatch, filled[:3])))
 
 
 def _document(lines: object, rows: Rows) -> Rows:
@@ -101,7 +107,8 @@ def _document(lines: object, rows: Rows) -> Rows:
         printed = notebook_text(trees[0]).splitlines()
         return read_text((Line(i, line) for i, line in enumerate(printed, start=1)), rows)
     rows.lines = 0
-    if not trees and text:
+    if text and not any(isinstance(tree, dict | list) for tree in trees):
+        rows.kind = "console output"
         return read_text((Line(i, line) for i, line in enumerate(text, start=1)), rows)
     if len(trees) == 1:
         add_tree(trees[0], rows)

@@ -81,19 +81,20 @@ def _separator(texts: Sequence[str]) -> str:
 
 def _cells(lines: Iterable[Line], separator: str, rows: Rows) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells. A line that is no row, such as one with a cell of 200 kB, is left out and told."""
-    number_now = 0
+    number_now, complete, widest = 0, True, 0
 
     def texts() -> Iterator[str]:
-        nonlocal number_now
+        nonlocal number_now, complete
         for line in lines:
             number_now = rows.lines = line.number
+            complete = line.complete
             if line.text.strip() and not line.text.lstrip().startswith("#") and not re.match(r'"?sep=.', line.text):
                 yield line.text if separator != " " else re.sub(r"\s+", " ", line.text.strip())
             elif re.match(r"#\s*\w+(?:[,;\t ]\s*\w+)+\s*$", line.text.lstrip()) and number_now < 5:
                 yield line.text.lstrip("# ")  # NumPy's savetxt writes its head as a comment
 
     reader = csv.reader(texts(), delimiter=separator, skipinitialspace=True)
-    bad = 0
+    bad, decimals = 0, 99
     while True:
         try:
             row = next(reader)
@@ -102,7 +103,13 @@ def _cells(lines: Iterable[Line], separator: str, rows: Rows) -> Iterator[tuple[
         except csv.Error:
             bad += 1
             continue
-        yield number_now, [cell.strip() for cell in row]
+        row = [cell.strip() for cell in row]
+        short = len(row[-1].partition(".")[2]) if row and row[-1] else 99
+        if not complete and widest and (len(row) < widest or short < decimals < 99):
+            rows.notes.append("the last row is cut off and was left out")
+            continue
+        widest, decimals = max(widest, len(row)), min(decimals, short) if number_now > 1 else decimals
+        yield number_now, row
     if bad:
         rows.notes.append(f"{bad:,} {'line is' if bad == 1 else 'lines are'} no row of a table (a cell is too long, or a quote is open)")
 

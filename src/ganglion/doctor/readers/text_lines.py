@@ -29,6 +29,9 @@ SETTING = re.compile(r"\b(gan_?(?:mode|type)|(?:adv|gan|adversarial)_?(?:loss|ty
 FIRST_SETTINGS, MOST_SETTINGS = 1000, 50
 RULE = re.compile(r"[\s|+=:─━┼╋┏┓┗┛┳┻┡┩╇└┘┌┐┬┴├┤╭╮╰╯╒╕╘╛╞╡╪╤╧-]*")
 """A rule of a table."""
+NUMBER_CELL = re.compile(rf"(?:[{INT}{FLOAT}]|[-+]?(?:\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf))\s*%?", re.I)
+NO_WORD = re.compile(rf"(?:[{INT}{FLOAT}\d:.,%+\-\s#]|e[-+]|days?|nan?|inf|none|n/a|[hms](?![a-z]))*", re.I)
+"""A cell of a number, a time, or nothing."""
 Plan = tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...], tuple[bool, ...]]
 """Of one skeleton: which numbers are kept, their columns, the factors of their units, and which are decimals."""
 
@@ -39,7 +42,8 @@ class TextLines:
     def __init__(self, rows: Rows, decimal_commas: bool = False) -> None:
         self.rows, self._commas = rows, decimal_commas
         self._plans: dict[str, Plan | None] = {}
-        self._heads: deque[tuple[str, list[str]]] = deque(maxlen=8)
+        self._decimals: dict[str, int] = {}
+        self._heads: deque[list[str]] = deque(maxlen=8)
 
     def take(self, line: Line) -> None:
         """Adds the row of a line, or the rows of a list, if it holds numbers."""
@@ -57,9 +61,13 @@ class TextLines:
             self._head(text)
             return
         marked = RUNS.sub(lambda match: (match[1] or match[2]) * 4, marked)
+        if self._is_cut_off(line, marked, numbers[-1]):
+            self.rows.notes.append("the last line is cut off and was left out")
+            return
         if marked not in self._plans:
             if len(self._plans) > MOST_SKELETONS:
                 self._plans.clear()
+                self._decimals.clear()
             self._plans[marked] = self._plan(marked)
         plan = self._plans[marked]
         if plan is None:
@@ -69,18 +77,46 @@ class TextLines:
         values = [number(numbers[i]) * scale for i, scale in zip(kept, scales, strict=True)]
         self.rows.add(columns, values, line.number, decimals)
 
+    def _is_cut_off(self, line: Line, marked: str, last: str) -> bool:
+        """Whether a line without its break is the beginning of one as seen before, or ends in a number with fewer digits."""
+        decimals = len(last.partition(".")[2]) if marked[-1:] in (INT, FLOAT) else -1
+        if line.complete:
+            self._decimals[marked] = min(decimals, self._decimals.get(marked, decimals))
+            return False
+        if marked in self._decimals:
+            return decimals < self._decimals[marked]
+        begun = marked[:-1] if marked[-1] in (INT, FLOAT) else marked
+        return any(known.startswith(begun) for known in self._decimals)
+
     def _plan(self, marked: str) -> Plan | None:
-        """None for a line without any name, which may be a row of a table."""
+        """None for a row of a table whose head was seen."""
         found = slots(marked)
         kept = [(i, slot) for i, slot in enumerate(found) if slot is not None]
-        if len(found) > 1 and not any(slot.place.name for _, slot in kept) and self._heads:
-            if any(len(_cells(marked, how)) == len(names) for how, names in self._heads):
-                return None
+        if len(found) > 1 and self._heads and self._row(marked) is not None:
+            return None
         marks = [character for character in marked if character in (INT, FLOAT)]
         columns = tuple(self.rows.column(slot.place, slot.unit) for _, slot in kept)
         return (
             tuple(i for i, _ in kept), columns, tuple(_scale(slot) for _, slot in kept), tuple(marks[i] == FLOAT for i, _ in kept),
         )  # fmt: skip
+
+    def _row(self, text: str) -> list[tuple[str, str]] | None:
+        """Names and cells of a row without names of its own, under the newest head that fits."""
+        for names in reversed(self._heads):
+            for how in ("|", "\t", ",", ";", "  ", " "):
+                cells = _cells(text, how)
+                if len(cells) < 2 or not all(map(NO_WORD.fullmatch, cells)):
+                    continue
+                numbers = [cell for cell in cells if NUMBER_CELL.fullmatch(cell)]
+                if len(numbers) < min(2, len(names)):
+                    continue
+                if len(cells) == len(names):
+                    return list(zip(names, cells, strict=True))
+                if len(numbers) == len(names):
+                    return list(zip(names, numbers, strict=True))
+                if len(cells) == len(names) + 1 and how in (" ", "  "):  # pandas prints an index without a name
+                    return list(zip(names, cells[1:], strict=True))
+        return None
 
     def _head(self, text: str) -> None:
         """Remembers a line of words that may be the head of a table."""
@@ -90,17 +126,13 @@ class TextLines:
             names = _cells(text, how)
             if 2 <= len(names) <= 200 and how in text:
                 if sum(_means_something(name) for name in names) >= 1:
-                    self._heads.append((how, names))
+                    self._heads.append(names)
                 if how != "  ":
                     return
 
     def _table_row(self, text: str, line: int) -> None:
-        for how, names in reversed(self._heads):
-            cells = _cells(text, how)
-            if len(cells) == len(names):
-                pairs = [(n, v) for n, cell in zip(names, cells, strict=True) if (v := _value(cell)) is not None]
-                self.rows.add_named(pairs, line)
-                return
+        pairs = [(name, v) for name, cell in self._row(text) or [] if (v := _value(cell)) is not None]
+        self.rows.add_named(pairs, line)
 
     def _lists(self, text: str, line: int) -> bool:
         """Rows of the lists in a line, such as `d_losses = [0.7, 0.6, ...]`, each with its position."""

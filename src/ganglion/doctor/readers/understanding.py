@@ -31,11 +31,14 @@ class ColumnRead:
     last_step: int | None
     reason: str = ""
     """Why it was not used, where that is not plain."""
+    pair: str = ""
+    """`A` or `B` in a log of two pairs of networks."""
 
     def line(self) -> str:
         """For a terminal."""
         size = "no finite value" if self.min is None else f"{_short(self.min)} to {_short(self.max or 0.0)}"
-        return f"{self.name} is {key_in_words(self.taken_for or '')}: {several(self.values, 'value')}, {size}"
+        pair = f", pair {self.pair}" if self.pair else ""
+        return f"{self.name} is {key_in_words(self.taken_for or '')}{pair}: {several(self.values, 'value')}, {size}"
 
 
 @dataclass
@@ -64,9 +67,10 @@ class Understanding:
 
     def text(self) -> str:
         """For a terminal, before the verdict."""
+        counters = set(self.counting["names"])
         lines = [f"Read as {self.kind}: {several(self.records, 'record')} from {several(self.lines, 'line')}."]
         lines.append(f"Counted: {self._counted()}.")
-        lines += [f"  {column.line()}" for column in self.used()]
+        lines += [f"  {column.line()}" for column in self.used() if column.name not in counters and column.taken_for != "epoch"]
         unused = [column for column in self.columns if not column.taken_for]
         if unused:
             names = ", ".join(column.name + (f" ({column.reason})" if column.reason else "") for column in unused[:MOST_UNUSED])
@@ -105,7 +109,7 @@ class Understanding:
             "columns": [
                 {
                     "name": c.name, "taken_for": c.taken_for, "values": c.values, "min": c.min, "max": c.max,
-                    "first_step": c.first_step, "last_step": c.last_step, "reason": c.reason,
+                    "first_step": c.first_step, "last_step": c.last_step, "reason": c.reason, "pair": c.pair,
                 }
                 for c in self.columns
             ],
@@ -116,7 +120,7 @@ class Understanding:
 
 
 def key_in_words(key: str) -> str:
-    """`loss_d_b` as the loss of D of pair B."""
+    """`loss_d` as the loss of D."""
     if key in KEYS:
         return KEYS[key]
     for who, name in (("loss_g_", "G"), ("loss_d_", "D")):
