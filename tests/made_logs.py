@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["KNOWN", "Known", "approach", "d", "dr", "df", "fid", "g", "known", "pr", "pf", "steps_of"]
+__all__ = ["KNOWN", "Known", "approach", "d", "df", "dr", "fid", "g", "known", "pf", "pr", "steps_of"]
 
 
 def d(t: float) -> float:
@@ -72,7 +72,9 @@ KNOWN: dict[str, Known] = {}
 def known(name: str, file: str, text: str | bytes | Iterable[str], steps: Iterable[int], **rest: Any) -> None:
     """Adds a log. Of `rest`, what is a function of the step or a list is a series by its key."""
     steps = list(steps)
-    values = {key: value for key, value in rest.items() if callable(value) or (isinstance(value, list) and key != "says")}
+    values = {
+        key: value for key, value in rest.items() if callable(value) or (isinstance(value, list) and key != "says")
+    }
     others = {key: value for key, value in rest.items() if key not in values}
     series = {key: [value(t) for t in steps] if callable(value) else value for key, value in values.items()}
     text = text if isinstance(text, str | bytes) else "\n".join(text) + "\n"

@@ -35,8 +35,12 @@ def diagnose(
     ] = "",
     batch: Annotated[int | None, typer.Option(min=1, help="Images in a batch, if the log does not tell.")] = None,
     images_per_epoch: Annotated[int | None, typer.Option(min=1, help="Images in an epoch.")] = None,
-    run: Annotated[int | None, typer.Option(min=1, help="Which of several runs in the log. Default: the newest.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on reading while the log is written; print findings.")] = False,
+    run: Annotated[
+        int | None, typer.Option(min=1, help="Which of several runs in the log. Default: the newest.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on reading while the log is written; print findings.")
+    ] = False,
     fail_on: Annotated[
         str | None, typer.Option(help=f"failing or watch: exit code {FAILED} if the verdict is that, or worse.")
     ] = None,
@@ -63,7 +67,9 @@ def _reached(state: str, fail_on: str | None) -> bool:
     return state == fail_on or (fail_on == "watch" and state == "failing")
 
 
-def _follow(path: Path, names: str, batch: int | None, per_epoch: int | None, run: int | None, fail_on: str | None) -> None:
+def _follow(
+    path: Path, names: str, batch: int | None, per_epoch: int | None, run: int | None, fail_on: str | None
+) -> None:
     """Prints findings until it is interrupted, or until the verdict is what `fail_on` names."""
     from ganglion.doctor.follow import follow
     from ganglion.doctor.readers.mapping import parse_map

@@ -28,7 +28,7 @@ FORMATS = "console output, CSV, JSON, JSON lines, a notebook, TensorBoard events
 def diagnose(
     path: str | PathLike[str],
     *,
-    map: str | dict[str, str] = "",  # noqa: A002: the option's name
+    map: str | dict[str, str] = "",  # noqa: A002
     batch: int | None = None,
     images_per_epoch: int | None = None,
     run: int | None = None,
@@ -49,7 +49,9 @@ def diagnose(
 
 def verdict_of(log: Log, own_run: bool = False) -> Verdict:
     """The verdict on a log; on one of several pairs of networks the worst, with the findings of all."""
-    verdict = examine(thinned(log.records) if not log.understood.is_ours else log.records, own_run, objective=log.objective.name)
+    verdict = examine(
+        thinned(log.records) if not log.understood.is_ours else log.records, own_run, objective=log.objective.name
+    )
     for letter, records in log.pairs.items():
         other = examine(thinned(records), own_run, objective=log.objective.name)
         findings = [*verdict.findings, *(_of_pair(finding, letter) for finding in other.findings)]
@@ -57,7 +59,7 @@ def verdict_of(log: Log, own_run: bool = False) -> Verdict:
         findings.sort(key=lambda f: (f.because_of is not None, f.severity != "failing", order.index(f.code)))
         states = [verdict.state, other.state]
         worst = next((state for state in ("failing", "watch", "unknown") if state in states), verdict.state)
-        verdict = replace(verdict, state=worst, findings=findings)  # type: ignore[arg-type]
+        verdict = replace(verdict, state=worst, findings=findings)
     return replace(verdict, understood=log.understood, unit=log.unit)
 
 
@@ -65,12 +67,12 @@ def _of_pair(finding: Finding, letter: str) -> Finding:
     return replace(finding, why=f"In pair {letter} of the networks: {finding.why}")
 
 
-def read_log(path: str | PathLike[str], options: Options = Options()) -> list[dict[str, Any]]:  # noqa: B008: immutable
+def read_log(path: str | PathLike[str], options: Options = Options()) -> list[dict[str, Any]]:  # noqa: B008
     """Records of any log by our keys, in order of their steps. Raises DataError."""
     return log_of(path, options).records
 
 
-def log_of(path: str | PathLike[str], options: Options = Options()) -> Log:  # noqa: B008: immutable
+def log_of(path: str | PathLike[str], options: Options = Options()) -> Log:  # noqa: B008
     """Records of any log, and how it was read. Raises DataError."""
     where = None if fspath(path) == STANDARD_INPUT else Path(path)
     if where is not None and not where.exists():
@@ -83,7 +85,7 @@ def log_of(path: str | PathLike[str], options: Options = Options()) -> Log:  # n
 def read_source(where: Path | None, options: Options, growing: bool = False) -> Rows:
     """Rows of a file, a folder, or of standard input for None. Of a growing file an unfinished last line is not read."""
     if where is not None and where.is_dir():
-        return read_folder(where, options.run, _worth)
+        return read_folder(where, options.run, _keys_of)
     return read_file(where, options.run, growing)
 
 
@@ -93,17 +95,17 @@ def log_of_rows(rows: Rows, name: str, options: Options) -> Log:
     log = interpreted(rows, options)
     runs = max(log.understood.counting["runs"], 1)
     if options.run is not None and not 1 <= options.run <= runs and rows.kind != "TensorBoard events":
-        raise DataError(f"there is no run {options.run} in {name}: it holds {runs}; give --run a number from 1 to {runs}")
+        raise DataError(
+            f"there is no run {options.run} in {name}: it holds {runs}; give --run a number from 1 to {runs}"
+        )
     if not any(record.keys() - COUNTED for record in log.records):
         raise DataError(_refusal(name, rows))
     return log
 
 
-def _worth(rows: Rows) -> int:
-    """How many of a GAN's measurements rows hold, to choose among files: losses count most."""
-    log = interpreted(rows)
-    keys = {key for record in log.records for key in record.keys() - COUNTED}
-    return 10 * len(keys & {"loss_d", "loss_g"}) + min(len(keys), 9) if log.records else 0
+def _keys_of(rows: Rows) -> dict[str, int]:
+    """What rows hold of a GAN's measurements: columns by our keys."""
+    return interpreted(rows).keys
 
 
 def _refusal(name: str, rows: Rows) -> str:

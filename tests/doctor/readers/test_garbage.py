@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ganglion.doctor.readers.formats import read_console, read_lines, read_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganglion.doctor.examine import examine
-from ganglion.doctor.readers.formats import read_console, read_lines, read_table
 from ganglion.doctor.readers.names import in_order, record_of, with_separation
 from ganglion.runs.journal import JsonLines
 from ganglion.vitals.records import is_step, read_records

@@ -216,7 +216,9 @@ def late_collapse(history: History, limits: Limits) -> RuleHit | None:
     if since is None or since <= best_index or lowest > good:
         return None
     step = int(history.steps[known[best_index]])
-    advice = f"Samples were best near {history.unit} {step:,}: use the nearest checkpoint, and do not continue from here."
+    advice = (
+        f"Samples were best near {history.unit} {step:,}: use the nearest checkpoint, and do not continue from here."
+    )
     why = f"{advice} {LATE_COLLAPSE.why}"
     recent = history.recent_of(values) if name != "FID" else median(values[known[since:]])
     return RuleHit(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from ganglion.doctor.readers.names import COUNTER_KINDS, named
+from ganglion.doctor.readers.names import COUNTER_KINDS, named, words_of
 
 __all__ = ["Column", "Place", "Rows"]
+
+
+MOST_ROWS = 250_000
+FEW_ALIKE = 5_000
 
 
 class Place(NamedTuple):
@@ -61,11 +65,16 @@ class Rows:
     kind: str = "text"
     """Of which format the file was, in words."""
     lines: int = 0
+    breaks: set[int] = field(default_factory=set)
+    """Rows with which another file begins."""
     name: str = ""
     """Of the file, which may name the only number in it."""
 
     def __post_init__(self) -> None:
         self._numbers: dict[Place, int] = {}
+        self._clear()
+
+    def _clear(self) -> None:
         self._starts, self._lines = array("q"), array("q")
         self._columns, self._values = array("i"), array("d")
 
@@ -85,6 +94,8 @@ class Rows:
         """One row. `line` is its line in the file, from 1."""
         if not columns:
             return
+        if len(self) >= MOST_ROWS:
+            self._thin()
         self._starts.append(len(self._values))
         self._lines.append(line)
         self._columns.extend(columns)
@@ -95,6 +106,24 @@ class Rows:
             if decimal:
                 self.columns[number].decimals = True
 
+    def _thin(self) -> None:
+        """Drops every second row of those that many others are like, so that memory does not grow with the log."""
+        rows = [(line, columns, values) for line, columns, values in self]
+        counts = Counter(columns.tobytes() for _, columns, _ in rows)
+        seen: Counter[bytes] = Counter()
+        self._clear()
+        for line, columns, values in rows:
+            kind = columns.tobytes()
+            seen[kind] += 1
+            if counts[kind] < FEW_ALIKE or seen[kind] % 2:
+                self._starts.append(len(self._values))
+                self._lines.append(line)
+                self._columns.extend(columns)
+                self._values.extend(values)
+        note = "of a log that long, only every second, fourth, ... line of a kind was kept"
+        if note not in self.notes:
+            self.notes.append(note)
+
     def add_named(self, pairs: Sequence[tuple[str, float]], line: int) -> None:
         """One row of names and values. A name that comes twice is two columns."""
         numbers: list[int] = []
@@ -103,7 +132,9 @@ class Rows:
             while (number := self.column(Place(name, "", part))) in numbers:
                 part += 1
             numbers.append(number)
-        self.add(numbers, [v for _, v in pairs], line, [v != v or v != int(v) if abs(v) < 1e300 else True for _, v in pairs])
+        self.add(
+            numbers, [v for _, v in pairs], line, [v != v or v != int(v) if abs(v) < 1e300 else True for _, v in pairs]
+        )
 
     def __iter__(self) -> Iterator[tuple[int, array[int], array[float]]]:
         """Line number, column numbers and values of each row."""
@@ -125,22 +156,29 @@ class Rows:
         """Adds a column that counts the rows from 1, to rows of one column."""
         column = self.column(place)
         rows = [(line, list(columns), list(values)) for line, columns, values in self]
-        self._starts, self._lines = array("q"), array("q")
-        self._columns, self._values = array("i"), array("d")
+        self._clear()
         for i, (line, columns, values) in enumerate(rows, start=1):
             self.add([column, *columns], [float(i), *values], line)
 
     def values_of(self, column: int, most: int) -> list[float]:
         """The first values of a column."""
-        return [v for n, v in zip(self._columns[: 50 * most], self._values[: 50 * most], strict=True) if n == column][:most]
+        return [v for n, v in zip(self._columns[: 50 * most], self._values[: 50 * most], strict=True) if n == column][
+            :most
+        ]
 
-    def extend(self, other: Rows) -> None:
-        """Adds the other's rows behind these, names matched."""
-        same = [self.column(column.place, column.unit) for column in other.columns]
-        for number, column in zip(same, other.columns, strict=True):
-            self.columns[number].decimals |= column.decimals
+    def extend(self, other: Rows, only: Collection[int] | None = None) -> None:
+        """Adds the other's rows behind these, names matched; `only` some of its columns."""
+        same = {
+            i: self.column(column.place, column.unit)
+            for i, column in enumerate(other.columns)
+            if only is None or i in only
+        }
+        for i, number in same.items():
+            self.columns[number].decimals |= other.columns[i].decimals
+        self.breaks.add(len(self))
         for line, columns, values in other:
-            self.add([same[number] for number in columns], values, self.lines + line)
+            kept = [(same[i], value) for i, value in zip(columns, values, strict=True) if i in same]
+            self.add([number for number, _ in kept], [value for _, value in kept], self.lines + line)
         self.lines += other.lines
         self.notes += [note for note in other.notes if note not in self.notes]
 
@@ -150,4 +188,5 @@ def _alike(place: Place) -> Place:
     """The same for places of one counter that is written in several ways: `Step`, `steps`, `step `."""
     if named(place.name).kind not in COUNTER_KINDS:
         return place
-    return place._replace(name=re.sub(r"[^a-z0-9]", "", place.name.lower()).removesuffix("s"), context="")
+    words = [word for word in words_of(place.name) if word not in ("progress", "trainer", "cur", "current")]
+    return place._replace(name="".join(words).removesuffix("s"), context="")

@@ -101,26 +101,45 @@ def _scale(rows: Rows, groups: Sequence[Group], holding: Sequence[int], roles: R
     if epoch is not None and coarse is not None and np.isfinite(coarse[list(holding)]).any():
         alone = coarse[list(holding)]
         alone = alone[np.isfinite(alone)]
-        if len(set(alone.tolist())) > 0.6 * len(alone) and np.all(alone == np.round(alone)) or len(alone) == 1:
+        if (len(set(alone.tolist())) > 0.6 * len(alone) and np.all(alone == np.round(alone))) or len(alone) == 1:
             scales.append((5, _Scale("epochs", "epoch", [epoch], coarse)))
         else:
             scales.append((5.5, _Scale("rows", "row", [epoch], np.full(len(groups), math.nan), coarse)))
     scales.append((7, _Scale("rows", "row", [], np.full(len(groups), math.nan))))
     best = min(scales, key=lambda pair: pair[0])[1]
+    if best.how == "printed" or best.how == "images":
+        _fill_from_others(best, groups, of_kind.get(counters[best.columns[0]], []))
     best.kinds = {i: counters[i] for i in best.columns} | ({epoch: "epoch"} if epoch is not None else {})
     best.epochs = coarse
     return best
 
 
+def _fill_from_others(scale: _Scale, groups: Sequence[Group], alike: Sequence[int]) -> None:
+    """Steps from another counter of the same kind, where groups hold one or the other, as of joined logs."""
+    column = scale.columns[0]
+    for other in alike:
+        own = [i for i, group in enumerate(groups) if other in group.values]
+        if other != column and own and not any(column in groups[i].values for i in own):
+            times = 1000.0 if scale.how == "images" and not np.isnan(scale.fine).all() else 1.0
+            scale.fine[own] = [times * groups[i].values[other] for i in own]
+
+
 def _named_roles(rows: Rows, groups: Sequence[Group], holding: Sequence[int], roles: Roles) -> dict[int, str]:
     """Counters by kind, with a kind for those numbers without a name that count."""
     counters = {i: kind for i, kind in roles.counters.items() if kind != "unnamed"}
+    everywhere = {
+        i for i in counters if counters[i] == "epoch" or np.mean([i in groups[j].values for j in holding]) > 0.5
+    }
     unnamed = sorted(
-        (i for i, kind in roles.counters.items() if kind == "unnamed" and _counts(rows, groups, holding, i, bool(counters))),
+        (
+            i
+            for i, kind in roles.counters.items()
+            if kind == "unnamed" and _counts(rows, groups, holding, i, bool(everywhere))
+        ),
         key=lambda i: rows.columns[i].place.part,
     )
     totals = {i for i in unnamed if _total_of(rows, i) is not None}
-    kinds = set(counters.values())
+    kinds = {counters[i] for i in everywhere}
     if not unnamed:
         return counters
     if "epoch" in kinds:
@@ -128,7 +147,9 @@ def _named_roles(rows: Rows, groups: Sequence[Group], holding: Sequence[int], ro
         return counters | {fine[0]: "batch"}
     if "batch" in kinds or "step" in kinds:
         lead = unnamed[0]
-        goes_along = [i for i in counters if counters[i] in ("batch", "step") and _resets_with(groups, holding, lead, i)]
+        goes_along = [
+            i for i in everywhere if counters[i] in ("batch", "step") and _resets_with(groups, holding, lead, i)
+        ]
         return counters | ({lead: "epoch"} if goes_along else {})
     if len(unnamed) > 1 and _resets_with(groups, holding, unnamed[0], unnamed[1]):
         return counters | {unnamed[0]: "epoch", unnamed[1]: "batch"}
@@ -141,7 +162,11 @@ def _counts(rows: Rows, groups: Sequence[Group], holding: Sequence[int], column:
     """Whether numbers without a name are whole, stand in half of the records, and are not the numbers of the lines."""
     pairs = [(groups[i].values[column], groups[i].line) for i in holding if column in groups[i].values]
     carried_on = carried(list(groups), column)[list(holding)]
-    if rows.columns[column].decimals or not np.isfinite(carried_on).mean() > 0.5 or np.any(carried_on[np.isfinite(carried_on)] < 0):
+    if (
+        rows.columns[column].decimals
+        or not np.isfinite(carried_on).mean() > 0.5
+        or np.any(carried_on[np.isfinite(carried_on)] < 0)
+    ):
         return False
     return bool(pairs) and not (others and _numbers_lines(pairs))
 
@@ -187,14 +212,18 @@ def _total_of(rows: Rows, column: int) -> tuple[float, int] | None:
 
 def _most_present(columns: Sequence[int], groups: Sequence[Group], holding: Sequence[int]) -> int | None:
     """Of several columns the one with most values."""
-    found = [(np.isfinite(carried(list(groups), c)[list(holding)]).sum(), len({g.values.get(c) for g in groups}), -c) for c in columns]
+    found = [
+        (np.isfinite(carried(list(groups), c)[list(holding)]).sum(), len({g.values.get(c) for g in groups}), -c)
+        for c in columns
+    ]
     if not found or max(found)[0] == 0:
         return None
     return -max(found)[2]
 
 
 def _of_column(
-    rows: Rows, groups: Sequence[Group], holding: Sequence[int], column: int, kind: str, epoch: int | None, coarse: Floats | None
+    rows: Rows, groups: Sequence[Group], holding: Sequence[int], column: int, kind: str, epoch: int | None,
+    coarse: Floats | None,
 ) -> _Scale | None:  # fmt: skip
     """The way of counting by one counter; None where it does not count."""
     fine = carried(list(groups), column)
@@ -213,7 +242,12 @@ def _of_column(
     if rows.columns[column].decimals and np.any(finite != np.round(finite)):
         return None
     is_global = bool(GLOBAL & set(words_of(rows.columns[column].place.name)))
-    if not is_global and epoch is not None and coarse is not None and _within(own, coarse[list(holding)], total is not None):
+    if (
+        not is_global
+        and epoch is not None
+        and coarse is not None
+        and _within(own, coarse[list(holding)], total is not None)
+    ):
         per, estimated = (total[0], False) if total else (_learned(own), True)
         return _Scale("epoch x batches", "step", [epoch, column], fine, coarse, per, estimated)
     backs = np.flatnonzero(np.diff(finite) < 0)
@@ -232,7 +266,9 @@ def _within(fine: Floats, coarse: Floats, has_total: bool) -> bool:
     return has_total
 
 
-def _starts_over_with_epochs(fine: Floats, backs: NDArray[np.int64], total: tuple[float, int] | None, kind: str) -> bool:
+def _starts_over_with_epochs(
+    fine: Floats, backs: NDArray[np.int64], total: tuple[float, int] | None, kind: str
+) -> bool:
     """Whether a counter that goes back counts the batches of epochs that are not printed; otherwise it is another run."""
     ends, reached = fine[backs], float(np.max(fine))
     if total is not None:
@@ -254,34 +290,48 @@ def _learned(fine: Floats) -> float:
     return float(finite.max() + (stride if finite.min() < stride else 0))
 
 
+NEAR_THE_START = 0.02
+"""Share of the way so far within which a counter that went back is at its start."""
+
+
 def _starts(
     scale: _Scale, groups: Sequence[Group], holding: Sequence[int], measured: set[int]
 ) -> tuple[list[int], set[int], int]:  # fmt: skip
     """Indices of the first group of each run, of each series that stands behind others, and how often a run was resumed.
 
     Where a counter goes back, a series with columns that were not there before stands beside the others. Otherwise, a counter
-    that returns to its first value, or below, is a new run; one that goes back less far is a resumed run.
+    that returns to its start is a new run; one that goes back less far is a resumed run.
     """
     order = list(holding)
     if not order:
         return [0], set(), 0
-    coarse = scale.coarse[order] if scale.coarse is not None else np.zeros(len(order))
-    fine = scale.fine[order] if not np.isnan(scale.fine[order]).all() else np.zeros(len(order))
-    keys = list(zip(np.nan_to_num(coarse).tolist(), np.nan_to_num(fine).tolist(), strict=True))
-    starts, parts, resumed, first, seen = [0], set[int](), 0, 0, set[int]()
-    for i, key in enumerate(keys):
+    places = _places(scale, order)
+    starts, parts, resumed, seen = [0], set[int](), 0, set[int]()
+    first, second, reached = places[0], math.inf, places[0]
+    for i, place in enumerate(places):
         own = groups[order[i]].values.keys() & measured
-        if i and key < keys[i - 1]:
-            later = next((one for one in keys[first:i] if one > keys[first]), keys[first])
+        if i and place < places[i - 1]:
             if not own & seen:
                 parts.add(order[i])
-            elif key < later or key <= keys[first]:
+            elif place <= first or place < second or place - first <= NEAR_THE_START * (reached - first):
                 starts.append(order[i])
-                first, seen = i, set()
+                first, second, reached, seen = place, math.inf, place, set()
             else:
                 resumed += 1
+        if place > first:
+            second = min(second, place)
+        reached = max(reached, place)
         seen |= own
     return starts, parts, resumed
+
+
+def _places(scale: _Scale, order: Sequence[int]) -> list[float]:
+    """Where in the training each group stands, on one scale."""
+    fine = np.nan_to_num(scale.fine[order])
+    if scale.coarse is None or scale.how == "epochs":
+        return [float(value) for value in fine]
+    per = scale.per_coarse or float(fine.max()) + 1
+    return [float(value) for value in np.nan_to_num(scale.coarse[order]) * per + fine]
 
 
 def _steps(scale: _Scale, chosen: Sequence[int], holding: Sequence[int]) -> tuple[Floats, float | None]:

@@ -10,9 +10,10 @@ import lzma
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from ganglion.errors import DataError
 
@@ -28,6 +29,8 @@ class Line(NamedTuple):
 
 
 BLOCK = 2**20
+ARCHIVES: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+"""By the first bytes of a file."""
 WHOLE_BYTES = 24 * 2**20
 """Of a log up to this size every line is read."""
 FIRST_OF_A_SHAPE = 500
@@ -38,6 +41,7 @@ LONGEST_LINE = 2**24
 SHAPELESS = b"0123456789.+-eE#=>_* \t\xe2\x94\x81\x96\x88\x80\x97"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_=>]")
 CONTROL = re.compile(r"[\x00-\x07\x0e-\x1f\x7f]")
+CONTROL_BYTES = bytes(set(range(32)) - {9, 10} | {127})
 BREAKS = re.compile(r"\r\n?|\x08+|[\x0b\x0c\x85\u2028\u2029]")
 LOOKALIKES = str.maketrans({
     "\xa0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "：": ":", "，": ",", "；": ";", "＝": "=", "（": "(", "）": ")",
@@ -45,21 +49,17 @@ LOOKALIKES = str.maketrans({
 })  # fmt: skip
 
 
-def opened(path: Path | None) -> BinaryIO:
+@contextmanager
+def opened(path: Path | None) -> Iterator[BinaryIO]:
     """The log's bytes, decompressed; standard input for None. Raises DataError."""
-    try:
-        raw = cast(BinaryIO, sys.stdin.buffer) if path is None else path.open("rb")
-        buffered = io.BufferedReader(cast(io.RawIOBase, raw), BLOCK) if not hasattr(raw, "peek") else cast(io.BufferedReader, raw)
-        magic = buffered.peek(8)[:8]
-    except OSError as error:
-        raise DataError(f"{path or 'standard input'} cannot be read: {error.strerror}") from None
-    if magic.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(buffered))
-    if magic.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.open(buffered))
-    if magic.startswith(b"\xfd7zXZ\x00"):
-        return cast(BinaryIO, lzma.open(buffered))
-    return cast(BinaryIO, buffered)
+    with ExitStack() as stack:
+        try:
+            raw = sys.stdin.buffer if path is None else stack.enter_context(path.open("rb"))
+            magic = cast(io.BufferedReader, raw).peek(8)[:8] if hasattr(raw, "peek") else b""
+        except OSError as error:
+            raise DataError(f"{path or 'standard input'} cannot be read: {error.strerror}") from None
+        decompress = next((module for start, module in ARCHIVES.items() if magic.startswith(start)), None)
+        yield cast(BinaryIO, raw if decompress is None else stack.enter_context(decompress(raw)))
 
 
 def lines_of(stream: BinaryIO, name: str, size: int, notes: list[str]) -> Iterator[Line]:
@@ -104,7 +104,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[tuple[byt
     rest, first = b"", True
     while True:
         try:
-            raw = stream.read(BLOCK)
+            raw = getattr(stream, "read1", stream.read)(BLOCK)  # read1 gives what comes before damage in an archive
         except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
             if first:
                 raise DataError(f"{name} cannot be read: {error}") from None
@@ -133,7 +133,7 @@ def _check_text(raw: bytes, name: str) -> None:
     raw_controls = len(CONTROL.findall(_decoded(raw[:65536])))
     bad = raw_controls + sample.count("\ufffd")
     latin = len(re.findall(r"[ -~]", sample))
-    if sample.startswith("%PDF") or bad > 0.1 * max(1, len(sample)) and bad > 0.25 * latin:
+    if sample.startswith("%PDF") or (bad > 0.1 * max(1, len(sample)) and bad > 0.25 * latin):
         raise DataError(
             f"{name} is not a text file: expected console output, CSV, JSON, a notebook, or a folder of TensorBoard events"
         )
@@ -145,14 +145,16 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8", "replace")
     if raw.count(b"\0") < 0.2 * len(raw):
         return raw.replace(b"\0", b"").decode("utf-8", "replace")
-    big = raw.startswith(b"\xfe\xff") or (not raw.startswith(b"\xff\xfe") and raw[0::2].count(b"\0") > raw[1::2].count(b"\0"))
+    big = raw.startswith(b"\xfe\xff") or (
+        not raw.startswith(b"\xff\xfe") and raw[0::2].count(b"\0") > raw[1::2].count(b"\0")
+    )
     text = raw.decode("utf-16-be" if big else "utf-16-le", "replace")
     plain = sum(character < "\x80" for character in text[:4096])
     return text if plain > 0.6 * min(len(text), 4096) else raw.replace(b"\0", b"").decode("utf-8", "replace")
 
 
 def _clean(block: bytes) -> bytes:
-    if block.isascii() and not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", block):
+    if block.isascii() and len(block.translate(None, CONTROL_BYTES)) == len(block):
         return block
     return clean_text(_decoded(block)).encode("utf-8", "replace")
 

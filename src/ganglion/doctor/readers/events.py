@@ -33,11 +33,15 @@ def read_events(where: Path, rows: Rows, run: int | None = None) -> Rows:
     curves = {folder: _curves(folder) for folder in folders}
     runs = _runs(where, folders, curves)
     if run is not None and not 1 <= run <= len(runs):
-        raise DataError(f"there is no run {run} in {where}: it holds {len(runs)}; give --run a number from 1 to {len(runs)}")
+        raise DataError(
+            f"there is no run {run} in {where}: it holds {len(runs)}; give --run a number from 1 to {len(runs)}"
+        )
     chosen = runs[(run or len(runs)) - 1] if runs else []
     if len(runs) > 1:
         names = ", ".join(f"{i}: {_run_name(where, group)}" for i, group in enumerate(runs, start=1))
-        rows.notes.append(f"{len(runs)} runs were found ({names}); run {run or len(runs)} was read, --run N reads another")
+        rows.notes.append(
+            f"{len(runs)} runs were found ({names}); run {run or len(runs)} was read, --run N reads another"
+        )
     by_step: dict[int, dict[str, float]] = defaultdict(dict)
     for folder in chosen:
         for tag, points in curves[folder].items():
@@ -81,7 +85,9 @@ def _name(tag: str, folder: Path, only: bool) -> str:
         return tag
     if folder.name.startswith(tag.replace("/", "_")) and folder.name != tag:
         return folder.name
-    return f"{folder.name}/{tag}" if SPLITS.fullmatch(folder.name) and not folder.name.lower().startswith("train") else tag
+    return (
+        f"{folder.name}/{tag}" if SPLITS.fullmatch(folder.name) and not folder.name.lower().startswith("train") else tag
+    )
 
 
 def _runs(where: Path, folders: list[Path], curves: dict[Path, Any]) -> list[list[Path]]:
@@ -97,7 +103,9 @@ def _runs(where: Path, folders: list[Path], curves: dict[Path, Any]) -> list[lis
         else:
             home[0].update(names)
             home[1].append(folder)
-    return sorted((run for _, run in runs), key=lambda group: max(points[-1][0] for f in group for points in curves[f].values()))
+    return sorted(
+        (run for _, run in runs), key=lambda group: max(points[-1][0] for f in group for points in curves[f].values())
+    )
 
 
 def _related(where: Path, one: Path, other: Path) -> bool:

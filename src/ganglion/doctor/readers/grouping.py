@@ -47,7 +47,7 @@ def roles_of(rows: Rows, given: dict[int, str] | None = None) -> Roles:
         said = (given or {}).get(i)
         if said is not None:
             (counters.update({i: said}) if said in COUNTER_KINDS else measured.add(i))
-        elif column.place.total or column.place.part and column.place.name and name.kind in COUNTER_KINDS:
+        elif column.place.total or (column.place.part and column.place.name and name.kind in COUNTER_KINDS):
             continue
         elif column.place == POSITION or column.place.name == "row":
             counters[i] = "position"
@@ -71,8 +71,12 @@ def groups_of(rows: Rows, roles: Roles) -> list[Group]:
     leading = {i for i in roles.counters if rows.columns[i].first_row <= first and i in relevant}
     found: list[Group] = []
     current, line_of, measured = dict[int, float](), 0, False
-    for line, columns, values in rows:
-        new = any(i in current for i in columns if i in relevant) or (measured and any(i in leading for i in columns))
+    for number, (line, columns, values) in enumerate(rows):
+        new = (
+            number in rows.breaks
+            or any(i in current for i in columns if i in relevant)
+            or (measured and any(i in leading for i in columns))
+        )
         if new and current:
             found.append(Group(line_of, current))
             current, measured = {}, False

@@ -15,7 +15,16 @@ from ganglion.doctor.readers.names import words_of
 __all__ = ["images_of"]
 
 
-BATCH = {"batch size", "batchsize", "batch_size", "bs", "mini batch size", "train batch size", "training batch size", "opt batch size"}
+BATCH = {
+    "batch size",
+    "batchsize",
+    "batch_size",
+    "bs",
+    "mini batch size",
+    "train batch size",
+    "training batch size",
+    "opt batch size",
+}
 DATA = {"number of training images", "dataset size", "the number of training images", "num train images", "training set size",
         "number of images", "images in dataset", "train size", "num images"}  # fmt: skip
 IMAGES_IN_ITERS = {"epoch", "iters", "time", "data"}
@@ -33,10 +42,15 @@ def images_of(
     if counting.unit == "epoch":
         return (lambda step, epoch: step * per_epoch / 1000) if per_epoch else (lambda step, epoch: None)
     if counting.unit == "step":
-        if batch is None and {column.place.name for column in rows.columns} >= IMAGES_IN_ITERS and len(counting.columns) == 2:
+        if (
+            batch is None
+            and {column.place.name for column in rows.columns} >= IMAGES_IN_ITERS
+            and len(counting.columns) == 2
+        ):
             batch = 1
-        if batch is None and per_epoch and counting.batches_per_epoch:
-            return lambda step, epoch: step * per_epoch / counting.batches_per_epoch / 1000
+        per = counting.batches_per_epoch
+        if batch is None and per_epoch and per:
+            return lambda step, epoch: step * per_epoch / per / 1000
         if batch:
             return lambda step, epoch: step * batch / 1000
     return _printed(groups, counting, roles)
@@ -59,6 +73,10 @@ def _printed(groups: Sequence[Group], counting: Counting, roles: Roles) -> Calla
             continue
         values = carried(list(groups), column) / (1000 if kind == "images" else 1)
         known = {int(counting.steps[i]): float(values[i]) for i in counting.kept if math.isfinite(values[i])}
-        if len(known) > 1 and np.all(np.diff([known[step] for step in sorted(known)]) >= 0) and len(set(known.values())) > 1:
+        if (
+            len(known) > 1
+            and np.all(np.diff([known[step] for step in sorted(known)]) >= 0)
+            and len(set(known.values())) > 1
+        ):
             return lambda step, epoch, known=known: known.get(step)  # type: ignore[misc]
     return lambda step, epoch: None

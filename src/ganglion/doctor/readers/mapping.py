@@ -13,7 +13,8 @@ __all__ = ["check_names", "parse_map"]
 
 
 OTHER_WORDS = {"d_loss": "loss_d", "g_loss": "loss_g", "d": "loss_d", "g": "loss_g", "gp": "loss_d_wgan_gp", "r1": "loss_d_r1",
-               "iter": "step", "iteration": "step", "it": "step", "wasserstein": "earth_mover", "accuracy": "accuracy_d"}  # fmt: skip
+               "iter": "step", "iteration": "step", "it": "step",
+               "wasserstein": "earth_mover", "accuracy": "accuracy_d"}  # fmt: skip
 """Names that are taken for a key of ours on the left of `=`."""
 
 
@@ -23,10 +24,14 @@ def parse_map(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         left, equals, right = part.partition("=")
         key = OTHER_WORDS.get(left.strip().lower(), left.strip().lower())
-        if not equals or not right.strip() or not (key in KEYS or key in COUNTER_KINDS or key.startswith(("loss_g_", "loss_d_"))):
+        if (
+            not equals
+            or not right.strip()
+            or not (key in KEYS or key in COUNTER_KINDS or key.startswith(("loss_g_", "loss_d_")))
+        ):
             raise DataError(
                 f"--map expects pairs such as d_loss=critic,g_loss=gen,step=it; got {part!r}. On the left may stand "
-                f"{', '.join(['d_loss', 'g_loss', *sorted(COUNTER_KINDS), *(k for k in KEYS if k not in ('loss_d', 'loss_g'))])}"
+                f"{', '.join([*sorted(COUNTER_KINDS), *KEYS])}"
             )
         found[key] = right.strip()
     return found

@@ -34,7 +34,13 @@ KEYS = {
 }  # fmt: skip
 """Keys of records in words. Other terms of losses have keys such as `loss_g_cycle`."""
 
-OF_D = {"gp": "loss_d_wgan_gp", "r1": "loss_d_r1", "r2": "loss_d_r2", "drift": "loss_d_drift", "penalty": "loss_d_penalty"}
+OF_D = {
+    "gp": "loss_d_wgan_gp",
+    "r1": "loss_d_r1",
+    "r2": "loss_d_r2",
+    "drift": "loss_d_drift",
+    "penalty": "loss_d_penalty",
+}
 OF_G = {"l1", "l2", "pixel", "reconstruction", "cycle", "identity", "perceptual", "style", "tv", "mel", "fm", "pl", "diversity",
         "duration", "edge"}  # fmt: skip
 TOWARDS_A_TARGET = {"l1", "l2", "pixel", "reconstruction", "cycle", "identity", "perceptual", "style", "mel", "fm"}
@@ -65,9 +71,7 @@ def meanings(rows: Rows, roles: Roles, series: Series, given: Mapping[int, str])
     labels = sorted(pairs) if len(pairs) > 1 else [""]
     found = []
     for label in labels:
-        own = {
-            i: name for i, name in names.items() if not label or name.pair in ("", label) or i in given
-        }
+        own = {i: name for i, name in names.items() if not label or name.pair in ("", label) or i in given}
         found.append(_meaning(rows, own, series, given, label))
     return [meaning for meaning in found if meaning.keys] or found[:1]
 
@@ -86,7 +90,7 @@ def _meaning(rows: Rows, names: Mapping[int, Name], series: Series, given: Mappi
         if key and not key.startswith(("opinion", "loss_g")):
             meaning.keys.setdefault(key, i)
     _halves(rows, ordered, free, series, meaning)
-    _loss_of_g(rows, ordered, proposals, free, series, meaning)
+    _loss_of_g(rows, ordered, proposals, series, meaning)
     _loss_of_d(rows, series, meaning)
     _percent(rows, series, meaning)
     _further_values(rows, names, meaning)
@@ -99,7 +103,7 @@ def _priority(name: Name, column: int) -> tuple[int, int]:
 
 
 def _proposal(name: Name) -> str:
-    """A key by the name alone: `opinion_real` and `opinion_fake` for what D says, which may be a probability, a logit or a loss."""
+    """A key by the name alone: `opinion_real` for what D says of reals, which may be a probability, a logit or a loss."""
     if name.statistic in UNUSED_STATISTICS or (name.split == "val" and name.kind not in SCORES):
         return ""
     if name.statistic == "std":
@@ -107,7 +111,9 @@ def _proposal(name: Name) -> str:
     if name.kind in SCORES:
         return name.kind
     if name.kind in ("sign", "accuracy"):
-        return f"{name.kind}_{name.side or 'd'}" if name.player != "g" and (name.side or name.kind == "accuracy") else ""
+        return (
+            f"{name.kind}_{name.side or 'd'}" if name.player != "g" and (name.side or name.kind == "accuracy") else ""
+        )
     if name.kind in ("grad", "lr"):
         return f"{name.kind}_{name.player}" if name.player else ("lr" if name.kind == "lr" else "")
     if name.kind == "distance":
@@ -142,10 +148,11 @@ def _halves(
     rows: Rows, ordered: Sequence[int], names: Mapping[int, Name], series: Series, meaning: Meaning
 ) -> None:  # fmt: skip
     """What is printed of D on reals and on fakes: probabilities, logits or halves of its loss."""
-    sides = {
-        side: [i for i in ordered if _proposal(names[i]) == f"opinion_{side}"] for side in ("real", "fake")
-    }
-    loss_d = next((series[meaning.keys[key]] for key in ("loss_d", "loss_d_total", "loss_d_adversarial") if key in meaning.keys), None)
+    sides = {side: [i for i in ordered if _proposal(names[i]) == f"opinion_{side}"] for side in ("real", "fake")}
+    loss_d = next(
+        (series[meaning.keys[key]] for key in ("loss_d", "loss_d_total", "loss_d_adversarial") if key in meaning.keys),
+        None,
+    )
     terms = any(name.term in OF_G | {"adversarial"} and name.kind in ("", "loss") for name in names.values())
     for kind in ("logit", "probability", "score", "opinion", ""):
         columns = {side: next((i for i in sides[side] if names[i].kind == kind), None) for side in sides}
@@ -169,38 +176,31 @@ def _halves(
 
 
 def _loss_of_g(
-    rows: Rows, ordered: Sequence[int], proposals: Mapping[int, str], names: Mapping[int, Name], series: Series,
-    meaning: Meaning,
-) -> None:  # fmt: skip
+    rows: Rows, ordered: Sequence[int], proposals: Mapping[int, str], series: Series, meaning: Meaning
+) -> None:
     """G's adversarial loss, and the others of its terms."""
     of: dict[str, int] = {}
     for i in ordered:
         if proposals[i].startswith("loss_g"):
             of.setdefault(proposals[i].removeprefix("loss_g_"), i)
-    given = "loss_g" in meaning.keys
     adversarial, plain, total = of.pop("adversarial", None), of.pop("plain", None), of.pop("total", None)
     for term, i in of.items():
         meaning.keys.setdefault(f"loss_g_{term}", i)
-    if given:
+    if "loss_g" in meaning.keys:
         return
+    terms = [of[term] for term in of.keys() & TOWARDS_A_TARGET]
+    whole = total if total is not None else plain
+    if adversarial is None and plain is not None and not (total is None and _is_total(series, plain, terms)):
+        adversarial = plain
+    elif adversarial is None and whole is not None and not terms:
+        adversarial = whole
+    elif adversarial is None and whole is not None:
+        label = rows.columns[whole].place.label
+        meaning.notes.append(f"{label} seems to be the sum of G's terms; its adversarial term alone is not in the log")
     if adversarial is not None:
         meaning.keys["loss_g"] = adversarial
-        rest = total if total is not None else plain
-        if rest is not None:
-            meaning.keys.setdefault("loss_g_total", rest)
-    elif plain is not None and not (total is None and _is_total(series, plain, [of[term] for term in of.keys() & TOWARDS_A_TARGET])):
-        meaning.keys["loss_g"] = plain
-        if total is not None:
-            meaning.keys.setdefault("loss_g_total", total)
-    elif plain is not None or total is not None:
-        i = total if plain is None else plain
-        assert i is not None
-        alone = not of.keys() & TOWARDS_A_TARGET
-        meaning.keys["loss_g" if alone else "loss_g_total"] = i
-        if not alone:
-            meaning.notes.append(
-                f"{rows.columns[i].place.label} seems to be the sum of G's terms; its adversarial term alone is not in the log"
-            )
+    if whole is not None and whole != adversarial:
+        meaning.keys.setdefault("loss_g_total", whole)
 
 
 def _is_total(series: Series, plain: int, terms: Sequence[int]) -> bool:

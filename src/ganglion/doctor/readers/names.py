@@ -6,6 +6,20 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from ganglion.doctor.readers.vocabulary import (
+    CHINESE,
+    COUNTERS,
+    KINDS,
+    NOT_A_COUNT,
+    OF_COUNTERS,
+    PLAYERS,
+    SIDES,
+    SPLITS,
+    STATISTICS,
+    TERMS,
+    TWO_WAYS,
+)
+
 __all__ = ["Name", "named", "tells", "words_of"]
 
 
@@ -28,92 +42,6 @@ class Name(NamedTuple):
     """mean, epoch, std, min, max, best: of values, instead of the value."""
 
 
-def _table(text: str) -> dict[str, str]:
-    rows = (line.split(":") for line in text.strip().splitlines())
-    return {word: meaning.strip() for meaning, words in rows for word in words.split()}
-
-
-PLAYERS = _table("""
-d: d dis disc discr discrim discriminator discriminators discriminative critic crit netd dnet modeld lossd errd dloss derr ld gradd lrd accd dacc
-g: g gen generator generators generative netg gnet modelg lossg errg gloss gerr lg gradg lrg
-""")
-KINDS = _table("""
-loss: loss losses err error errd errg lossd lossg dloss gloss derr gerr cost l ld lg objective obj penalty penalties closs
-probability: prob probs probability p sigmoid confidence
-score: score scores out output outputs pred preds prediction predictions decision validity opinion
-logit: logit logits critic_output
-accuracy: acc accuracy accd dacc accs accuracies correct
-sign: sign signs
-grad: grad grads gradient gradients gnorm gradnorm gradd gradg gradientnorm
-lr: lr lrs lrd lrg rate learningrate
-fid: fid fid50k fid10k fid5k fid_score tfid pfid cfid sfid frechet
-kid: kid kid50k
-inception: inceptionscore isc
-precision: precision pr50k3_precision
-recall: recall
-ppl: ppl ppl2
-psnr: psnr
-ssim: ssim msssim
-distance: wasserstein wd emd earth
-time: time sec secs seconds eta elapsed ptime timestamp runtime walltime wall duration hours minutes speed fps throughput ips sps
-memory: mem memory gpumem cpumem vram gpu cpu ram
-""")
-SIDES = _table("""
-real: real reals true realtarget truth authentic dreal
-fake: fake fakes false generated synthetic synth syn gz dfake dgz
-""")
-TERMS = _table("""
-adversarial: adv gan adversarial ganloss advg gadv hinge bce lsgan wgan nsgan
-total: total sum full all overall combined tot
-gp: gp gradpen
-r1: r1
-r2: r2
-pl: pl
-reg: reg regularization regularizer
-fm: fm feat feature features featmatch matching fmaps fmap
-l1: l1 mae smoothl1
-l2: l2 mse
-pixel: pix pixel pixels pixelwise photometric
-reconstruction: rec recon recons reconstruction reconst
-cycle: cyc cycle cycles cyclic consistency
-identity: idt identity ident id
-perceptual: perc percep perceptual vgg lpips content fea
-style: style gram
-tv: tv smoothness
-kl: kl kld kldiv
-mel: mel spec spectral stft spectrogram
-duration: dur
-class: cls class classification classifier aux auxiliary ce xent label category categorical
-info: info mi mutual continuous cont disentangle
-diversity: div diversity ds diversification
-edge: edge sobel
-mask: mask
-drift: drift
-weight: wd decay
-""")
-STATISTICS = _table("""
-mean: avg mean average running smooth smoothed ema epoch moving smth parentheses med median
-std: std stddev sd var variance stdev
-min: min minimum lowest
-max: max maximum highest
-best: best
-target: target threshold
-weight: lambda weight coef coeff
-count: num count n
-size: size
-""")
-SPLITS = _table("val: val valid validation test eval evaluation dev testing")
-COUNTERS = _table("""
-epoch: epoch epochs ep epo epoche epoca
-step: step steps iter iters iteration iterations it its itr itrs niter update updates gs globalstep curiter
-batch: batch batches minibatch batchidx mb i idx
-images: nimg images imgs img samples seen
-kimg: kimg nkimg
-tick: tick
-""")
-OF_COUNTERS = {"global", "total", "current", "cur", "curr", "n", "num", "number", "no", "nr", "index", "idx", "id", "in", "of", "count",
-               "train", "training", "trainer", "the", "now", "done", "gen", "g", "generator", "batch", "epoch", "at", "after", "inner",
-               "main", "seen", "progress", "counter", "start", "starting", "finished", "end", "saved", "saving", "model", "for"}  # fmt: skip
 OPINIONS = re.compile(
     r"\b(?:net)?d(?:is|isc)?_?\(\s*(?:g\w*\s*\(\s*\w*(?:,\s*\w+)*\s*\)|g_?z\d?|fake\w*|\w*fake|x_?hat|x_?tilde|gen\w*)(?:,\s*\w+)*\s*\)"
     r"|(\b(?:net)?d(?:is|isc)?_?\(\s*(?:x|y|real\w*|\w*real|img|true\w*|data)(?:,\s*\w+)*\s*\))",
@@ -122,13 +50,6 @@ OPINIONS = re.compile(
 """`D(x)` and `D(G(z))`, of which the first has a group."""
 SHORT = re.compile(r"([dcD])_?(?:([12rfx])|([gG]_?[zZ])_?\d?)")
 """`d1` and `d2` of a loop that trains D on reals, then on fakes; `dr`, `df`; `d_x` and `d_g_z1`."""
-TWO_WAYS = {"a": "a", "b": "b", "ab": "a", "ba": "b", "a2b": "a", "b2a": "b", "x": "a", "y": "b", "xy": "a", "yx": "b",
-            "xtoy": "a", "ytox": "b", "atob": "a", "btoa": "b"}  # fmt: skip
-TOGETHER = {("real", "prob"), ("fid", "score"), ("inception", "score"), ("learning", "rate"), ("spectral", "norm")}
-
-
-CHINESE = {"判别器": "discriminator", "鉴别器": "discriminator", "生成器": "generator", "损失": "loss", "准确率": "accuracy",
-           "迭代": "iteration", "批次": "batch", "轮次": "epoch", "轮": "epoch", "真实": "real", "生成": "fake", "步": "step"}  # fmt: skip
 
 
 def words_of(name: str) -> list[str]:
@@ -180,13 +101,19 @@ def _read(name: str) -> Name:
     kind = _kind(words, player, term, side)
     pair = next((TWO_WAYS[word] for word in words if word in TWO_WAYS and len(words) > 1), "")
     if player == "d" and side == "fake" and words[-1] in ("g", "gen"):
-        player, side, term = "g", "", "adversarial"  # loss_disc_fake_g of MMGeneration: D's output on fakes, in G's update
+        player, side, term = (
+            "g",
+            "",
+            "adversarial",
+        )  # loss_disc_fake_g of MMGeneration: D's output on fakes, in G's update
     split = next((SPLITS[word] for word in words if word in SPLITS), "")
     statistic = next((STATISTICS[word] for word in words if word in STATISTICS), "")
     return Name(player, kind, side, term, pair, split, statistic)
 
 
-UNGLUE = re.compile(r"^(loss|err|acc|grad|lr|net|real|fake|adv|gan|out|prob|logit|score)(d|g|a|b|real|fake|adv|gan|loss)$")
+UNGLUE = re.compile(
+    r"^(loss|err|acc|grad|lr|net|real|fake|adv|gan|out|prob|logit|score)(d|g|a|b|real|fake|adv|gan|loss)$"
+)
 FIRST_PLAYER = re.compile(
     r"^(d|g|disc|dis|gen|discriminator|generator|critic)(loss|losses|real|fake|err|acc|gan|adv|cost|logits?|score|grad|lr|[ab])$"
 )
@@ -215,13 +142,15 @@ def _counter(words: list[str]) -> str:
     return kinds[-1] if kinds[-1] != "images" or len(words) < 4 else ""
 
 
-NOT_A_COUNT = {"per", "every", "max", "each", "last", "best", "remaining", "warmup", "decay", "total", "num", "n", "save", "log"}
-
-
 def _counter_at_end(name: str, words: list[str]) -> str:
     """The kind of counter at the end of a phrase that otherwise measures nothing: `finished the epoch`."""
     phrase = name.split()
-    if len(phrase) < 2 or not words or (kind := COUNTERS.get(words[-1], "")) not in ("epoch", "step") or words[-1] in ("i", "it", "its"):
+    if (
+        len(phrase) < 2
+        or not words
+        or (kind := COUNTERS.get(words[-1], "")) not in ("epoch", "step")
+        or words[-1] in ("i", "it", "its")
+    ):
         return ""
     others = set(words[:-1])
     known = KINDS.keys() | TERMS.keys() | PLAYERS.keys() | SIDES.keys() | STATISTICS.keys() | NOT_A_COUNT
@@ -254,9 +183,23 @@ def _kind(words: list[str], player: str, term: str, side: str) -> str:
     if term == "gp" or ("penalty" in words):
         return "loss"
     found = [KINDS[word] for word in words if word in KINDS and not (word in ("l", "p", "rate") and len(words) == 1)]
-    for metric in ("fid", "kid", "precision", "recall", "ppl", "psnr", "ssim", "time", "memory", "sign", "accuracy", "grad", "lr"):
+    for metric in (
+        "fid",
+        "kid",
+        "precision",
+        "recall",
+        "ppl",
+        "psnr",
+        "ssim",
+        "time",
+        "memory",
+        "sign",
+        "accuracy",
+        "grad",
+        "lr",
+    ):
         if metric in found:
-            return metric if metric != "recall" or not player else metric
+            return metric
     if "distance" in found or "w dist" in text or "wdist" in words or "em distance" in text:
         return "distance"
     scored = [kind for kind in found if kind in ("logit", "score", "probability")]
@@ -271,4 +214,9 @@ def _kind(words: list[str], player: str, term: str, side: str) -> str:
 def tells(heading: str) -> bool:
     """Whether a heading adds to what the names under it mean."""
     own = _read(heading)
-    return bool(own.player or own.side or own.split or own.kind in ("loss", "accuracy", "logit", "score", "probability", "grad", "lr"))
+    return bool(
+        own.player
+        or own.side
+        or own.split
+        or own.kind in ("loss", "accuracy", "logit", "score", "probability", "grad", "lr")
+    )

@@ -39,7 +39,9 @@ def objective_of(values: Mapping[str, Floats], words: Iterable[str]) -> Objectiv
     d, g = (_both(values, "loss_d"), _both(values, "loss_g"))
     if "earth_mover" in values or "loss_d_wgan_gp" in values or re.search(WORDS["wasserstein"], text):
         certain = len(d) and (d < 0).mean() > 0.2
-        return Objective("wasserstein", 0.95 if certain else 0.8, "the log names it, or prints its gradient penalty or distance")
+        return Objective(
+            "wasserstein", 0.95 if certain else 0.8, "the log names it, or prints its gradient penalty or distance"
+        )
     if len(d) and (d < -1e-9).mean() > 0.05:
         return Objective("wasserstein", 0.85, "D's loss falls below 0")
     if (fit := _from_probabilities(values)) is not None:

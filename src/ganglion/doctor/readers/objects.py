@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ganglion.doctor.numbers import read_number
-from ganglion.doctor.readers.columns import Place, Rows
+from ganglion.doctor.readers.columns import Rows
 from ganglion.doctor.readers.decode import Line
 from ganglion.doctor.readers.tables import add_cells
 from ganglion.doctor.readers.text_lines import POSITION
@@ -93,7 +93,9 @@ def add_tree(tree: Any, rows: Rows, name: str = "", depth: int = 0) -> None:
 def _add_list(items: list[Any], rows: Rows, name: str, depth: int) -> None:
     if items and all(isinstance(item, Mapping) for item in items):
         for i, item in enumerate(items, start=1):
-            lists = {key: value for key, value in item.items() if isinstance(value, list | Mapping) and _holds_series(value)}
+            lists = {
+                key: value for key, value in item.items() if isinstance(value, list | Mapping) and _holds_series(value)
+            }
             if lists:
                 add_tree(lists, rows, name, depth + 1)
             add_cells(rows, ((key, value) for key, value in flat(item) if key not in lists), rows.lines + i)
@@ -129,8 +131,17 @@ def _add_mapping(tree: Mapping[str, Any], rows: Rows, name: str, depth: int) -> 
     _add_series({key: value for key, value in series.items() if value is not None}, rows)
     plain = [(key, value) for key, value in flat(tree) if not isinstance(value, list)] if not series else []
     for key, value in tree.items():
-        if _joined(name, key) not in series and isinstance(value, list | Mapping) and not (plain and isinstance(value, Mapping)):
-            add_tree(value, rows, _joined(name, key) if key not in ("history", "log_history", "metrics", "data") else name, depth + 1)
+        if (
+            _joined(name, key) not in series
+            and isinstance(value, list | Mapping)
+            and not (plain and isinstance(value, Mapping))
+        ):
+            add_tree(
+                value,
+                rows,
+                _joined(name, key) if key not in ("history", "log_history", "metrics", "data") else name,
+                depth + 1,
+            )
     if plain and not name:
         rows.lines += 1
         add_cells(rows, plain, rows.lines)
@@ -151,7 +162,11 @@ def _counted_keys(tree: Mapping[str, Any]) -> bool:
 
 def _holds_series(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return bool(value) and _counted_keys(value) and all(read_number(v) is not None or v is None for v in value.values())
+        return (
+            bool(value)
+            and _counted_keys(value)
+            and all(read_number(v) is not None or v is None for v in value.values())
+        )
     return isinstance(value, list) and _numbers(value)
 
 

@@ -43,25 +43,37 @@ def _unnamed(
     """The same for `D_real` and `D_fake`, whose names leave it open."""
     if halves_known:
         return ("probability" if inside else "logit", "")
-    if real is not None and fake is not None and loss_d is not None:
-        if any(_close(loss_d, part) for part in (real + fake, (real + fake) / 2)):
-            return ("loss", "taken for the halves of D's loss, which is their sum or mean")
-        if inside and _close(loss_d, _logistic(real, fake), 0.35):
-            return ("probability", "taken for probabilities: D's loss fits them")
-        if _close(loss_d, fake - real):
-            return ("logit", "taken for D's outputs, whose difference is D's loss")
+    if real is not None and fake is not None and loss_d is not None and (found := _by_loss(real, fake, loss_d, inside)):
+        return found
     if negative:
         return ("logit", "taken for logits: they leave [0, 1]")
     if terms:
         return ("loss", "taken for the halves of D's loss, as beside the terms of G's loss")
     if real is None or fake is None:
-        return ("", "it may be a probability, a logit or a loss; --map d_real=NAME, logit_real=NAME or loss_d_real=NAME says which")
+        return (
+            "",
+            "it may be a probability, a logit or a loss; --map d_real=NAME, logit_real=NAME or loss_d_real=NAME says which",
+        )
     r, f = float(np.nanmedian(real)), float(np.nanmedian(fake))
     if inside and r > f + 0.1 and (r > 0.6 or r + f > 0.8):
         return ("probability", "taken for probabilities: D(real) is above D(fake), both in [0, 1]")
     if inside and max(r, f) < 0.5 and loss_d is None:
         return ("loss", "taken for the halves of D's loss: both are small")
-    return ("", "they may be probabilities, logits or losses; --map d_real=NAME, logit_real=NAME or loss_d_real=NAME says which")
+    return (
+        "",
+        "they may be probabilities, logits or losses; --map d_real=NAME, logit_real=NAME or loss_d_real=NAME says which",
+    )
+
+
+def _by_loss(real: Floats, fake: Floats, loss_d: Floats, inside: bool) -> tuple[str, str] | None:
+    """What D's loss says of the two, where it fits one reading of them."""
+    if any(_close(loss_d, part) for part in (real + fake, (real + fake) / 2)):
+        return ("loss", "taken for the halves of D's loss, which is their sum or mean")
+    if inside and _close(loss_d, _logistic(real, fake), 0.35):
+        return ("probability", "taken for probabilities: D's loss fits them")
+    if _close(loss_d, fake - real):
+        return ("logit", "taken for D's outputs, whose difference is D's loss")
+    return None
 
 
 def _close(a: Floats, b: Floats, share: float = CLOSE) -> bool:

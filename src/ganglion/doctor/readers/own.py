@@ -53,13 +53,17 @@ def _are_ours(trees: list[dict[str, Any]], by_name: bool) -> bool:
 def _understood(records: list[dict[str, Any]], lines: int) -> Understanding:
     columns = []
     for key in dict.fromkeys(key for record in records for key in record):
-        values = np.array([v if isinstance(v := record.get(key), int | float) and not isinstance(v, bool) else math.nan for record in records])
+        values = np.array(
+            [
+                v if isinstance(v := record.get(key), int | float) and not isinstance(v, bool) else math.nan
+                for record in records
+            ]
+        )
         where = np.flatnonzero(np.isfinite(values))
         if len(where) and key != "step":
             kept = values[where]
-            columns.append(ColumnRead(
-                key, key, len(where), float(kept.min()), float(kept.max()), records[where[0]]["step"], records[where[-1]]["step"],
-            ))  # fmt: skip
+            first, last = records[where[0]]["step"], records[where[-1]]["step"]
+            columns.append(ColumnRead(key, key, len(where), float(kept.min()), float(kept.max()), first, last))
     steps = [record["step"] for record in records]
     kimg = [record["kimg"] for record in records if isinstance(record.get("kimg"), int | float)]
     counting = {

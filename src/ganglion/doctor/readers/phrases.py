@@ -31,7 +31,7 @@ NOISE = re.compile(
         rf"[\w.-]*{N}?[\w-]*\.(?:png|jpe?g|gif|pth?|pkl|h5|ckpt|tar|npz|npy|safetensors|keras|mp4|wav)\b",
         rf"(?:{INT}\s+)?\b[\w.-]+\.(?:py|cc|cpp|cu|ipynb)(?::|, line |\({{0,1}}){N}\)?\]?",  # a place in a program
         rf"\b(?:line|cuda:|gpu:?|rank:?|pid:?|process|worker|thread|port|cudnn|version|seed[:=]?)\s*{N}",
-        rf"\bv{N}(?:\.{N})*", rf"{N}\.\d+(?:\.\d+)*", rf"\b(?:[Ss]ize|shape)\s*[=:]?\s*\(?\[?\(?[^()\[\]]*[)\]]\)?",
+        rf"\bv{N}(?:\.{N})*", rf"{N}\.\d+(?:\.\d+)*", r"\b(?:[Ss]ize|shape)\s*[=:]?\s*\(?\[?\(?[^()\[\]]*[)\]]\)?",
         rf"\b{N}[dhm]?(?: {N}[hms])+(?!\w)", rf"{N}%\s*\|[^|]*\|", rf"{N}%\s?\[[=>\-. #*]*\]", rf"{N}x{N}(?:x{N})*",
     ])
 )  # fmt: skip
@@ -43,7 +43,9 @@ UNITS = re.compile(
     r"(%|‰|(?:m?s|sec|secs|seconds?|min|mins|minutes?|h|hrs?|hours?|[kKMGT]i?B|[kKMB](?![a-zA-Z])|it|its|imgs?|images?|iters?"
     r"|samples?|steps?|batch(?:es)?|epochs?)?(?:/(?:s|sec|it|iter|step|epoch|batch|img|kimg|sample|image)s?)?)(?![\w(])"
 )
-IRRELEVANT = re.compile(r"(?!kimg$)(?:\w*/\w+|m?s|secs?|seconds?|min\w*|h|hrs?|hours?|[kKMGT]i?B|samples?|images?|imgs?)")
+IRRELEVANT = re.compile(
+    r"(?!kimg$)(?:\w*/\w+|m?s|secs?|seconds?|min\w*|h|hrs?|hours?|[kKMGT]i?B|samples?|images?|imgs?)"
+)
 """Units of times, speeds and memory."""
 JOINED = re.compile(r"\s*[,;]?\s*[\])]?\s*")
 OPENING, CLOSING = "([{<", ")]}>"
@@ -92,7 +94,9 @@ def _label_behind(line: str, position: int) -> str:
         return ""
     label = match[1] or match[2]
     said = named(label)
-    measured = said.kind in ("loss", "accuracy", "probability", "score") or (not said.kind and (said.player or said.side))
+    measured = said.kind in ("loss", "accuracy", "probability", "score") or (
+        not said.kind and (said.player or said.side)
+    )
     return label if measured and not said.statistic else ""
 
 
@@ -202,7 +206,12 @@ def _tidy(text: str, after_number: bool) -> str:
     """The name without bullets, and without the unit of the number before it."""
     if after_number and re.match(r"[^\W\d_]", text):
         text = re.sub(r"^\S+", "", text)  # `06h 12`: what is glued to a number is its unit
-    if after_number and (unit := UNITS.match(text)) and unit[1] and text[unit.end() : unit.end() + 1] in (" ", "", "]", ")"):
+    if (
+        after_number
+        and (unit := UNITS.match(text))
+        and unit[1]
+        and text[unit.end() : unit.end() + 1] in (" ", "", "]", ")")
+    ):
         text = text[unit.end() :]
     text = text.strip(EDGES)
     words = text.split()
@@ -212,7 +221,7 @@ def _tidy(text: str, after_number: bool) -> str:
 
 def _heading(line: str, start: int) -> str:
     """The phrase that a name stands under: before an opening bracket around it, or before a colon earlier in its segment."""
-    depth, i, words = 0, start, ""
+    i, words = start, ""
     while i > 0 and not words:
         i -= 1
         character = line[i]
@@ -244,7 +253,9 @@ def _shared_names(found: list[Slot | None]) -> list[Slot | None]:
     for i, slot in enumerate(found):
         if slot is None or slot.place.part != 0 or "/" not in slot.place.name:
             continue
-        values = [j for j in range(i, len(found)) if (s := found[j]) and s.place[:2] == slot.place[:2] and s.place.part >= 0]
+        values = [
+            j for j in range(i, len(found)) if (s := found[j]) and s.place[:2] == slot.place[:2] and s.place.part >= 0
+        ]
         names = _split_name(slot.place.name)
         if len(names) == len(values) > 1:
             for j, name in zip(values, names, strict=True):
@@ -254,7 +265,9 @@ def _shared_names(found: list[Slot | None]) -> list[Slot | None]:
 
 def _split_name(name: str) -> list[str]:
     """`Loss D/G` as `Loss D`, `Loss G`; `D/G loss` as `D loss`, `G loss`; `loss_D/loss_G` as it stands."""
-    match = re.fullmatch(r"(.*?\b)?(\w+(?:\([^/]*\))?(?:\s?/\s?\w+(?:\([^/]*\))?)+)(\s.*)?\)?", name.replace("(D/G)", "D/G"))
+    match = re.fullmatch(
+        r"(.*?\b)?(\w+(?:\([^/]*\))?(?:\s?/\s?\w+(?:\([^/]*\))?)+)(\s.*)?\)?", name.replace("(D/G)", "D/G")
+    )
     if not match:
         return []
     before, after = match[1] or "", match[3] or ""

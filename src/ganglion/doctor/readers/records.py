@@ -43,14 +43,18 @@ class Log:
     pairs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Records of the second pair and further ones by its letter."""
     unit: str = "step"
+    keys: dict[str, int] = field(default_factory=dict)
+    """Columns of the rows by our keys."""
 
 
+Merged = tuple[int, dict[int, float], float]
+"""A step, its values by column, and its epoch."""
 MOST_RECORDS = 400
 """Single batches are noisy: for a verdict a longer log is averaged to this many records."""
 NAMES_OF_LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}
 
 
-def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008: an immutable tuple
+def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008
     """What the rows say."""
     given = _given(rows, options.map)
     roles = roles_of(rows, given)
@@ -68,7 +72,10 @@ def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008:
     roles = roles._replace(measured=roles.measured | {i for i in wanted if roles.names[i].kind == "lr"})
     found = meanings(rows, roles, series, given)
     kimg = {step: images(step, epoch) for step, _, epoch in merged}
-    bad = {i: {t for t, (_, values, _) in enumerate(merged) if i in values and not math.isfinite(values[i])} for i in wanted}
+    bad = {
+        i: {t for t, (_, values, _) in enumerate(merged) if i in values and not math.isfinite(values[i])}
+        for i in wanted
+    }
     lists = [_records(meaning, series, bad, steps, kimg, rows, counting.unit) for meaning in found] or [[]]
     epochs = {step: epoch for step, _, epoch in merged if math.isfinite(epoch)}
     for record in (record for records in lists for record in records if record["step"] in epochs):
@@ -80,7 +87,8 @@ def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008:
     if pairs:
         letters = ", ".join(sorted(meaning.pair.upper() for meaning in found))
         understood.notes.append(f"the log holds {len(found)} pairs of networks ({letters}): each is judged by itself")
-    return Log(lists[0], understood, objective, pairs, counting.unit)
+    keys = {key: i for meaning in reversed(found) for key, i in meaning.keys.items()}
+    return Log(lists[0], understood, objective, pairs, counting.unit, keys)
 
 
 def _given(rows: Rows, chosen: Mapping[str, str]) -> dict[int, str]:
@@ -89,13 +97,16 @@ def _given(rows: Rows, chosen: Mapping[str, str]) -> dict[int, str]:
     found: dict[int, str] = {}
     for key, name in chosen.items():
         for i, label in labels.items():
-            if name.strip().lower() in (label.lower(), rows.columns[i].place.name.lower()) and not rows.columns[i].place.total:
+            if (
+                name.strip().lower() in (label.lower(), rows.columns[i].place.name.lower())
+                and not rows.columns[i].place.total
+            ):
                 found[i] = key
                 break
     return found
 
 
-def _merged(groups: Sequence[Group], counting: Counting, roles: Roles) -> list[tuple[int, dict[int, float], float]]:
+def _merged(groups: Sequence[Group], counting: Counting, roles: Roles) -> list[Merged]:
     """Step, values and epoch of each step. Groups that do not print the step themselves add only what is not there yet."""
     fine = counting.columns[-1] if counting.columns and counting.how != "rows" else None
     found: dict[int, tuple[dict[int, float], float]] = {}
@@ -109,7 +120,8 @@ def _merged(groups: Sequence[Group], counting: Counting, roles: Roles) -> list[t
         else:
             for column, value in values.items():
                 found[step][0].setdefault(column, value)
-    return [(step, values, epoch) for step, (values, epoch) in sorted(found.items()) if values.keys() & (roles.measured | _rates(roles))]
+    told = roles.measured | _rates(roles)
+    return [(step, values, epoch) for step, (values, epoch) in sorted(found.items()) if values.keys() & told]
 
 
 def _rates(roles: Roles) -> set[int]:
@@ -131,7 +143,9 @@ def _records(
             if math.isfinite(value):
                 record[key] = 0.0 if abs(value) < 1 / LARGEST else value
             elif key not in SCORES and not key.startswith("lr") and t in bad[column]:
-                record.setdefault("non_finite", {"step": step, "tensor": NAMES_OF_LOSSES.get(key, rows.columns[column].place.label)})
+                record.setdefault(
+                    "non_finite", {"step": step, "tensor": NAMES_OF_LOSSES.get(key, rows.columns[column].place.label)}
+                )
         for key, parts in meaning.sums.items():
             total = sum(float(series[column][t]) for column in parts)
             if math.isfinite(total):
@@ -172,13 +186,17 @@ def _words(rows: Rows, found: Iterable[Meaning]) -> list[str]:
 
 def _understood(
     rows: Rows, counting: Counting, found: Sequence[Meaning], series: Mapping[int, Any], steps: Sequence[int],
-    records: Sequence[Mapping[str, Any]], kimg: Mapping[int, float | None], merged: Sequence[tuple[int, dict[int, float], float]],
+    records: Sequence[Mapping[str, Any]], kimg: Mapping[int, float | None], merged: Sequence[Merged],
 ) -> Understanding:  # fmt: skip
-    taken = {i: (key, meaning.pair.upper() if len(found) > 1 else "") for meaning in reversed(found) for key, i in meaning.keys.items()}
+    taken = {
+        i: (key, meaning.pair.upper() if len(found) > 1 else "")
+        for meaning in reversed(found)
+        for key, i in meaning.keys.items()
+    }
     taken |= {i: (kind, "") for i, kind in counting.kinds.items()}
     counted = _counter_series(counting, merged)
     columns = [
-        _column(rows, i, series.get(i, counted.get(i)), steps, *taken.get(i, (None, "")), _reason(i, found))
+        _column(rows, i, series.get(i, counted.get(i)), steps, taken.get(i, (None, "")), _reason(i, found))
         for i in _shown(rows, taken, series, counting)
     ]
     columns.sort(key=lambda column: column.taken_for is None)
@@ -199,7 +217,7 @@ def _understood(
     return Understanding(rows.kind, rows.lines, len(records), columns, counting_json, {}, list(dict.fromkeys(notes)))
 
 
-def _counter_series(counting: Counting, merged: Sequence[tuple[int, dict[int, float], float]]) -> dict[int, Any]:
+def _counter_series(counting: Counting, merged: Sequence[Merged]) -> dict[int, Any]:
     return {i: np.array([values.get(i, math.nan) for _, values, _ in merged]) for i in counting.kinds}
 
 
@@ -211,13 +229,16 @@ def _missing(found: Sequence[Meaning]) -> list[str]:
     has = {who: any(key.startswith(f"loss_{who}") for key in keys) for who in "dg"}
     if has["d"] == has["g"]:
         return []
-    return [f"the log has no loss of {'G' if has['d'] else 'D'} that could be recognised: --map {'g' if has['d'] else 'd'}_loss=NAME names it"]
+    other = "g" if has["d"] else "d"
+    return [f"the log has no loss of {other.upper()} that could be recognised: --map {other}_loss=NAME names it"]
 
 
 def _shown(rows: Rows, taken: Mapping[int, object], series: Mapping[int, Any], counting: Counting) -> list[int]:
     """Columns to tell of: those that were used, and others with more than a setting's one value."""
     return [
-        i for i, column in enumerate(rows.columns) if i in taken or (not column.place.total and (column.count > 1 or i in series))
+        i
+        for i, column in enumerate(rows.columns)
+        if i in taken or (not column.place.total and (column.count > 1 or i in series))
     ]
 
 
@@ -227,8 +248,9 @@ def _reason(column: int, found: Sequence[Meaning]) -> str:
 
 
 def _column(
-    rows: Rows, i: int, values: Any, steps: Sequence[int], key: str | None, pair: str, reason: str
+    rows: Rows, i: int, values: Any, steps: Sequence[int], taken: tuple[str | None, str], reason: str
 ) -> ColumnRead:  # fmt: skip
+    key, pair = taken
     label = rows.columns[i].place.label
     where = np.flatnonzero(np.isfinite(values)) if values is not None else np.zeros(0, np.int64)
     if not len(where):
@@ -240,10 +262,16 @@ def _column(
 
 
 def thinned(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At most MOST_RECORDS: means of as many neighbours; the last step, and the first value that is no number."""
+    """At most MOST_RECORDS: means over equal spans of steps, or of as many neighbours where steps are very uneven; the last
+    step, and the first value that is no number.
+    """
     if len(records) <= MOST_RECORDS:
         return list(records)
-    edges = [round(i * len(records) / MOST_RECORDS) for i in range(MOST_RECORDS + 1)]
+    steps = [record["step"] for record in records]
+    spans = np.linspace(steps[0], steps[-1], MOST_RECORDS + 1)
+    edges = [0, *(int(i) for i in np.searchsorted(steps, spans[1:-1], side="right")), len(records)]
+    if len(set(edges)) < MOST_RECORDS / 4:
+        edges = [round(i * len(records) / MOST_RECORDS) for i in range(MOST_RECORDS + 1)]
     return [_mean(records[first:last]) for first, last in pairwise(edges) if last > first]
 
 

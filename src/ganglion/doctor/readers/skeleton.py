@@ -69,7 +69,7 @@ def skeleton(line: str) -> tuple[str, list[str]]:
 
 
 def number(text: str) -> float:
-    """The value of a number as printed. Numbers with more digits than a float holds become infinite: they are no measurement."""
+    """The value of a number as printed; BEYOND for one of more digits than a float holds."""
     text = text.replace(",", "")
     if text[-1] == ")":  # nan(ind)
         return math.nan

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 from ganglion.doctor.readers.columns import Place, Rows
 from ganglion.doctor.readers.decode import Line, lines_of, opened
 from ganglion.doctor.readers.events import event_folders, read_events
-from ganglion.doctor.readers.names import named
+from ganglion.doctor.readers.meaning import SCORES
+from ganglion.doctor.readers.names import COUNTER_KINDS, named
 from ganglion.doctor.readers.objects import add_tree, notebook_text, read_json, read_objects, trees_of
 from ganglion.doctor.readers.tables import looks_like_table, read_table
 from ganglion.doctor.readers.text_lines import POSITION, read_text
@@ -24,6 +27,8 @@ LARGEST_DOCUMENT = 2**28
 """Characters of a JSON document that is not one object a line: it has to be held as a whole."""
 FIRST = 60
 MOST_FILES = 200
+FEW = 2
+"""A log of so few measurements is one of several that belong together."""
 MLFLOW = re.compile(r"\d{10,} \S+ \d+")
 
 
@@ -85,7 +90,9 @@ NUMBERS_ONLY = re.compile(r"\[[\d\s,.eE+\-\[\]naNIifty]*")
 def _is_document(filled: list[str]) -> bool:
     """Whether lines are the beginning of a JSON document without a telling ending."""
     text = "".join(filled)
-    return bool(re.match(r'\{\s*"[^"]*"\s*:|\[\s*[\[{]\s*[{\["\d-]', text) or all(map(NUMBERS_ONLY.fullmatch, filled[:3])))
+    return bool(
+        re.match(r'\{\s*"[^"]*"\s*:|\[\s*[\[{]\s*[{\["\d-]', text) or all(map(NUMBERS_ONLY.fullmatch, filled[:3]))
+    )
 
 
 def _document(lines: object, rows: Rows) -> Rows:
@@ -131,14 +138,13 @@ def _mlflow(lines: object, rows: Rows) -> Rows:
 
 def _named_by_file(rows: Rows) -> None:
     """Gives the only measurement of a file the file's name, where it has none itself: `Value` in `tag-Loss_D.csv`."""
-    said = [named(c.place.name, c.place.context) for c in rows.columns]
-    if any(name.player or name.kind in ("loss", "fid") for name in said):
+    names = [named(c.place.name, c.place.context) for c in rows.columns]
+    if any(name.player or name.kind in ("loss", "fid") for name in names):
         return
     stem = re.sub(r"^.*tag[-_]", "", re.sub(r"(\.\w{1,5})+$", "", rows.name))
-    if not (named(stem).player or named(stem).kind in ("loss", "fid", "score", "logit", "probability")):
-        return
+    said = named(stem)
     open_columns = [i for i, column in enumerate(rows.columns) if _has_no_name(column.place)]
-    if not open_columns:
+    if not (said.player or said.side or said.kind == "fid") or not 1 <= len(open_columns) <= 2:
         return
     rows.rename(open_columns[-1], Place(stem))
     if len(open_columns) > 1:
@@ -148,65 +154,111 @@ def _named_by_file(rows: Rows) -> None:
 
 
 def _has_no_name(place: Place) -> bool:
-    return not place.total and (not place.name or place.name.lower() in ("value", "val") or place.name.startswith("column "))
+    return not place.total and (
+        not place.name or place.name.lower() in ("value", "val") or place.name.startswith("column ")
+    )
 
 
 OWN = ("vitals.jsonl", "stats.jsonl")
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".log", ".txt", ".out", ".gz", ".ipynb", ".ndjson")
-PREFERRED = {".jsonl": 0, ".ndjson": 0, ".csv": 2, ".tsv": 2, ".json": 3, ".log": 4, ".out": 4, ".gz": 5, ".txt": 5, ".ipynb": 6}
+PREFERRED = {
+    ".jsonl": 0,
+    ".ndjson": 0,
+    ".csv": 2,
+    ".tsv": 2,
+    ".json": 3,
+    ".log": 4,
+    ".out": 4,
+    ".gz": 5,
+    ".txt": 5,
+    ".ipynb": 6,
+}
 
 
-def read_folder(folder: Path, run: int | None, judge: Callable[[Rows], int]) -> Rows:
-    """Rows of the best log in a folder, with scores such as FID from the others. `judge` says how much of a GAN rows hold.
+class _Found(NamedTuple):
+    """A log in a folder."""
+
+    rows: Rows
+    keys: dict[str, int]
+    """What it holds of a GAN: columns by our keys."""
+    path: Path
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Logs of both losses first, and those of other measurements; then the formats that lose least."""
+        losses = sum(any(key.startswith(f"loss_{who}") for key in self.keys) for who in "dg")
+        own = -1 if self.path.name in OWN else PREFERRED.get(self.path.suffix.lower(), 1)
+        return (-10 * losses - min(len(self.keys), 9), own, str(self.path))
+
+
+def read_folder(folder: Path, run: int | None, keys_of: Callable[[Rows], dict[str, int]]) -> Rows:
+    """Rows of the best log in a folder, with what it lacks from the others, such as FID. `keys_of` says what rows hold.
 
     Raises DataError where there is none.
     """
-    metrics = _mlflow_metrics(folder)
-    if metrics:
-        return metrics
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix.lower() in ENDINGS][:MOST_FILES]
-    files.sort(key=lambda path: (path.name not in OWN, path.name.startswith("metric-"), len(path.parts)))
-    found: list[tuple[tuple[int, int], Rows, Path]] = []
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix.lower() in ENDINGS][
+        :MOST_FILES
+    ]
+    candidates: list[tuple[Path, Callable[[], Rows | None]]] = [(path, partial(_readable, path)) for path in files]
     if event_folders(folder):
-        rows = read_events(folder, Rows(name=folder.name), run)
-        found.append(((-judge(rows), 1), rows, folder))
-    for path in files:
-        try:
-            rows = read_file(path)
-        except DataError:
-            continue
-        if (worth := judge(rows)) > 0:
-            rank = -1 if path.name in OWN else PREFERRED.get(path.suffix.lower(), 9)
-            found.append(((-worth, rank), rows, path))
+        candidates.append((folder, lambda: read_events(folder, Rows(name=folder.name), run)))
+    candidates.append((folder / "metrics", lambda: _mlflow_metrics(folder)))
+    found = [
+        _Found(rows, keys, path)
+        for path, read in candidates
+        if (rows := read()) is not None and (keys := keys_of(rows))
+    ]
     if not found:
         raise DataError(
             f"{folder} holds no log of a GAN's training that could be read: expected vitals.jsonl, stats.jsonl, TensorBoard "
             "events, CSV, JSON or console output (docs/diagnose.md lists the formats)"
         )
-    return _together(folder, found)
+    return _together(folder, sorted(found, key=lambda one: one.rank))
 
 
-def _together(folder: Path, found: list[tuple[tuple[int, int], Rows, Path]]) -> Rows:
-    """The best rows; the others add what these lack, if they were written by the same training."""
-    found.sort(key=lambda one: (one[0], str(one[2])))
-    _, best, path = found[0]
-    single = [one for one in found if len(one[1].columns) <= 3 or one[2].name.startswith("metric-")]
-    added = [one[2].name for one in found[1:] if one in single]
-    for _, rows, other in found[1:]:
-        if other.name in added:
-            best.extend(rows)
-    best.kind = f"{best.kind} ({path.relative_to(folder) if path != folder else 'the folder'})"
+def _readable(path: Path) -> Rows | None:
+    try:
+        return read_file(path)
+    except DataError:
+        return None
+
+
+def _together(folder: Path, found: list[_Found]) -> Rows:
+    """The first rows; the others add the measurements that these lack, with their counters."""
+    best, keys = found[0].rows, set(found[0].keys)
+    best.kind = f"{best.kind} ({found[0].path.relative_to(folder) if found[0].path != folder else 'the folder'})"
+    added, left = [], []
+    for one in found[1:]:
+        near = one.path.parent == found[0].path.parent or found[0].path == folder
+        new = {i for key, i in one.keys.items() if near and key not in keys and (key in SCORES or len(one.keys) <= FEW)}
+        if not new:
+            left.append(one.path.name)
+            continue
+        counters = {i for i, c in enumerate(one.rows.columns) if not _measures(c.place)}
+        best.extend(one.rows, only=new | counters)
+        keys |= one.keys.keys()
+        added.append(one.path.name)
     if added:
-        best.notes.append(f"joined with {', '.join(added[:8])}" + (f" and {len(added) - 8} more" if len(added) > 8 else ""))
-    left = [one[2].relative_to(folder).as_posix() for one in found[1:] if one[2].name not in added and one[2] != folder]
+        best.notes.append(
+            f"joined with {', '.join(added[:8])}" + (f" and {len(added) - 8} more" if len(added) > 8 else "")
+        )
     if left:
-        best.notes.append(f"other logs in the folder were not used: {', '.join(left[:8])}")
+        best.notes.append(
+            f"other logs in the folder were not used: {', '.join(left[:8])}" + (" and more" if len(left) > 8 else "")
+        )
     return best
+
+
+def _measures(place: Place) -> bool:
+    return place != POSITION and place.name != "row" and named(place.name).kind not in COUNTER_KINDS
 
 
 def _mlflow_metrics(folder: Path) -> Rows | None:
     """MLflow's folder of one file a metric."""
-    homes = sorted({p.parent for p in folder.rglob("metrics/*") if p.is_file() and p.suffix == ""} | ({folder} if folder.name == "metrics" else set()))
+    homes = sorted(
+        {p.parent for p in folder.rglob("metrics/*") if p.is_file() and p.suffix == ""}
+        | ({folder} if folder.name == "metrics" else set())
+    )
     if not homes:
         return None
     home = max(homes, key=lambda p: p.stat().st_mtime)

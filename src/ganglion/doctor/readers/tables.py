@@ -19,7 +19,18 @@ __all__ = ["add_cells", "looks_like_table", "read_table"]
 
 
 SEPARATORS = ",;\t|"
-NAME_CELLS = {"metric", "tag", "key", "name", "metricname", "metric_name", "variable", "series", "scalar", "metric name"}
+NAME_CELLS = {
+    "metric",
+    "tag",
+    "key",
+    "name",
+    "metricname",
+    "metric_name",
+    "variable",
+    "series",
+    "scalar",
+    "metric name",
+}
 VALUE_CELLS = {"value", "metricvalue", "metric_value", "val", "metric value", "scalar_value"}
 SNAPSHOT = re.compile(r"(\d{4,})\.(?:pkl|pt)$")
 FIRST_ROWS = 200
@@ -36,7 +47,9 @@ def looks_like_table(first: Sequence[str]) -> bool:
     if not wide or any(map(_numeric, cells)) or sum(map(bool, cells)) < 2 or any(len(cell) > 60 for cell in cells):
         return False
     rows = [line.split(separator) for line in lines[1:]]
-    fitting = [row for row in rows if len(row) == wide + 1 and any(map(_numeric, row)) and not re.search(r"[:=]\s", row[0])]
+    fitting = [
+        row for row in rows if len(row) == wide + 1 and any(map(_numeric, row)) and not re.search(r"[:=]\s", row[0])
+    ]
     return separator != "|" and len(fitting) >= 0.7 * len(rows)
 
 
@@ -64,7 +77,9 @@ def read_table(lines: Iterable[Line], rows: Rows) -> Rows:
         bad += len(row) > len(head)
         add_cells(rows, zip(head, (_point(cell, commas) for cell in row), strict=False), line)
     if bad:
-        rows.notes.append(f"{bad:,} {'row has' if bad == 1 else 'rows have'} more cells than the head has names; these were left out")
+        rows.notes.append(
+            f"{bad:,} {'row has' if bad == 1 else 'rows have'} more cells than the head has names; these were left out"
+        )
     return rows
 
 
@@ -111,7 +126,9 @@ def _cells(lines: Iterable[Line], separator: str, rows: Rows) -> Iterator[tuple[
         widest, decimals = max(widest, len(row)), min(decimals, short) if number_now > 1 else decimals
         yield number_now, row
     if bad:
-        rows.notes.append(f"{bad:,} {'line is' if bad == 1 else 'lines are'} no row of a table (a cell is too long, or a quote is open)")
+        rows.notes.append(
+            f"{bad:,} {'line is' if bad == 1 else 'lines are'} no row of a table (a cell is too long, or a quote is open)"
+        )
 
 
 def _wider(rows: Sequence[tuple[int, list[str]]]) -> bool:
@@ -122,16 +139,21 @@ def _head(row: list[str], commas: bool) -> tuple[list[str], bool]:
     """Names of the columns, and whether the row is the head."""
     if any(_numeric(cell, commas) for cell in row):
         return [f"column {i}" for i in range(1, len(row) + 1)], False
-    names = ["row" if not cell and i == 0 else cell for i, cell in enumerate(row)]  # pandas leaves the index without a name
+    names = [
+        "row" if not cell and i == 0 else cell for i, cell in enumerate(row)
+    ]  # pandas leaves the index without a name
     return ["row" if name == "Unnamed: 0" else name for name in names], True
 
 
 def _is_head(row: list[str], commas: bool) -> bool:
     """Whether a row in the middle is the head once more, as where a second run was appended."""
     words = [cell for cell in row if cell]
-    return len(words) > 1 and not any(_numeric(cell, commas) for cell in words) and any(
-        named(cell).kind in COUNTER_KINDS for cell in words
-    ) and any(named(cell).kind == "loss" or named(cell).player for cell in words)
+    return (
+        len(words) > 1
+        and not any(_numeric(cell, commas) for cell in words)
+        and any(named(cell).kind in COUNTER_KINDS for cell in words)
+        and any(named(cell).kind == "loss" or named(cell).player for cell in words)
+    )
 
 
 def _numeric(cell: str, commas: bool = False) -> bool:
@@ -197,7 +219,12 @@ def add_cells(rows: Rows, items: Iterable[tuple[str, Any]], line: int) -> None:
 def _heading(cells: Sequence[tuple[str, Any]]) -> str:
     """A short word in a cell that says whose row it is, or that it is one of a validation."""
     for _, cell in cells:
-        if isinstance(cell, str) and 0 < len(cell) <= 24 and _cell_number(cell) is None and re.fullmatch(r"[\w /-]+", cell):
+        if (
+            isinstance(cell, str)
+            and 0 < len(cell) <= 24
+            and _cell_number(cell) is None
+            and re.fullmatch(r"[\w /-]+", cell)
+        ):
             said = named(cell)
             if (said.player and not said.kind) or said.split:
                 return cell

@@ -25,7 +25,10 @@ FIRST_LINES = 300
 MOST_SKELETONS = 20_000
 LIST = re.compile(r"([\w .()/-]*[\w)])['\"]?\s*[:=]\s*(?:\w+\()?\[([^\[\]]{20,})\]")
 RUNS = re.compile(r"([^\w\s.])\1{5,}|( ) {4,}")
-SETTING = re.compile(r"\b(gan_?(?:mode|type)|(?:adv|gan|adversarial)_?(?:loss|type|objective)|loss_?(?:type|fn|func)?|objective)\W{1,5}([a-z][\w-]+)", re.I)
+SETTING = re.compile(
+    r"\b(gan_?(?:mode|type)|(?:adv|gan|adversarial)_?(?:loss|type|objective)|loss_?(?:type|fn|func)?|objective)\W{1,5}([a-z][\w-]+)",
+    re.I,
+)
 FIRST_SETTINGS, MOST_SETTINGS = 1000, 50
 RULE = re.compile(r"[\s|+=:─━┼╋┏┓┗┛┳┻┡┩╇└┘┌┐┬┴├┤╭╮╰╯╒╕╘╛╞╡╪╤╧-]*")
 """A rule of a table."""
@@ -96,9 +99,8 @@ class TextLines:
             return None
         marks = [character for character in marked if character in (INT, FLOAT)]
         columns = tuple(self.rows.column(slot.place, slot.unit) for _, slot in kept)
-        return (
-            tuple(i for i, _ in kept), columns, tuple(_scale(slot) for _, slot in kept), tuple(marks[i] == FLOAT for i, _ in kept),
-        )  # fmt: skip
+        decimals = tuple(marks[i] == FLOAT for i, _ in kept)
+        return tuple(i for i, _ in kept), columns, tuple(_scale(slot) for _, slot in kept), decimals
 
     def _row(self, text: str) -> list[tuple[str, str]] | None:
         """Names and cells of a row without names of its own, under the newest head that fits."""
@@ -183,5 +185,7 @@ def _cells(text: str, how: str) -> list[str]:
 
 def _value(cell: str) -> float | None:
     """The number in a cell; None where there is another thing, such as a time."""
-    match = re.fullmatch(r"([-+]?(?:\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?))\s*%?", cell, re.I)
+    match = re.fullmatch(
+        r"([-+]?(?:\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?))\s*%?", cell, re.I
+    )
     return number(match[1]) if match else None

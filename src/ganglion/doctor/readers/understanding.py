@@ -70,10 +70,16 @@ class Understanding:
         counters = set(self.counting["names"])
         lines = [f"Read as {self.kind}: {several(self.records, 'record')} from {several(self.lines, 'line')}."]
         lines.append(f"Counted: {self._counted()}.")
-        lines += [f"  {column.line()}" for column in self.used() if column.name not in counters and column.taken_for != "epoch"]
+        lines += [
+            f"  {column.line()}"
+            for column in self.used()
+            if column.name not in counters and column.taken_for != "epoch"
+        ]
         unused = [column for column in self.columns if not column.taken_for]
         if unused:
-            names = ", ".join(column.name + (f" ({column.reason})" if column.reason else "") for column in unused[:MOST_UNUSED])
+            names = ", ".join(
+                column.name + (f" ({column.reason})" if column.reason else "") for column in unused[:MOST_UNUSED]
+            )
             more = f", and {len(unused) - MOST_UNUSED} more" if len(unused) > MOST_UNUSED else ""
             lines.append(f"Not used: {names}{more}.")
         if self.objective.get("name") not in (None, "unknown"):
@@ -91,7 +97,11 @@ class Understanding:
         how = {
             "printed": f"steps as printed under {names}",
             "epoch x batches": f"batches within epochs, from {names}"
-            + ("" if per is None else f", {per:,.0f} batches per epoch" + (" (estimated)" if counting["estimated"] else "")),
+            + (
+                ""
+                if per is None
+                else f", {per:,.0f} batches per epoch" + (" (estimated)" if counting["estimated"] else "")
+            ),
             "epochs": f"epochs as printed under {names}",
             "images": f"images shown to D, from {names}",
             "ticks": f"ticks as printed under {names}",
