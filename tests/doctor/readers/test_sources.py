@@ -11,12 +11,15 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 import known_logs_1
+import known_logs_2
+import known_logs_3
 from ganglion.doctor.diagnose import log_of, verdict_of
 from ganglion.doctor.readers.records import Options
 from made_logs import KNOWN, Known, d, fid, g
 
 STEPS = range(0, 600, 20)
-assert known_logs_1
+SETS = (known_logs_1, known_logs_2, known_logs_3)
+"""Importing them fills KNOWN."""
 
 
 def written(known: Known, folder: Path) -> Path:

@@ -99,7 +99,8 @@ def _scale(rows: Rows, groups: Sequence[Group], holding: Sequence[int], roles: R
                 named = -0.5 if GLOBAL & set(words_of(rows.columns[column].place.name)) else 0
                 scales.append((rank + named + 10 * float(missing > 0.9) + 2 * float(missing > 0.5), scale))
     if epoch is not None and coarse is not None and np.isfinite(coarse[list(holding)]).any():
-        alone = coarse[list(holding)]
+        most = max(roles.measured, key=lambda i: rows.columns[i].count, default=None)
+        alone = coarse[[i for i in holding if most is None or most in groups[i].values]]
         alone = alone[np.isfinite(alone)]
         if (len(set(alone.tolist())) > 0.6 * len(alone) and np.all(alone == np.round(alone))) or len(alone) == 1:
             scales.append((5, _Scale("epochs", "epoch", [epoch], coarse)))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.doctor.readers.columns import Rows
+from ganglion.doctor.readers.columns import Place, Rows
 from ganglion.doctor.readers.names import COUNTER_KINDS, Name, named
 from ganglion.doctor.readers.text_lines import POSITION
 
@@ -45,21 +45,30 @@ def roles_of(rows: Rows, given: dict[int, str] | None = None) -> Roles:
     measured: set[int] = set()
     for i, (column, name) in enumerate(zip(rows.columns, names, strict=True)):
         said = (given or {}).get(i)
-        if said is not None:
-            (counters.update({i: said}) if said in COUNTER_KINDS else measured.add(i))
-        elif column.place.total or (column.place.part and column.place.name and name.kind in COUNTER_KINDS):
-            continue
-        elif column.place == POSITION or column.place.name == "row":
-            counters[i] = "position"
-        elif not column.place.name:
-            counters[i] = "unnamed"
-        elif name.kind in COUNTER_KINDS:
-            counters[i] = name.kind
-        elif name.statistic == "best":
-            continue  # of an earlier step
-        elif name.kind in MEASURED_KINDS or (name.kind == "" and (name.player or name.term or name.side)):
+        kind = _counter(column.place, name) if said is None else (said if said in COUNTER_KINDS else "")
+        if kind:
+            counters[i] = kind
+        elif said is not None or _is_measured(column.place, name):
             measured.add(i)
-    return Roles(counters, measured, names)
+    others = {i for i in measured if names[i].split == "val" and names[i].kind in ("", "loss")}
+    return Roles(
+        counters, measured - others or measured, names
+    )  # losses of a validation count only where there are no others
+
+
+def _counter(place: Place, name: Name) -> str:
+    """The kind of a counter; empty for other numbers, and for the 500 of `40/500`."""
+    if place.total or (place.part and place.name):
+        return ""
+    if place == POSITION or place.name == "row":
+        return "position"
+    return (name.kind if name.kind in COUNTER_KINDS else "") if place.name else "unnamed"
+
+
+def _is_measured(place: Place, name: Name) -> bool:
+    if place.total or name.kind in COUNTER_KINDS or name.statistic == "best":  # of an earlier step
+        return False
+    return name.kind in MEASURED_KINDS or (name.kind == "" and bool(name.player or name.term or name.side))
 
 
 def groups_of(rows: Rows, roles: Roles) -> list[Group]:

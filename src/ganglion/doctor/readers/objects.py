@@ -127,24 +127,29 @@ def _add_mapping(tree: Mapping[str, Any], rows: Rows, name: str, depth: int) -> 
         for key, value in sorted(tree.items(), key=lambda item: int(item[0])):
             add_cells(rows, [(POSITION.name, int(key)), *flat(value)], rows.lines + int(key) % 2**31)
         return
-    series = {_joined(name, key): _as_list(value) for key, value in tree.items() if _holds_series(value)}
-    _add_series({key: value for key, value in series.items() if value is not None}, rows)
-    plain = [(key, value) for key, value in flat(tree) if not isinstance(value, list)] if not series else []
-    for key, value in tree.items():
-        if (
-            _joined(name, key) not in series
-            and isinstance(value, list | Mapping)
-            and not (plain and isinstance(value, Mapping))
-        ):
-            add_tree(
-                value,
-                rows,
-                _joined(name, key) if key not in ("history", "log_history", "metrics", "data") else name,
-                depth + 1,
-            )
-    if plain and not name:
+    series = {_joined(name, key): values for key, value in tree.items() if (values := _series(value))}
+    _add_series(series, rows)
+    inner = {key: value for key, value in tree.items() if _joined(name, key) not in series and _goes_on(value)}
+    for key, value in inner.items():
+        add_tree(value, rows, name if key in WRAPPERS else _joined(name, key), depth + 1)
+    plain = [(_joined(name, key), value) for key, value in flat({k: v for k, v in tree.items() if k not in inner})]
+    plain = [(key, value) for key, value in plain if not isinstance(value, list)]
+    if plain and not series:
         rows.lines += 1
         add_cells(rows, plain, rows.lines)
+
+
+WRAPPERS = ("history", "log_history", "metrics", "data", "logs", "records")
+"""Keys that say nothing of the numbers under them."""
+
+
+def _goes_on(value: Any, depth: int = 0) -> bool:
+    """Whether a value holds lists of numbers or objects, so that it is more than one row."""
+    if isinstance(value, list):
+        return bool(value) and (isinstance(value[0], Mapping | list) or len(value) > 1)
+    return (
+        isinstance(value, Mapping) and depth < DEEPEST and any(_goes_on(inner, depth + 1) for inner in value.values())
+    )
 
 
 def _joined(name: str, key: str) -> str:
@@ -161,19 +166,19 @@ def _counted_keys(tree: Mapping[str, Any]) -> bool:
 
 
 def _holds_series(value: Any) -> bool:
+    return _series(value) is not None
+
+
+def _series(value: Any) -> list[Any] | None:
+    """A list of numbers, or an object that counts them in its keys; None for anything else."""
     if isinstance(value, Mapping):
-        return (
+        numbers = (
             bool(value)
             and _counted_keys(value)
             and all(read_number(v) is not None or v is None for v in value.values())
         )
-    return isinstance(value, list) and _numbers(value)
-
-
-def _as_list(value: Any) -> list[Any] | None:
-    if isinstance(value, Mapping):
-        return [value[key] for key in sorted(value, key=int)]
-    return value if isinstance(value, list) else None
+        return [value[key] for key in sorted(value, key=int)] if numbers else None
+    return value if isinstance(value, list) and _numbers(value) else None
 
 
 def _numbers(items: Sequence[Any]) -> bool:

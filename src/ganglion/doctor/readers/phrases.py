@@ -30,6 +30,7 @@ NOISE = re.compile(
         rf"\S*[/\\]\S*\.(?:png|jpe?g|gif|pth?|pkl|h5|ckpt|tar|npz|npy|py|pyc|onnx|safetensors|keras|mp4|wav)\b(?:[:,]{N})?",
         rf"[\w.-]*{N}?[\w-]*\.(?:png|jpe?g|gif|pth?|pkl|h5|ckpt|tar|npz|npy|safetensors|keras|mp4|wav)\b",
         rf"(?:{INT}\s+)?\b[\w.-]+\.(?:py|cc|cpp|cu|ipynb)(?::|, line |\({{0,1}}){N}\)?\]?",  # a place in a program
+        rf"[(\[][\w.]+:{INT}[)\]]\s*(?=[A-Z]{{4,}}\b)",  # a line of a module, before the level
         rf"\b(?:line|cuda:|gpu:?|rank:?|pid:?|process|worker|thread|port|cudnn|version|seed[:=]?)\s*{N}",
         rf"\bv{N}(?:\.{N})*", rf"{N}\.\d+(?:\.\d+)*", r"\b(?:[Ss]ize|shape)\s*[=:]?\s*\(?\[?\(?[^()\[\]]*[)\]]\)?",
         rf"\b{N}[dhm]?(?: {N}[hms])+(?!\w)", rf"{N}%\s*\|[^|]*\|", rf"{N}%\s?\[[=>\-. #*]*\]", rf"{N}x{N}(?:x{N})*",

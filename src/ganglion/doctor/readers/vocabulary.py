@@ -102,9 +102,10 @@ images: nimg images imgs img samples seen
 kimg: kimg nkimg
 tick: tick
 """)
-OF_COUNTERS = set(
-    ["global", "total", "current", "cur", "curr", "n", "num", "number", "no", "nr", "index", "idx", "id", "in", "of", "count", "train", "training", "trainer", "the", "now", "done", "gen", "g", "generator", "batch", "epoch", "at", "after", "inner", "main", "seen", "progress", "counter", "start", "starting", "finished", "end", "saved", "saving", "model", "for"]
-)  # fmt: skip
+OF_COUNTERS = _table("""
+any: global total current cur curr n num number no nr index idx id in of count train training trainer the now done gen g
+any: generator batch epoch at after inner main seen progress counter start starting finished end saved saving model for
+""").keys()
 """Words that a counter's name may have besides."""
 NOT_A_COUNT = {
     "per",
