@@ -23,7 +23,9 @@ POSITION = Place("position in its list")
 SCALES = {"k": 1e3, "K": 1e3, "M": 1e6}
 FIRST_LINES = 300
 MOST_SKELETONS = 20_000
-LIST = re.compile(r"([\w .()/-]*[\w)])['\"]?\s*[:=]\s*(?:\w+\()?\[([^\[\]]{20,})\]")
+LIST = re.compile(r"\[([^\[\]]{20,})\]")
+LIST_NAME = re.compile(r"([\w ()/.-]*[\w)])['\"]?\s*[:=]\s*(?:\w+\()?$")
+LONGEST_NAME, SHORTEST_LIST = 60, 8
 RUNS = re.compile(r"([^\w\s.])\1{5,}|( ) {4,}")
 SETTING = re.compile(
     r"\b(gan_?(?:mode|type)|(?:adv|gan|adversarial)_?(?:loss|type|objective)|loss_?(?:type|fn|func)?|objective)\W{1,5}([a-z][\w-]+)",
@@ -139,13 +141,15 @@ class TextLines:
     def _lists(self, text: str, line: int) -> bool:
         """Rows of the lists in a line, such as `d_losses = [0.7, 0.6, ...]`, each with its position."""
         found = False
-        for match in LIST.finditer(cleaned(text)):
-            values = [v for cell in match[2].split(",") if (v := _value(cell.strip())) is not None]
-            name = match[1].strip(" ,;{'\"")
-            if len(values) < 8 or not _means_something(name):
+        for match in LIST.finditer(text):
+            name = LIST_NAME.search(text[max(0, match.start() - LONGEST_NAME) : match.start()])
+            if name is None or not _means_something(name[1]):
+                continue
+            values = [v for cell in match[1].split(",") if (v := _value(cell.strip())) is not None]
+            if len(values) < SHORTEST_LIST:
                 continue
             found = True
-            columns = (self.rows.column(POSITION), self.rows.column(Place(name)))
+            columns = (self.rows.column(POSITION), self.rows.column(Place(name[1].strip(" ,;{'\""))))
             for i, value in enumerate(values, start=1):
                 self.rows.add(columns, (i, value), line, (False, True))
         return found
@@ -185,6 +189,8 @@ def _cells(text: str, how: str) -> list[str]:
 
 def _value(cell: str) -> float | None:
     """The number in a cell; None where there is another thing, such as a time."""
+    if len(cell) > LONGEST_NAME:
+        return None
     match = re.fullmatch(
         r"([-+]?(?:\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|inf(?:inity)?))\s*%?", cell, re.I
     )
