@@ -7,18 +7,24 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util.tensor_util import make_tensor_proto
 from torch.utils.tensorboard import SummaryWriter
 
 import known_logs_1
 import known_logs_2
 import known_logs_3
+import known_logs_4
 from ganglion.doctor.diagnose import log_of, verdict_of
 from ganglion.doctor.readers.records import Options
 from made_logs import KNOWN, Known, d, fid, g
 
 STEPS = range(0, 600, 20)
-SETS = (known_logs_1, known_logs_2, known_logs_3)
+SETS = (known_logs_1, known_logs_2, known_logs_3, known_logs_4)
 """Importing them fills KNOWN."""
 
 
@@ -161,3 +167,19 @@ def test_a_batch_size_and_an_objective_among_the_settings_are_understood(tmp_pat
     assert log.records[-1]["kimg"] == pytest.approx(580 * 16 / 1000)
     assert log.objective.name == "least-squares"
     assert log.understood.counting["images_per_step"] == pytest.approx(16)
+
+
+def test_kerass_epochs_of_tensorboard_are_epochs_and_its_validation_is_apart(tmp_path: Path) -> None:
+    """TensorFlow 2 writes scalars as tensors, and a folder for each split."""
+    for split, more in (("train", 0.0), ("validation", 5.0)):
+        writer = EventFileWriter(str(tmp_path / split))
+        for e in range(20):
+            for tag, value in (("epoch_d_loss", d(e)), ("epoch_g_loss", g(e))):
+                plugin = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+                tensor = make_tensor_proto(np.float32(value + more))
+                summary = Summary(value=[Summary.Value(tag=tag, metadata=plugin, tensor=tensor)])
+                writer.add_event(Event(wall_time=1e9 + e, step=e, summary=summary))
+        writer.close()
+    log = log_of(tmp_path)
+    assert (log.unit, len(log.records)) == ("epoch", 20)
+    assert [record["loss_d"] for record in log.records] == pytest.approx([d(e) for e in range(20)])

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from ganglion.doctor.readers.names import COUNTER_KINDS, named, words_of
 
-__all__ = ["Column", "Place", "Rows"]
+__all__ = ["OF_SETTINGS", "Column", "Place", "Rows"]
 
 
+OF_SETTINGS = "(settings)"
+"""The heading of numbers that a program prints of its settings."""
 MOST_ROWS = 250_000
 FEW_ALIKE = 5_000
 
@@ -186,7 +188,7 @@ class Rows:
 @lru_cache(maxsize=20_000)
 def _alike(place: Place) -> Place:
     """The same for places of one counter that is written in several ways: `Step`, `steps`, `step `."""
-    if named(place.name).kind not in COUNTER_KINDS:
+    if named(place.name).kind not in COUNTER_KINDS or place.context == OF_SETTINGS:
         return place
     words = [word for word in words_of(place.name) if word not in ("progress", "trainer", "cur", "current")]
     return place._replace(name="".join(words).removesuffix("s"), context="")

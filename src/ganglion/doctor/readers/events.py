@@ -49,8 +49,10 @@ def read_events(where: Path, rows: Rows, run: int | None = None) -> Rows:
             for _, step, value in points:
                 by_step[step][name] = value
     rows.kind = "TensorBoard events"
+    tags = {tag for folder in chosen for tag in curves[folder]}
+    counter = "epoch" if tags and all(tag.startswith("epoch_") for tag in tags) else "step"  # Keras, once an epoch
     for line, (step, values) in enumerate(sorted(by_step.items()), start=1):
-        rows.add_named([("step", float(step)), *values.items()], line)
+        rows.add_named([(counter, float(step)), *values.items()], line)
     rows.lines = len(by_step)
     return rows
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.doctor.readers.columns import Place, Rows
+from ganglion.doctor.readers.columns import OF_SETTINGS, Place, Rows
 from ganglion.doctor.readers.names import COUNTER_KINDS, Name, named
 from ganglion.doctor.readers.text_lines import POSITION
 
@@ -19,6 +19,7 @@ MEASURED_KINDS = frozenset({
     "loss", "probability", "score", "logit", "opinion", "accuracy", "sign", "grad", "fid", "kid", "inception", "distance",
     "precision", "recall",
 })  # fmt: skip
+OFTEN = 5
 Floats = NDArray[np.float64]
 
 
@@ -50,6 +51,8 @@ def roles_of(rows: Rows, given: dict[int, str] | None = None) -> Roles:
             counters[i] = kind
         elif said is not None or _is_measured(column.place, name):
             measured.add(i)
+    if max((rows.columns[i].count for i in measured), default=0) >= OFTEN:
+        measured = {i for i in measured if rows.columns[i].count > 1 or i in (given or {})}  # settings are printed once
     others = {i for i in measured if names[i].split == "val" and names[i].kind in ("", "loss")}
     return Roles(
         counters, measured - others or measured, names
@@ -58,7 +61,7 @@ def roles_of(rows: Rows, given: dict[int, str] | None = None) -> Roles:
 
 def _counter(place: Place, name: Name) -> str:
     """The kind of a counter; empty for other numbers, and for the 500 of `40/500`."""
-    if place.total or (place.part and place.name):
+    if place.total or (place.part and place.name) or place.context == OF_SETTINGS:
         return ""
     if place == POSITION or place.name == "row":
         return "position"
@@ -66,8 +69,8 @@ def _counter(place: Place, name: Name) -> str:
 
 
 def _is_measured(place: Place, name: Name) -> bool:
-    if place.total or name.kind in COUNTER_KINDS or name.statistic == "best":  # of an earlier step
-        return False
+    if place.total or name.kind in COUNTER_KINDS or name.statistic == "best" or place.context == OF_SETTINGS:
+        return False  # the best is of an earlier step
     return name.kind in MEASURED_KINDS or (name.kind == "" and bool(name.player or name.term or name.side))
 
 

@@ -81,7 +81,7 @@ def _meaning(rows: Rows, names: Mapping[int, Name], series: Series, given: Mappi
     for column, key in given.items():
         if key not in COUNTER_KINDS and column in series:
             meaning.keys[key] = column
-    free = {i: name for i, name in names.items() if i not in given}
+    free = {i: name for i, name in _of_one_run(rows, names, meaning).items() if i not in given}
     free = {i: name for i, name in free.items() if rows.columns[i].place.part == 0}
     ordered = sorted(free, key=lambda i: _priority(free[i], i))
     proposals = {i: _proposal(free[i]) for i in ordered}
@@ -234,6 +234,19 @@ def _percent(rows: Rows, series: Series, meaning: Meaning) -> None:
         column = meaning.keys.get(key)
         if column is not None and (rows.columns[column].unit == "%" or np.nanmax(series[column], initial=0) > 1.5):
             meaning.scale[column] = 0.01
+
+
+def _of_one_run(rows: Rows, names: Mapping[int, Name], meaning: Meaning) -> dict[int, Name]:
+    """Of runs side by side, as W&B exports them (`run-1 - d_loss`, `run-2 - d_loss`), the columns of the first."""
+    run_of = {i: label.split(" - ")[0] for i in names if " - " in (label := rows.columns[i].place.label)}
+    runs = list(dict.fromkeys(run_of.values()))
+    if len(runs) < 2:
+        return dict(names)
+    meaning.notes.append(
+        f"the table holds {len(runs)} runs side by side ({', '.join(runs)}): {runs[0]} was taken; "
+        "--map d_loss=NAME,g_loss=NAME takes another"
+    )
+    return {i: name for i, name in names.items() if run_of.get(i, runs[0]) == runs[0]}
 
 
 def _further_values(rows: Rows, names: Mapping[int, Name], meaning: Meaning) -> None:

@@ -96,6 +96,8 @@ def _read(name: str) -> Name:
     player = next((PLAYERS[word] for word in words if word in PLAYERS), "")
     if not player and words[:1] == ["c"] and (len(words) == 1 or words[1] in KINDS or words[1] in SIDES):
         player = "d"  # c_loss: of a critic
+    if not player and words == ["loss", "c"]:
+        player = "d"
     side = next((SIDES[word] for word in words if word in SIDES), "")
     term = _term(words)
     kind = _kind(words, player, term, side)

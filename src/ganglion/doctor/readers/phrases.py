@@ -73,6 +73,8 @@ def slots(line: str) -> list[Slot | None]:
         if label:
             base = place if place.name else base
             place = Place(label, base.name if tells(base.name) else base.context)
+        if (match := COUNTED.match(line, position + 1)) and not place.total and not tells(place.name) and not label:
+            place = Place(match[1])
         if whose and place.name and not place.context and not named(place.name).player:
             place = place._replace(context=whose)
         if (not place.name or place.part) and (IRRELEVANT.fullmatch(unit) or (unit == "%" and not place.name)):
@@ -85,6 +87,8 @@ def slots(line: str) -> list[Slot | None]:
 
 
 LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[,;)\]|]|$)|\s?\(([A-Za-z]\w*)\))")
+COUNTED = re.compile(r"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/])")
+"""`after 20 iterations`"""
 WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
 
 

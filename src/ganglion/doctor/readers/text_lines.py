@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import chain, islice
 
-from ganglion.doctor.readers.columns import Place, Rows
+from ganglion.doctor.readers.columns import OF_SETTINGS, Place, Rows
 from ganglion.doctor.readers.decode import Line
 from ganglion.doctor.readers.names import named
 from ganglion.doctor.readers.phrases import Slot, slots
@@ -27,6 +27,10 @@ LIST = re.compile(r"\[([^\[\]]{20,})\]")
 LIST_NAME = re.compile(r"([\w ()/.-]*[\w)])['\"]?\s*[:=]\s*(?:\w+\()?$")
 LONGEST_NAME, SHORTEST_LIST = 60, 8
 RUNS = re.compile(r"([^\w\s.])\1{5,}|( ) {4,}")
+SETTINGS = re.compile(
+    r"\W*(?:Namespace|\w*[Cc]onfig\w*|[Aa]rg\w*|[Oo]ption\w*|[Hh]param\w*|[Pp]aram\w*|[Ss]etting\w*)\s*[:=]?\s*[({]"
+)
+"""`Namespace(batch_size=64, epochs=25)`."""
 SETTING = re.compile(
     r"\b(gan_?(?:mode|type)|(?:adv|gan|adversarial)_?(?:loss|type|objective)|loss_?(?:type|fn|func)?|objective)\W{1,5}([a-z][\w-]+)",
     re.I,
@@ -100,6 +104,8 @@ class TextLines:
         if len(found) > 1 and self._heads and self._row(marked) is not None:
             return None
         marks = [character for character in marked if character in (INT, FLOAT)]
+        if SETTINGS.match(marked):
+            kept = [(i, slot._replace(place=slot.place._replace(context=OF_SETTINGS))) for i, slot in kept]
         columns = tuple(self.rows.column(slot.place, slot.unit) for _, slot in kept)
         decimals = tuple(marks[i] == FLOAT for i, _ in kept)
         return tuple(i for i, _ in kept), columns, tuple(_scale(slot) for _, slot in kept), decimals
