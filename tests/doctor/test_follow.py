@@ -43,7 +43,9 @@ def test_a_log_that_grows_is_read_on_and_a_finding_raised_once(tmp_path: Path) -
     assert first is not None
     assert (first.first, first.verdict.step) == (True, 490)
     assert second is not None
-    assert [(event.raised, event.finding.code) for event in second.events] == [(True, "loss-clamped")]
+    assert [(event.raised, event.finding.code) for event in second.events] == [
+        (True, "loss-clamped"), (True, "discriminator-wins"),
+    ]  # fmt: skip
     assert third is not None
     assert (third.events, third.verdict.step) == ([], 5090)
 

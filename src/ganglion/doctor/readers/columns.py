@@ -74,6 +74,8 @@ class Rows:
 
     def __post_init__(self) -> None:
         self._numbers: dict[Place, int] = {}
+        self._every = 1
+        self._alike: Counter[tuple[int, ...]] = Counter()
         self._clear()
 
     def _clear(self) -> None:
@@ -98,6 +100,11 @@ class Rows:
             return
         if len(self) >= MOST_ROWS:
             self._thin()
+        if self._every > 1:
+            kind = tuple(columns)
+            self._alike[kind] += 1
+            if self._alike[kind] > FEW_ALIKE and self._alike[kind] % self._every:
+                return
         self._starts.append(len(self._values))
         self._lines.append(line)
         self._columns.extend(columns)
@@ -109,15 +116,16 @@ class Rows:
                 self.columns[number].decimals = True
 
     def _thin(self) -> None:
-        """Drops every second row of those that many others are like, so that memory does not grow with the log."""
-        rows = [(line, columns, values) for line, columns, values in self]
-        counts = Counter(columns.tobytes() for _, columns, _ in rows)
-        seen: Counter[bytes] = Counter()
+        """Drops every second row of those that many others are like, now and from now on: memory does not grow with the log."""
+        rows = list(self)
+        self._every *= 2
+        self._alike = Counter(tuple(columns) for _, columns, _ in rows)
+        seen: Counter[tuple[int, ...]] = Counter()
         self._clear()
         for line, columns, values in rows:
-            kind = columns.tobytes()
+            kind = tuple(columns)
             seen[kind] += 1
-            if counts[kind] < FEW_ALIKE or seen[kind] % 2:
+            if self._alike[kind] < FEW_ALIKE or seen[kind] % 2:
                 self._starts.append(len(self._values))
                 self._lines.append(line)
                 self._columns.extend(columns)

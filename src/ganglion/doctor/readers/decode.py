@@ -125,7 +125,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[tuple[byt
             cut += 1  # UTF-16: the other half of the line break
         rest = block[cut:]
         if cut:
-            yield _clean(block[: cut - 1]), True
+            yield _clean(block[:cut]).removesuffix(b"\n"), True
 
 
 def _check_text(raw: bytes, name: str) -> None:

@@ -156,7 +156,7 @@ def _counter_at_end(name: str, words: list[str]) -> str:
         return ""
     others = set(words[:-1])
     known = KINDS.keys() | TERMS.keys() | PLAYERS.keys() | SIDES.keys() | STATISTICS.keys() | NOT_A_COUNT
-    return kind if len(words_of(phrase[-1])) == 1 and not others & known else ""
+    return kind if len(words_of(phrase[-1])) == 1 and not (others - COUNTERS.keys()) & known else ""
 
 
 def _term(words: list[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from ganglion.doctor.readers.columns import Place
-from ganglion.doctor.readers.names import named, tells
+from ganglion.doctor.readers.names import COUNTER_KINDS, named, tells
 from ganglion.doctor.readers.skeleton import FLOAT, INT
 
 __all__ = ["Slot", "slots"]
@@ -73,10 +73,9 @@ def slots(line: str) -> list[Slot | None]:
         if label:
             base = place if place.name else base
             place = Place(label, base.name if tells(base.name) else base.context)
-        if (match := COUNTED.match(line, position + 1)) and not place.total and not tells(place.name) and not label:
+        if (match := COUNTED.match(line, position + 1)) and not place.total and not _is_known(place.name) and not label:
             place = Place(match[1])
-        if whose and place.name and not place.context and not named(place.name).player:
-            place = place._replace(context=whose)
+        place = place._replace(context=_context(place, found[-1] if found else None, whose))
         if (not place.name or place.part) and (IRRELEVANT.fullmatch(unit) or (unit == "%" and not place.name)):
             found.append(None)
             continue
@@ -87,9 +86,27 @@ def slots(line: str) -> list[Slot | None]:
 
 
 LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[,;)\]|]|$)|\s?\(([A-Za-z]\w*)\))")
-COUNTED = re.compile(r"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/])")
+COUNTED = re.compile(rf"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/{INT}{FLOAT}])")
 """`after 20 iterations`"""
 WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
+
+
+def _is_known(name: str) -> bool:
+    said = named(name)
+    return bool(said.kind or said.player or said.term or said.side)
+
+
+def _context(place: Place, before: Slot | None, whose: str) -> str:
+    """The heading of a name: its own, the network of its line, or what the name before it says, as in `acc real: 1, fake: 0`."""
+    said = named(place.name)
+    if said.kind in COUNTER_KINDS or not place.name:
+        return ""
+    if place.context or said.player:
+        return place.context
+    if before is not None and said.side and not said.kind and named(before.place.name, before.place.context).side:
+        words = [word for word in re.split(r"[\s_/]+", before.place.label) if not named(word).side]
+        return " ".join(words)
+    return whose
 
 
 def _label_behind(line: str, position: int) -> str:
