@@ -97,7 +97,7 @@ def _is_known(name: str) -> bool:
 
 
 def _context(place: Place, before: Slot | None, whose: str) -> str:
-    """The heading of a name: its own, the network of its line, or what the name before it says, as in `acc real: 1, fake: 0`."""
+    """The heading of a name: its own, that of its line, or what the name before it says, as in `acc real: 1, fake: 0`."""
     said = named(place.name)
     if said.kind in COUNTER_KINDS or not place.name:
         return ""
