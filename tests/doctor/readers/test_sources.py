@@ -19,12 +19,14 @@ import known_logs_1
 import known_logs_2
 import known_logs_3
 import known_logs_4
+import known_logs_5
 from ganglion.doctor.diagnose import log_of, verdict_of
 from ganglion.doctor.readers.records import Options
+from ganglion.errors import DataError
 from made_logs import KNOWN, Known, d, fid, g
 
 STEPS = range(0, 600, 20)
-SETS = (known_logs_1, known_logs_2, known_logs_3, known_logs_4)
+SETS = (known_logs_1, known_logs_2, known_logs_3, known_logs_4, known_logs_5)
 """Importing them fills KNOWN."""
 
 
@@ -62,6 +64,21 @@ def test_what_is_told_of_a_known_log_is_what_it_holds(tmp_path: Path, name: str)
             assert (column["first_step"], column["last_step"]) == (known.steps[0], known.steps[-1])
     assert (tree["counting"]["first"], tree["counting"]["last"]) == (known.steps[0], known.steps[-1])
     json.dumps(tree, allow_nan=False)
+
+
+NAMELESS = {
+    "DeepFaceLab": "[10:00:12][#000123][0512ms][0.51{s}][0.7]\n",
+    "a list of losses": "Epoch 1 | Iters {s} / 1000 | ms/batch 123.45 | loss [0.5{s} 0.7 9.1 0.5]\n",
+    "rows of numbers": "{s} 0.5{s} 0.7\n",
+    "one loss of nobody": "step {s}: loss 0.5{s}\n",
+}
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+def test_numbers_without_a_name_are_refused_and_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "train.log").write_text("".join(NAMELESS[name].format(s=s) for s in range(100, 400)))
+    with pytest.raises(DataError, match="found .*Name them with --map"):
+        log_of(tmp_path / "train.log")
 
 
 # Folders and archives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from ganglion.doctor.readers.vocabulary import (
     NOT_A_COUNT,
     OF_COUNTERS,
     PLAYERS,
+    SETTINGS_WORDS,
     SIDES,
     SPLITS,
     STATISTICS,
@@ -57,6 +59,7 @@ def words_of(name: str) -> list[str]:
     if not name.isascii():
         for word, english in CHINESE.items():
             name = name.replace(word, f" {english} ")
+        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
     text = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", text)
     return re.findall(r"[^\W_]+", text.lower())
@@ -90,7 +93,7 @@ def _read(name: str) -> Name:
         rest = _read(name[: match.start()] + " " + name[match.end() :])
         return rest._replace(player="d", kind=rest.kind or "opinion", side="real" if match[1] else "fake")
     words = words_of(name)
-    if counter := _counter(words) or _counter_at_end(name, words):
+    if counter := _counter(words) or _counter_at_end(name, words) or _counter_under(name):
         return Name(kind=counter)
     words = [part for word in words for part in _unglued(word)]
     player = next((PLAYERS[word] for word in words if word in PLAYERS), "")
@@ -157,6 +160,16 @@ def _counter_at_end(name: str, words: list[str]) -> str:
     others = set(words[:-1])
     known = KINDS.keys() | TERMS.keys() | PLAYERS.keys() | SIDES.keys() | STATISTICS.keys() | NOT_A_COUNT
     return kind if len(words_of(phrase[-1])) == 1 and not (others - COUNTERS.keys()) & known else ""
+
+
+def _counter_under(name: str) -> str:
+    """The kind of counter at the end of a path whose folders measure nothing: `data/step`."""
+    folders, _, last = name.replace(".", "/").rpartition("/")
+    above = set(words_of(folders))
+    if not folders or not (kind := _counter(words_of(last))) or above & (NOT_A_COUNT | SETTINGS_WORDS):
+        return ""
+    said = _read(folders)
+    return kind if above == {"time"} or not (said.player or said.term or said.side or said.kind) else ""
 
 
 def _term(words: list[str]) -> str:

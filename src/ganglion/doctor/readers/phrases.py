@@ -75,7 +75,10 @@ def slots(line: str) -> list[Slot | None]:
             place = Place(label, base.name if tells(base.name) else base.context)
         if (match := COUNTED.match(line, position + 1)) and not place.total and not _is_known(place.name) and not label:
             place = Place(match[1])
-        place = place._replace(context=_context(place, found[-1] if found else None, whose))
+        since = marks[index - 1] + 1 if index else 0
+        place = place._replace(
+            context=_context(place, found[-1] if found else None, whose or _player_in(line[since:position]))
+        )
         if (not place.name or place.part) and (IRRELEVANT.fullmatch(unit) or (unit == "%" and not place.name)):
             found.append(None)
             continue
@@ -89,6 +92,12 @@ LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[
 COUNTED = re.compile(rf"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/{INT}{FLOAT}])")
 """`after 20 iterations`"""
 WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
+
+
+def _player_in(text: str) -> str:
+    """The network that the words before a number name: `training discriminator, loss 0.5`."""
+    words = [word for word in re.findall(r"[A-Za-z]{3,}", text) if (said := named(word)).player and not said.kind]
+    return words[-1] if len({named(word).player for word in words}) == 1 else ""
 
 
 def _is_known(name: str) -> bool:

@@ -9,6 +9,7 @@ __all__ = [
     "NOT_A_COUNT",
     "OF_COUNTERS",
     "PLAYERS",
+    "SETTINGS_WORDS",
     "SIDES",
     "SPLITS",
     "STATISTICS",
@@ -28,6 +29,7 @@ d: ld gradd lrd accd dacc
 g: g gen generator generators generative netg gnet modelg lossg errg gloss gerr lg gradg lrg
 """)
 KINDS = _table("""
+loss: perdida verlust perte perdita
 loss: loss losses err error errd errg lossd lossg dloss gloss derr gerr cost l ld lg objective obj penalty penalties closs
 probability: prob probs probability p sigmoid confidence
 score: score scores out output outputs pred preds prediction predictions decision validity opinion
@@ -95,8 +97,9 @@ size: size
 """)
 SPLITS = _table("val: val valid validation test eval evaluation dev testing")
 COUNTERS = _table("""
-epoch: epoch epochs ep epo epoche epoca
+epoch: epoch epochs ep epo epoche epoca epoque
 step: step steps iter iters iteration iterations it its itr itrs niter update updates gs globalstep curiter
+step: iteracion paso schritt passo etape iterazione iteracao
 batch: batch batches minibatch batchidx mb i idx
 images: nimg images imgs img samples seen
 kimg: kimg nkimg
@@ -107,6 +110,7 @@ any: global total current cur curr n num number no nr index idx id in of count t
 any: generator batch epoch at after inner main seen progress counter start starting finished end saved saving model for
 """).keys()
 """Words that a counter's name may have besides."""
+SETTINGS_WORDS = {"params", "param", "config", "cfg", "args", "hparams", "settings", "options", "opt"}
 NOT_A_COUNT = {
     "per",
     "every",
