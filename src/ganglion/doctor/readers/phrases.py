@@ -7,7 +7,8 @@ import re
 from typing import NamedTuple
 
 from ganglion.doctor.readers.columns import Place
-from ganglion.doctor.readers.names import COUNTER_KINDS, named, tells
+from ganglion.doctor.readers.headings import COUNTED, context_of, is_known, label_behind, player_in, whose_line
+from ganglion.doctor.readers.names import tells
 from ganglion.doctor.readers.skeleton import FLOAT, INT
 
 __all__ = ["Slot", "slots"]
@@ -60,25 +61,24 @@ def slots(line: str) -> list[Slot | None]:
     noisy = {i for match in NOISE.finditer(line) for i in range(*match.span()) if line[i] in (INT, FLOAT)}
     marks = [match.start() for match in MARK.finditer(line)]
     found: list[Slot | None] = []
-    unnamed, whose = 0, _whose_line(line)
+    unnamed, whose = 0, whose_line(line)
     base = Place("")
     for index, position in enumerate(marks):
         unit = _unit(line, position)
         if position in noisy or unit is None:
             found.append(None)
             continue
-        label = _label_behind(line, position)
+        label = label_behind(line, position)
         place = None if label else _joined(line, marks, index, found)
         place = place or _named(line, position)
         if label:
             base = place if place.name else base
             place = Place(label, base.name if tells(base.name) else base.context)
-        if (match := COUNTED.match(line, position + 1)) and not place.total and not _is_known(place.name) and not label:
+        if (match := COUNTED.match(line, position + 1)) and not place.total and not is_known(place.name) and not label:
             place = Place(match[1])
+        before = last.place if found and (last := found[-1]) is not None else None
         since = marks[index - 1] + 1 if index else 0
-        place = place._replace(
-            context=_context(place, found[-1] if found else None, whose or _player_in(line[since:position]))
-        )
+        place = place._replace(context=context_of(place, before, whose or player_in(line[since:position])))
         if (not place.name or place.part) and (IRRELEVANT.fullmatch(unit) or (unit == "%" and not place.name)):
             found.append(None)
             continue
@@ -86,56 +86,6 @@ def slots(line: str) -> list[Slot | None]:
             place, unnamed = Place("", "", unnamed), unnamed + 1
         found.append(Slot(place, unit))
     return _apart(_shared_names(found))
-
-
-LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[,;)\]|]|$)|\s?\(([A-Za-z]\w*)\))")
-COUNTED = re.compile(rf"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/{INT}{FLOAT}])")
-"""`after 20 iterations`"""
-WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
-
-
-def _player_in(text: str) -> str:
-    """The network that the words before a number name: `training discriminator, loss 0.5`."""
-    words = [word for word in re.findall(r"[A-Za-z]{3,}", text) if (said := named(word)).player and not said.kind]
-    return words[-1] if len({named(word).player for word in words}) == 1 else ""
-
-
-def _is_known(name: str) -> bool:
-    said = named(name)
-    return bool(said.kind or said.player or said.term or said.side)
-
-
-def _context(place: Place, before: Slot | None, whose: str) -> str:
-    """The heading of a name: its own, that of its line, or what the name before it says, as in `acc real: 1, fake: 0`."""
-    said = named(place.name)
-    if said.kind in COUNTER_KINDS or not place.name:
-        return ""
-    if place.context or said.player:
-        return place.context
-    if before is not None and said.side and not said.kind and named(before.place.name, before.place.context).side:
-        words = [word for word in re.split(r"[\s_/]+", before.place.label) if not named(word).side]
-        return " ".join(words)
-    return whose
-
-
-def _label_behind(line: str, position: int) -> str:
-    """The name that follows a number: `0.7 real_err`, `0.5 (D)`."""
-    match = LABEL.match(line, position + 1)
-    if not match:
-        return ""
-    label = match[1] or match[2]
-    said = named(label)
-    measured = said.kind in ("loss", "accuracy", "probability", "score") or (
-        not said.kind and (said.player or said.side)
-    )
-    return label if measured and not said.statistic else ""
-
-
-def _whose_line(line: str) -> str:
-    """The network that a whole line is about: `D | step 10 | loss 0.5`."""
-    match = WHOSE.match(line)
-    said = named(match[1]) if match else None
-    return match[1] if match and said and said.player and not said.kind and not said.side else ""
 
 
 def _unit(line: str, position: int) -> str | None:
