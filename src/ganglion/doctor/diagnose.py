@@ -117,5 +117,5 @@ def _refusal(name: str, rows: Rows) -> str:
         )
     return (
         f"{name} has no measurements of a GAN's training: expected numbers such as loss_d and loss_g; found "
-        f"{names_text(labels, 15)}. Name them with --map d_loss=NAME,g_loss=NAME (docs/diagnose.md)"
+        f"{names_text(labels, 15)}. Name them with --map d_loss=NAME,g_loss=NAME (docs/diagnose.md lists the formats)"
     )

@@ -101,11 +101,11 @@ class FindingEvent(NamedTuple):
     step: int
     finding: Finding
 
-    def text(self, own_run: bool = True) -> str:
+    def text(self, own_run: bool = True, unit: str = "step") -> str:
         """For a terminal."""
         if self.raised:
-            return self.finding.paragraph(own_run)
-        return f"cleared at step {self.step:,}: {self.finding.code}"
+            return self.finding.paragraph(own_run, unit)
+        return f"cleared at {unit} {self.step:,}: {self.finding.code}"
 
     def to_json(self) -> dict[str, Any]:
         verdict = Verdict("watch", [self.finding]).to_json()
