@@ -328,3 +328,99 @@ known(
     loss_g=g,
     unit="epoch",
 )
+
+
+# Shapes of public logs, with numbers of our own
+
+known(
+    "6 bar glued to names",
+    "log.txt",
+    [
+        f"{s // 6}% {s}/600 [02:{s % 60:02d}<81:43:57,  3.27s/it]G: {g(s):.2f} | D: {d(s):.2f} | GP: {dr(s):.2f} | PL: 0.02"
+        for s in R
+    ],
+    R,
+    loss_d=d,
+    loss_g=g,
+    loss_d_wgan_gp=dr,
+)
+known(
+    "6 one a line with bars",
+    "log.txt",
+    [
+        x
+        for s in R
+        for x in (
+            f"[WARNING] (Step: {s}) train_adversarial_loss = {g(s):.4f}.",
+            f"[WARNING] (Step: {s}) train_subband_spectral_convergence_loss = 0.9997.",
+            f"[WARNING] (Step: {s}) train_gen_loss = {approach(s):.4f}.",
+            f"[WARNING] (Step: {s}) train_real_loss = {dr(s):.4f}.",
+            f"[WARNING] (Step: {s}) train_fake_loss = {df(s):.4f}.",
+            f"[WARNING] (Step: {s}) train_dis_loss = {dr(s) + df(s):.4f}.",
+            f"[train]:   5%|███████▍          | {s + 15}/4000000 [47:51<511:38:08,  2.06it/s]",
+        )
+    ],
+    R,
+    loss_g=g,
+    loss_d=lambda t: dr(t) + df(t),
+    loss_d_real=dr,
+    loss_g_total=approach,
+)
+known(
+    "6 bar before the logger",
+    "log.txt",
+    [
+        f"[train]:  41%|████      | {s}/500000 [18:39:38<23:39:20,  3.47it/s]2024-04-08 13:55:13,341 (trainerGAN:333) INFO: (Steps: {s}) train/discriminator_loss = {d(s):.4f}."
+        for s in R
+    ],
+    R,
+    loss_d=d,
+)
+known(
+    "6 average then step then bar",
+    "log.txt",
+    [
+        f"Avg : g {g(s):.4f} d {d(s):.4f} ad 0.1000| step {s}: 100%|{'█' * 100}| 166/166 [05:01<00:00,  1.81s/it]"
+        for s in R
+    ],
+    R,
+    loss_d=d,
+    loss_g=g,
+)
+known(
+    "6 bar of slashes",
+    "log.txt",
+    "\r".join(
+        f"Epoch {e}:  {b}%|{'█' * (b // 10)} | {b}/100[00:15<10:00,  7.53s/it, loss=75.8, v_num=1, generator/adv_loss={g(s):.3f}, generator/total_loss=128.0, discriminator/total={d(s):.3f}]"
+        for e, b, s in E1
+    ),
+    S1,
+    loss_d=d,
+    loss_g=g,
+    loss_g_total=[128.0] * 30,
+)
+known(
+    "6 hr and sr",
+    "log.txt",
+    [
+        f"Epoch[{e + 1:04d}/0003]({b:05d}/00100) D Loss: {d(s):.6f} G Loss: {approach(s) + 1:.6f} Content Loss: {approach(s):.6f} Adversarial Loss: {g(s):.6f} D(HR): {pr(s):.6f} D(SR1)/D(SR2): {pf(s):.6f}/{pf(s) / 2:.6f}."
+        for e, b, s in E1
+    ],
+    S1,
+    loss_d=d,
+    loss_g=g,
+    d_real=pr,
+    d_fake=pf,
+    loss_g_perceptual=approach,
+)
+known(
+    "6 notebook of spaces",
+    "log.txt",
+    [
+        f"step {s:>3}  loss_d={d(s):.3f}  loss_g={g(s):.3f}  fake_mean={1.5 + 0.1 * math.sin(s):.3f}  fake_std=0.21"
+        for s in R
+    ],
+    R,
+    loss_d=d,
+    loss_g=g,
+)

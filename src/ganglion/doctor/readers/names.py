@@ -45,8 +45,8 @@ class Name(NamedTuple):
 
 
 OPINIONS = re.compile(
-    r"\b(?:net)?d(?:is|isc)?_?\(\s*(?:g\w*\s*\(\s*\w*(?:,\s*\w+)*\s*\)|g_?z\d?|fake\w*|\w*fake|x_?hat|x_?tilde|gen\w*)(?:,\s*\w+)*\s*\)"
-    r"|(\b(?:net)?d(?:is|isc)?_?\(\s*(?:x|y|real\w*|\w*real|img|true\w*|data)(?:,\s*\w+)*\s*\))",
+    r"\b(?:net)?d(?:is|isc)?_?\(\s*(?:g\w*\s*\(\s*\w*(?:,\s*\w+)*\s*\)|g_?z\d?|sr\d?|fake\w*|\w*fake|x_?hat|x_?tilde|gen\w*)(?:,\s*\w+)*\s*\)"
+    r"|(\b(?:net)?d(?:is|isc)?_?\(\s*(?:x|y|hr|gt|real\w*|\w*real|img|true\w*|data)(?:,\s*\w+)*\s*\))",
     re.I,
 )
 """`D(x)` and `D(G(z))`, of which the first has a group."""

@@ -103,7 +103,9 @@ def _named_roles(rows: Rows, groups: Sequence[Group], holding: Sequence[int], ro
     if "batch" in kinds or "step" in kinds:
         lead = unnamed[0]
         goes_along = [
-            i for i in everywhere if counters[i] in ("batch", "step") and _resets_with(groups, holding, lead, i)
+            i
+            for i in everywhere
+            if counters[i] in ("batch", "step") and _resets_with(groups, holding, lead, i, strictly=True)
         ]
         return counters | ({lead: "epoch"} if goes_along else {})
     if len(unnamed) > 1 and _resets_with(groups, holding, unnamed[0], unnamed[1]):
@@ -131,13 +133,15 @@ def _numbers_lines(pairs: Sequence[tuple[float, int]]) -> bool:
     return len({value - line for value, line in pairs}) == 1 and len(pairs) > 1
 
 
-def _resets_with(groups: Sequence[Group], holding: Sequence[int], coarse: int, fine: int) -> bool:
-    """Whether `fine` starts over whenever `coarse` goes on."""
+def _resets_with(
+    groups: Sequence[Group], holding: Sequence[int], coarse: int, fine: int, strictly: bool = False
+) -> bool:
+    """Whether `fine` starts over whenever `coarse` goes on; `strictly`: staying the same is not enough."""
     a, b = (carried(list(groups), column)[list(holding)] for column in (coarse, fine))
     on = np.flatnonzero(np.diff(a) > 0)
     if not len(on):
         return bool(np.any(np.diff(b) > 0) and not np.any(np.diff(a) < 0))
-    return bool(np.mean(b[on + 1] <= b[on]) > 0.5)
+    return bool(np.mean(b[on + 1] < b[on] if strictly else b[on + 1] <= b[on]) > 0.5)
 
 
 def _steps_of_one(groups: Sequence[Group], holding: Sequence[int], column: int) -> bool:
