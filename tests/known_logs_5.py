@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-from made_logs import approach, d, df, dr, fid, g, known, pr, steps_of
+from made_logs import approach, d, df, dr, fid, g, known, pf, pr, steps_of
 
 E = steps_of(3, 100, 10)
 S = [s for _, _, s in E]

@@ -101,7 +101,7 @@ def read(folder: Path, name: str, content: bytes) -> list[dict[str, Any]]:
         verdict.text()
         json.dumps(verdict.to_json(), allow_nan=False)
     steps = [record["step"] for record in log.records]
-    assert steps == sorted(set(steps))
+    assert log.understood.is_ours or steps == sorted(set(steps))
     held(log.records)
     return log.records
 

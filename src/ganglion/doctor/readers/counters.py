@@ -46,6 +46,8 @@ class Counting:
 
 def count(rows: Rows, groups: Sequence[Group], roles: Roles, run: int | None = None) -> Counting:
     """Steps of the groups. `run`: which run of several in one file, from 1; None for the newest."""
+    if not groups:
+        return Counting("rows", "row", [], {}, np.zeros(0))
     holding = [i for i, group in enumerate(groups) if group.values.keys() & roles.measured] or list(range(len(groups)))
     scale = scale_of(rows, groups, holding, roles)
     starts, parts, resumed = _starts(scale, groups, holding, roles.measured)

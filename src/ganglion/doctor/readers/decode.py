@@ -149,8 +149,8 @@ def _decoded(raw: bytes) -> str:
         not raw.startswith(b"\xff\xfe") and raw[0::2].count(b"\0") > raw[1::2].count(b"\0")
     )
     text = raw.decode("utf-16-be" if big else "utf-16-le", "replace")
-    plain = sum(character < "\x80" for character in text[:4096])
-    return text if plain > 0.6 * min(len(text), 4096) else raw.replace(b"\0", b"").decode("utf-8", "replace")
+    strange = sum(not (c < "\u0250" or "\u2000" <= c < "\u2600") for c in text[:4096])  # letters and bars are not
+    return text if strange <= 0.1 * min(len(text), 4096) else raw.replace(b"\0", b"").decode("utf-8", "replace")
 
 
 def _clean(block: bytes) -> bytes:

@@ -98,7 +98,13 @@ def groups_of(rows: Rows, roles: Roles) -> list[Group]:
         measured = measured or any(i in roles.measured for i in columns)
     if current:
         found.append(Group(line_of, current))
-    return found
+    named_counters = [i for i, kind in roles.counters.items() if kind != "unnamed"]
+    return [group for group in found if all(_is_count(group.values.get(i, 0.0)) for i in named_counters)]
+
+
+def _is_count(value: float) -> bool:
+    """Whether a value can be a step; records with another, such as -1 or 1e300, are left out."""
+    return 0 <= value < 2**53
 
 
 def _relevant(rows: Rows, roles: Roles) -> set[int]:

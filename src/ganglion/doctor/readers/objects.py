@@ -211,14 +211,21 @@ def flat(tree: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[
 def notebook_text(tree: Mapping[str, Any]) -> str:
     """What the cells of a notebook printed, in order; HTML tables as lines of cells."""
     parts: list[str] = []
-    for cell in tree.get("cells") or [c for sheet in tree.get("worksheets", []) for c in sheet.get("cells", [])]:
-        for output in cell.get("outputs", []) if isinstance(cell, Mapping) else []:
-            data = output.get("data", output) if isinstance(output, Mapping) else {}
-            if page := _text(data.get("text/html") or data.get("html")):
-                parts.append(_html_text(page))
-            else:
-                parts.append(_text(output.get("text")) or _text(data.get("text/plain")))
+    sheets = [tree, *_objects(tree.get("worksheets"))]  # of notebooks of format 3
+    for output in (
+        o for sheet in sheets for cell in _objects(sheet.get("cells")) for o in _objects(cell.get("outputs"))
+    ):
+        data = output["data"] if isinstance(output.get("data"), Mapping) else output
+        if page := _text(data.get("text/html") or data.get("html")):
+            parts.append(_html_text(page))
+        else:
+            parts.append(_text(output.get("text")) or _text(data.get("text/plain")))
     return "\n".join(parts)
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; empty for anything else."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

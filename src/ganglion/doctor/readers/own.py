@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.doctor.numbers import number_of
 from ganglion.doctor.readers.objective import Objective
 from ganglion.doctor.readers.records import Log
 from ganglion.doctor.readers.understanding import OWN_KIND, ColumnRead, Understanding
@@ -50,22 +51,22 @@ def _are_ours(trees: list[dict[str, Any]], by_name: bool) -> bool:
     return bool(records) and counted and (by_name or any(OURS & record.keys() for record in records))
 
 
+def _finite(value: Any) -> float:
+    number = number_of(value) if isinstance(value, int | float) else None
+    return math.nan if number is None or math.isinf(number) else number
+
+
 def _understood(records: list[dict[str, Any]], lines: int) -> Understanding:
     columns = []
     for key in dict.fromkeys(key for record in records for key in record):
-        values = np.array(
-            [
-                v if isinstance(v := record.get(key), int | float) and not isinstance(v, bool) else math.nan
-                for record in records
-            ]
-        )
+        values = np.array([_finite(record.get(key)) for record in records], np.float64)
         where = np.flatnonzero(np.isfinite(values))
         if len(where) and key != "step":
             kept = values[where]
             first, last = records[where[0]]["step"], records[where[-1]]["step"]
             columns.append(ColumnRead(key, key, len(where), float(kept.min()), float(kept.max()), first, last))
     steps = [record["step"] for record in records]
-    kimg = [record["kimg"] for record in records if isinstance(record.get("kimg"), int | float)]
+    kimg = [images for record in records if math.isfinite(images := _finite(record.get("kimg")))]
     counting = {
         "how": "printed", "unit": "step", "names": ["step"], "first": min(steps), "last": max(steps), "batches_per_epoch": None,
         "estimated": False, "images_per_step": 1000 * kimg[-1] / steps[-1] if kimg and steps[-1] else None,

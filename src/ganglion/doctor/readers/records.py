@@ -56,6 +56,11 @@ NAMES_OF_LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the
 
 def interpreted(rows: Rows, options: Options = Options()) -> Log:  # noqa: B008
     """What the rows say."""
+    with np.errstate(all="ignore"):  # numbers of a log may overflow; what is not finite is no step and no measurement
+        return _interpreted(rows, options)
+
+
+def _interpreted(rows: Rows, options: Options) -> Log:
     given = _given(rows, options.map)
     roles = roles_of(rows, given)
     groups = groups_of(rows, roles)

@@ -63,6 +63,9 @@ def _reader(rows: Rows, path: Path | None, first: list[str]) -> Callable[..., ob
     name = "" if path is None else re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
     filled = [text.strip() for text in first if text.strip()]
     start = filled[0] if filled else ""
+    if name.endswith((".jsonl", ".ndjson")) and any(parsed(text) is not None for text in filled):
+        rows.kind = "JSON lines"
+        return read_objects
     if start.startswith(("{", "[")):
         objects = [text for text in filled[:20] if parsed(text.rstrip(",")) is not None]
         if len(objects) >= max(1, 0.5 * len(filled[:20])) and not name.endswith(".ipynb"):
@@ -71,9 +74,6 @@ def _reader(rows: Rows, path: Path | None, first: list[str]) -> Callable[..., ob
         if name.endswith((".json", ".ipynb", ".jsonl", ".ndjson")) or _is_document(filled):
             rows.kind = "a notebook" if name.endswith(".ipynb") else "JSON"
             return _document
-    if name.endswith((".jsonl", ".ndjson")) and any(parsed(text) is not None for text in filled):
-        rows.kind = "JSON lines"
-        return read_objects
     if name.endswith((".csv", ".tsv")) or looks_like_table(first):
         rows.kind = "a table"
         return read_table
