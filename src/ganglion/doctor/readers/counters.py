@@ -129,7 +129,7 @@ def _steps(scale: Scale, chosen: Sequence[int], holding: Sequence[int]) -> tuple
     coarse = scale.coarse[index]
     known = scale.coarse[np.isfinite(scale.coarse)]
     base = 0.0 if not len(known) or known.min() < 1 else 1.0
-    if base and known.min() > 1 and np.nanmin(scale.fine) == 0:
+    if base and known.min() > 1 and np.fmin.reduce(scale.fine) == 0:
         base = 0.0  # the beginning is missing; loops that count batches from 0 count epochs from 0
     steps[index] = np.round((coarse - base) * scale.per_coarse + fine)
     return steps, scale.per_coarse

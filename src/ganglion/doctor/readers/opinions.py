@@ -21,7 +21,8 @@ def kind_of_opinion(
     `kind` is what the name says: logit, probability, score, opinion (`D(x)`) or nothing. `real`, `fake`, `loss_d` (T,).
     `halves_known`: other columns are the halves of D's loss. `terms`: G's loss is printed in terms, as in image translation.
     """
-    values = np.concatenate([v[np.isfinite(v)] for v in (real, fake) if v is not None])
+    real, fake = _with_values(real), _with_values(fake)
+    values = np.concatenate([np.zeros(0), *(v[np.isfinite(v)] for v in (real, fake) if v is not None)])
     if not len(values):
         return ("", "it has no finite value")
     if kind == "logit":
@@ -34,6 +35,10 @@ def kind_of_opinion(
             return ("probability", "")
         return ("logit", "taken for logits: they leave [0, 1]")
     return _unnamed(real, fake, loss_d, halves_known, terms, inside, bool(values.min() < 0))
+
+
+def _with_values(series: Floats | None) -> Floats | None:
+    return series if series is not None and np.isfinite(series).any() else None
 
 
 def _unnamed(

@@ -153,7 +153,7 @@ def _counts_epochs(rows: Rows, groups: Sequence[Group], holding: Sequence[int], 
     """Whether `[3/25]` alone is an epoch: it goes on by one each time, and there are not many."""
     values = carried(list(groups), column)[list(holding)]
     total = _total_of(rows, column)
-    limit = total[0] if total else np.nanmax(values)
+    limit = total[0] if total else np.fmax.reduce(values)
     own = [groups[i].values.get(column) for i in holding]
     changes = np.diff([value for value in own if value is not None])
     return bool(total and limit <= 2000 and len(changes) and np.mean(changes == 1) > 0.8)
