@@ -67,7 +67,7 @@ def lines_of(stream: BinaryIO, name: str, size: int, notes: list[str]) -> Iterat
 
     Raises DataError where the bytes are no text, or the archive is damaged from its start.
     """
-    count, left_out, read = 0, 0, 0
+    count, left_out, read, last = 0, 0, 0, b""
     shapes: Counter[bytes] = Counter()
     for block, complete in _blocks(stream, name, notes):
         read += len(block)
@@ -83,10 +83,15 @@ def lines_of(stream: BinaryIO, name: str, size: int, notes: list[str]) -> Iterat
             seen = shapes[shape] = shapes[shape] + 1
             if seen <= FIRST_OF_A_SHAPE or seen % every == 0:
                 yield Line(count, line.decode("utf-8", "replace"), complete)
+                last = b""
             else:
                 left_out += 1
+                last = line
         if len(shapes) > MOST_SHAPES:
             shapes = Counter({b"": sum(shapes.values())})
+    if last:  # the newest line is always read
+        left_out -= 1
+        yield Line(count, last.decode("utf-8", "replace"))
     if left_out:
         notes.append(
             f"of {count:,} lines {count - left_out:,} were read: the first {FIRST_OF_A_SHAPE} of each kind of line, and "
