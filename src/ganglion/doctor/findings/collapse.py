@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganglion.doctor.history import (
     History,
@@ -200,27 +199,27 @@ NOISE_COLLAPSE = Rule(
 
 def late_collapse(history: History, limits: Limits) -> RuleHit | None:
     """By the distance of the samples to the data, or by FID where a log has only that, often in few of its records."""
-    values, name, good = (distance(history), "SWD to the data over its floor", limits["good"])
-    if np.isnan(values).all():
-        values, name, good = history["fid"], "FID", np.inf
-    known = np.flatnonzero(~np.isnan(values))
-    if name != "FID":
-        known = np.arange(len(values))
-    if not len(known) or np.isnan(values).all():
+    far, fid = distance(history), history["fid"]
+    by_fid = bool(np.isnan(far).all())
+    known = np.flatnonzero(~np.isnan(fid)) if by_fid else np.arange(len(far))
+    values = fid[known] if by_fid else far
+    if not len(values):
         return None
-    best = running_median(values[known], 3)
+    best = running_median(values, 3)
     best_index = int(np.nanargmin(best))
     lowest = float(best[best_index])
-    worse = values[known] > limits["worse"] * lowest
-    since = history.lasting_since(worse) if name != "FID" else _lasting_score(worse, int(limits["scores"]))
-    if since is None or since <= best_index or lowest > good:
+    worse = values > limits["worse"] * lowest
+    since = lasting_suffix(worse) if by_fid else history.lasting_since(worse)
+    if since is None or since <= best_index or (not by_fid and lowest > limits["good"]):
+        return None
+    if by_fid and len(values) - since < limits["scores"]:
         return None
     step = int(history.steps[known[best_index]])
     advice = (
         f"Samples were best near {history.unit} {step:,}: use the nearest checkpoint, and do not continue from here."
     )
-    why = f"{advice} {LATE_COLLAPSE.why}"
-    recent = history.recent_of(values) if name != "FID" else median(values[known[since:]])
+    recent = median(values[since:]) if by_fid else history.recent_of(values)
+    name = "FID" if by_fid else "SWD to the data over its floor"
     return RuleHit(
         "failing",
         int(known[since]),
@@ -228,14 +227,8 @@ def late_collapse(history: History, limits: Limits) -> RuleHit | None:
             Evidence.at_most(name, recent, limits["worse"] * lowest),
             Evidence.context(f"minimum, near {history.unit} {step:,}", lowest),
         ],
-        why,
+        f"{advice} {LATE_COLLAPSE.why}",
     )
-
-
-def _lasting_score(worse: NDArray[np.bool_], least: int) -> int | None:
-    """Index from which a score that is seldom computed has been worse to the end, `least` times or more."""
-    start = lasting_suffix(worse)
-    return start if start is not None and len(worse) - start >= least else None
 
 
 LATE_COLLAPSE = Rule(
