@@ -83,7 +83,7 @@ def test_healthy_records_are_healthy(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.txt", b"no numbers here\n", "no measurements of a GAN's training"),
-        ("a.csv", b"x,y\n1,2\n", "no measurements of a GAN's training"),
+        ("a.csv", b"p,q\n1,2\n", "no measurements of a GAN's training: expected .* found p, q. Name them with --map"),
         ("a.bin", b"\x00\x01\x02", "is not a text"),
         ("a.jsonl", b"", "no measurements of a GAN's training"),
     ],
@@ -96,7 +96,7 @@ def test_what_is_no_log_is_refused_in_a_line(tmp_path: Path, name: str, content:
 
 
 def test_a_folder_without_a_log_and_no_folder_at_all_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds neither"):
+    with pytest.raises(DataError, match="holds no log of a GAN's training"):
         ganglion.diagnose(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         read_log(tmp_path / "nowhere")

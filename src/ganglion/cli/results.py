@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,20 +17,79 @@ if TYPE_CHECKING:
 __all__ = ["compare", "diagnose", "evaluate", "report", "timeline"]
 
 
+FAILED = 3
+"""Exit code where the verdict is what --fail-on names."""
+
+
 def diagnose(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A run, a TensorBoard folder, a CSV, a JSONL, or captured console output.", show_default=False
+            help="A run, a log of another program, a folder of logs or TensorBoard events, or - for standard input.",
+            show_default=False,
         ),
     ],
+    names: Annotated[
+        str,
+        typer.Option("--map", help="What the log calls things, such as d_loss=critic,g_loss=gen,step=it."),
+    ] = "",
+    batch: Annotated[int | None, typer.Option(min=1, help="Images in a batch, if the log does not tell.")] = None,
+    images_per_epoch: Annotated[int | None, typer.Option(min=1, help="Images in an epoch.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, help="Which of several runs in the log. Default: the newest.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on reading while the log is written; print findings.")
+    ] = False,
+    fail_on: Annotated[
+        str | None, typer.Option(help=f"failing or watch: exit code {FAILED} if the verdict is that, or worse.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print a verdict on a training run: findings with evidence, cause and remedies."""
+    """Print how a log was read, and a verdict on its training: findings with evidence, cause and remedies."""
+    from ganglion.doctor.diagnose import STANDARD_INPUT
     from ganglion.doctor.diagnose import diagnose as examine
 
-    verdict = examine(path)
+    if fail_on not in (None, "failing", "watch"):
+        raise typer.BadParameter(f"expected failing or watch; got {fail_on!r}", param_hint="--fail-on")
+    if follow:
+        if str(path) == STANDARD_INPUT or as_json:
+            raise typer.BadParameter("it follows a file or a folder, and prints text", param_hint="--follow")
+        _follow(path, names, batch, images_per_epoch, run, fail_on)
+        return
+    verdict = examine(path, map=names, batch=batch, images_per_epoch=images_per_epoch, run=run)
     typer.echo(json.dumps(verdict.to_json(), indent=1) if as_json else verdict.text())
+    if _reached(verdict.state, fail_on):
+        raise typer.Exit(FAILED)
+
+
+def _reached(state: str, fail_on: str | None) -> bool:
+    return state == fail_on or (fail_on == "watch" and state == "failing")
+
+
+def _follow(
+    path: Path, names: str, batch: int | None, per_epoch: int | None, run: int | None, fail_on: str | None
+) -> None:
+    """Prints findings until it is interrupted, or until the verdict is what `fail_on` names."""
+    from ganglion.doctor.follow import follow
+    from ganglion.doctor.readers.mapping import parse_map
+    from ganglion.doctor.readers.records import Options
+
+    verdict = None
+    typer.echo(f"Following {path}; Ctrl-C ends it with a verdict.", err=True)
+    try:
+        for look in follow(path, Options(parse_map(names), batch, per_epoch, run), time.sleep, time.monotonic):
+            if look is None:
+                continue
+            verdict = look.verdict
+            if look.first:
+                typer.echo(verdict.text())
+            for event in [] if look.first else look.events:
+                typer.echo(event.text(verdict.own_run, verdict.unit))
+            if _reached(verdict.state, fail_on):
+                raise typer.Exit(FAILED)
+    except KeyboardInterrupt:
+        typer.echo(verdict.text() if verdict is not None else f"{path}: nothing was read that could be judged")
 
 
 HASH_SHOWN = 12

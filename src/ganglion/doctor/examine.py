@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion.doctor.findings import RULES
-from ganglion.doctor.history import SUSTAINED_RECORDS, History, Thinned
+from ganglion.doctor.history import BATCH, SUSTAINED_RECORDS, History, Thinned
 from ganglion.doctor.rule import Rule, thresholds_of
 from ganglion.doctor.verdict import Finding, State, Verdict
 
@@ -30,28 +30,33 @@ NEEDED = {
 """Keys without which a run is not called healthy."""
 
 
-def examine(records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None) -> Verdict:
+def examine(
+    records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None, objective: str = ""
+) -> Verdict:  # fmt: skip
     """The verdict on a run's records, oldest first. `own_run`: remedies are options of `ganglion train`.
 
-    `table` replaces the thresholds, for calibration. Of a long run only the records that `Thinned` keeps are used.
+    `table` replaces the thresholds, for calibration. `objective` is what a log's losses look like (`readers.objective`), where
+    that is not known. Of a long run only the records that `Thinned` keeps are used.
     """
-    return conclude(Thinned(records), own_run, table)
+    return conclude(Thinned(records), own_run, table, objective)
 
 
-def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None) -> Verdict:
+def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None, objective: str = "") -> Verdict:
     """The same from thinned records. Milliseconds, whatever the length of the run."""
-    history = History(kept.records)
+    history = History(kept.records, objective)
     if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
     found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table))]
     unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not history.has(key, 1)]
     if len(history) < SUSTAINED_RECORDS:
-        unseen.append(f"findings that have to last: there are {len(history)} records, {SUSTAINED_RECORDS} are needed")
+        there = f"there {'is 1 record' if len(history) == 1 else f'are {len(history)} records'}"
+        unseen.append(f"findings that have to last: {there}, {SUSTAINED_RECORDS} are needed")
     elif history.kimg[-1] < LEAST_KIMG:
-        unseen.append(
-            f"findings that have to last: D has seen {1000 * history.kimg[-1]:,.0f} images, "
-            f"{1000 * LEAST_KIMG:,.0f} are needed"
-        )
+        if history.batch_is_assumed:
+            seen = f"D has seen about {1000 * history.kimg[-1]:,.0f} images, if a batch has {BATCH} (--batch N tells)"
+        else:
+            seen = f"D has seen {1000 * history.kimg[-1]:,.0f} images"
+        unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
     return Verdict(_state(found, bool(unseen)), _ordered(found), int(history.steps[-1]), unseen, own_run)
 
 
@@ -96,11 +101,11 @@ class FindingEvent(NamedTuple):
     step: int
     finding: Finding
 
-    def text(self, own_run: bool = True) -> str:
+    def text(self, own_run: bool = True, unit: str = "step") -> str:
         """For a terminal."""
         if self.raised:
-            return self.finding.paragraph(own_run)
-        return f"cleared at step {self.step:,}: {self.finding.code}"
+            return self.finding.paragraph(own_run, unit)
+        return f"cleared at {unit} {self.step:,}: {self.finding.code}"
 
     def to_json(self) -> dict[str, Any]:
         verdict = Verdict("watch", [self.finding]).to_json()

@@ -94,8 +94,10 @@ BATCH = 32
 class History:
     """Numbers of a run over time. A value that a record lacks is NaN."""
 
-    def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, records: Sequence[Mapping[str, Any]], objective: str = "") -> None:
         self.records = list(records)
+        self.objective = objective
+        """What a log's losses look like, as `readers.objective` names it; empty for our own records."""
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
         self.kimg = self._images()
         self._columns: dict[str, Column] = {}
@@ -120,12 +122,27 @@ class History:
         )
 
     def _images(self) -> Column:
-        """Thousands of images (T,) at each record; missing values are interpolated over steps."""
+        """Thousands of images (T,) at each record; missing values are interpolated over steps.
+
+        NaN for a log that counts epochs, ticks or rows, of which nobody knows how many images they are.
+        """
         kimg = self.column("kimg")
         known = ~np.isnan(kimg)
+        if not known.any() and any("unit" in record for record in self.records):
+            return np.full(len(self.records), math.nan)
         if not known.any():
             return np.asarray(self.steps * (BATCH / 1000), np.float64)
         return np.asarray(np.interp(self.steps, self.steps[known], kimg[known]), np.float64)
+
+    @property
+    def unit(self) -> str:
+        """What `steps` counts: step, or epoch, tick or row of another program's log."""
+        return str(self.records[-1].get("unit", "step"))
+
+    @property
+    def batch_is_assumed(self) -> bool:
+        """Whether `kimg` rests on an assumed batch size."""
+        return not any("kimg" in record for record in self.records)
 
     def has(self, key: str, records: int = SUSTAINED_RECORDS) -> bool:
         """Whether at least `records` records hold a number under `key`."""

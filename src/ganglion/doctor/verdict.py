@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from ganglion.doctor.readers.understanding import Understanding
 
 __all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
 
@@ -92,11 +95,11 @@ class Finding:
     because_of: str | None = None
     """The code of the finding that causes this one."""
 
-    def paragraph(self, own_run: bool = True) -> str:
+    def paragraph(self, own_run: bool = True, unit: str = "step") -> str:
         """Plain text of a few lines; remedies as options of `ganglion train`, or for the user's own loop."""
         sure = " (from losses alone)" if self.inferred else ""
         cause = f", a consequence of {self.because_of}" if self.because_of else ""
-        lines = [f"{self.severity}: {self.code}{sure}, since step {self.since_step:,}{cause}"]
+        lines = [f"{self.severity}: {self.code}{sure}, since {unit} {self.since_step:,}{cause}"]
         lines += _wrapped(self.why)
         lines += _wrapped("Measured: " + "; ".join(map(str, self.evidence)) + ".")
         for number, remedy in enumerate(self.remedy, start=1):
@@ -118,32 +121,39 @@ class Verdict:
     """What could not be assessed, and why."""
     own_run: bool = True
     """Whether the run is one of `ganglion train`, so that remedies are its options."""
+    unit: str = "step"
+    """What `step` and `since_step` count: step, epoch, image, tick or row."""
+    understood: Understanding | None = None
+    """How the log was read; None where records were given."""
 
     @property
     def headline(self) -> str:
         """The state in a sentence, without its name."""
         return {
-            "healthy": f"no findings at step {self.step:,}",
-            "watch": f"possible problems at step {self.step:,}",
-            "failing": f"this run will not recover by itself (step {self.step:,})",
-            "unknown": f"not enough was measured for a verdict (step {self.step:,})",
+            "healthy": f"no findings at {self.unit} {self.step:,}",
+            "watch": f"possible problems at {self.unit} {self.step:,}",
+            "failing": f"this run will not recover by itself ({self.unit} {self.step:,})",
+            "unknown": f"not enough was measured for a verdict ({self.unit} {self.step:,})",
         }[self.state]
 
     def text(self) -> str:
         """For a terminal."""
+        foreign = self.understood is not None and not self.understood.is_ours
         parts = [
+            *([self.understood.text()] if self.understood is not None and foreign else []),
             f"Verdict {self.state}: {self.headline}",
-            *(finding.paragraph(self.own_run) for finding in self.findings),
+            *(finding.paragraph(self.own_run, self.unit) for finding in self.findings),
         ]
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        tree = asdict(self)
+        tree = asdict(replace(self, understood=None))
+        del tree["understood"]
         for finding, plain in zip(self.findings, tree["findings"], strict=True):
             plain["evidence"] = [{"name": e.name, "value": e.value, "expected": e.expected} for e in finding.evidence]
             plain["remedy"] = [one._asdict() for one in finding.remedy]
-        return tree
+        return tree | (self.understood.to_json() if self.understood is not None else {})
 
 
 def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[str]:

@@ -1,78 +1,87 @@
 from __future__ import annotations
 
-import math
-import random
-
 import pytest
 
-from ganglion.doctor.readers.names import ALIASES, MOST_RECORDS, in_order, key_of, record_of, with_separation
+from ganglion.doctor.readers.names import Name, named, tells
+from ganglion.doctor.readers.vocabulary import KINDS, PLAYERS, SIDES
+
+D, G = Name("d", "loss"), Name("g", "loss")
+
+
+@pytest.mark.parametrize("name", ["Loss_D", "loss/D", "train/d_loss", "Loss/D/loss", "errD", "Discriminator Loss", "dis/loss",
+                                  "lossD", "critic_loss", "c_loss", "netD_loss", "L_D", "the discriminator loss"])  # fmt: skip
+def test_names_of_ds_loss(name: str) -> None:
+    assert named(name) == D
 
 
 @pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("Loss_D", "loss_d"), ("loss/D", "loss_d"), ("train/d_loss", "loss_d"), ("Loss/D/loss", "loss_d"), ("errD", "loss_d"),
-        ("Discriminator Loss", "loss_d"), ("Loss/G/loss", "loss_g"), ("G loss", "loss_g"), ("D(x)", "d_real"),
-        ("D(G(z))", "d_fake"), ("Loss/scores/real", "logit_real"), ("Metrics/fid50k_full", "fid"), ("gp", "loss_d_wgan_gp"),
-        ("Progress/kimg", "kimg"), ("something else", "something_else"),
-    ],
+    "name", ["Loss_G", "loss/G", "g_loss", "Loss/G/loss", "errG", "Generator Loss", "gen/loss", "lossG", "GLoss"]
+)
+def test_names_of_gs_loss(name: str) -> None:
+    assert named(name) == G
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [("G_GAN", "adversarial"), ("l_g_gan", "adversarial"), ("gen_adv", "adversarial"), ("G_L1", "l1"), ("l_g_pix", "pixel"),
+     ("Gen Loss Total", "total"), ("G_VGG", "perceptual"), ("g_loss_cycle", "cycle"), ("G/loss_rec", "reconstruction"),
+     ("loss_disc_fake_g", "adversarial"), ("G_mse_gan_loss", "adversarial"), ("G_GAN_Feat", "fm")],
 )  # fmt: skip
-def test_other_peoples_names_are_known(name: str, key: str) -> None:
-    assert key_of(name) == key
+def test_terms_of_gs_loss_are_told_apart(name: str, term: str) -> None:
+    assert (named(name).player, named(name).term) == ("g", term)
 
 
-def test_no_alias_means_two_things() -> None:
-    every = [alias for aliases in ALIASES.values() for alias in aliases]
-    assert len(every) == len(set(every))
-    assert all(key_of(alias) == key for key, aliases in ALIASES.items() for alias in aliases)
+@pytest.mark.parametrize(("name", "side"), [("D(x)", "real"), ("D(G(z))", "fake"), ("D(G(z1))", "fake"), ("d_x", "real"),
+                                            ("D_G_z1", "fake"), ("D(real)", "real"), ("D(fake)", "fake")])  # fmt: skip
+def test_what_d_says_of_images(name: str, side: str) -> None:
+    assert named(name) == Name("d", "opinion", side)
 
 
-def test_words_and_truths_are_no_numbers() -> None:
-    assert record_of({"loss_d": "0.5", "note": "fine", "flag": True, "empty": "", "none": None}) == {"loss_d": 0.5}
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("Loss/scores/real", "score"), ("Loss/signs/fake", "sign"), ("real_prob", "probability"), ("D_logits_real", "logit"),
+     ("d_acc_real", "accuracy"), ("FID score", "fid"), ("fid50k_full", "fid"), ("grad_norm_g", "grad"), ("lr_d", "lr"),
+     ("Wasserstein distance", "distance"), ("sec/iter", "time"), ("gradient penalty", "loss"), ("IS_mean", "inception")],
+)  # fmt: skip
+def test_kinds_of_numbers(name: str, kind: str) -> None:
+    assert named(name).kind == kind
 
 
-def test_a_loss_that_is_not_finite_is_told_and_a_score_that_was_not_computed_is_not() -> None:
-    assert record_of({"fid": "nan", "lr_g": "inf", "step": "3"}) == {"step": 3.0}
-    assert record_of({"errD": "nan", "fid": "nan"}) == {"non_finite": {"tensor": "loss of the discriminator"}}
-    assert record_of({"cycle loss": "inf"}) == {"non_finite": {"tensor": "cycle loss"}}
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("step", "step"), ("Steps", "step"), ("itr", "step"), ("global_step", "step"), ("trainer/global_step", "step"),
+     ("batches_done", "step"), ("Epoch", "epoch"), ("Train Epoch", "epoch"), ("第1轮 Epoch", "epoch"), ("batch_idx", "batch"),
+     ("cur_nimg", "images"), ("Progress/kimg", "kimg"), ("tick", "tick"), ("it", "step")],
+)  # fmt: skip
+def test_counters(name: str, kind: str) -> None:
+    assert named(name) == Name(kind=kind)
 
 
-def test_separation_is_that_of_two_normal_distributions() -> None:
-    numbers = random.Random(0)
-    real, fake = ([numbers.gauss(m, s) for _ in range(1000)] for m, s in ((1.0, 2.0), (-0.5, 1.0)))
-    record = with_separation({"logit_real": 1.0, "logit_real_std": 2.0, "logit_fake": -0.5, "logit_fake_std": 1.0})
-    counted = sum(r > f for r in real for f in fake) / 1e6
-    assert record["separation"] == pytest.approx(counted, abs=0.02)
+@pytest.mark.parametrize("name", ["batch_size", "steps_per_epoch", "n_critic", "sec/tick", "d_steps", "lr_step",
+                                  "time per step", "d_loss_epoch", "max_epoch"])  # fmt: skip
+def test_names_with_a_counters_word_that_count_nothing(name: str) -> None:
+    assert named(name).kind not in ("step", "epoch", "batch")
 
 
-def test_signs_become_accuracies() -> None:
-    record = with_separation({"sign_real": 0.5, "sign_fake": -0.5})
-    assert record == {"accuracy_real": 0.75, "accuracy_fake": 0.75}
-    assert math.isclose(with_separation({"sign_fake": 1.0})["accuracy_fake"], 0)
+@pytest.mark.parametrize(("name", "statistic"), [("g_loss_epoch", "mean"), ("run - D_loss__MIN", "min"), ("Best FID", "best"),
+                                                 ("D_loss std", "std"), ("lambda_ds", "weight")])  # fmt: skip
+def test_statistics_of_values_are_no_values(name: str, statistic: str) -> None:
+    assert named(name).statistic == statistic
 
 
-def test_rows_of_one_step_become_one_record() -> None:
-    assert in_order([{"step": 5, "loss_d": 1.0}, {"step": 5, "loss_g": 2.0}]) == [
-        {"step": 5, "loss_d": 1.0, "loss_g": 2.0}
-    ]
+def test_a_heading_says_what_a_name_leaves_open() -> None:
+    assert named("loss", "D") == D
+    assert named("acc", "D loss") == Name("d", "accuracy")
+    assert named("real", "D loss") == Name("d", "loss", "real")
+    assert named("adv", "G loss").term == "adversarial"
+    assert named("step", "FID score") == Name(kind="step")
 
 
-def test_a_log_that_starts_over_keeps_its_last_life() -> None:
-    rows = [{"step": step, "life": life} for life, steps in ((1.0, (1, 2, 3, 4)), (2.0, (3, 4, 5))) for step in steps]
-    assert [(r["step"], r["life"]) for r in in_order(rows)] == [(1, 1), (2, 1), (3, 2), (4, 2), (5, 2)]
+def test_levels_of_loggers_are_no_headings() -> None:
+    assert not any(map(tells, ("INFO", "root", "Elapsed", "main")))
+    assert all(map(tells, ("D", "Generator", "val", "Accuracy")))
 
 
-def test_a_long_log_becomes_means_and_loses_no_bad_number() -> None:
-    rows = [{"step": i, "loss_d": float(i % 2)} for i in range(1, 10_001)]
-    rows[4321]["non_finite"] = {"tensor": "loss of the generator"}  # type: ignore[assignment]
-    records = in_order(rows)
-    assert len(records) == MOST_RECORDS
-    assert records[-1]["step"] == 10_000
-    assert sum(r["loss_d"] for r in records) / len(records) == pytest.approx(0.5, abs=0.02)
-    assert [r["non_finite"] for r in records if "non_finite" in r] == [
-        {"step": 4322, "tensor": "loss of the generator"}
-    ]
-
-
-def test_nothing_is_nothing() -> None:
-    assert in_order([]) == []
+def test_no_word_is_of_a_player_and_of_a_side() -> None:
+    assert not PLAYERS.keys() & SIDES.keys()
+    assert not SIDES.keys() & KINDS.keys()

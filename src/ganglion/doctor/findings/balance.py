@@ -42,16 +42,18 @@ def discriminator_wins(history: History, limits: Limits) -> RuleHit | None:
 
 
 def from_probabilities_or_losses(history: History, limits: Limits) -> RuleHit | None:
-    """From D's mean probabilities or the losses, for logs without an AUC."""
+    """From D's mean probabilities or the losses, for logs without an AUC. Of samples nothing is said: they were not seen.
+
+    Losses count only where they look logistic: with a hinge or a relativistic loss D at 0 is common in good runs.
+    """
     if history.has("d_real") and history.has("d_fake"):
-        since = history.lasting_since(
-            (history["d_real"] > limits["belief"]) & (history["d_fake"] < 1 - limits["belief"])
-        )
+        sure = (history["d_real"] > limits["belief"]) & (history["d_fake"] < 1 - limits["belief"])
+        since = history.lasting_since(sure & ~(history["loss_d"] > limits["unsure"]))
         evidence = [
             Evidence.at_most("D(real)", history.recent("d_real"), limits["belief"]),
             Evidence.at_least("D(fake)", history.recent("d_fake"), 1 - limits["belief"]),
         ]
-    else:
+    elif history.objective in LOGISTIC:
         positive = (
             (history["loss_d"] >= 0) & (history["loss_d"] < limits["loss_d"]) & (history["loss_g"] > limits["loss_g"])
         )
@@ -60,8 +62,17 @@ def from_probabilities_or_losses(history: History, limits: Limits) -> RuleHit | 
             Evidence.at_least("logistic loss of D", history.recent("loss_d"), limits["loss_d"]),
             Evidence.at_most("logistic loss of G", history.recent("loss_g"), limits["loss_g"]),
         ]
-    return None if since is None else RuleHit("watch", since, evidence, inferred=True)
+    else:
+        return None
+    return None if since is None else RuleHit("watch", since, evidence, WINS_UNSEEN, inferred=True)
 
+
+WINS_UNSEEN = (
+    "D separates reals from fakes almost perfectly, so its gradient may give G no direction that improves its samples. "
+    "Whether samples still improve is not in the log: look at them."
+)
+LOGISTIC = ("", "logistic")
+"""Objectives whose losses can be judged by the logistic loss; empty where records do not come from another program's log."""
 
 DISCRIMINATOR_WINS = Rule(
     "discriminator-wins",
@@ -97,8 +108,9 @@ def vanishing_generator_gradient(history: History, limits: Limits) -> RuleHit | 
     moved = history.recent("update_g")
     if since is None or smallest_recent_distance(history) <= limits["poor"] or moved >= limits["update"]:
         return None
+    seen = history.has("swd", 1)
     return RuleHit(
-        "failing",
+        "failing" if seen else "watch",
         since,
         [
             Evidence.at_least(
@@ -108,6 +120,7 @@ def vanishing_generator_gradient(history: History, limits: Limits) -> RuleHit | 
             distance_evidence(history, limits["poor"]),
             Evidence.context("AUC of D's logits", history.recent("separation")),
         ],
+        inferred=not seen,
     )
 
 
@@ -162,7 +175,9 @@ def generator_wins(history: History, limits: Limits) -> RuleHit | None:
 
 
 def from_losses(history: History, limits: Limits) -> RuleHit | None:
-    """From the losses, for logs without an AUC."""
+    """From the losses, for logs without an AUC; only where they look logistic."""
+    if history.objective not in LOGISTIC:
+        return None
     since = history.lasting_since(
         (history["loss_g"] >= 0) & (history["loss_g"] < limits["loss_g"]) & (history["loss_d"] > limits["loss_d"])
     )
@@ -175,6 +190,8 @@ def from_losses(history: History, limits: Limits) -> RuleHit | None:
             Evidence.at_least("logistic loss of G", history.recent("loss_g"), limits["loss_g"]),
             Evidence.at_most("logistic loss of D", history.recent("loss_d"), limits["loss_d"]),
         ],
+        "D takes nearly every fake for a real image, so G gets no useful gradient. Whether samples are good is not in the log: "
+        "look at them.",
         inferred=True,
     )
 

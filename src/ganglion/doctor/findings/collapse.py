@@ -10,6 +10,8 @@ from ganglion.doctor.history import (
     distance,
     distance_evidence,
     diversity_over_contrast,
+    lasting_suffix,
+    median,
     not_converging,
     running_median,
     smallest_recent_distance,
@@ -196,28 +198,36 @@ NOISE_COLLAPSE = Rule(
 
 
 def late_collapse(history: History, limits: Limits) -> RuleHit | None:
-    values, name, good = (distance(history), "SWD to the data over its floor", limits["good"])
-    if np.isnan(values).all():
-        values, name, good = history["fid"], "FID", np.inf
-    if np.isnan(values).all():
+    """By the distance of the samples to the data, or by FID where a log has only that, often in few of its records."""
+    far, fid = distance(history), history["fid"]
+    by_fid = bool(np.isnan(far).all())
+    known = np.flatnonzero(~np.isnan(fid)) if by_fid else np.arange(len(far))
+    values = fid[known] if by_fid else far
+    if not len(values):
         return None
     best = running_median(values, 3)
     best_index = int(np.nanargmin(best))
     lowest = float(best[best_index])
-    since = history.lasting_since(values > limits["worse"] * lowest)
-    if since is None or since <= best_index or lowest > good:
+    worse = values > limits["worse"] * lowest
+    since = lasting_suffix(worse) if by_fid else history.lasting_since(worse)
+    if since is None or since <= best_index or (not by_fid and lowest > limits["good"]):
         return None
-    step = int(history.steps[best_index])
-    advice = f"Samples were best near step {step:,}: use the nearest checkpoint, and do not continue from here."
-    why = f"{advice} {LATE_COLLAPSE.why}"
+    if by_fid and len(values) - since < limits["scores"]:
+        return None
+    step = int(history.steps[known[best_index]])
+    advice = (
+        f"Samples were best near {history.unit} {step:,}: use the nearest checkpoint, and do not continue from here."
+    )
+    recent = median(values[since:]) if by_fid else history.recent_of(values)
+    name = "FID" if by_fid else "SWD to the data over its floor"
     return RuleHit(
         "failing",
-        since,
+        int(known[since]),
         [
-            Evidence.at_most(name, history.recent_of(values), limits["worse"] * lowest),
-            Evidence.context(f"minimum, near step {step:,}", lowest),
+            Evidence.at_most(name, recent, limits["worse"] * lowest),
+            Evidence.context(f"minimum, near {history.unit} {step:,}", lowest),
         ],
-        why,
+        f"{advice} {LATE_COLLAPSE.why}",
     )
 
 

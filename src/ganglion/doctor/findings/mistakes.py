@@ -28,9 +28,9 @@ def non_finite(history: History, limits: Limits) -> RuleHit | None:
     first = history.records[bad[0]]["non_finite"]
     details = first if isinstance(first, Mapping) else {}
     step = details["step"] if is_step(details.get("step")) else int(history.steps[bad[0]])
-    why = f"The first non-finite tensor was the {details.get('tensor', 'loss')}, at step {step:,}. {NON_FINITE.why}"
+    why = f"The first non-finite tensor was the {details.get('tensor', 'loss')}, at {history.unit} {step:,}. {NON_FINITE.why}"
     evidence = [
-        Evidence.context("first step with a NaN or infinity", step),
+        Evidence.context(f"first {history.unit} with a NaN or infinity", step),
         Evidence.at_most("records with a NaN or infinity", len(bad), 0),
     ]
     return RuleHit("failing", bad[0], evidence, why)
@@ -189,7 +189,15 @@ CLAMPS = {
 }
 
 
+CLAMPS |= {constant / 2: f"half of {constant:g}, {source}" for constant, source in CLAMPS.items()}
+"""A loss of D is often the mean of its two halves, of which one is at the clamp and the other at 0."""
+NOT_LOGARITHMS = ("wasserstein", "least-squares")
+"""Objectives without a logarithm, as `readers.objective` names them."""
+
+
 def loss_clamped(history: History, limits: Limits) -> RuleHit | None:
+    if history.objective in NOT_LOGARITHMS:
+        return None
     for who in "gd":
         for constant, source in CLAMPS.items():
             away = np.abs(history[f"loss_{who}"] - constant) / constant

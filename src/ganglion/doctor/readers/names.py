@@ -1,163 +1,237 @@
-"""Names that other trainers use for the keys of our records, and rows of a log as records with increasing steps."""
+"""Names of numbers as people choose them, word by word: whose number it is, of what kind, on which side, of which term."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
 
-from ganglion.doctor.numbers import number_of, read_number
-from ganglion.vitals.records import is_step
-
-__all__ = ["ALIASES", "MOST_RECORDS", "in_order", "key_of", "record_of", "with_separation"]
-
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    key: tuple(words.split())
-    for key, words in {
-        "step": "step global_step steps iter iters iteration iterations n_iter it batch_idx cur_nimg",
-        "epoch": "epoch epochs progress_epoch",
-        "kimg": "kimg progress_kimg nkimg",
-        "loss_d": """
-            loss_d d_loss lossd dloss errd err_d d_err loss_dis dis_loss loss_disc disc_loss discriminator_loss
-            loss_discriminator loss_critic critic_loss c_loss d_total_loss d_loss_total loss_d_loss loss_d_total
-            netd_loss loss_netd total_d_loss train_d_loss train_loss_d
-        """,
-        "loss_g": """
-            loss_g g_loss lossg gloss errg err_g g_err loss_gen gen_loss generator_loss loss_generator
-            g_total_loss g_loss_total loss_g_loss loss_g_total netg_loss loss_netg adv_loss_g total_g_loss
-            train_g_loss train_loss_g
-        """,
-        "d_real": "d_x dx d_real real_prob prob_real p_real d_x_real d_real_prob real_score",
-        "d_fake": "d_g_z dgz d_fake fake_prob prob_fake p_fake d_g_z1 d_g_z_1 d_fake_prob fake_score",
-        "logit_real": "logit_real real_logit real_logits logits_real scores_real loss_scores_real d_logits_real",
-        "logit_fake": "logit_fake fake_logit fake_logits logits_fake scores_fake loss_scores_fake d_logits_fake",
-        "sign_real": "loss_signs_real signs_real",
-        "sign_fake": "loss_signs_fake signs_fake",
-        "accuracy_real": "accuracy_real acc_real real_acc d_acc_real real_accuracy",
-        "accuracy_fake": "accuracy_fake acc_fake fake_acc d_acc_fake fake_accuracy",
-        "loss_d_r1": "r1 r1_penalty loss_r1 loss_r1_penalty r1_loss loss_d_reg d_reg r1_reg",
-        "loss_d_wgan_gp": "gp gradient_penalty grad_penalty loss_gp gp_loss d_gp loss_d_wgan_gp",
-        "earth_mover": "wasserstein wasserstein_distance w_dist wdist em_distance earth_mover wasserstein_d w_distance",
-        "grad_g": "grad_norm_g g_grad_norm grad_g gradnorm_g generator_grad_norm",
-        "grad_d": "grad_norm_d d_grad_norm grad_d gradnorm_d discriminator_grad_norm",
-        "lr_g": "lr_g g_lr generator_lr learning_rate_g",
-        "lr_d": "lr_d d_lr discriminator_lr learning_rate_d",
-        "fid": "fid fid50k fid50k_full metrics_fid fid_score metrics_fid50k_full best_fid frechet_inception_distance",
-    }.items()
-}
-"""Other names by our key, in lower case, with one underscore for everything between words."""
-
-PROGRESS = {"step", "epoch", "kimg", "lr_g", "lr_d"}
-SCORES = {"fid"}
-"""NaN here usually means that the score was not computed."""
-
-KEYS = {alias: key for key, aliases in ALIASES.items() for alias in aliases}
-
-LOSSES = {"loss_d": "loss of the discriminator", "loss_g": "loss of the generator"}
-
-SURROUNDINGS = (
-    "train",
-    "training",
-    "val",
-    "loss",
-    "losses",
-    "metrics",
-    "metric",
-    "stats",
-    "gan",
-    "model",
-    "scalars",
-    "scalar",
+from ganglion.doctor.readers.vocabulary import (
+    CHINESE,
+    COUNTERS,
+    KINDS,
+    NOT_A_COUNT,
+    OF_COUNTERS,
+    PLAYERS,
+    SETTINGS_WORDS,
+    SIDES,
+    SPLITS,
+    STATISTICS,
+    TERMS,
+    TWO_WAYS,
 )
-"""Prefixes that are ignored."""
+
+__all__ = ["Name", "named", "tells", "words_of"]
 
 
-def key_of(name: str) -> str:
-    """Our key for a name; the normalised name itself where there is none."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
-    words = plain.split("_")
-    candidates = [plain]
-    while len(words) > 1 and words[0] in SURROUNDINGS:
-        words = words[1:]
-        candidates.append("_".join(words))
-    return next((KEYS[candidate] for candidate in candidates if candidate in KEYS), plain)
+class Name(NamedTuple):
+    """What the words of a name say. Empty where they say nothing."""
+
+    player: str = ""
+    """`d` or `g`."""
+    kind: str = ""
+    """loss, probability, score, logit, accuracy, sign, grad, lr, weight; a metric (fid, kid, ...); or a counter."""
+    side: str = ""
+    """`real` or `fake`: on which images."""
+    term: str = ""
+    """Of a loss: adversarial, total, r1, gp, l1, cycle, ..."""
+    pair: str = ""
+    """`a` or `b` where two pairs of networks are trained."""
+    split: str = ""
+    """`val` for numbers of other images than those of the training."""
+    statistic: str = ""
+    """mean, epoch, std, min, max, best: of values, instead of the value."""
 
 
-def record_of(values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Numbers by our keys. A value that is not finite becomes `non_finite`. Empty for an invalid step, such as -1 or NaN."""
-    found: dict[str, Any] = {}
-    for name, value in values.items() if isinstance(values, Mapping) else values:
-        number, key = number_of(value), key_of(name)
-        if key == "step" and (step := read_number(value)) is not None and not 0 <= step < 2**63:
-            return {}
-        if number is None or key == "non_finite":  # set below only
-            continue
-        if math.isfinite(number):
-            found.setdefault(key, number)
-        elif key in ALIASES.keys() - PROGRESS - SCORES or "loss" in key:
-            found.setdefault(
-                "non_finite",
-                {"tensor": LOSSES.get(key, name)},
-            )
-    return found
+OPINIONS = re.compile(
+    r"\b(?:net)?d(?:is|isc)?_?\(\s*(?:g\w*\s*\(\s*\w*(?:,\s*\w+)*\s*\)|g_?z\d?|sr\d?|fake\w*|\w*fake|x_?hat|x_?tilde|gen\w*)(?:,\s*\w+)*\s*\)"
+    r"|(\b(?:net)?d(?:is|isc)?_?\(\s*(?:x|y|hr|gt|real\w*|\w*real|img|true\w*|data)(?:,\s*\w+)*\s*\))",
+    re.I,
+)
+"""`D(x)` and `D(G(z))`, of which the first has a group."""
+SHORT = re.compile(r"([dcD])_?(?:([12rfx])|([gG]_?[zZ])_?\d?)")
+"""`d1` and `d2` of a loop that trains D on reals, then on fakes; `dr`, `df`; `d_x` and `d_g_z1`."""
 
 
-def with_separation(record: dict[str, Any]) -> dict[str, Any]:
-    """Adds derived values: accuracies from mean signs, and the AUC of two normal distributions of logits."""
-    for side, right in (("real", 1), ("fake", -1)):
-        if (sign := record.pop(f"sign_{side}", None)) is not None:
-            record.setdefault(f"accuracy_{side}", (1 + right * sign) / 2)
-    needed = ("logit_real", "logit_fake", "logit_real_std", "logit_fake_std")
-    if "separation" not in record and all(key in record for key in needed):
-        real, fake, real_std, fake_std = (float(record[key]) for key in needed)
-        spread = math.hypot(real_std, fake_std)
-        record["separation"] = 0.5 * (1 + math.erf((real - fake) / (spread * 2**0.5))) if spread else 0.5
-    return record
+def words_of(name: str) -> list[str]:
+    """Lower-case words of a name: `netD_lossReal` is net, d, loss, real."""
+    if not name.isascii():
+        for word, english in CHINESE.items():
+            name = name.replace(word, f" {english} ")
+        name = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    text = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    text = re.sub(r"([A-Z])([A-Z][a-z])", r"\1 \2", text)
+    return re.findall(r"[^\W_]+", text.lower())
 
 
-MOST_RECORDS = 400
-"""Single batches are noisy: a longer log is averaged to this many records."""
+@lru_cache(maxsize=20_000)
+def named(name: str, heading: str = "") -> Name:
+    """What a name says; what it leaves open is taken from its heading."""
+    own = _read(name)
+    if not heading or own.kind in COUNTER_KINDS:
+        return own
+    over = _read(heading)
+    kind = own.kind or over.kind
+    if own.kind in ("", "loss") and over.kind in ("accuracy", "logit", "probability", "score") and own.term == "":
+        kind = over.kind if own.kind == "" else own.kind
+    return Name(
+        own.player or over.player, kind, own.side or over.side, own.term or over.term, own.pair or over.pair,
+        own.split or over.split, own.statistic or over.statistic,
+    )  # fmt: skip
 
 
-def in_order(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Records with increasing steps. Rows of one step are merged; where a log restarts, later rows replace earlier ones.
-
-    A row without a step is merged with the one before; where no row has a step, rows are counted. Rows whose step is negative
-    or has more than 63 bits are dropped.
-    """
-    records: list[dict[str, Any]] = []
-    counted = True
-    for number, row in enumerate(rows, start=1):
-        counted = counted and "step" not in row
-        record, step = dict(row), number if counted else round(row.get("step", records[-1]["step"] if records else 0))
-        if not is_step(step):
-            continue
-        while records and records[-1]["step"] > step:
-            records.pop()
-        if "non_finite" in record:
-            record["non_finite"] = {"step": step, **record["non_finite"]}
-        if records and records[-1]["step"] == step:
-            records[-1] = records[-1] | record | {"step": step}
-        else:
-            records.append({**record, "step": step})
-    return [with_separation(record) for record in _means(records)]
+COUNTER_KINDS = frozenset(COUNTERS.values()) | {"step"}
 
 
-def _means(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(records) <= MOST_RECORDS:
-        return list(records)
-    edges = [round(i * len(records) / MOST_RECORDS) for i in range(MOST_RECORDS + 1)]
-    return [_mean(records[first:last]) for first, last in pairwise(edges) if last > first]
+def _read(name: str) -> Name:
+    name = re.sub(r"__(MIN|MAX)$", r" \1", name.split(" - ")[-1] if re.search(r" - \S+$", name) else name)
+    if match := SHORT.fullmatch(name.strip()):
+        side = "real" if match[2] in ("1", "r", "x") else "fake"
+        return Name("d", "opinion" if match[3] or match[2] == "x" else "loss", side)
+    if match := OPINIONS.search(name):
+        rest = _read(name[: match.start()] + " " + name[match.end() :])
+        return rest._replace(player="d", kind=rest.kind or "opinion", side="real" if match[1] else "fake")
+    words = words_of(name)
+    if counter := _counter(words) or _counter_at_end(name, words) or _counter_under(name):
+        return Name(kind=counter)
+    words = [part for word in words for part in _unglued(word)]
+    player = next((PLAYERS[word] for word in words if word in PLAYERS), "")
+    if not player and words[:1] == ["c"] and (len(words) == 1 or words[1] in KINDS or words[1] in SIDES):
+        player = "d"  # c_loss: of a critic
+    if not player and words == ["loss", "c"]:
+        player = "d"
+    side = next((SIDES[word] for word in words if word in SIDES), "")
+    term = _term(words)
+    kind = _kind(words, player, term, side)
+    pair = next((TWO_WAYS[word] for word in words if word in TWO_WAYS and len(words) > 1), "")
+    if player == "d" and side == "fake" and words[-1] in ("g", "gen"):
+        player, side, term = (
+            "g",
+            "",
+            "adversarial",
+        )  # loss_disc_fake_g of MMGeneration: D's output on fakes, in G's update
+    split = next((SPLITS[word] for word in words if word in SPLITS), "")
+    statistic = next((STATISTICS[word] for word in words if word in STATISTICS), "")
+    return Name(player, kind, side, term, pair, split, statistic)
 
 
-def _mean(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means of the numbers; the last step; the first value under other keys."""
-    mean: dict[str, Any] = {}
-    for key in dict.fromkeys(key for record in records for key in record):
-        values = [record[key] for record in records if key in record]
-        numbers = [value for value in values if isinstance(value, int | float)]
-        mean[key] = sum(numbers) / len(numbers) if len(numbers) == len(values) else values[0]
-    return mean | {"step": records[-1]["step"]}
+UNGLUE = re.compile(
+    r"^(loss|err|acc|grad|lr|net|real|fake|adv|gan|out|prob|logit|score)(d|g|a|b|real|fake|adv|gan|loss)$"
+)
+FIRST_PLAYER = re.compile(
+    r"^(d|g|disc|dis|gen|discriminator|generator|critic)(loss|losses|real|fake|err|acc|gan|adv|cost|logits?|score|grad|lr|[ab])$"
+)
+
+
+def _unglued(word: str) -> list[str]:
+    """`dloss` as d, loss; `da` as d, a."""
+    match = UNGLUE.match(word) or FIRST_PLAYER.match(word)
+    if match and word not in ("data",):
+        return [match[1], match[2]]
+    match = re.match(r"^(d|g|r1|l1|l2|fid|loss|real|fake|gz|z)\d?$", word)
+    return [match[1]] if match else [word]
+
+
+def _counter(words: list[str]) -> str:
+    """The kind of counter that a name is, if every word of it is one of a counter's."""
+    kinds = [COUNTERS[word] for word in words if word in COUNTERS]
+    if not kinds or not all(word in COUNTERS or word in OF_COUNTERS for word in words):
+        return ""
+    if words[-1] in ("g", "gen", "generator", "size") or words == ["it", "s"]:
+        return ""
+    if kinds[-1] == "epoch" and len(kinds) > 1:
+        return "step" if words[-1] not in ("epoch", "epochs") else "epoch"
+    if kinds[0] == "batch" and "done" in words:
+        return "step"
+    return kinds[-1] if kinds[-1] != "images" or len(words) < 4 else ""
+
+
+def _counter_at_end(name: str, words: list[str]) -> str:
+    """The kind of counter at the end of a phrase that otherwise measures nothing: `finished the epoch`."""
+    phrase = name.split()
+    if (
+        len(phrase) < 2
+        or not words
+        or (kind := COUNTERS.get(words[-1], "")) not in ("epoch", "step")
+        or words[-1] in ("i", "it", "its")
+    ):
+        return ""
+    others = set(words[:-1])
+    known = KINDS.keys() | TERMS.keys() | PLAYERS.keys() | SIDES.keys() | STATISTICS.keys() | NOT_A_COUNT
+    return kind if len(words_of(phrase[-1])) == 1 and not (others - COUNTERS.keys()) & known else ""
+
+
+def _counter_under(name: str) -> str:
+    """The kind of counter at the end of a path whose folders measure nothing: `data/step`."""
+    folders, _, last = name.replace(".", "/").rpartition("/")
+    above = set(words_of(folders))
+    if not folders or not (kind := _counter(words_of(last))) or above & (NOT_A_COUNT | SETTINGS_WORDS):
+        return ""
+    said = _read(folders)
+    return kind if above == {"time"} or not (said.player or said.term or said.side or said.kind) else ""
+
+
+def _term(words: list[str]) -> str:
+    found = [TERMS[word] for word in words if word in TERMS]
+    text = " ".join(words)
+    if "gradient penalty" in text or "grad penalty" in text or "gradient pen" in text:
+        return "gp"
+    if "path length" in text:
+        return "pl"
+    if "penalty" in words and "r1" not in words and not found:
+        return "gp" if "grad" in text else "penalty"
+    if "adversarial" in found and set(found) <= {"adversarial", "l1", "l2"}:
+        return "adversarial"  # mse_gan: of least squares
+    specific = [term for term in found if term not in ("adversarial", "total")]
+    if specific:
+        return "reconstruction" if specific[0] == "l2" and "reconstruction" in specific else specific[0]
+    return found[0] if found else ""
+
+
+def _kind(words: list[str], player: str, term: str, side: str) -> str:
+    text = " ".join(words)
+    if "learning rate" in text or "lr" in words:
+        return "lr"
+    if "inception score" in text or words in (["is"], ["is", "mean"]):
+        return "inception"
+    if term == "gp" or ("penalty" in words):
+        return "loss"
+    found = [KINDS[word] for word in words if word in KINDS and not (word in ("l", "p", "rate") and len(words) == 1)]
+    for metric in (
+        "fid",
+        "kid",
+        "precision",
+        "recall",
+        "ppl",
+        "psnr",
+        "ssim",
+        "time",
+        "memory",
+        "sign",
+        "accuracy",
+        "grad",
+        "lr",
+    ):
+        if metric in found:
+            return metric
+    if "distance" in found or "w dist" in text or "wdist" in words or "em distance" in text:
+        return "distance"
+    scored = [kind for kind in found if kind in ("logit", "score", "probability")]
+    if scored and (words[0] in ("loss", "losses") or "loss" not in found or found[0] != "loss"):
+        return "logit" if "logit" in scored else scored[0]
+    if "loss" in found:
+        return "loss"
+    return scored[0] if scored else ""
+
+
+@lru_cache(maxsize=5_000)
+def tells(heading: str) -> bool:
+    """Whether a heading adds to what the names under it mean."""
+    own = _read(heading)
+    return bool(
+        own.player
+        or own.side
+        or own.split
+        or own.kind in ("loss", "accuracy", "logit", "score", "probability", "grad", "lr")
+    )
