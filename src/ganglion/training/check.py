@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -39,6 +40,7 @@ from ganglion.training.players import Players
 from ganglion.training.prepare import batches_of, build_first_players, prepare_run
 from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images
 from ganglion.training.running_stats import logit_summary
+from ganglion.training.threads import ThreadsChoice, checked_threads, choose_threads, measured_threads, restored_threads
 from ganglion.vitals.gradients import LayerSignal, signals
 
 __all__ = ["Check", "check"]
@@ -53,6 +55,10 @@ class Check:
     remarks: list[Remark]
     recipe: str
     images: int
+    threads: int
+    """CPU threads."""
+    threads_reason: str
+    """Why as many; empty where there was no choice."""
     images_per_sec: float
     minutes: float
     """The budget in minutes."""
@@ -78,6 +84,7 @@ def check(
     source: Images | None = None,
     *,
     device: str = "auto",
+    threads: str | int = "auto",
     cache: str | Path | None = None,
     quiet: bool = False,
     seconds: float = SECONDS,
@@ -89,7 +96,7 @@ def check(
 
     `own`: networks and loss of one's own.
     """
-    screen, own = Screen(quiet=quiet), own or Own()
+    screen, own, asked_threads = Screen(quiet=quiet), own or Own(), checked_threads(threads)
     prepared = prepare_run(source, request, screen, device, 1, cache, own)
     recipe, store = prepared.recipe, prepared.store
     for reason in prepared.reasons:
@@ -98,7 +105,9 @@ def check(
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
-    with reproducible(), keep_freed_memory():
+    with restored_threads(), reproducible(), keep_freed_memory():
+        measured = partial(_measured_threads, fabric, recipe, batches, own) if fabric.device.type == "cpu" else None
+        choice = choose_threads(asked_threads, None, measured)
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
         speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
@@ -106,7 +115,14 @@ def check(
         remarks.append(Remark("failing", "first steps", failed))
     minutes, kimg = _budget(recipe, speed)
     memory = peak_memory_gb(prepared.device)
-    return Check(remarks, recipe.name, len(store.images), speed, minutes, kimg, memory, layers_g, layers_d)
+    return Check(
+        remarks, recipe.name, len(store.images), choice.count, choice.reason, speed, minutes, kimg, memory, layers_g,
+        layers_d,
+    )  # fmt: skip
+
+
+def _measured_threads(fabric: Fabric, recipe: Recipe, batches: Batches, own: Own, count: int) -> ThreadsChoice:
+    return measured_threads(fabric, recipe, batches, build_first_players(recipe, batches, own), own, count)
 
 
 def first_signals(

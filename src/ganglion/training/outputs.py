@@ -27,6 +27,7 @@ from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
 from ganglion.training.players import Players
+from ganglion.training.speed_watch import SpeedWatch
 from ganglion.vitals.inspection import in_eval_mode
 from ganglion.vitals.probe import POOL, PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.vitals.records import Record
@@ -104,6 +105,7 @@ class RunOutputs:
     snapshots: Snapshots
     show_progress: Callable[[float, str | None], None]
     """Share of the budget in [0, 1], and a status line where it has changed."""
+    speed: SpeedWatch
 
 
 class Snapshots:
