@@ -150,6 +150,7 @@ def train_loop(
         failure = None
         if outputs:
             record |= outputs.speed.tick(progress.images)
+            outputs.write_start()
             last_step = LastStep(seen.real, fake.detach().float(), fake.detach().float(), (z, labels))
             saving = over or progress.step % snapshot_steps == 0
             progress.stopped, failure = _record_and_save(

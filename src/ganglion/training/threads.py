@@ -44,8 +44,8 @@ Threads = Literal["auto"] | int
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ROUNDS = 5
-LIMIT_SEC = 1.0  # of a measurement, after which no further round begins
-TRIAL_SEC = 0.03  # of several short steps in a row
+LIMIT_SEC = 0.5  # of a measurement, after which no further round begins
+TRIAL_SEC = 0.02  # of several short steps in a row
 MOST_STEPS = 32
 MOST_FLOP = 3e10  # of a measured step: of larger ones a share of the batch is measured, half a second on one slow core
 LEAST_BATCH = 8
@@ -175,7 +175,7 @@ def faster_threads(
     set_threads: Callable[[int], None] = torch.set_num_threads,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ThreadsChoice:
-    """One thread or `count`, by a second of steps in turn; medians of images/s. `clock` is in seconds.
+    """One thread or `count`, by half a second of steps in turn; medians of images/s. `clock` is in seconds.
 
     train_steps: trains that many steps and returns their images. A first step with each number pays for what is made once
     (the kernels of a shape); it is counted only where it takes so long that nothing else could be measured.

@@ -35,7 +35,7 @@ from ganglion.training.budget import Budget
 from ganglion.training.collectives import of_each_share
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
-from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
+from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
@@ -192,7 +192,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
                 Snapshots(recipe, batches, journal, fabric.device), show_progress, _speed_watch(fabric, progress, screen),
             )  # fmt: skip
             if progress.step == 0:
-                _write_start(outputs, players)
+                outputs.write_start = start_writer(outputs, players)
             finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
     if finished:
         _conclude(run, progress, journal.verdict, screen)
@@ -224,14 +224,6 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     if progress.stopped == STOPPED_BY_CALLBACK:
         return job.own.callback is not None
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
-
-
-def _write_start(outputs: RunOutputs, players: Players) -> None:
-    """What the first weights draw: sheets, and the record of step 0."""
-    outputs.snapshots.draw(players.ema, 0)
-    record = outputs.probe.first_record()
-    outputs.journal.write(record)
-    outputs.journal.diagnose(record)
 
 
 def _trained(
