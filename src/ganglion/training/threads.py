@@ -43,6 +43,7 @@ Threads = Literal["auto"] | int
 """As asked for."""
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+AT_IMPORT = {name: os.environ.get(name, "") for name in VARIABLES}  # Fabric sets the first in each of several processes
 ROUNDS = 5
 LIMIT_SEC = 0.5  # of a measurement, after which no further round begins
 TRIAL_SEC = 0.02  # of several short steps in a row
@@ -94,7 +95,7 @@ def choose_threads(
     recorded: int | None,
     measure: Callable[[int], ThreadsChoice] | None,
     processes: int = 1,
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] = AT_IMPORT,
 ) -> ThreadsChoice:
     """The number of threads of this process, which PyTorch is then set to.
 
