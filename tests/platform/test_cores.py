@@ -22,9 +22,9 @@ def stat(folder: Path, **busy_sec: float) -> None:
     (folder / "stat").write_text("\n".join(["cpu  1 2 3 4 5 6 7 8 9 10", *rows, "intr 1"]) + "\n")
 
 
-def process(folder: Path, pid: int, name: str, parent: int, sec: float) -> None:
+def process(folder: Path, pid: int, name: str, parent: int, sec: float, core: int = 0) -> None:
     (folder / str(pid)).mkdir(exist_ok=True)
-    fields = ["S", parent, 0, 0, 0, 0, 0, 0, 0, 0, 0, round(sec * TICKS), 0, 0, 0]
+    fields = ["S", parent, 0, 0, 0, 0, 0, 0, 0, 0, 0, round(sec * TICKS), *[0] * 24, core]
     (folder / str(pid) / "stat").write_text(f"{pid} ({name}) " + " ".join(map(str, fields)) + "\n")
 
 
@@ -93,14 +93,16 @@ def test_neighbours_are_named_the_busiest_first_and_idle_ones_not_at_all(tmp_pat
     process(tmp_path, 2, "tmux (1)", 0, 5)
     process(tmp_path, 3, "ffmpeg", 0, 0)
     process(tmp_path, 4, "a.out", 0, 0)
+    process(tmp_path, 6, "elsewhere", 0, 0, core=7)
 
     def while_asleep(_seconds: float) -> None:
         process(tmp_path, 1, "me", 0, 0.2)
         process(tmp_path, 3, "ffmpeg", 0, 0.1)
         process(tmp_path, 4, "a.out", 0, 0.2)
+        process(tmp_path, 6, "elsewhere", 0, 0.2, core=7)
         (tmp_path / "5").mkdir()  # it has ended meanwhile, and left no file
 
-    found = neighbours(frozenset({1}), tmp_path, while_asleep)
+    found = neighbours(frozenset({1}), tmp_path, while_asleep, {0, 1})
     assert [(one.name, one.cores) for one in found] == [("a.out", pytest.approx(1)), ("ffmpeg", pytest.approx(0.5))]
     assert neighbours(frozenset(), tmp_path / "none", while_asleep) == []
 

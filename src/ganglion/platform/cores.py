@@ -123,20 +123,26 @@ class Neighbour:
     cores: float
 
 
-def neighbours(own: frozenset[int], proc: Path = PROC, sleep: Callable[[float], None] = time.sleep) -> list[Neighbour]:
-    """Processes other than `own` that are busy now, the busiest first; empty where none can be seen. Takes 0.2 seconds.
+def neighbours(
+    own: frozenset[int],
+    proc: Path = PROC,
+    sleep: Callable[[float], None] = time.sleep,
+    allowed: set[int] | None = None,
+) -> list[Neighbour]:
+    """Processes other than `own` that are busy now on these cores, the busiest first; empty where none can be seen.
 
-    Processes outside the container are not seen, though the load of the cores includes theirs.
+    Takes 0.2 seconds. Processes outside the container are not seen, though the load of the cores includes theirs.
     """
     before = _processes(proc)
     if not before:
         return []
     sleep(SAMPLE_SEC)
+    allowed = allowed if allowed is not None else _affinity()
     ticks = os.sysconf("SC_CLK_TCK") * SAMPLE_SEC
     found = [
         Neighbour(now.name, (now.ticks - before[pid].ticks) / ticks)
         for pid, now in _processes(proc).items()
-        if pid in before and pid not in own
+        if pid in before and pid not in own and (allowed is None or now.core in allowed)
     ]
     return sorted((one for one in found if one.cores > LEAST_CORES), key=lambda one: -one.cores)
 
@@ -152,6 +158,8 @@ class _Process(NamedTuple):
     parent: int
     ticks: int
     """Clock ticks that it has worked."""
+    core: int
+    """On which it was last."""
 
 
 def _processes(proc: Path) -> dict[int, _Process]:
@@ -162,7 +170,7 @@ def _processes(proc: Path) -> dict[int, _Process]:
             head, _, rest = path.read_text(errors="replace").rpartition(")")  # a name may hold brackets
             fields = rest.split()
             found[int(path.parent.name)] = _Process(
-                head.partition("(")[2], int(fields[1]), int(fields[11]) + int(fields[12])
+                head.partition("(")[2], int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[36])
             )
         except (OSError, IndexError, ValueError):  # it has ended meanwhile
             continue

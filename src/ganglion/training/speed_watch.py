@@ -89,7 +89,8 @@ def cause_of(
             return f"More work waits for the {count} cores than they can do: the load average is {load_average:.1f}."
         return "The cause is not known."
     if load.others >= BUSY and load.others + threads > count + OVERLAP:
-        return f"{_who(busy)} {load.others:.1f} of these {count} cores.{_advice(threads)}"
+        here = f"these {count} cores" if count > 1 else "the one core that there is"
+        return f"{_who(busy)} {load.others:.1f} of {here}.{_advice(threads)}"
     if load.own >= STARVED * threads:
         return (
             "It is not other processes: this one worked all the time, so the processor itself is slower (heat, battery, or "
