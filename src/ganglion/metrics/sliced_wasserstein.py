@@ -66,14 +66,13 @@ class _Level(NamedTuple):
         mean = found.mean(dim=(0, 2), keepdim=True)
         deviation = found.std(dim=(0, 2), keepdim=True, correction=0).clamp_min(GRAY_LEVEL)
         rows = ((found - mean) / deviation).flatten(1)
-        slices = torch.from_numpy(random.standard_normal((rows.shape[1], directions), np.float32)).to(rows.device)
-        slices = slices / slices.norm(dim=0, keepdim=True)
-        return cls(corners, mean, deviation, slices, (rows @ slices).sort(dim=0).values)
+        slices = _directions(rows.shape[1], directions, random).to(rows.device)
+        return cls(corners, mean, deviation, slices, _projections(rows, slices))
 
     def distance(self, images: Tensor) -> float:
         """Mean over directions of the one-dimensional Wasserstein-1 distance, from sorted projections."""
         rows = ((_descriptors(images, self.corners) - self.mean) / self.deviation).flatten(1)
-        return float((self.projections - (rows @ self.slices).sort(dim=0).values).abs().mean())
+        return float((self.projections - _projections(rows, self.slices)).abs().mean())
 
 
 def _pyramid(images: Tensor) -> list[Tensor]:
@@ -103,3 +102,14 @@ def _descriptors(images: Tensor, corners: tuple[Tensor, Tensor]) -> Tensor:
     which = torch.arange(n, device=images.device)[:, None, None, None]
     found = images.permute(0, 2, 3, 1)[which, rows, columns]  # (N, P, 7, 7, C)
     return found.reshape(-1, PATCH * PATCH, c).transpose(1, 2)  # (N*P, C, 49)
+
+
+def _directions(dims: int, count: int, random: np.random.Generator) -> Tensor:
+    """Random directions of length 1, as columns (A, D)."""
+    slices = torch.from_numpy(random.standard_normal((dims, count), np.float32))
+    return slices / slices.norm(dim=0, keepdim=True)
+
+
+def _projections(rows: Tensor, slices: Tensor) -> Tensor:
+    """Rows (N, A) along each direction (A, D), sorted (N, D)."""
+    return (rows @ slices).sort(dim=0).values
