@@ -106,8 +106,9 @@ def _descriptors(images: Tensor, corners: tuple[Tensor, Tensor]) -> Tensor:
 
 def _directions(dims: int, count: int, random: np.random.Generator) -> Tensor:
     """Random directions of length 1, as columns (A, D)."""
-    slices = torch.from_numpy(random.standard_normal((dims, count), np.float32))
-    return slices / slices.norm(dim=0, keepdim=True)
+    drawn = torch.from_numpy(random.standard_normal((dims, count), np.float32))
+    slices: Tensor = drawn / drawn.norm(dim=0, keepdim=True)
+    return slices
 
 
 def _projections(rows: Tensor, slices: Tensor) -> Tensor:
