@@ -131,5 +131,5 @@ def test_on_another_device_the_cores_explain_nothing():
     run = Training(threads=0)
     run.tick(120)
     run.tick(12, others=2.0)
-    assert "its own monitor shows" in run.said[0]
+    assert "nvidia-smi" in run.said[0]
     assert run.looked_for_neighbours == 0

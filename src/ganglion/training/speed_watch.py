@@ -75,7 +75,7 @@ class SpeedWatch:
 
     def _cause(self, load: LoadReading) -> str:
         if self._threads == 0:
-            return "Whether another program uses the device, its own monitor shows."
+            return "If another program uses the device, its monitor (nvidia-smi for CUDA) shows it."
         busy = self._find_neighbours(self._meter.own) if load.others is not None and load.others >= BUSY else []
         return cause_of(load, busy, self._threads, self._cores, self._load_average())
 
