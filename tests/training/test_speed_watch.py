@@ -114,8 +114,8 @@ def test_without_others_the_cause_is_the_processor_or_waiting(own, words):
 
 
 def test_processes_that_cannot_be_seen_are_not_counted():
-    assert cause_of(LoadReading(10.0, 0.9, 1.1), [], 1, 2) == (
-        "Other processes, outside this container or short-lived, use 1.1 of these 2 cores."
+    assert cause_of(LoadReading(10.0, 0.6, 1.4), [], 1, 2) == (
+        "Other processes, outside this container or short-lived, use 1.4 of these 2 cores."
     )
 
 
