@@ -1,6 +1,8 @@
 """Lightning Fabric, imported without torchmetrics, which it imports only to read its version: half of the time of a start.
 
-Importing this file imports Fabric; `ganglion.training` does so before its own files.
+Importing this file imports Fabric; `ganglion.training` does so before its own files. Torchmetrics itself, and what it brings
+along (SciPy's signal processing, transformers), is loaded only by what computes with it. Where a program has imported Fabric
+or torchmetrics before, nothing is to be gained and nothing is done.
 """
 
 from __future__ import annotations
