@@ -1,11 +1,11 @@
-"""What the vitals and the doctor cost: their share of training time, and that of `ganglion.watch` on a plain loop.
+"""What records, samples, scores and checkpoints cost: their share of training time, and that of `ganglion.watch` on a loop.
 
-    python benchmarks/vitals_cost.py                 64x64 RGB, width 64: some ten minutes on two cores
-    python benchmarks/vitals_cost.py --seconds 60
+    python benchmarks/vitals_cost.py                 some ten minutes on two cores
+    python benchmarks/vitals_cost.py --cpu-time --seconds 0
 
-In `ganglion train`, each call that measures, examines or records is timed inside the run, and their sum is held against
-the whole. `watch` hooks into networks and optimisers, where no single call holds its cost: the loop is timed with and
-without it, ticks in turn, so that a machine whose speed drifts is fair to both.
+In `ganglion train`, each call that measures, examines, records, draws or saves is timed inside the run, and their sums are
+held against the whole at the recipe's own intervals. `watch` hooks into networks and optimisers, where no single call holds
+its cost: the loop is timed with and without it, ticks in turn, so that a machine whose speed drifts is fair to both.
 """
 
 from __future__ import annotations
@@ -25,27 +25,35 @@ import torch
 from torch import nn
 
 import ganglion
+from ganglion.metrics.untrained import SnapshotScore
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
 from ganglion.runs.journal import RunJournal
-from ganglion.training import loop
+from ganglion.training import loop, outputs
+from ganglion.training.budget import steps_for
 from ganglion.training.train import train
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.step_stats import StepStats
 
-TIMED: dict[Any, tuple[str, ...]] = {
+RECORDS: dict[Any, tuple[str, ...]] = {
     StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("after_backward", "after_step"),
-    loop: ("measure", "parameter_counts"), RunJournal: ("diagnose", "write"),
+    loop: ("measure", "parameter_counts", "_record"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
+SNAPSHOTS: dict[Any, tuple[str, ...]] = {
+    outputs.Snapshots: ("draw",),
+    SnapshotScore: ("of",),
+    loop: ("save_checkpoint", "prune"),
+}
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
+SETTINGS = (("dcgan", 64), ("fast", 32))
 
 
 @contextmanager
-def timed(spent: dict[str, float]) -> Iterator[None]:
-    """Adds up the seconds of each call in TIMED, by class or module."""
+def timed(spent: dict[str, float], clock: Callable[[], float]) -> Iterator[None]:
+    """Adds up the seconds of each call in RECORDS and SNAPSHOTS, by its name."""
     patches = [
-        patch.object(owner, name, _timing(getattr(owner, name), owner.__name__, spent))
-        for owner, names in TIMED.items()
+        patch.object(owner, name, _timing(getattr(owner, name), name, spent, clock))
+        for owner, names in [*RECORDS.items(), *SNAPSHOTS.items()]
         for name in names
     ]
     for one in patches:
@@ -57,34 +65,50 @@ def timed(spent: dict[str, float]) -> Iterator[None]:
             one.stop()
 
 
-def _timing(call: Callable[..., Any], owner: str, spent: dict[str, float]) -> Callable[..., Any]:
+def _timing(call: Callable[..., Any], name: str, spent: dict[str, float], clock: Callable[[], float]) -> Any:
     def timing(*args: Any, **named: Any) -> Any:
-        began = time.perf_counter()
+        began = clock()
         try:
             return call(*args, **named)
         finally:
-            spent[owner] = spent.get(owner, 0.0) + time.perf_counter() - began
+            spent[name] = spent.get(name, 0.0) + clock() - began
 
     return timing
 
 
-def in_training(seconds: float, size: int, width: int, folder: Path) -> None:
+def in_training(recipe: str, size: int, ticks: int, folder: Path, clock: Callable[[], float]) -> None:
+    """Shares of the time at the recipe's own intervals: records from some ticks, samples and the like from one snapshot."""
     images = np.random.default_rng(0).integers(0, 256, (2048, size, size, 3), np.uint8)
     np.save(folder / "images.npy", images)
+    settings = resolve(recipe).training
     spent: dict[str, float] = {}
-    with timed(spent):
+    steps = ticks * steps_for(settings.tick_kimg, settings.batch)
+    marks: list[float] = []
+    with timed(spent, clock), patch.object(loop, "update_ema", _marking(loop.update_ema, marks, clock)):
         run = train(
-            folder / "images.npy", recipe="dcgan", size=size, minutes=seconds / 60, run=folder / "run", quiet=True,
-            cache=folder / "cache",
-            set={"generator.width": width, "discriminator.width": width, "training.snapshot_kimg": 1000},
+            folder / "images.npy", recipe=recipe, size=size, steps=steps, run=folder / f"run-{recipe}", quiet=True,
+            cache=folder / "cache", set={"training.snapshot_kimg": 1000},
         )  # fmt: skip
-    last = run.records()[-1]
-    whole = last["seconds"]
-    print(f"ganglion train, {size}x{size}, width {width}, batch 64: {last['kimg'] / whole * 1000:.1f} images/s, "
-          f"{len(run.records())} records in {whole:.0f} s")  # fmt: skip
-    for owner, its in sorted(spent.items(), key=lambda item: -item[1]):
-        print(f"  {owner:10} {its / whole:7.2%}")
-    print(f"  {'all':10} {sum(spent.values()) / whole:7.2%}")
+    names = {name for names in RECORDS.values() for name in names}
+    records = {name: sec for name, sec in spent.items() if name in names}
+    snapshot = {name: sec for name, sec in spent.items() if name not in names}
+    snapshot["draw"] /= 2  # once at step 0
+    whole = marks[-1] - marks[0] - snapshot["draw"]  # the sheets of step 0 are drawn at the first record
+    per_snapshot = settings.snapshot_kimg / settings.tick_kimg / ticks * whole  # seconds from one snapshot to the next
+    print(f"ganglion train, {recipe} {size}x{size}, batch {settings.batch}: {steps * settings.batch / whole:.1f} images/s, "
+          f"{len(run.records()) - 1} records")  # fmt: skip
+    for title, parts, over in (("records", records, whole), ("samples, scores, checkpoints", snapshot, per_snapshot)):
+        print(f"  {title:34}{sum(parts.values()) / over:7.2%}")
+        for name, its in sorted(parts.items(), key=lambda item: -item[1]):
+            print(f"    {name:32}{its / over:7.2%}{its * 1000 / (ticks if parts is records else 1):9.1f} ms each")
+
+
+def _marking(call: Callable[..., Any], marks: list[float], clock: Callable[[], float]) -> Any:
+    def marking(*args: Any) -> None:
+        call(*args)
+        marks.append(clock())
+
+    return marking
 
 
 def watched(seconds: float, size: int, width: int) -> None:
@@ -128,13 +152,20 @@ def step(G: nn.Module, D: nn.Module, opt_g: Any, opt_d: Any, real: torch.Tensor)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=120.0, help="of each of the two")
-    parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--ticks", type=int, default=4, help="of each training")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of the watched loop; 0: none")
+    parser.add_argument("--size", type=int, default=64, help="of the watched loop")
+    parser.add_argument("--width", type=int, default=64, help="of the watched loop")
+    parser.add_argument("--cpu-time", action="store_true", help="CPU time of one thread, where others use the machine")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        in_training(asked.seconds, asked.size, asked.width, Path(folder))
-    watched(asked.seconds, asked.size, asked.width)
+    if asked.cpu_time:
+        torch.set_num_threads(1)
+    for recipe, size in SETTINGS:
+        with tempfile.TemporaryDirectory() as folder:
+            clock = time.process_time if asked.cpu_time else time.perf_counter
+            in_training(recipe, size, asked.ticks, Path(folder), clock)
+    if asked.seconds:
+        watched(asked.seconds, asked.size, asked.width)
 
 
 if __name__ == "__main__":

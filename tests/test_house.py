@@ -169,6 +169,27 @@ def test_the_bare_import_loads_nothing_heavy():
     assert not loaded_by("import ganglion") & heavy
 
 
+def test_a_training_loads_nothing_that_its_first_step_does_not_need():
+    late = {
+        "torchmetrics",
+        "transformers",
+        "sklearn",
+        "scipy",
+        "altair",
+        "vl_convert",
+        "jinja2",
+        "av",
+        "datasets",
+        "pandas",
+    }
+    assert not loaded_by("import ganglion.training.train, ganglion.training.check") & late
+
+
+def test_fabric_knows_of_torchmetrics_though_nothing_imports_it():
+    version = "from lightning_fabric.utilities import imports; assert imports._TORCHMETRICS_GREATER_EQUAL_1_0_0"
+    assert "torchmetrics" not in loaded_by(f"import ganglion.training.train; {version}")
+
+
 def test_the_bare_import_takes_under_300_milliseconds():
     code = "import time; a = time.perf_counter(); import ganglion; print(time.perf_counter() - a)"
     command = [sys.executable, "-c", code]

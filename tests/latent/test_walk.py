@@ -117,6 +117,23 @@ def test_influence_is_that_of_the_class_that_is_asked_for() -> None:
     assert (influence(model, bases=16) > 0).all()
 
 
+@pytest.mark.parametrize("dims", [3, 70, 128])
+def test_influence_of_many_dimensions_is_measured_in_parts_and_is_that_of_each_alone(dims: int) -> None:
+    weights = torch.linspace(0, 1, dims)
+    model = model_of(lambda z: (z * weights).sum(1).sin().view(-1, 1, 1, 1), dim=dims)
+    z = model.latents(5)
+    less, more = (
+        torch.stack([model.generate(z + sign * 0.5 * torch.eye(dims)[dim]) for dim in range(dims)]) for sign in (-1, 1)
+    )
+    alone = (more - less).abs().flatten(1).mean(1)
+    seen: list[int] = []
+    assert influence(model, bases=5, progress=lambda done, total: seen.append(done)).tolist() == pytest.approx(
+        alone.tolist()
+    )
+    assert seen[-1] == dims
+    assert len(seen) == -(-dims // 12)
+
+
 def test_a_walk_through_a_trained_generator_is_smooth(digits_run: ganglion.Run) -> None:
     model = ganglion.load(digits_run)
     strongest = int(np.argmax(influence(model, bases=2)))

@@ -6,7 +6,14 @@ import torch
 from scipy import stats
 from torch.nn.functional import avg_pool2d
 
-from ganglion.metrics.sliced_wasserstein import SCALE, _distance, _pyramid, sliced_wasserstein
+from ganglion.metrics.sliced_wasserstein import (
+    SCALE,
+    SlicedWasserstein,
+    _directions,
+    _projections,
+    _pyramid,
+    sliced_wasserstein,
+)
 
 
 def pictures(n: int = 24, seed: int = 0, channels: int = 3, size: tuple[int, int] = (32, 32)) -> torch.Tensor:
@@ -38,6 +45,20 @@ def blurrier(images: torch.Tensor, strength: int) -> torch.Tensor:
     for _ in range(2 * strength):
         images = avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     return images
+
+
+def along(real: torch.Tensor, fake: torch.Tensor, directions: int, random: np.random.Generator) -> float:
+    """Mean distance of two sets of rows along random directions."""
+    slices = _directions(real.shape[1], directions, random)
+    return float((_projections(real, slices) - _projections(fake, slices)).abs().mean())
+
+
+def test_one_set_against_several_gives_the_distances_of_pairs():
+    one, *others = (pictures(20, seed=seed) for seed in range(3))
+    measured = SlicedWasserstein(one, np.random.default_rng(0))
+    assert [measured.to(other) for other in others] == [distance(one, other) for other in others]
+    with pytest.raises(ValueError, match="two sets of one shape"):
+        measured.to(others[0][:5])
 
 
 @pytest.mark.parametrize("size", [(16, 16), (28, 28), (32, 32), (48, 32), (64, 64)])
@@ -92,13 +113,13 @@ def test_along_one_direction_it_is_the_one_dimensional_distance_of_scipy(seed):
     direction = np.random.default_rng(seed).standard_normal((6, 1), np.float32).astype(np.float64)
     direction /= np.linalg.norm(direction)
     on = [(points.double().numpy() @ direction).ravel() for points in (real, fake)]
-    found = _distance(real, fake, 1, np.random.default_rng(seed))
+    found = along(real, fake, 1, np.random.default_rng(seed))
     assert found == pytest.approx(stats.wasserstein_distance(*on), rel=1e-5)  # float32 beside float64
 
 
 def test_a_shift_in_one_dimension_is_its_own_distance():
     points = torch.randn(50, 1, generator=torch.Generator().manual_seed(0))
-    assert _distance(points, points + 3, 16, np.random.default_rng(0)) == pytest.approx(3, rel=1e-6)
+    assert along(points, points + 3, 16, np.random.default_rng(0)) == pytest.approx(3, rel=1e-6)
 
 
 def test_a_uniform_shift_of_smallest_images_has_the_closed_form():

@@ -375,7 +375,7 @@ class Ear:
         journal = SimpleNamespace(write=self.records.append, diagnose=lambda record: verdict, verdict=verdict)
         self.outputs = RunOutputs(
             SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), SimpleNamespace(take=lambda ema, step: 1.0),
-            lambda fraction, line: None,
+            lambda fraction, line: None, SimpleNamespace(tick=lambda images: {}, go_on=lambda images: None),
         )  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -82,12 +82,12 @@ def test_without_held_out_images_and_without_norms_these_numbers_are_not_there(c
 def test_the_record_of_the_start_shows_first_weights_and_moves_no_statistics(cache: Path) -> None:
     settings = recipe(generator__norm="none", init__std=0.4)
     probe, players, _ = looked_at(settings, cache)
-    found = probe.first_record()
+    found = probe.first_record(probe.generator)
     assert (found["step"], found["kimg"]) == (0, 0)
     assert found["saturation"] > 0.1
     normed, players, _ = looked_at(recipe(), cache)
     before = [tensor.clone() for _, tensor in players.state()]
-    assert normed.first_record()["saturation"] < 0.01
+    assert normed.first_record(normed.generator)["saturation"] < 0.01
     assert all(torch.equal(a, b) for a, (_, b) in zip(before, players.state(), strict=True))
 
 

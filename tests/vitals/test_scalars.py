@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from ganglion.vitals.scalars import (
     BINS,
+    ROWS,
     LogitStats,
     NonFiniteTracker,
     ScalarMeans,
@@ -81,7 +82,7 @@ def test_no_graph_is_kept_alive():
     meter, weight = ScalarMeans(), torch.tensor(2.0, requires_grad=True)
     for _ in range(2):
         meter.add(loss=weight.square())
-    assert not meter._sums["loss"].requires_grad
+    assert not any(row.requires_grad for rows in meter._rows.values() for row in rows)
 
 
 def test_small_bf16_values_are_added_up_in_float32():
@@ -106,6 +107,16 @@ def test_a_value_that_is_there_at_some_steps_is_a_mean_over_those():
         if step % 4 == 0:
             meter.add(lazily=torch.tensor(10.0 + step))
     assert meter.read() == {"always": 3.5, "lazily": 12.0}
+
+
+@pytest.mark.parametrize("steps", [ROWS - 1, ROWS, 2 * ROWS + 3])
+def test_steps_beyond_those_that_are_kept_apart_count_as_the_others(steps: int) -> None:
+    meter, bad = ScalarMeans(), NonFiniteTracker()
+    for step in range(steps):
+        meter.add(loss=torch.tensor(float(step)))
+        bad.check("loss", ["loss", "other"], torch.tensor([float(step), NAN if step >= steps - 2 else 0.0]), step)
+    assert meter.read() == pytest.approx({"loss": (steps - 1) / 2}, rel=1e-6)
+    assert bad.read() == [(steps - 2, "other")]
 
 
 NAN, INF = float("nan"), float("inf")

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["check", "train"]
 
 
+Threads = Annotated[
+    str,
+    typer.Option(metavar="auto|N", help="CPU threads of each process. auto: the faster of 1 and all, by trial steps."),
+]
+
+
 def train(
     source: Annotated[
         str | None,
@@ -39,6 +45,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
+    threads: Threads = "auto",
     devices: Annotated[int, typer.Option(help="Number of devices that share a batch.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     set_: Annotated[
@@ -87,7 +94,9 @@ def train(
 
     at_end = (lambda run: None) if no_report else leave_report
     own = Own.given(networks=networks)
-    start(source, run=run, device=device, devices=devices, fresh=fresh, at_end=at_end, own=own, **request)
+    start(
+        source, run=run, device=device, devices=devices, threads=threads, fresh=fresh, at_end=at_end, own=own, **request
+    )
 
 
 def _print_recipe(
@@ -133,6 +142,7 @@ def check(
     batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
+    threads: Threads = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
@@ -149,7 +159,7 @@ def check(
 
     result = run_check(
         source, recipe=recipe, size=size, kimg=kimg, minutes=minutes, batch=batch, device=device, precision=precision,
-        data_dir=data_dir, set=set_ or [], own=Own.given(networks=networks),
+        threads=threads, data_dir=data_dir, set=set_ or [], own=Own.given(networks=networks),
     )  # fmt: skip
     typer.echo(json.dumps(result.to_json(), indent=1) if as_json else _text(result))
 
@@ -163,6 +173,7 @@ def _text(result: Check) -> str:
         *_layers("G", result.signals_g),
         *_layers("D", result.signals_d),
         *([f"Memory: {result.memory}"] if result.memory else []),
+        f"CPU threads: {result.threads}{f' ({result.threads_reason})' if result.threads_reason else ''}",
         f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
         f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
     ])  # fmt: skip

@@ -66,6 +66,7 @@ def path_through(latents: Tensor, frames: int, prior: Prior, loop: bool = False)
 RANGES = {"normal": (-3.0, 3.0), "uniform": (-1.0, 1.0), "sphere": (-3.0, 3.0)}
 """Default range of a coordinate: nearly all of the prior."""
 
+MOST_IMAGES = 64  # drawn at once while influence is measured
 STEP = 0.5  # in units of the prior's standard deviation, each way, when influence is measured
 
 
@@ -101,15 +102,24 @@ def influence(
 
     `labels` (1,) is the class for a conditional model; by default classes are random.
     """
-    deviation = {"normal": 1.0, "sphere": 1.0, "uniform": 1 / 3**0.5}[model.latent.prior]
+    move = STEP * {"normal": 1.0, "sphere": 1.0, "uniform": 1 / 3**0.5}[model.latent.prior]
     z = model.latents(bases, seed)
-    labels = model.labels(bases, seed) if labels is None else labels
+    labels = model.labels(bases, seed) if labels is None else labels.expand(bases)
+    at_once = max(1, MOST_IMAGES // bases)
     found = np.zeros(model.latent.dim)
-    for dim in range(model.latent.dim):
-        moved = [z.clone() for _ in range(2)]
-        for copy, sign in zip(moved, (-1, 1), strict=True):
-            copy[:, dim] += sign * STEP * deviation
-        less, more = (model.generate(copy, labels) for copy in moved)
-        found[dim] = float((more - less).square().mean((1, 2, 3)).sqrt().mean())
-        progress(dim + 1, model.latent.dim)
+    for first in range(0, model.latent.dim, at_once):
+        dims = range(first, min(first + at_once, model.latent.dim))
+        less, more = (_moved(model, z, dims, sign * move, labels) for sign in (-1, 1))
+        changes = (more - less).square().mean((2, 3, 4)).sqrt().mean(1)  # (D, B, C, H, W) to (D,)
+        found[dims.start : dims.stop] = changes.tolist()
+        progress(dims.stop, model.latent.dim)
     return found
+
+
+def _moved(model: Model, z: Tensor, dims: range, by: float, labels: Tensor | None) -> Tensor:
+    """Images (D, B, C, H, W) of the latents z (B, Z), for each of the dimensions moved along it."""
+    moved = z.repeat(len(dims), 1, 1)  # (D, B, Z)
+    for row, dim in enumerate(dims):
+        moved[row, :, dim] += by
+    images = model.generate(moved.flatten(0, 1), None if labels is None else labels.repeat(len(dims)))
+    return images.view(*moved.shape[:2], *images.shape[1:])

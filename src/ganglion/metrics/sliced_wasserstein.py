@@ -7,12 +7,14 @@ sets are normalised by the mean and standard deviation of the real one, so that 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-__all__ = ["sliced_wasserstein"]
+__all__ = ["SlicedWasserstein", "sliced_wasserstein"]
 
 
 PATCH = 7
@@ -28,17 +30,49 @@ def sliced_wasserstein(
 
     `real` and `fake` are float (N, C, H, W) in [-1, 1] with equal N. Equal `random` gives equal patches and directions.
     """
-    if real.shape != fake.shape:
-        raise ValueError(f"expected two sets of one shape; got {tuple(real.shape)} and {tuple(fake.shape)}")
-    levels = []
-    for real_level, fake_level in zip(_pyramid(real), _pyramid(fake), strict=True):
-        corners = _corners(real_level, patches, random)
-        real_patches, fake_patches = _descriptors(real_level, corners), _descriptors(fake_level, corners)
-        mean = real_patches.mean(dim=(0, 2), keepdim=True)  # (1, C, 1)
-        deviation = real_patches.std(dim=(0, 2), keepdim=True, correction=0).clamp_min(GRAY_LEVEL)
-        sets = [((patches_nc49 - mean) / deviation).flatten(1) for patches_nc49 in (real_patches, fake_patches)]
-        levels.append(_distance(sets[0], sets[1], directions, random))
-    return SCALE * float(np.mean(levels))
+    return SlicedWasserstein(real, random, patches, directions).to(fake)
+
+
+class SlicedWasserstein:
+    """The same distance from one set to several others: patches, directions and the projections of `real` are computed once."""
+
+    def __init__(self, real: Tensor, random: np.random.Generator, patches: int = 32, directions: int = 128) -> None:
+        self._shape = real.shape
+        self._levels = [_Level.of(level, random, patches, directions) for level in _pyramid(real)]
+
+    def to(self, fake: Tensor) -> float:
+        if fake.shape != self._shape:
+            raise ValueError(f"expected two sets of one shape; got {tuple(self._shape)} and {tuple(fake.shape)}")
+        levels = zip(self._levels, _pyramid(fake), strict=True)
+        return SCALE * float(np.mean([level.distance(images) for level, images in levels]))
+
+
+class _Level(NamedTuple):
+    """A level of the real set's pyramid."""
+
+    corners: tuple[Tensor, Tensor]
+    mean: Tensor
+    deviation: Tensor
+    """Of the patches, (1, C, 1) each."""
+    slices: Tensor
+    """Random directions as columns (C*49, D)."""
+    projections: Tensor
+    """Sorted along each direction (N*P, D)."""
+
+    @classmethod
+    def of(cls, images: Tensor, random: np.random.Generator, patches: int, directions: int) -> _Level:
+        corners = _corners(images, patches, random)
+        found = _descriptors(images, corners)
+        mean = found.mean(dim=(0, 2), keepdim=True)
+        deviation = found.std(dim=(0, 2), keepdim=True, correction=0).clamp_min(GRAY_LEVEL)
+        rows = ((found - mean) / deviation).flatten(1)
+        slices = _directions(rows.shape[1], directions, random).to(rows.device)
+        return cls(corners, mean, deviation, slices, _projections(rows, slices))
+
+    def distance(self, images: Tensor) -> float:
+        """Mean over directions of the one-dimensional Wasserstein-1 distance, from sorted projections."""
+        rows = ((_descriptors(images, self.corners) - self.mean) / self.deviation).flatten(1)
+        return float((self.projections - _projections(rows, self.slices)).abs().mean())
 
 
 def _pyramid(images: Tensor) -> list[Tensor]:
@@ -70,9 +104,13 @@ def _descriptors(images: Tensor, corners: tuple[Tensor, Tensor]) -> Tensor:
     return found.reshape(-1, PATCH * PATCH, c).transpose(1, 2)  # (N*P, C, 49)
 
 
-def _distance(real: Tensor, fake: Tensor, directions: int, random: np.random.Generator) -> float:
-    """Mean over directions of the one-dimensional Wasserstein-1 distance, from sorted projections."""
-    slices = torch.from_numpy(random.standard_normal((real.shape[1], directions), np.float32)).to(real.device)
-    slices = slices / slices.norm(dim=0, keepdim=True)
-    difference = (real @ slices).sort(dim=0).values - (fake @ slices).sort(dim=0).values
-    return float(difference.abs().mean())
+def _directions(dims: int, count: int, random: np.random.Generator) -> Tensor:
+    """Random directions of length 1, as columns (A, D)."""
+    drawn = torch.from_numpy(random.standard_normal((dims, count), np.float32))
+    slices: Tensor = drawn / drawn.norm(dim=0, keepdim=True)
+    return slices
+
+
+def _projections(rows: Tensor, slices: Tensor) -> Tensor:
+    """Rows (N, A) along each direction (A, D), sorted (N, D)."""
+    return (rows @ slices).sort(dim=0).values

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from ganglion.runs.history import Span
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["FAN", "POINTS", "Frame", "Scale", "Table", "fan_column", "fans", "lines", "spans_chart"]
+__all__ = ["FAN", "POINTS", "Frame", "Scale", "Table", "fan_column", "fans", "lines", "spans_chart", "unchecked"]
 
 
 POINTS = 300  # maximum number of records on a line
@@ -139,6 +140,18 @@ def spans_chart(frame: Frame) -> altair.LayerChart:
     return layered
 
 
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Context in which Altair does not hold each part of a chart against Vega-Lite's schema, which takes half of its time.
+
+    The tests do.
+    """
+    from altair.utils import schemapi
+
+    with schemapi.debug_mode(False):
+        yield
+
+
 def thinned(rows: Sequence[Any], most: int = POINTS) -> list[Any]:
     """At most `most` rows, evenly spaced, including the first and the last."""
     if len(rows) <= most:
@@ -230,12 +243,10 @@ def _tooltip(name: str) -> Any:
 
 def _layers(layers: Sequence[Any], frame: Frame, data: Any) -> Any:
     alt = _altair()
-    return (
-        alt.layer(*layers, data=data)
-        .add_params(alt.param(name="from_kimg", value=0), alt.param(name="to_kimg", value=frame.kimg))
-        .resolve_scale(stroke="independent")
-        .properties(width="container", height=HEIGHT)
-    )
+    bounds = alt.param(name="from_kimg", value=0), alt.param(name="to_kimg", value=frame.kimg)
+    first, *rest = layers  # each method of a layered chart copies it whole, so that all is said when it is made
+    independent = alt.Resolve(scale=alt.ScaleResolveMap(stroke="independent"))
+    return alt.layer(first.add_params(*bounds), *rest, data=data, resolve=independent, width="container", height=HEIGHT)
 
 
 def _fitting(value: Any, scale: Scale) -> Any:

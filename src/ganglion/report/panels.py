@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganglion.report.bands import Band
-from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart
+from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart, unchecked
 from ganglion.runs.history import RunHistory
 from ganglion.vitals.records import Record
 
@@ -35,7 +35,7 @@ class Panel:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """The chart as Vega-Lite."""
-        tree: dict[str, Any] = self.chart.to_dict()
+        tree: dict[str, Any] = self.chart.to_dict(validate=False)
         return tree
 
 
@@ -94,6 +94,7 @@ PANEL_SPECS = (
 )  # fmt: skip
 
 
+@unchecked()
 def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> list[Panel]:
     """Every chart for which the run has numbers."""
     frame, records, healthy = Frame(history.kimg, history.spans), history.records, bands or {}
@@ -130,6 +131,7 @@ COMPARED = (
 """What runs are compared by: key, title, scale."""
 
 
+@unchecked()
 def compared_panels(histories: Mapping[str, RunHistory]) -> list[Panel]:
     """One chart per number, one line per run."""
     frame = Frame(max(history.kimg for history in histories.values()))

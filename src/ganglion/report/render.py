@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ganglion.data.prepare import cache_folder
+from ganglion.errors import StorageError
+from ganglion.platform.files import write_atomically
 from ganglion.report.panels import Panel
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["for_script", "render"]
 
@@ -19,27 +26,38 @@ PAGE = Path(__file__).parent / "page"
 
 def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     """A template of `page/` as HTML. All content is escaped except our own scripts and data URIs."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     charts = [
         {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.spec} for panel in panels
     ]
-    return environment.get_template(template).render(
+    return _templates().get_template(template).render(
         panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(_text("page.css")),
         vega=Markup(_library()), script=Markup(_text("page.js")), **content,
     )  # fmt: skip
 
 
 @cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+@cache
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed, 0.9 MB."""
+    """Vega, Vega-Lite and Vega-Embed, 0.9 MB. Bundling takes a second or more, so the result is kept in the cache folder."""
     import vl_convert
 
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    kept = cache_folder() / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        return kept.read_text(encoding="utf-8")
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+    with suppress(OSError, StorageError):  # a folder that cannot be written
+        write_atomically(kept, bundle.encode())
+    return bundle
 
 
 def for_script(tree: Any) -> Any:

@@ -70,6 +70,7 @@ class TrainingProgress:
     """Why the run ended before its budget; None if it did not."""
     images_before: int = 0
     """Images behind averaged weights that were taken over whole from another run: their half-life does not ramp up again."""
+    threads: int | None = None  # CPU threads of each process; with another number sums are rounded otherwise
 
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.

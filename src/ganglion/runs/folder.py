@@ -113,6 +113,12 @@ class Run:
         write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())
         write_atomically(self.recipe_path, recipe_text(recipe).encode())
 
+    def note_environment(self, **facts: Any) -> None:
+        """Adds to environment.json what is known only once the training has started. Raises StorageError."""
+        path = self.path / "environment.json"
+        known = json.loads(path.read_text(encoding="utf-8"))
+        write_atomically(path, json.dumps(known | facts, indent=1).encode())
+
 
 def default_run(recipe: Recipe) -> Path:
     """`runs/SOURCE-RECIPE-SIZE`, and the run that it starts from if any, so that the same command finds its run again."""

@@ -23,7 +23,7 @@ __all__ = ["JsonLines", "RunJournal", "TensorBoardLog"]
 GROUPS = {
     "loss": "loss", "logit": "discriminator", "logits": "discriminator", "d": "discriminator", "accuracy": "discriminator",
     "separation": "discriminator", "held": "discriminator", "earth": "discriminator", "lr": "rates", "images": "speed",
-    "seconds": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
+    "seconds": "speed", "other": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
     "clip": "weights", "dead": "weights", "layers": "layers",
 }  # fmt: skip
 """TensorBoard group by the first word of a key; other keys are in the group `samples`."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -42,6 +43,7 @@ from ganglion.training.players import Players
 from ganglion.training.prepare import batches_of, build_first_players, prepare_run
 from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images
 from ganglion.training.running_stats import logit_summary
+from ganglion.training.threads import ThreadsChoice, checked_threads, choose_threads, measured_threads, restored_threads
 from ganglion.vitals.gradients import LayerSignal, signals
 
 __all__ = ["Check", "check"]
@@ -56,6 +58,10 @@ class Check:
     remarks: list[Remark]
     recipe: str
     images: int
+    threads: int
+    """CPU threads."""
+    threads_reason: str
+    """Why as many; empty where there was no choice."""
     images_per_sec: float
     minutes: float
     """The budget in minutes."""
@@ -85,6 +91,7 @@ def check(
     source: Images | None = None,
     *,
     device: str = "auto",
+    threads: str | int = "auto",
     cache: str | Path | None = None,
     quiet: bool = False,
     seconds: float = SECONDS,
@@ -96,7 +103,7 @@ def check(
 
     `own`: networks and loss of one's own.
     """
-    screen, own = Screen(quiet=quiet), own or Own()
+    screen, own, asked_threads = Screen(quiet=quiet), own or Own(), checked_threads(threads)
     prepared = prepare_run(source, request, screen, device, 1, cache, own)
     store = prepared.store
     for reason in prepared.reasons:
@@ -107,7 +114,10 @@ def check(
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
-    with reproducible(), keep_freed_memory() if recipe.training.micro_batch is None else nullcontext():
+    kept = keep_freed_memory() if recipe.training.micro_batch is None else nullcontext()
+    with restored_threads(), reproducible(), kept:
+        measured = partial(_measured_threads, fabric, recipe, batches, own) if fabric.device.type == "cpu" else None
+        choice = choose_threads(asked_threads, None, measured)
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
         speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
@@ -116,9 +126,13 @@ def check(
     minutes, kimg = _budget(recipe, speed)
     memory = peak_memory_gb(prepared.device)
     return Check(
-        remarks, recipe.name, len(store.images), speed, minutes, kimg, memory, plan.text, recipe.training.micro_batch,
-        layers_g, layers_d,
+        remarks, recipe.name, len(store.images), choice.count, choice.reason, speed, minutes, kimg, memory, plan.text,
+        recipe.training.micro_batch, layers_g, layers_d,
     )  # fmt: skip
+
+
+def _measured_threads(fabric: Fabric, recipe: Recipe, batches: Batches, own: Own, count: int) -> ThreadsChoice:
+    return measured_threads(fabric, recipe, batches, build_first_players(recipe, batches, own), own, count)
 
 
 def first_signals(

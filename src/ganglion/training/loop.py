@@ -149,12 +149,15 @@ def train_loop(
         last = progress.images, progress.seconds
         failure = None
         if outputs:
+            record |= outputs.speed.tick(progress.images)
+            outputs.write_start()
             last_step = LastStep(seen.real, fake.detach().float(), fake.detach().float(), (z, labels))
             saving = over or progress.step % snapshot_steps == 0
             progress.stopped, failure = _record_and_save(
                 outputs, recipe, players, progress, record, last_step, saving, own
             )
             show_progress(fraction, status_line(record, outputs.journal.verdict.state))
+            outputs.speed.go_on(progress.images)
         raise_if_non_finite(record)
         progress.stopped = _agreed_stop(together, progress.stopped, failure)
     return fraction >= 1 or progress.stopped is not None

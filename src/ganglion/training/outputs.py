@@ -5,9 +5,11 @@ N images, C channels, H height, W width, Z latent dimension.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,12 @@ from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
 from ganglion.training.micro_batches import in_parts
 from ganglion.training.players import Players
+from ganglion.training.speed_watch import SpeedWatch
 from ganglion.vitals.inspection import in_eval_mode
 from ganglion.vitals.probe import POOL, PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.vitals.records import Record
 
-__all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe"]
+__all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe", "start_writer"]
 
 SHEET_IMAGES = 64
 
@@ -64,12 +67,12 @@ class TrainingProbe:
         labels = draw_labels(class_counts(recipe), PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
         self._labels = None if labels is None else labels.to(device)
 
-    def first_record(self) -> Record:
-        """The record of step 0: what G's first weights draw, in train mode as in the first step."""
+    def first_record(self, generator: nn.Module) -> Record:
+        """The record of step 0: what `generator`, G with its first weights, draws in train mode as in the first step."""
         with torch.no_grad(), self._autocast():
-            kept = [buffer.clone() for buffer in self.generator.buffers()]
-            samples = self._generate(self.generator.train(), self._z, self._labels)
-            for buffer, before in zip(self.generator.buffers(), kept, strict=True):
+            kept = [buffer.clone() for buffer in generator.buffers()]
+            samples = self._generate(generator.train(), self._z, self._labels)
+            for buffer, before in zip(generator.buffers(), kept, strict=True):
                 buffer.copy_(before)
         return {"step": 0, "kimg": 0.0, "seconds": 0.0, **sample_statistics(self._reference, samples)}
 
@@ -101,7 +104,7 @@ class TrainingProbe:
         return DiscriminatorOutput(logits.float(), features.float())
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunOutputs:
     """Where results go. Only the first process of a run has one."""
 
@@ -111,6 +114,25 @@ class RunOutputs:
     snapshots: Snapshots
     show_progress: Callable[[float, str | None], None]
     """Share of the budget in [0, 1], and a status line where it has changed."""
+    speed: SpeedWatch
+    write_start: Callable[[], None] = lambda: None
+    """Writes what the first weights draw, before the first record; the first step need not wait for it."""
+
+
+def start_writer(outputs: RunOutputs, players: Players) -> Callable[[], None]:
+    """Writes at its first call, with copies of the first weights, what these draw: sheets, and the record of step 0."""
+    first = [(copy.deepcopy(players.ema), copy.deepcopy(players.generator))]
+
+    def write() -> None:
+        if not first:
+            return
+        ema, generator = first.pop()
+        outputs.snapshots.draw(ema, 0)
+        record = outputs.probe.first_record(generator)
+        outputs.journal.write(record)
+        outputs.journal.diagnose(record)
+
+    return write
 
 
 class Snapshots:
@@ -124,7 +146,12 @@ class Snapshots:
         self.sheet_labels = self._sorted_labels(class_count(recipe))
         labels = draw_labels(class_counts(recipe), SCORED_IMAGES, stream(seed, Purpose.LABEL))
         self.scored_labels = self._on_device(labels)
-        self.score = SnapshotScore(_some_reals(batches, seed))
+        self._batches = batches
+
+    @cached_property
+    def score(self) -> SnapshotScore:
+        """Made at the first snapshot: the features of its reals take a second, by which the first step need not wait."""
+        return SnapshotScore(_some_reals(self._batches, self.recipe.training.seed))
 
     def take(self, ema: nn.Module, step: int) -> float:
         """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""

@@ -31,9 +31,10 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from ganglion.errors import GanglionError, RunError
+from ganglion.platform.cores import cores
 from ganglion.platform.interrupt import KEYS, SIGNALS, Interrupt
 
-__all__ = ["Work", "cores", "launch"]
+__all__ = ["Work", "launch"]
 
 
 class Work(Protocol):
@@ -45,12 +46,6 @@ class Work(Protocol):
 GRACE_SEC = 15.0  # in which the other processes end by themselves after one has failed
 POLL_SEC = 0.1
 NEVER = timedelta(days=365)  # a process that waits for the others: the parent notices where one of these has ended
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def launch(work: Work, device: torch.device, devices: int, precision: Any) -> bool:

@@ -18,7 +18,7 @@ from ganglion.data.store import Store
 from ganglion.networks.build import Cost
 from ganglion.streams import Purpose, stream
 from ganglion.vitals.gradients import LayerSignal
-from ganglion.vitals.sample_stats import downsampled, mean_distance, nearest_distances, saturation
+from ganglion.vitals.sample_stats import downsampled, mean_distance, nearest_others, pairwise, saturation
 
 __all__ = ["Remark", "of_balance", "of_first_weights", "of_images"]
 
@@ -119,4 +119,5 @@ def _repeated(pixels: NDArray[np.uint8]) -> float:
     if len(pixels) < 3:
         return 0.0
     rows = downsampled(to_float(torch.from_numpy(pixels)))
-    return float((nearest_distances(rows) < 0.02 * mean_distance(rows)).float().mean())
+    distances = pairwise(rows)
+    return float((nearest_others(distances) < 0.02 * mean_distance(distances)).float().mean())

@@ -19,6 +19,7 @@ from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
+from ganglion.platform.cores import LoadMeter, cores, siblings
 from ganglion.platform.devices import keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
@@ -35,13 +36,15 @@ from ganglion.training.collectives import of_each_share
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, of_each_micro_batch, plan_memory
-from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
+from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
-from ganglion.training.processes import cores, launch
+from ganglion.training.processes import launch
+from ganglion.training.speed_watch import SpeedWatch
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
+from ganglion.training.threads import Threads, checked_threads, choose_threads, measured_threads, restored_threads
 
 __all__ = ["train"]
 
@@ -57,6 +60,7 @@ def train(
     run: str | Path | None = None,
     device: str = "auto",
     devices: int = 1,
+    threads: str | int = "auto",
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
@@ -65,7 +69,7 @@ def train(
     **request: Unpack[Request],
 ) -> Run:
     """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
-    own = own or Own()
+    own, asked_threads = own or Own(), checked_threads(threads)
     screen = Screen(quiet=quiet)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
@@ -94,7 +98,7 @@ def train(
         if start:
             start.save(Run(folder))
             screen.say(start.text())
-        job = Job(recipe, prepared.store, folder, quiet, own)
+        job = Job(recipe, prepared.store, folder, quiet, own, asked_threads)
         try:
             finished = _launch(job, prepared.device, devices)
         except TrainingFailed:
@@ -128,6 +132,7 @@ class Job:
     folder: Path
     quiet: bool
     own: Own
+    threads: Threads
 
 
 def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Recipe:
@@ -167,6 +172,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
+        restored_threads(),
         reproducible(),
         keep_freed_memory() if recipe.training.micro_batch is None else nullcontext(),  # it holds a third more
         full_disk_said_once(),
@@ -189,19 +195,40 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
+        _take_threads(job, fabric, batches, players, progress, screen)
         if fabric.global_rank > 0:
             return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
-                Snapshots(recipe, batches, journal, fabric.device), show_progress,
+                Snapshots(recipe, batches, journal, fabric.device), show_progress, _speed_watch(fabric, progress, screen),
             )  # fmt: skip
             if progress.step == 0:
-                _write_start(outputs, players)
+                outputs.write_start = start_writer(outputs, players)
             finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
     if finished:
         _conclude(run, progress, journal.verdict, screen)
     return finished
+
+
+def _take_threads(
+    job: Job, fabric: Fabric, batches: Batches, players: Players, progress: TrainingProgress, screen: Screen
+) -> None:
+    """Sets the number of CPU threads, notes it beside the weights and in environment.json, and says why it is that one."""
+    alone = fabric.world_size == 1 and fabric.device.type == "cpu"  # several processes have a share each
+    measured = partial(measured_threads, fabric, job.recipe, batches, players, job.own) if alone else None
+    choice = choose_threads(job.threads, progress.threads, measured, fabric.world_size)
+    progress.threads = choice.count
+    if fabric.global_rank == 0:
+        Run(job.folder).note_environment(torch_threads=choice.count)
+    each = " in each process" if fabric.world_size > 1 else ""
+    screen.say(f"{choice.text()}{each}")
+
+
+def _speed_watch(fabric: Fabric, progress: TrainingProgress, screen: Screen) -> SpeedWatch:
+    of_this_run = siblings() if fabric.world_size > 1 else frozenset[int]()
+    threads = torch.get_num_threads() if fabric.device.type == "cpu" else 0
+    return SpeedWatch(screen.say, threads, LoadMeter(of_this_run), progress.images)
 
 
 def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
@@ -209,14 +236,6 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     if progress.stopped == STOPPED_BY_CALLBACK:
         return job.own.callback is not None
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
-
-
-def _write_start(outputs: RunOutputs, players: Players) -> None:
-    """What the first weights draw: sheets, and the record of step 0."""
-    outputs.snapshots.draw(players.ema, 0)
-    record = outputs.probe.first_record()
-    outputs.journal.write(record)
-    outputs.journal.diagnose(record)
 
 
 def _trained(
@@ -259,7 +278,7 @@ def _introduce(job: Job, fabric: Fabric, screen: Screen, players: Players) -> No
     screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
     screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
-    many = f" x{fabric.world_size}" if fabric.world_size > 1 else f", {torch.get_num_threads()} threads"
+    many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
     if fabric.world_size > 1:
         _introduce_processes(recipe, fabric, screen)

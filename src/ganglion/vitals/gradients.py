@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganglion.vitals.scalars import NonFiniteTracker
+from ganglion.vitals.scalars import ROWS, NonFiniteTracker
 
 __all__ = ["GradientStats", "LayerSignal", "layers_of", "signals"]
 
@@ -36,7 +36,10 @@ class GradientStats:
 
     def _forget(self) -> None:
         self._steps = self._updates = 0
-        self._sum = self._total = self._most = self._moved = self._gradient = None  # type: Tensor | None
+        self._moved = self._gradient = None  # type: Tensor | None
+        self._sums: Tensor | None = None  # of the norms (P,), and of the norm of all: (P + 1,)
+        self._most: Tensor | None = None
+        self._norms: list[Tensor] = []
         self._before: list[Tensor] | None = None
 
     @torch.no_grad()
@@ -46,17 +49,18 @@ class GradientStats:
         present = [gradient for gradient in gradients if gradient is not None]
         if not present:
             return
-        norms = torch.stack([norm.float() for norm in torch._foreach_norm(present)]) / scale  # (P,)
+        found = torch._foreach_norm(present)
+        norms = torch.stack([norm if norm.dtype == torch.float32 else norm.float() for norm in found])  # (P,)
+        norms = norms if scale == 1 else norms / scale
         if len(present) < len(gradients):
             indices = [index for index, gradient in enumerate(gradients) if gradient is not None]
             norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
                 0, torch.tensor(indices, device=norms.device), norms
             )
         self._bad.check(f"gradient {self.name}", self._titles, norms, self.step)
-        total = norms.norm()
-        self._sum = norms if self._sum is None else self._sum + norms
-        self._total = total if self._total is None else self._total + total
-        self._most = total if self._most is None else torch.maximum(self._most, total)
+        self._norms.append(norms)
+        if len(self._norms) >= ROWS:
+            self._sum_up()
         self._steps += 1
         if self.closely:
             first = next(iter(self.layers.values()), None)
@@ -64,6 +68,14 @@ class GradientStats:
                 counts = _decades(first.grad / scale)
                 self._gradient = counts if self._gradient is None else self._gradient + counts
             self._before = [weight.detach().clone() for weight in self.layers.values()]
+
+    def _sum_up(self) -> None:
+        rows = torch.stack(self._norms)  # (S, P)
+        totals = rows.norm(dim=1)
+        sums, most = torch.cat([rows.sum(0), totals.sum()[None]]), totals.amax()
+        self._sums = sums if self._sums is None else self._sums + sums
+        self._most = most if self._most is None else torch.maximum(self._most, most)
+        self._norms = []
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -84,10 +96,12 @@ class GradientStats:
         layer. `update_*`: median over layers of |update| / |weights| of a step. `weight_*`: norm of all weights.
         `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
         """
-        if not self._steps or self._sum is None or self._total is None or self._most is None:
+        if self._norms:
+            self._sum_up()
+        if self._sums is None or self._most is None:
             return {}
         weights = torch.stack(torch._foreach_norm([weight.detach() for weight in self._weights])).float()  # (P,)
-        means = (self._sum / self._steps).tolist()
+        *means, mean_total = (self._sums / self._steps).tolist()
         norms = dict(zip(self._names, weights.tolist(), strict=True))
         by_name = dict(zip(self._names, means, strict=True))
         ratios = (self._moved / self._updates).tolist() if self._moved is not None else [None] * len(self.layers)
@@ -95,7 +109,7 @@ class GradientStats:
             _layer(name): [by_name[name], norms[name], ratio] for name, ratio in zip(self.layers, ratios, strict=True)
         }
         found: dict[str, Any] = {
-            "grad": float(self._total) / self._steps,
+            "grad": mean_total,
             "grad_max": float(self._most),
             "weight": float(weights.norm()),
             "layers": layers,

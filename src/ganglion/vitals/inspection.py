@@ -47,7 +47,8 @@ class DeadUnits:
     def count(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         units = output.detach().float().flatten(2).transpose(1, 2).flatten(0, 1) if output.ndim > 2 else output.float()
         scale = units.square().mean().sqrt()  # units are (N * positions, C)
-        self._dead.append((units.std(0, correction=0) <= STILL * scale).sum())
+        deviation = (units - units.mean(0)).square_().mean(0).sqrt()  # std(0) takes eight times as long
+        self._dead.append((deviation <= STILL * scale).sum())
         self._units += units.shape[1]
 
     def share(self) -> float | None:

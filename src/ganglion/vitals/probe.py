@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ganglion.metrics.sliced_wasserstein import sliced_wasserstein
+from ganglion.metrics.sliced_wasserstein import SlicedWasserstein
 from ganglion.objectives.adversarial import per_image
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.vitals import sample_stats
@@ -95,11 +95,11 @@ class ReferenceSet:
     ) -> None:
         """`reals` and `held_out` are at most 64 images; `pool` are training images among which copies are searched."""
         self.reals, self.held_out, self.seed = reals, held_out, seed
-        rows = sample_stats.downsampled(reals.images)
-        self.spread = sample_stats.mean_distance(rows)
-        self.rows = rows
+        self._distances = sample_stats.pairwise(sample_stats.downsampled(reals.images))
+        self.spread = sample_stats.mean_distance(self._distances)
         self.fine, self.contrast = sample_stats.fine_energy(reals.images), sample_stats.contrast(reals.images)
         self.saturation = sample_stats.saturation(reals.images)
+        self._to_reals: dict[int, SlicedWasserstein] = {}
         self.floor = self._floor()
         self.pool = None if pool is None else _coarse(pool)
         self.unseen = self._distances_of_unseen()
@@ -107,14 +107,20 @@ class ReferenceSet:
     def distance(self, samples: Tensor) -> float:
         """Sliced Wasserstein distance of samples (N, C, H, W) to as many reals, thousandths."""
         n = min(len(samples), len(self.reals.images))
-        return _patches(self.reals.images[:n], samples[:n], self.seed)
+        if n not in self._to_reals:
+            self._to_reals = {n: _patches(self.reals.images[:n], self.seed)}
+        return self._to_reals[n].to(samples[:n].float())
+
+    def usual_distance(self, n: int) -> Tensor:
+        """The median distance to the nearest other one among n reals."""
+        return sample_stats.nearest_others(self._distances[:n, :n]).median()
 
     def _floor(self) -> float:
         """The same distance between two halves of the reals, divided by sqrt(2), since noise falls with the root of n."""
         half = len(self.reals.images) // 2
         if half < 2:
             return float("nan")
-        return _patches(self.reals.images[:half], self.reals.images[half : 2 * half], self.seed) / 2**0.5
+        return _patches(self.reals.images[:half], self.seed).to(self.reals.images[half : 2 * half].float()) / 2**0.5
 
     def _distances_of_unseen(self) -> Tensor | None:
         """Distances of held-out images to the nearest training images."""
@@ -155,10 +161,10 @@ def parameter_counts(model: ProbedModel) -> dict[str, int]:
 
 def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any]:
     """Statistics of samples (N, C, H, W) relative to the reals; values that are not finite have no key."""
-    rows = sample_stats.downsampled(samples)
+    distances = sample_stats.pairwise(sample_stats.downsampled(samples))
     scalars = {
-        "diversity": sample_stats.mean_distance(rows) / reference.spread,
-        "duplicates": sample_stats.duplicates(rows, reference.rows),
+        "diversity": sample_stats.mean_distance(distances) / reference.spread,
+        "duplicates": sample_stats.duplicates(distances, reference.usual_distance(len(samples))),
         "saturation": sample_stats.saturation(samples),
         "saturation_real": reference.saturation,
         "contrast": sample_stats.contrast(samples) / reference.contrast,
@@ -201,8 +207,11 @@ def _of_discriminator(
         return {}
     found: dict[str, Any] = {}
     if real.features is not None and fake.features is not None:
-        spread = sample_stats.mean_distance(real.features.float())
-        found["diversity_seen"] = float(sample_stats.mean_distance(fake.features.float()) / spread)
+        apart, spread = (
+            sample_stats.mean_distance(sample_stats.pairwise(features.float()))
+            for features in (fake.features, real.features)
+        )
+        found["diversity_seen"] = float(apart / spread)
     if reference.held_out is not None:
         few = min(len(reference.reals.images), len(reference.held_out.images))
         known, unseen = (
@@ -250,5 +259,5 @@ def _coarse(images: Tensor) -> Tensor:
     return adaptive_avg_pool2d(images.float(), (h, w)).flatten(1)
 
 
-def _patches(reals: Tensor, samples: Tensor, seed: int) -> float:
-    return sliced_wasserstein(reals.float(), samples.float(), np.random.default_rng(seed), PATCHES, DIRECTIONS)
+def _patches(reals: Tensor, seed: int) -> SlicedWasserstein:
+    return SlicedWasserstein(reals.float(), np.random.default_rng(seed), PATCHES, DIRECTIONS)

@@ -18,6 +18,8 @@ __all__ = [
     "fine_energy",
     "mean_distance",
     "nearest_distances",
+    "nearest_others",
+    "pairwise",
     "saturation",
     "value_range",
     "with_border_of",
@@ -37,25 +39,35 @@ def downsampled(images: Tensor) -> Tensor:
     return rows / math.sqrt(rows.shape[1])
 
 
-def mean_distance(rows: Tensor) -> Tensor:
-    """Mean distance over all pairs of different rows (N, A); 0 where all are equal."""
-    n = len(rows)
-    mean: Tensor = _distances(rows, rows).sum() / max(1, n * (n - 1))
+def pairwise(rows: Tensor) -> Tensor:
+    """Distances (N, N) between rows (N, A)."""
+    return _distances(rows, rows)
+
+
+def mean_distance(distances: Tensor) -> Tensor:
+    """Mean over all pairs of different rows, from their distances (N, N); 0 where all rows are equal."""
+    n = len(distances)
+    mean: Tensor = distances.sum() / max(1, n * (n - 1))
     return mean
 
 
-def nearest_distances(rows: Tensor, base: Tensor | None = None) -> Tensor:
-    """Distance (N,) of each row (N, A) to the nearest row in `base`; without `base`: to the nearest other row."""
-    distances = _distances(rows, rows if base is None else base)
-    if base is None:
-        distances = distances + torch.eye(len(rows), device=rows.device) * torch.finfo(distances.dtype).max
-    return distances.amin(1)
+def nearest_others(distances: Tensor) -> Tensor:
+    """Distance (N,) of each row to the nearest other one, from the distances (N, N) of all."""
+    apart = torch.eye(len(distances), device=distances.device) * torch.finfo(distances.dtype).max
+    return (distances + apart).amin(1)
 
 
-def duplicates(fakes: Tensor, reals: Tensor) -> Tensor:
-    """Share of fakes (N, A) with another fake nearer than a quarter of the median nearest distance among as many reals."""
-    usual = nearest_distances(reals[: len(fakes)]).median()
-    return (nearest_distances(fakes) < DUPLICATE * usual).float().mean()
+def nearest_distances(rows: Tensor, base: Tensor) -> Tensor:
+    """Distance (N,) of each row (N, A) to the nearest row in `base` (R, A)."""
+    return _distances(rows, base).amin(1)
+
+
+def duplicates(distances: Tensor, usual: Tensor) -> Tensor:
+    """Share of fakes with another fake nearer than a quarter of `usual`, from their distances (N, N).
+
+    usual: the median nearest distance among as many reals.
+    """
+    return (nearest_others(distances) < DUPLICATE * usual).float().mean()
 
 
 def saturation(images: Tensor) -> Tensor:

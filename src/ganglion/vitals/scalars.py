@@ -24,28 +24,53 @@ def separation(real: Tensor, fake: Tensor) -> Tensor:
     return (pairs.sign().mean() + 1) / 2
 
 
+ROWS = 256
+"""Steps whose values are kept apart before they are summed up. An operation on few values costs as much as one on many, so
+that a step only keeps its own and a read does the rest."""
+
+
 class ScalarMeans:
     """Means of scalar tensors since the last read, each over the steps that added it."""
 
     def __init__(self) -> None:
+        self._rows: dict[tuple[str, ...], list[Tensor]] = {}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, **values: Tensor) -> None:
-        """One step's scalars, as zero-dimensional tensors."""
-        for name, value in values.items():
-            value = value.detach().float()
-            self._sums[name] = self._sums[name].add_(value) if name in self._sums else value.clone()
-            self._counts[name] = self._counts.get(name, 0) + 1
+    @torch.no_grad()
+    def add(self, **values: Tensor) -> Tensor:
+        """One step's scalars, as zero-dimensional tensors; returns them in float32 as a tensor of its own (K,)."""
+        row = torch.stack([value if value.dtype == torch.float32 else value.float() for value in values.values()])
+        self.add_row(tuple(values), row)
+        return row
+
+    def add_row(self, names: tuple[str, ...], row: Tensor) -> None:
+        """The same as a tensor (K,) that nobody changes later."""
+        rows = self._rows.setdefault(names, [])
+        rows.append(row)
+        if len(rows) >= ROWS:
+            self._sum_up(names)
+
+    def _sum_up(self, names: tuple[str, ...]) -> None:
+        rows = self._rows.pop(names)
+        for name, total in zip(names, torch.stack(rows).sum(0).unbind(), strict=True):
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+            self._counts[name] = self._counts.get(name, 0) + len(rows)
+
+    def _sum_up_all(self) -> None:
+        for names in list(self._rows):
+            self._sum_up(names)
 
     def merge(self, mean: Callable[[Tensor], Tensor]) -> None:
         """Makes them those of all processes. `mean` is over these, and each has the same scalars."""
+        self._sum_up_all()
         if self._sums:
             merged = mean(torch.stack(list(self._sums.values())))
             self._sums = dict(zip(self._sums, merged.unbind(), strict=True))
 
     def read(self) -> dict[str, float]:
         """Returns the means and resets. One transfer from the device, whatever the number of values."""
+        self._sum_up_all()
         if not self._sums:
             return {}
         sums = torch.stack(list(self._sums.values())).tolist()
@@ -61,19 +86,34 @@ class NonFiniteTracker:
     """For each of several named scalars, the first step at which it was not finite."""
 
     def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[int, Tensor]]] = {}
         self._steps: dict[str, Tensor] = {}
         self._names: dict[str, Sequence[str]] = {}
 
     def check(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
-        """`values` (K,) of one step, in the order of `names`; a group keeps its names."""
-        if group not in self._steps:
-            self._names[group] = list(names)
-            self._steps[group] = torch.full((len(values),), NEVER, device=values.device)
-        first = self._steps[group]
-        first.masked_fill_(~values.detach().isfinite() & (first == NEVER), step)
+        """`values` (K,) of one step, in the order of `names`, which nobody changes later; a group keeps its names."""
+        self._names.setdefault(group, list(names))
+        rows = self._rows.setdefault(group, [])
+        rows.append((step, values.detach()))
+        if len(rows) >= ROWS:
+            self._look(group)
+
+    def _look(self, group: str) -> None:
+        """Looks through the values that were kept."""
+        steps, rows = zip(*self._rows.pop(group), strict=True)
+        bad = ~torch.stack(rows).isfinite()  # (S, K)
+        first = torch.tensor(steps, device=bad.device)[bad.int().argmax(0)]  # the first of equal ones
+        found = torch.where(bad.any(0), first, NEVER)
+        before = self._steps.get(group)
+        self._steps[group] = found if before is None else torch.where(before == NEVER, found, before)
+
+    def _look_at_all(self) -> None:
+        for group in list(self._rows):
+            self._look(group)
 
     def merge(self, minimum: Callable[[Tensor], Tensor]) -> None:
         """Takes in what other processes found. `minimum` is over these, and each has checked the same groups."""
+        self._look_at_all()
         if not self._steps:
             return
         steps = torch.cat(list(self._steps.values()))
@@ -86,9 +126,11 @@ class NonFiniteTracker:
 
     def read(self) -> list[tuple[int, str]]:
         """(step, name) of all scalars that were ever non-finite, by step; within a step, by group."""
+        self._look_at_all()
         found = []
-        for group, steps in self._steps.items():
-            found += [(step, name) for step, name in zip(steps.tolist(), self._names[group], strict=True) if step >= 0]
+        for group in self._names:
+            named = zip(self._steps[group].tolist(), self._names[group], strict=True)
+            found += [(step, name) for step, name in named if step >= 0]
         return sorted(found, key=lambda one: one[0])  # stable: within a step, in the order of the groups
 
 

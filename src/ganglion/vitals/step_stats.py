@@ -44,8 +44,9 @@ class StepStats:
 
     def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
         """Loss of one update of network g or d, and its terms."""
-        self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], total.detach()[None], self.g.step)
-        self.means.add(**{f"loss_{player}": total, **{f"loss_{player}_{name}": part for name, part in parts.items()}})
+        terms = {f"loss_{player}_{name}": part for name, part in parts.items()}
+        found = self.means.add(**{f"loss_{player}": total, **terms})
+        self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], found[:1], self.g.step)
 
     def logits_seen(self, real: Tensor, fake: Tensor) -> None:
         """D's logits on reals (N,) and fakes (M,) in one of its updates; maps (N, P) count by their means."""
