@@ -38,6 +38,7 @@ def train(
     run: str | Path | None = None,
     device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
@@ -63,7 +64,8 @@ def train(
     stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
     start_from: another run, whose weights this one begins with as far as they fit: "RUN", "RUN:best" (the same),
         "RUN:latest", "RUN:STEP" or a Run. recipe "auto" is then that run's recipe, source None its images.
-    run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them.
+    run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them,
+        on each of `nodes` machines; more than one machine takes torchrun or srun (docs/scaling.md).
     fresh: set an existing run aside and start over. quiet: show nothing. cache: folder for packed images.
     at_end: called with the run at its end, also at a failing one; None: writes report.html.
     generator, discriminator: any two torch.nn.Module of your own, given together; copies of them are trained, from the
@@ -87,8 +89,8 @@ def train(
     report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet, generator))
     origin = start_from.path if isinstance(start_from, Run) else start_from
     return train_without_report(
-        source, run=run, device=device, devices=devices, fresh=fresh, quiet=quiet, cache=cache, at_end=report, own=own,
-        recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision,
+        source, run=run, device=device, devices=devices, nodes=nodes, fresh=fresh, quiet=quiet, cache=cache, at_end=report,
+        own=own, recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision,
         data_dir=data_dir, set=set, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
         start_from=origin,
     )  # fmt: skip

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.adversarial import per_image
+from ganglion.platform.random_numbers import drawn, noise_like
 from ganglion.recipe.parts import Penalty, PenaltyName
 
 __all__ = [
+    "Gathered",
     "PENALTIES",
     "PenaltyInputs",
     "clip_weights",
@@ -34,6 +36,10 @@ Judge = Callable[[Tensor], Tensor]
 """D: images (N, C, H, W) to logits (N,), or (N, P) where it has one for each of P patches."""
 
 
+Gathered = Callable[[Tensor], Tensor]
+"""Values (N, ...) of each of P processes to those of all, (P * N, ...), in the order of the whole batch; differentiable."""
+
+
 class PenaltyInputs(NamedTuple):
     """The inputs of a penalty."""
 
@@ -49,6 +55,8 @@ class PenaltyInputs(NamedTuple):
     """Running means of D's logits on reals and on fakes, scalars."""
     random: torch.Generator
     """On the images' device."""
+    gathered: Gathered | None = None
+    """Where several processes share a batch."""
 
 
 def r1(inputs: PenaltyInputs) -> Tensor:
@@ -74,8 +82,17 @@ def wgan_lp(inputs: PenaltyInputs) -> Tensor:
 def dragan(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(x + d)| - 1)^2], d normal noise around the reals. Kodali et al. 2017, arXiv 1705.07215."""
     real = inputs.real.detach()
-    noise = torch.empty_like(real).normal_(generator=inputs.random)
-    return (_gradient_norms_at(inputs.judge, real + DRAGAN_SPREAD * real.std() * noise) - 1).square().mean()
+    noise = DRAGAN_SPREAD * _spread(real, inputs.gathered) * noise_like(real, inputs.random)
+    return (_gradient_norms_at(inputs.judge, real + noise) - 1).square().mean()
+
+
+def _spread(real: Tensor, gathered: Gathered | None) -> Tensor:
+    """Standard deviation of all pixels of all reals of the whole batch."""
+    if gathered is None:
+        return real.std()
+    means, variances = gathered(torch.stack([real.mean(), real.var(correction=0)])[None]).unbind(1)  # (P,)
+    values = len(means) * real.numel()
+    return ((variances.mean() + means.var(correction=0)) * (values / (values - 1))).sqrt()
 
 
 def lecam(inputs: PenaltyInputs) -> Tensor:
@@ -129,8 +146,11 @@ def clip_weights(discriminator: nn.Module, bound: float | None) -> None:
 def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """|grad D| (N,) at a uniform random point between each real and its fake."""
     real, fake = real.detach(), fake.detach().to(real.dtype)
-    shape = (len(real), *(1,) * (real.ndim - 1))
-    share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one per image
+
+    def draw(n: int) -> Tensor:
+        return torch.rand((n, *(1,) * (real.ndim - 1)), generator=random, device=real.device, dtype=real.dtype)
+
+    share = drawn(draw, len(real), random)  # (N, 1, 1, 1)
     return _gradient_norms_at(judge, torch.lerp(real, fake, share))
 
 

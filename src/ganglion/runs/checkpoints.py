@@ -26,12 +26,15 @@ from ganglion.errors import CheckpointError
 from ganglion.platform.files import move, storage_errors, sync_folder, write_atomically, write_synced
 
 __all__ = [
+    "Networks",
+    "Optimizers",
     "TrainingProgress",
     "find_checkpoint",
     "load_discriminator",
     "load_generator",
     "load_optimizers",
     "named_checkpoint",
+    "optimizer_tensors",
     "prune",
     "read_checkpoint",
     "restore",
@@ -189,7 +192,7 @@ def steps_saved(folder: Path) -> list[int]:
 
 def _write_files(writing: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
     contents = {name: save(_plain(network.state_dict())) for name, network in networks.items()}
-    contents["optimizers"] = save(_plain(_optimizer_tensors(optimizers)))
+    contents["optimizers"] = save(_plain(optimizer_tensors(optimizers)))
     for name, content in contents.items():
         write_synced(writing / f"{name}.safetensors", content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -272,7 +275,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
+def optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
     """Each optimiser's tensors under `player/parameter/quantity`. Learning rates and betas come from the recipe."""
     return {
         f"{player}/{parameter}/{quantity}": torch.as_tensor(value)

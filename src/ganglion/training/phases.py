@@ -16,7 +16,10 @@ from torch import Tensor
 
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import AdversarialLoss
-from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
+from ganglion.objectives.losses import (
+    DiscriminatorOutput, Parts, compared, discriminator_loss, generator_loss, needs_real,
+)  # fmt: skip
+
 from ganglion.objectives.penalties import PenaltyInputs, differentiated_inputs
 from ganglion.recipe.schema import Recipe
 from ganglion.training.players import Players, frozen
@@ -37,6 +40,12 @@ class StepContext:
     autocast: Callable[[], AbstractContextManager[Any]]
     adversarial: AdversarialLoss | None = None
     """The loss where objective.adversarial is custom."""
+    gathered: Callable[[Tensor], Tensor] | None = None
+    """Where several processes share a batch: values (N, ...) of each to those of all; differentiable."""
+
+    def compared(self, logits: Tensor) -> Tensor:
+        """The logits to compute the adversarial loss of; D's loss gathers them itself."""
+        return compared(self.recipe.objective, logits, self.gathered)
 
     @property
     def one_stage(self) -> bool:
@@ -106,7 +115,7 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
 
     inputs = PenaltyInputs(
         judge, passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
-        stats.mean("mean_real"), stats.mean("mean_fake"), step.random,
+        stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.gathered,
     )  # fmt: skip
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
@@ -134,9 +143,9 @@ def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Te
     objective, players = step.recipe.objective, step.players
     discriminate = partial(_output, players.discriminator, labels=labels, layer=objective.feature_matching.layer)
     with step.autocast(), frozen(players.discriminator):
-        fakes = discriminate(step.augment(fake))
+        fakes = _over_processes(step, discriminate(step.augment(fake)))
         with torch.no_grad():
-            reals = discriminate(seen_real) if needs_real(objective) else None
+            reals = _over_processes(step, discriminate(seen_real)) if needs_real(objective) else None
         return generator_loss(objective, reals, fakes, images, step.adversarial)
 
 
@@ -145,3 +154,11 @@ def _output(
 ) -> DiscriminatorOutput:
     logits, features = discriminator.trace(images, labels, layer)
     return DiscriminatorOutput(logits.float(), features)
+
+
+def _over_processes(step: StepContext, output: DiscriminatorOutput) -> DiscriminatorOutput:
+    """What of D's output the loss compares over a batch, over all processes: of features, the mean of each process (P, A)."""
+    features = output.features
+    if features is not None and step.gathered is not None and step.recipe.objective.feature_matching.weight > 0:
+        features = step.gathered(features.float().mean(0, keepdim=True))
+    return DiscriminatorOutput(step.compared(output.logits), features)

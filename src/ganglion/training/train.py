@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from lightning_fabric import Fabric
 
 from ganglion.data.batches import Batches
 from ganglion.data.given import Images, cannot_be_named
+from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
@@ -23,6 +25,7 @@ from ganglion.platform.devices import keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
@@ -31,7 +34,8 @@ from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
-from ganglion.training.collectives import of_each_share
+from ganglion.training.cluster import Peers, joined
+from ganglion.training.collectives import state_of_first
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
@@ -55,6 +59,7 @@ def train(
     run: str | Path | None = None,
     device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
@@ -62,34 +67,60 @@ def train(
     own: Own | None = None,
     **request: Unpack[Request],
 ) -> Run:
-    """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
-    own = own or Own()
+    """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one.
+
+    In a process that torchrun or srun started, it joins the others; then only the first one calls `at_end`.
+    """
+    launched = launched_by()
+    check_launch(devices, nodes, launched, sys.argv)
+    if launched is None:
+        start = partial(_launch, devices=devices)
+        return _train(source, run, device, devices, 1, fresh, quiet, cache, at_end, own or Own(), start, request)
+    with joined(launched) as peers:
+        if not peers.first:
+            return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
+        with peers.told_of_failure():
+            start = partial(_launch_beside, peers)
+            there = launched.local_count, launched.nodes
+            return _train(source, run, device, *there, fresh, quiet, cache, at_end, own or Own(), start, request)
+
+
+Start = Callable[["Job", torch.device], bool]
+"""Runs a job in all processes of a run; whether it came to its end."""
+
+
+def _train(
+    source: Images | None, run: str | Path | None, device: str, devices: int, nodes: int, fresh: bool, quiet: bool,
+    cache: str | Path | None, at_end: Callable[[Run], None], own: Own, start: Start, request: Request,
+) -> Run:  # fmt: skip
+    """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
     screen = Screen(quiet=quiet)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         _refuse_unnamed(Run(run))
-    prepared = prepare_run(source, request, screen, device, devices, cache, own)
+    prepared = prepare_run(source, request, screen, device, devices, cache, own, nodes)
     for reason in (*taken_over, *prepared.reasons):
         screen.say(f"auto: {reason}")
     folder = Path(run) if run else default_run(prepared.recipe)
     if Run(folder).exists and not fresh:
         own.check_same(Run(folder).recipe, folder)
-    check_own(prepared, own, devices)
+    check_own(prepared, own, devices * nodes)
     with locked(folder):
         recipe = prepared.recipe if fresh else _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
-        start = started_players(recipe, prepared.store, origin, own) if origin and starts else None
+        begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
-            start = start and start.moved(folder, aside)
-        environment = describe_environment(prepared.device) | {"seed": recipe.training.seed, "devices": devices}
+            begun = begun and begun.moved(folder, aside)
+        environment = describe_environment(prepared.device)
+        environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes}
         Run(folder).begin(recipe, environment, own.networks.content if own.networks else b"")
-        if start:
-            start.save(Run(folder))
-            screen.say(start.text())
+        if begun:
+            begun.save(Run(folder))
+            screen.say(begun.text())
         job = Job(recipe, prepared.store, folder, quiet, own)
         try:
-            finished = _launch(job, prepared.device, devices)
+            finished = start(job, prepared.device)
         except TrainingFailed:
             at_end(Run(folder))
             raise
@@ -145,8 +176,16 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
     """Runs the job in as many processes as there are devices; whether it came to its end."""
-    precision = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
-    return launch(partial(_work, job=job), device, devices, precision)
+    return launch(partial(_work, job=job), device, devices, _precision(job.recipe))
+
+
+def _precision(recipe: Recipe) -> Any:
+    return "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+
+
+def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
+    """Runs the job in processes that are there already, from the first of them."""
+    return peers.lead(_work, job, device, _precision(job.recipe))
 
 
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
@@ -165,8 +204,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
         )
         players = build_first_players(recipe, batches, job.own)
-        restored = restore(run.checkpoints, players.networks(), players.optimizers(), screen.say)
-        progress = restored or TrainingProgress()
+        networks, optimizers = players.networks(), players.optimizers()
+        first = fabric.global_rank == 0
+        restored = restore(run.checkpoints, networks, optimizers, screen.say) if first else None
+        progress = state_of_first(fabric, networks, optimizers, restored) or TrainingProgress()
         _introduce(job, fabric, screen)
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
@@ -177,7 +218,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
-        if fabric.global_rank > 0:
+        if not first:
             return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
@@ -257,6 +298,3 @@ def _introduce_processes(recipe: Recipe, fabric: Fabric, screen: Screen) -> None
     count = fabric.world_size
     if fabric.device.type == "cpu" and count > cores():
         screen.say(f"{count} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
-    if separate := of_each_share(recipe):
-        share = recipe.training.batch // count
-        screen.say(f"Each process computes of its own {share} images of a batch: {', '.join(separate)} (docs/runs.md)")
