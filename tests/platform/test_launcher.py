@@ -9,7 +9,14 @@ import pytest
 from ganglion.errors import RunError
 from ganglion.platform.launcher import Launched, check_launch, launched_by
 
-TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+TORCHRUN = {
+    "RANK": "5",
+    "WORLD_SIZE": "8",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "4",
+    "MASTER_ADDR": "a",
+    "MASTER_PORT": "1",
+}
 SRUN = {
     "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "1", "SLURM_NTASKS_PER_NODE": "4",
     "SLURM_NTASKS": "8", "SLURM_JOB_NODELIST": "node[3-4]",
@@ -23,7 +30,10 @@ COMMAND = ["/usr/bin/ganglion", "train", "my photos/", "--nodes", "2", "--device
         (TORCHRUN, Launched("torchrun", 5, 8, 1, 4)),
         (SRUN, Launched("srun", 5, 8, 1, 4)),
         (SRUN | TORCHRUN | {"RANK": "6", "LOCAL_RANK": "2"}, Launched("torchrun", 6, 8, 2, 4)),  # torchrun inside srun
-        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a"}, Launched("torchrun", 1, 2, 0, 1)),  # one process a machine
+        (
+            {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "a"},
+            Launched("torchrun", 1, 2, 0, 1),
+        ),  # one process a machine
     ],
 )
 def test_a_launcher_is_known_by_its_variables(environment: dict[str, str], expected: Launched) -> None:
@@ -49,7 +59,10 @@ def test_a_process_by_itself_was_not_launched(environment: dict[str, str]) -> No
         ({**TORCHRUN, "RANK": "first"}, "expected whole numbers from torchrun; got RANK=first"),
         ({**TORCHRUN, "RANK": "8"}, "equally many processes on each machine; got RANK=8, WORLD_SIZE=8"),
         ({**TORCHRUN, "WORLD_SIZE": "6"}, "equally many processes on each machine"),
-        ({k: v for k, v in SRUN.items() if k != "SLURM_NTASKS_PER_NODE"}, "start the tasks with srun --ntasks-per-node"),
+        (
+            {k: v for k, v in SRUN.items() if k != "SLURM_NTASKS_PER_NODE"},
+            "start the tasks with srun --ntasks-per-node",
+        ),
     ],
 )
 def test_variables_that_do_not_fit_together_are_told(environment: dict[str, str], words: str) -> None:

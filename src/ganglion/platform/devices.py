@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 import threading
@@ -20,6 +21,7 @@ __all__ = [
     "DeviceName",
     "choose_device",
     "choose_precision",
+    "cores",
     "keep_freed_memory",
     "peak_memory_gb",
     "process_peak_bytes",
@@ -53,6 +55,12 @@ def choose_device(name: str, count: int = 1) -> torch.device:
     if name == "mps" and count > 1:
         raise DeviceError("--devices: there is only one mps device; use --devices 1")
     return torch.device(name)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Precision:

@@ -26,8 +26,6 @@ from ganglion.errors import CheckpointError
 from ganglion.platform.files import move, storage_errors, sync_folder, write_atomically, write_synced
 
 __all__ = [
-    "Networks",
-    "Optimizers",
     "TrainingProgress",
     "find_checkpoint",
     "load_discriminator",

@@ -31,10 +31,11 @@ from ganglion.data.given import Images
 from ganglion.data.prepare import prepare
 from ganglion.data.store import Store, is_store, open_store
 from ganglion.errors import DataError, GanglionError, Interrupted, RunError, TrainingFailed
+from ganglion.platform.devices import cores
 from ganglion.platform.interrupt import SIGNALS, Interrupt
 from ganglion.platform.launcher import SRUN, Launched
 from ganglion.platform.screen import Screen
-from ganglion.training.processes import BACKENDS, NEVER, Work, cores
+from ganglion.training.processes import BACKENDS, NEVER, Work
 
 if TYPE_CHECKING:
     from ganglion.training.train import Job

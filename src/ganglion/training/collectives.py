@@ -12,11 +12,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.optim import Optimizer
 
 from ganglion.networks.base import Discriminator, Generator
 from ganglion.networks.synchronised import BatchNormOverProcesses, synchronise, whole_batch
 from ganglion.objectives.adversarial import per_image
-from ganglion.runs.checkpoints import Networks, Optimizers, TrainingProgress, load_optimizers, optimizer_tensors
+from ganglion.runs.checkpoints import TrainingProgress, load_optimizers, optimizer_tensors
 
 __all__ = ["Collectives", "state_of_first"]
 
@@ -105,7 +106,10 @@ class Collectives:
 
 
 def state_of_first(
-    fabric: Fabric, networks: Networks, optimizers: Optimizers, progress: TrainingProgress | None
+    fabric: Fabric,
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    progress: TrainingProgress | None,
 ) -> TrainingProgress | None:
     """Gives every process the state that the first one has, which alone reads the run folder; `progress` is the first one's.
 

@@ -31,9 +31,10 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from ganglion.errors import GanglionError, RunError
+from ganglion.platform.devices import cores
 from ganglion.platform.interrupt import KEYS, SIGNALS, Interrupt
 
-__all__ = ["Work", "cores", "launch"]
+__all__ = ["Work", "launch"]
 
 
 class Work(Protocol):
@@ -47,12 +48,6 @@ POLL_SEC = 0.1
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 """By device; what is said of clock and signals stays on the CPU, so that no step waits for the device."""
 NEVER = timedelta(days=365)  # a process that waits for the others: the parent notices where one of these has ended
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def launch(work: Work, device: torch.device, devices: int, precision: Any) -> bool:

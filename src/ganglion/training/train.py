@@ -21,7 +21,7 @@ from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import cores, keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
@@ -42,7 +42,7 @@ from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
-from ganglion.training.processes import cores, launch
+from ganglion.training.processes import launch
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
 
