@@ -22,6 +22,7 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "cores",
+    "fabric_precision",
     "keep_freed_memory",
     "peak_memory_gb",
     "process_peak_bytes",
@@ -75,6 +76,11 @@ def choose_precision(precision: Precision, device: torch.device) -> Precision:
     if precision == "auto":
         return "bf16" if _native_bf16(device) else "32"
     return precision
+
+
+def fabric_precision(precision: Precision) -> Any:
+    """The name that Lightning Fabric has for 32 or bf16."""
+    return "bf16-mixed" if precision == "bf16" else "32-true"
 
 
 def _native_bf16(device: torch.device) -> bool:

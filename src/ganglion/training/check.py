@@ -23,7 +23,7 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import keep_freed_memory, peak_memory_gb, reproducible
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, peak_memory_gb, reproducible
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, update
@@ -97,7 +97,7 @@ def check(
     check_own(prepared, own)
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
-    fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
+    fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=fabric_precision(recipe.training.precision))
     with reproducible(), keep_freed_memory():
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
@@ -135,10 +135,6 @@ def first_signals(
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()
-
-
-def _fabric_precision(recipe: Recipe) -> Any:
-    return "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
 
 
 def _speed(

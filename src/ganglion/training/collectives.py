@@ -82,6 +82,10 @@ class Collectives:
         for tensor, mean in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
 
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.clock_and_interrupt(0.0, wanted=False)
+
     def clock_and_interrupt(self, seconds: float, wanted: bool) -> tuple[float, bool]:
         """The first process's clock, and whether any was asked to stop, so that all processes stop at the same step."""
         if self.count == 1:

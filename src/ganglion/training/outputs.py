@@ -105,6 +105,13 @@ class RunOutputs:
     show_progress: Callable[[float, str | None], None]
     """Share of the budget in [0, 1], and a status line where it has changed."""
 
+    def write_start(self, players: Players) -> None:
+        """What the first weights draw: sheets, and the record of step 0."""
+        self.snapshots.draw(players.ema, 0)
+        record = self.probe.first_record()
+        self.journal.write(record)
+        self.journal.diagnose(record)
+
 
 class Snapshots:
     """Sheets and scores of the averaged G. The same reals and latents are compared each time."""

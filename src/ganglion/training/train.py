@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from lightning_fabric import Fabric
@@ -21,7 +21,7 @@ from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
-from ganglion.platform.devices import cores, keep_freed_memory, reproducible
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
@@ -35,7 +35,7 @@ from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
 from ganglion.training.cluster import Peers, joined
-from ganglion.training.collectives import state_of_first
+from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe
@@ -43,6 +43,7 @@ from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 from ganglion.training.processes import launch
+from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
 
@@ -176,16 +177,12 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
     """Runs the job in as many processes as there are devices; whether it came to its end."""
-    return launch(partial(_work, job=job), device, devices, _precision(job.recipe))
-
-
-def _precision(recipe: Recipe) -> Any:
-    return "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+    return launch(partial(_work, job=job), device, devices, fabric_precision(job.recipe.training.precision))
 
 
 def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
     """Runs the job in processes that are there already, from the first of them."""
-    return peers.lead(_work, job, device, _precision(job.recipe))
+    return peers.lead(_work, job, device, fabric_precision(job.recipe.training.precision))
 
 
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
@@ -218,19 +215,33 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
+        faster = _speed_up(fabric, job, batches, interrupt, screen)
         if not first:
             return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
-                Snapshots(recipe, batches, journal, fabric.device), show_progress,
+                Snapshots(recipe, batches, journal, fabric.device), faster(show_progress),
             )  # fmt: skip
             if progress.step == 0:
-                _write_start(outputs, players)
+                outputs.write_start(players)
             finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
     if finished:
         _conclude(run, progress, journal.verdict, screen)
     return finished
+
+
+def _speed_up(
+    fabric: Fabric, job: Job, batches: Batches, interrupt: Interrupt, screen: Screen
+) -> Callable[[Show], Show]:
+    """With several processes: measures one of them alone, and has the loop's progress say how much faster all are."""
+    if fabric.world_size == 1:
+        return lambda show: show
+    alone = images_per_sec_alone(job.recipe, batches, job.own, interrupt) if fabric.global_rank == 0 else None
+    Collectives(fabric).wait()
+    images = job.recipe.training.batch * job.recipe.balance.d_steps
+    wait = torch.cuda.synchronize if fabric.device.type == "cuda" else lambda: None
+    return SpeedUp(fabric.world_size, images, alone, screen.say, wait).watching
 
 
 def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
@@ -238,14 +249,6 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     if progress.stopped == STOPPED_BY_CALLBACK:
         return job.own.callback is not None
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
-
-
-def _write_start(outputs: RunOutputs, players: Players) -> None:
-    """What the first weights draw: sheets, and the record of step 0."""
-    outputs.snapshots.draw(players.ema, 0)
-    record = outputs.probe.first_record()
-    outputs.journal.write(record)
-    outputs.journal.diagnose(record)
 
 
 def _trained(
@@ -290,11 +293,3 @@ def _introduce(job: Job, fabric: Fabric, screen: Screen) -> None:
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else f", {torch.get_num_threads()} threads"
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
-    if fabric.world_size > 1:
-        _introduce_processes(recipe, fabric, screen)
-
-
-def _introduce_processes(recipe: Recipe, fabric: Fabric, screen: Screen) -> None:
-    count = fabric.world_size
-    if fabric.device.type == "cpu" and count > cores():
-        screen.say(f"{count} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
