@@ -66,6 +66,14 @@ RECIPES: dict[str, tuple[str, dict[str, object]]] = {
     **{name: (name, {}) for name in preset_names() if name != "auto"},
     "critic": ("dcgan", CRITIC),
     "stddev": ("dcgan", {"discriminator.minibatch": "stddev", "objective.adversarial": "relativistic-average"}),
+    "one stage": (
+        "dcgan",
+        {
+            "balance.updates": "simultaneous", "discriminator.norm": "none",
+            "objective.adversarial": "relativistic-average", "objective.penalties": [{"kind": "r1", "weight": 1.0}],
+        },
+    ),
+    "one stage, batch norm": ("dcgan", {"balance.updates": "simultaneous"}),
     "remembers": (
         "dcgan",
         {

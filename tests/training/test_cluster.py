@@ -10,13 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import ganglion
+from ganglion.errors import DataError
 from ganglion.platform.launcher import Launched
+from ganglion.platform.screen import Screen
+from ganglion.recipe.resolve import Request
 from ganglion.runs.checkpoints import read_checkpoint
-from ganglion.training.cluster import lost_connection, threads
+from ganglion.training.cluster import Assignment, _store_here, lost_connection, threads
+from ganglion.training.own import Own
+from ganglion.training.prepare import prepare_run
+from ganglion.training.train import Job, _work
 from tiny import TINY, as_options
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks up processes in /proc")
@@ -47,10 +54,6 @@ def started(command: list[str], cache: Path, **variables: str) -> subprocess.Pop
 
 def torchrun(command: list[str], cache: Path, *options: str) -> subprocess.Popen[str]:
     return started(["-m", "torch.distributed.run", *options, "-m", "--", "ganglion.cli.app", *command], cache)
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    return read_checkpoint(ganglion.Run(run).checkpoint("latest"))[0]["generator"]
 
 
 def test_two_nodes_are_one_run(tmp_path: Path, cache: Path) -> None:
@@ -161,6 +164,21 @@ def test_an_error_of_all_is_said_once_and_is_the_exit_code_of_each(tmp_path: Pat
     assert said[0].count("\n") == 1
     assert said[1] == ""
     assert not (tmp_path / "run").exists()
+
+
+def test_images_that_are_not_where_the_first_process_packed_them_are_packed_and_are_the_same(
+    tmp_path: Path, cache: Path
+) -> None:
+    request: Request = {"recipe": "dcgan", "size": 16, "steps": 5}
+    prepared = prepare_run("digits", request, Screen(quiet=True), "cpu", 1, cache)
+    job = Job(prepared.recipe, prepared.store, tmp_path, True, Own())
+    elsewhere = Assignment(_work, job, tmp_path / "not here", torch.device("cpu"), "32-true")
+    packed = _store_here(elsewhere, None, tmp_path / "cache")
+    assert packed.path.is_relative_to(tmp_path)
+    assert np.array_equal(packed.images, prepared.store.images)
+    assert _store_here(elsewhere._replace(packed=prepared.store.path), None, tmp_path).path == prepared.store.path
+    with pytest.raises(DataError, match="are not those of the first process's machine"):
+        _store_here(elsewhere, np.zeros((40, 16, 16, 1), np.uint8), tmp_path / "cache")
 
 
 def test_threads_are_the_launchers_share_of_cores_or_an_equal_one() -> None:

@@ -16,8 +16,8 @@ from ganglion.platform.random_numbers import drawn, noise_like
 from ganglion.recipe.parts import Penalty, PenaltyName
 
 __all__ = [
-    "Gathered",
     "PENALTIES",
+    "Gathered",
     "PenaltyInputs",
     "clip_weights",
     "differentiated_inputs",

@@ -17,9 +17,13 @@ from torch import Tensor
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import (
-    DiscriminatorOutput, Parts, compared, discriminator_loss, generator_loss, needs_real,
-)  # fmt: skip
-
+    DiscriminatorOutput,
+    Parts,
+    compared,
+    discriminator_loss,
+    generator_loss,
+    needs_real,
+)
 from ganglion.objectives.penalties import PenaltyInputs, differentiated_inputs
 from ganglion.recipe.schema import Recipe
 from ganglion.training.players import Players, frozen
@@ -114,9 +118,16 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
         return logits
 
     inputs = PenaltyInputs(
-        judge, passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
-        stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.gathered,
-    )  # fmt: skip
+        judge,
+        passed.seen_real,
+        passed.seen_fake,
+        passed.real_logits,
+        passed.fake_logits,
+        stats.mean("mean_real"),
+        stats.mean("mean_fake"),
+        step.random,
+        step.gathered,
+    )
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
 
