@@ -313,7 +313,8 @@ def test_the_kubernetes_objects_parse_and_start_a_command_that_there_is() -> Non
     assert spec["subdomain"] == service["metadata"]["name"] == service["spec"]["selector"]["job-name"]
     (container,) = spec["containers"]
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
-    launch, command = " ".join([*container["command"], *container["args"]]).split(" -- ganglion ")
+    words = " ".join([*container["command"], *container["args"]]).replace("$(JOB_COMPLETION_INDEX)", "1")
+    launch, command = words.split(" -- ganglion ")
     asked = get_args_parser().parse_args([*launch.split()[1:], "--", "ganglion"])
     assert int(asked.nnodes) == job["spec"]["completions"] == job["spec"]["parallelism"]
     assert int(asked.nproc_per_node) == container["resources"]["limits"]["nvidia.com/gpu"]
