@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns
+from shutil import copy, copytree, ignore_patterns, which
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
+from torch.distributed.run import get_args_parser
 from typer.main import get_command
 
 from ganglion.cli.app import app
@@ -286,3 +288,49 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert sum("assert" in one for one in code) >= 1
     for one in code:
         run([sys.executable, "-c", NETWORKS + one], tmp_path)
+
+
+# docs/scaling.md: what no test can start is at least well formed
+
+SCALING = ROOT / "docs" / "scaling.md"
+
+
+def test_the_slurm_script_is_one_and_starts_a_command_that_there_is() -> None:
+    (script,) = [block.text for block in blocks(SCALING.read_text(encoding="utf-8")) if block.language == "bash"]
+    if bash := which("bash"):
+        subprocess.run([bash, "-n"], input=script, text=True, check=True)
+    settings = dict(re.findall(r"^#SBATCH --([\w-]+)=(\S+)$", script, re.MULTILINE))
+    assert {"nodes", "ntasks-per-node", "gpus-per-node", "signal"} <= settings.keys()
+    assert script.startswith("#!/bin/bash\n")
+    _parsed(script.replace("\\\n", " ").partition(" ganglion ")[2])
+
+
+def test_the_kubernetes_objects_parse_and_start_a_command_that_there_is() -> None:
+    (text,) = [block.text for block in blocks(SCALING.read_text(encoding="utf-8")) if block.language == "yaml"]
+    service, job = yaml.safe_load_all(text)
+    assert (service["kind"], job["kind"], job["apiVersion"]) == ("Service", "Job", "batch/v1")
+    spec = job["spec"]["template"]["spec"]
+    assert spec["subdomain"] == service["metadata"]["name"] == service["spec"]["selector"]["job-name"]
+    (container,) = spec["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+    words = " ".join([*container["command"], *container["args"]]).replace("$(JOB_COMPLETION_INDEX)", "1")
+    launch, command = words.split(" -- ganglion ")
+    asked = get_args_parser().parse_args([*launch.split()[1:], "--", "ganglion"])
+    assert int(asked.nnodes) == job["spec"]["completions"] == job["spec"]["parallelism"]
+    assert int(asked.nproc_per_node) == container["resources"]["limits"]["nvidia.com/gpu"]
+    _parsed(command)
+
+
+def test_the_torchrun_command_is_one_of_torchruns() -> None:
+    text = SCALING.read_text(encoding="utf-8").replace("\\\n", " ")
+    (line,) = [line for block in blocks(text) for line in block.text.splitlines() if line.startswith("torchrun")]
+    asked = get_args_parser().parse_args(shlex.split(line)[1:])
+    assert (asked.nnodes, asked.nproc_per_node, asked.no_python) == ("2", "4", True)
+    _parsed(line.partition(" ganglion ")[2])
+
+
+def _parsed(words: str) -> None:
+    """Raises for an option that `ganglion train` does not have."""
+    name, *rest = shlex.split(words)
+    assert name == "train"
+    vars(get_command(app))["commands"][name].make_context(name, rest).close()

@@ -39,6 +39,7 @@ def train(
     device: str = "auto",
     devices: int = 1,
     threads: str | int = "auto",
+    nodes: int = 1,
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
@@ -64,7 +65,8 @@ def train(
     stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
     start_from: another run, whose weights this one begins with as far as they fit: "RUN", "RUN:best" (the same),
         "RUN:latest", "RUN:STEP" or a Run. recipe "auto" is then that run's recipe, source None its images.
-    run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them.
+    run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them,
+        on each of `nodes` machines; more than one machine takes torchrun or srun (docs/scaling.md).
     threads: CPU threads of each process; "auto": the number that the weights so far were trained with, otherwise the faster
         of one and all, by trial steps.
     fresh: set an existing run aside and start over. quiet: show nothing. cache: folder for packed images.
@@ -90,9 +92,9 @@ def train(
     report = at_end or (lambda run: leave_report(run, Path(cache) if cache else None, quiet, generator))
     origin = start_from.path if isinstance(start_from, Run) else start_from
     return train_without_report(
-        source, run=run, device=device, devices=devices, threads=threads, fresh=fresh, quiet=quiet, cache=cache,
-        at_end=report, own=own, recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes, batch=batch,
-        seed=seed, precision=precision, data_dir=data_dir, set=set, stop_when_failing=stop_when_failing,
+        source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
+        cache=cache, at_end=report, own=own, recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes,
+        batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set, stop_when_failing=stop_when_failing,
         stop_when_done=stop_when_done, start_from=origin,
     )  # fmt: skip
 

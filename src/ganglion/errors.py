@@ -32,6 +32,8 @@ class GanglionError(Exception):
     """The root. `exit_code` is the exit code of the command line."""
 
     exit_code = 1
+    told = False
+    """Whether another process of the same run says it; then this one ends without a word."""
 
 
 class RecipeError(GanglionError):

@@ -35,3 +35,12 @@ def test_truncation_and_class_go_together(command, conditional_run, tmp_path) ->
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "half"])
 def test_a_truncation_outside_0_to_1_is_refused(refused, digits_run, tmp_path, value) -> None:  # type: ignore[no-untyped-def]
     assert "'--truncation'" in refused("sample", digits_run.path, "--truncation", value, "--out", tmp_path / "x.png")
+
+
+def test_several_processes_draw_the_same_samples(command, tiny_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "x.npy"
+    assert command("sample", tiny_run.path, "--n", "520", "--devices", "2", "--out", out).code == 0
+    one = ganglion.load(tiny_run).sample(520).astype(int)
+    assert (
+        np.abs(np.load(out).astype(int) - one).max() <= 1
+    )  # with other numbers of threads a kernel may round otherwise

@@ -240,3 +240,9 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_read(cache: Pa
 def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def test_several_processes_draw_the_samples_that_are_scored(tiny_run: ganglion.Run, cache: Path) -> None:
+    one, two = (ganglion.evaluate(tiny_run.path, n=513, devices=count, cache=cache, **QUICK) for count in (1, 2))
+    assert two.fake.name == one.fake.name
+    assert two["fid"] == pytest.approx(one["fid"], rel=1e-3)

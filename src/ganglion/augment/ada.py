@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from ganglion.platform.random_numbers import drawn
+
 __all__ = ["augment", "next_strength"]
 
 
@@ -48,11 +50,11 @@ class Draw:
 
     def uniform(self) -> Tensor:
         """(N,) in [0, 1)."""
-        return torch.rand(self.n, generator=self.random, device=self.device)
+        return drawn(lambda n: torch.rand(n, generator=self.random, device=self.device), self.n, self.random)
 
     def normal(self) -> Tensor:
         """(N,) from N(0, 1)."""
-        return torch.randn(self.n, generator=self.random, device=self.device)
+        return drawn(lambda n: torch.randn(n, generator=self.random, device=self.device), self.n, self.random)
 
     def sometimes(self, value: Tensor, otherwise: float) -> Tensor:
         """`value` with probability p, else `otherwise`."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganglion.platform.random_numbers import drawn
 from ganglion.recipe.parts import DiffAugmentStep
 
 __all__ = ["STEPS", "color", "cutout", "translation"]
@@ -65,17 +66,28 @@ STEPS: dict[DiffAugmentStep, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def _rand(images: Tensor, random: torch.Generator) -> Tensor:
-    return torch.rand((len(images), 1, 1, 1), generator=random, device=images.device)
+    def draw(n: int) -> Tensor:
+        return torch.rand((n, 1, 1, 1), generator=random, device=images.device)
+
+    return drawn(draw, len(images), random)
 
 
 def _moved(n: int, side: int, random: torch.Generator, device: torch.device) -> Tensor:
     furthest = int(side * SHIFT + 0.5)
-    shift = torch.randint(-furthest, furthest + 1, (n, 1), generator=random, device=device)
-    return torch.arange(side, device=device) + shift
+    return torch.arange(side, device=device) + _integers(-furthest, furthest, n, random, device)
 
 
 def _covered(n: int, side: int, random: torch.Generator, device: torch.device) -> Tensor:
     length = int(side * HOLE + 0.5)
-    start = torch.randint(-(length // 2), side - length // 2 + 1, (n, 1), generator=random, device=device)
+    start = _integers(-(length // 2), side - length // 2, n, random, device)
     place = torch.arange(side, device=device)
     return (place >= start) & (place < start + length)
+
+
+def _integers(low: int, high: int, n: int, random: torch.Generator, device: torch.device) -> Tensor:
+    """(N, 1) of `low` .. `high`."""
+
+    def draw(n: int) -> Tensor:
+        return torch.randint(low, high + 1, (n, 1), generator=random, device=device)
+
+    return drawn(draw, n, random)

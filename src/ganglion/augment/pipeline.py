@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganglion.augment import ada, diffaugment
+from ganglion.platform.random_numbers import drawn, noise_like
 from ganglion.recipe.parts import Ada, Augment, AugmentName, DiffAugment, InstanceNoise, NoAugment
 from ganglion.streams import Purpose, stream
 
@@ -16,8 +17,11 @@ __all__ = ["AUGMENTS", "flip", "noise_at", "present", "variants"]
 
 def flip(images: Tensor, random: torch.Generator) -> Tensor:
     """Mirrors each image (N, C, H, W) left to right with probability 1/2."""
-    mirrored = torch.rand((len(images), 1, 1, 1), generator=random, device=images.device) < 0.5
-    return torch.where(mirrored, images.flip(3), images)
+
+    def draw(n: int) -> Tensor:
+        return torch.rand((n, 1, 1, 1), generator=random, device=images.device)
+
+    return torch.where(drawn(draw, len(images), random) < 0.5, images.flip(3), images)
 
 
 def noise_at(settings: InstanceNoise, images: int) -> float:
@@ -31,7 +35,7 @@ def present(images: Tensor, settings: Augment, strength: Tensor, noise: float, r
     """D's input for images (N, C, H, W): flip, augmentation and noise by the recipe."""
     shown = flip(images, random) if settings.flip else images
     shown = AUGMENTS[settings.kind](shown, settings, strength, random)
-    return shown + noise * torch.empty_like(shown).normal_(generator=random) if noise else shown
+    return shown + noise * noise_like(shown, random) if noise else shown
 
 
 def _none(images: Tensor, settings: Augment, strength: Tensor, random: torch.Generator) -> Tensor:

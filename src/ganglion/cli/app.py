@@ -59,7 +59,8 @@ def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> No
     try:
         run()
     except GanglionError as error:
-        print_error(str(error))
+        if not error.told:
+            print_error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print_error("stopped at once; the last checkpoint is intact, and the same command resumes from it")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, numbers, pair, with_ending
+from ganglion.cli.options import Checkpoint, Device, Devices, RunFolder, class_of, numbers, pair, with_ending
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,17 +37,18 @@ def sample(
         typer.Option(help="FILE.png (a sheet), FILE.npy (N, H, W, C) or a folder. Default: in the run folder."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "cpu",
+    devices: Devices = 1,
 ) -> None:
     """Generate N images with a run's generator."""
     from ganglion.latent.model import load
     from ganglion.platform.devices import choose_device
 
-    model = load(run, checkpoint, choose_device(device))
+    model = load(run, checkpoint, choose_device(device, devices))
     class_of(model, label)
     name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"
-    _write_samples(model.sample(n, seed, label, truncation), target, model.shown_channels)
+    _write_samples(model.sample(n, seed, label, truncation, devices), target, model.shown_channels)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
 
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from ganglion.latent.model import Model
 
-__all__ = ["Checkpoint", "Device", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
+__all__ = ["Checkpoint", "Device", "Devices", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
 
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Devices = Annotated[int, typer.Option(min=1, help="Processes that draw a share of the images each.")]
 
 
 def numbers(text: str, option: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import RunFolder
+from ganglion.cli.options import Devices, RunFolder
 
 if TYPE_CHECKING:
     from ganglion.metrics.evaluation import Evaluation
@@ -124,6 +124,7 @@ def evaluate(
         Path | None, typer.Option(help="Write the samples nearest to training images, with those images, as FILE.png.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    devices: Devices = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score SAMPLES against real images; each score with its floor and the settings it depends on."""
@@ -138,13 +139,13 @@ def evaluate(
                 param_hint="--all-checkpoints",
             )
         curve = evaluate_checkpoints(
-            samples, against, n=n, features=features, metrics=names, data_dir=data_dir, device=device
+            samples, against, n=n, features=features, metrics=names, data_dir=data_dir, device=device, devices=devices
         )
         typer.echo(json.dumps(curve.to_json(), indent=1) if as_json else f"{curve.table()}\nCurve: {curve.picture}")
         return
     found = score(
         samples, against, held_out=held_out, n=n, features=features, metrics=names, seeds=seeds, checkpoint=checkpoint,
-        data_dir=data_dir, device=device, neighbours=neighbours,
+        data_dir=data_dir, device=device, devices=devices, neighbours=neighbours,
     )  # fmt: skip
     typer.echo(json.dumps(found.to_json(), indent=1) if as_json else _text(found))
 

@@ -46,7 +46,8 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
     threads: Threads = "auto",
-    devices: Annotated[int, typer.Option(help="Number of devices that share a batch.")] = 1,
+    devices: Annotated[int, typer.Option(help="Number of devices that share a batch, on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Number of machines; with torchrun or srun (docs/scaling.md).")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
@@ -80,9 +81,10 @@ def train(
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
     }  # fmt: skip
+    from ganglion.platform.launcher import launched_by
     from ganglion.recipe.resolve import requested_recipe
 
-    if from_ is None and networks is None:
+    if from_ is None and networks is None and launched_by() is None:  # of several processes one is to say it
         requested_recipe(source, **request)  # reports errors before torch is loaded
     if dry_run:
         _print_recipe(source, request, device, devices, networks, run, fresh)
@@ -95,8 +97,9 @@ def train(
     at_end = (lambda run: None) if no_report else leave_report
     own = Own.given(networks=networks)
     start(
-        source, run=run, device=device, devices=devices, threads=threads, fresh=fresh, at_end=at_end, own=own, **request
-    )
+        source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, at_end=at_end,
+        own=own, **request,
+    )  # fmt: skip
 
 
 def _print_recipe(

@@ -69,12 +69,13 @@ def evaluate_checkpoints(
     metrics: Iterable[str] | None = None,
     data_dir: str | Path | None = None,
     device: str = "auto",
+    devices: int = 1,
     cache: Path | None = None,
     quiet: bool = False,
 ) -> Curve:
     """Scores each checkpoint of `run` with the same latents, and plots RUN/evaluation.svg. Raises DataError, RunError."""
-    at_least_one(n=n)
-    folder, chosen, screen = cache or cache_folder(), choose_device(device), Screen(quiet=quiet)
+    at_least_one(n=n, devices=devices)
+    folder, chosen, screen = cache or cache_folder(), choose_device(device, devices), Screen(quiet=quiet)
     opened = Run(run)
     if not opened.exists:
         raise RunError(f"--all-checkpoints needs a run; {run} is not one")
@@ -92,7 +93,7 @@ def evaluate_checkpoints(
     silent = Screen(quiet=True)
     progress = screen.steps("Scoring checkpoints")
     for done, step in enumerate(steps, start=1):
-        fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, silent).sets
+        fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, silent, devices=devices).sets
         found = evaluate_sets(real, fakes, extractor, folder, silent, scores)
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
         floor = {s.name: s.floor for s in found.scores if s.floor is not None}

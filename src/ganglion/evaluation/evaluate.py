@@ -63,6 +63,7 @@ def evaluate(
     checkpoint: str | int = "best",
     data_dir: str | Path | None = None,
     device: str = "auto",
+    devices: int = 1,
     neighbours: str | Path | None = None,
     cache: str | Path | None = None,
     quiet: bool = False,
@@ -74,15 +75,15 @@ def evaluate(
     training images, and `n` samples (10,000) are generated for each of `seeds` seeds. `held_out` are real images that the
     generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
     images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
-    image file to write: the samples nearest to a training image, each above that image. `features` and `metrics`:
-    docs/metrics.md. Raises DataError, RunError.
+    image file to write: the samples nearest to a training image, each above that image. With several `devices` as many
+    processes draw the samples. `features` and `metrics`: docs/metrics.md. Raises DataError, RunError.
     """
-    at_least_one(n=n, seeds=seeds)
+    at_least_one(n=n, seeds=seeds, devices=devices)
     folder = Path(cache) if cache else cache_folder()
-    chosen = choose_device(device)
+    chosen = choose_device(device, devices)
     screen = Screen(quiet=quiet)
     scores = select_scores(metrics)
-    found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator)
+    found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
     extractor, reason = find_extractor(
@@ -107,7 +108,7 @@ def at_least_one(**counts: int | None) -> None:
 
 def find_samples(
     samples: str | os.PathLike[str] | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
-    cache: Path, reporter: Reporter, generator: nn.Module | None = None,
+    cache: Path, reporter: Reporter, generator: nn.Module | None = None, devices: int = 1,
 ) -> Samples:  # fmt: skip
     """The sets to be scored, one per seed. Raises DataError, RunError."""
     if isinstance(samples, np.ndarray):
@@ -115,7 +116,7 @@ def find_samples(
     if Run(samples).exists:
         model = load(Run(samples), checkpoint, device, generator=generator)
         recipe = model.recipe
-        drawn = [_drawn(model, n or SAMPLES, seed) for seed in range(seeds)]
+        drawn = [_drawn(model, n or SAMPLES, seed, devices) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed)
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
@@ -129,9 +130,9 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
     return Samples([chosen] * seeds, Data().model_copy(update={"size": (h, w), "channels": c}))
 
 
-def _drawn(model: Model, n: int, seed: int) -> ImageSet:
+def _drawn(model: Model, n: int, seed: int, devices: int) -> ImageSet:
     name = f"run {model.checkpoint.parent.parent}, checkpoint {model.checkpoint.name}, seed {seed}"
-    return array_set(name, model.sample(n, seed))
+    return array_set(name, model.sample(n, seed, devices=devices))
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
+from ganglion.latent.shares import drawn_over_processes
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator, CustomNetworks, WrappedDiscriminator, digest_of, wrapped_copy
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
@@ -115,13 +116,17 @@ class Model:
         return np.concatenate([to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels)])
 
     def sample(
-        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
+        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0, devices: int = 1
     ) -> NDArray[np.uint8]:
         """n images as uint8 (n, H, W, C), of class `label` if given; equal arguments give equal images.
 
-        Memory other than the images is constant in n.
+        Memory other than the images is constant in n. With several `devices` as many processes draw a share each: on CUDA
+        devices of their own, or on shares of the CPU's cores.
         """
-        return _gathered(self.chunks(self.latents(n, seed, truncation), self.labels(n, seed, label)), n)
+        z, labels = self.latents(n, seed, truncation), self.labels(n, seed, label)
+        if devices == 1:
+            return _gathered((to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels)), n)
+        return _gathered(drawn_over_processes(self.generator, z, labels, self.device, devices), n)
 
     def _class(self, label: str | int) -> int:
         if not self.classes:
@@ -265,12 +270,12 @@ def _load_weights(load_into: Callable[[Path, nn.Module], None], checkpoint: Path
         raise RunError(f"the weights in {checkpoint} do not fit the networks of {run.path}: {error}") from error
 
 
-def _gathered(chunks: Iterator[Tensor], n: int) -> NDArray[np.uint8]:
+def _gathered(chunks: Iterator[NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
     """Chunks as one preallocated array."""
-    first = to_uint8(next(chunks)).cpu().numpy()
+    first = next(chunks)
     images = np.empty((n, *first.shape[1:]), np.uint8)
     images[: len(first)], done = first, len(first)
     for chunk in chunks:
-        images[done : done + len(chunk)] = to_uint8(chunk).cpu().numpy()
+        images[done : done + len(chunk)] = chunk
         done += len(chunk)
     return images

@@ -148,8 +148,12 @@ class MinibatchDiscrimination(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         with full_precision(features):
             m = self.project(widened(features)).view(-1, KERNELS, DIMENSIONS)  # (N, B, K)
-            apart = (m[:, None] - m[None]).abs().sum(3)  # (N, N, B)
+            apart = (m[:, None] - self.others(m)[None]).abs().sum(3)  # (N, N, B)
             return torch.exp(-apart).sum(1) - 1  # (N, B), without the image itself
+
+    def others(self, m: Tensor) -> Tensor:
+        """The images (N, B, K) that each one is compared with, itself among them."""
+        return m
 
 
 class MinibatchStddev(nn.Module):

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from ganglion.objectives.adversarial import AdversarialLoss, adversarial_of, label_smoothing
-from ganglion.objectives.penalties import PenaltyInputs, due, penalty_of
+from ganglion.objectives.penalties import Gathered, PenaltyInputs, due, penalty_of
 from ganglion.recipe.parts import Objective
 
 __all__ = [
     "DiscriminatorOutput",
     "Parts",
+    "compared",
     "discriminator_loss",
     "feature_matching",
     "generator_loss",
@@ -59,12 +60,22 @@ def discriminator_loss(
     objective: Objective, inputs: PenaltyInputs, update: int, own: AdversarialLoss | None = None
 ) -> Parts:
     """The terms of D's loss at its update number `update`. `own`: the loss where objective.adversarial is custom."""
-    parts = {"adversarial": adversarial_of(objective, own).discriminator(inputs.real_logits, inputs.fake_logits)}
+    real, fake = (compared(objective, logits, inputs.gathered) for logits in (inputs.real_logits, inputs.fake_logits))
+    parts = {"adversarial": adversarial_of(objective, own).discriminator(real, fake)}
     if objective.real_label < 1:
         parts["label_smoothing"] = label_smoothing(inputs.real_logits, objective.real_label)
     for penalty in due(objective.penalties, update):
         parts[penalty.kind.replace("-", "_")] = penalty_of(penalty, inputs)
     return parts
+
+
+def compared(objective: Objective, logits: Tensor, gathered: Gathered | None) -> Tensor:
+    """The logits to compute the adversarial loss of: the whole batch's where it is no mean over single images or pairs.
+
+    Every process then has the loss of the whole batch, and the mean of their gradients is that loss's gradient.
+    """
+    compares = objective.adversarial in ("relativistic-average", "custom")
+    return gathered(logits) if gathered is not None and compares else logits
 
 
 def generator_loss(

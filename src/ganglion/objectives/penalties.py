@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.adversarial import per_image
+from ganglion.platform.random_numbers import drawn, noise_like
 from ganglion.recipe.parts import Penalty, PenaltyName
 
 __all__ = [
     "PENALTIES",
+    "Gathered",
     "Judge",
     "MeanInParts",
     "PenaltyInputs",
@@ -39,6 +41,9 @@ Judge = Callable[[Tensor], Tensor]
 MeanInParts = Callable[[Callable[[Judge, Tensor], Tensor], Tensor], Tensor]
 """(function of D and images (N, C, H, W) to (N,), images) to the function's mean."""
 
+Gathered = Callable[[Tensor], Tensor]
+"""Values (N, ...) of each of P processes to those of all, (P * N, ...), in the order of the whole batch; differentiable."""
+
 
 class PenaltyInputs(NamedTuple):
     """The inputs of a penalty."""
@@ -57,6 +62,8 @@ class PenaltyInputs(NamedTuple):
     """On the images' device."""
     mean_in_parts: MeanInParts | None = None
     """How a mean over images is computed in micro-batches; None: of all images at once."""
+    gathered: Gathered | None = None
+    """Where several processes share a batch."""
 
     def mean(self, of: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor | None = None) -> Tensor:
         """Mean of `of(|grad D|)` (N,) at images (N, C, H, W); `logits`: those of D there, if they have a graph."""
@@ -90,8 +97,17 @@ def wgan_lp(inputs: PenaltyInputs) -> Tensor:
 def dragan(inputs: PenaltyInputs) -> Tensor:
     """E[(|grad D(x + d)| - 1)^2], d normal noise around the reals. Kodali et al. 2017, arXiv 1705.07215."""
     real = inputs.real.detach()
-    noise = torch.empty_like(real).normal_(generator=inputs.random)
-    return inputs.mean(lambda norms: (norms - 1).square(), real + DRAGAN_SPREAD * real.std() * noise)
+    noise = DRAGAN_SPREAD * _spread(real, inputs.gathered) * noise_like(real, inputs.random)
+    return inputs.mean(lambda norms: (norms - 1).square(), real + noise)
+
+
+def _spread(real: Tensor, gathered: Gathered | None) -> Tensor:
+    """Standard deviation of all pixels of all reals of the whole batch."""
+    if gathered is None:
+        return real.std()
+    means, variances = gathered(torch.stack([real.mean(), real.var(correction=0)])[None]).unbind(1)  # (P,)
+    values = len(means) * real.numel()
+    return ((variances.mean() + means.var(correction=0)) * (values / (values - 1))).sqrt()
 
 
 def lecam(inputs: PenaltyInputs) -> Tensor:
@@ -149,8 +165,11 @@ def slopes_between(judge: Judge, real: Tensor, fake: Tensor, random: torch.Gener
 
 def _between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     real, fake = real.detach(), fake.detach().to(real.dtype)
-    shape = (len(real), *(1,) * (real.ndim - 1))
-    share = torch.rand(shape, generator=random, device=real.device, dtype=real.dtype)  # one per image
+
+    def draw(n: int) -> Tensor:
+        return torch.rand((n, *(1,) * (real.ndim - 1)), generator=random, device=real.device, dtype=real.dtype)
+
+    share = drawn(draw, len(real), random)  # (N, 1, 1, 1)
     return torch.lerp(real, fake, share)
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "DeviceName",
     "choose_device",
     "choose_precision",
+    "fabric_precision",
     "keep_freed_memory",
     "release_freed_memory",
     "reproducible",
@@ -65,6 +66,11 @@ def choose_precision(precision: Precision, device: torch.device) -> Precision:
     if precision == "auto":
         return "bf16" if _native_bf16(device) else "32"
     return precision
+
+
+def fabric_precision(precision: Precision) -> Any:
+    """The name that Lightning Fabric has for 32 or bf16."""
+    return "bf16-mixed" if precision == "bf16" else "32-true"
 
 
 def _native_bf16(device: torch.device) -> bool:

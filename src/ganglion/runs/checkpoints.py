@@ -32,6 +32,7 @@ __all__ = [
     "load_generator",
     "load_optimizers",
     "named_checkpoint",
+    "optimizer_tensors",
     "prune",
     "read_checkpoint",
     "restore",
@@ -190,7 +191,7 @@ def steps_saved(folder: Path) -> list[int]:
 
 def _write_files(writing: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
     contents = {name: save(_plain(network.state_dict())) for name, network in networks.items()}
-    contents["optimizers"] = save(_plain(_optimizer_tensors(optimizers)))
+    contents["optimizers"] = save(_plain(optimizer_tensors(optimizers)))
     for name, content in contents.items():
         write_synced(writing / f"{name}.safetensors", content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -273,7 +274,7 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
-def _optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
+def optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
     """Each optimiser's tensors under `player/parameter/quantity`. Learning rates and betas come from the recipe."""
     return {
         f"{player}/{parameter}/{quantity}": torch.as_tensor(value)

@@ -25,7 +25,7 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import peak_memory_gb
 from ganglion.platform.screen import Screen
@@ -113,7 +113,7 @@ def check(
     recipe = plan.recipe
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
-    fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
+    fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=fabric_precision(recipe.training.precision))
     kept = keep_freed_memory() if recipe.training.micro_batch is None else nullcontext()
     with restored_threads(), reproducible(), kept:
         measured = partial(_measured_threads, fabric, recipe, batches, own) if fabric.device.type == "cpu" else None
@@ -161,10 +161,6 @@ def first_signals(
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()
-
-
-def _fabric_precision(recipe: Recipe) -> Any:
-    return "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
 
 
 def _speed(

@@ -5,18 +5,21 @@ N images in a batch, P processes. Each process trains on every P-th image of a b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.optim import Optimizer
 
 from ganglion.networks.base import Discriminator, Generator
-from ganglion.networks.batch_norm import BatchNormOverProcesses, synchronise_batch_norm
-from ganglion.recipe.schema import Recipe
+from ganglion.networks.synchronised import BatchNormOverProcesses, synchronise, whole_batch
+from ganglion.objectives.adversarial import per_image
+from ganglion.runs.checkpoints import TrainingProgress, load_optimizers, optimizer_tensors
 
-__all__ = ["Collectives", "of_each_share"]
+__all__ = ["Collectives", "state_of_first"]
 
 Anything = TypeVar("Anything")
 
@@ -28,7 +31,7 @@ class Collectives:
     """Every process calls each method at the same place; where there is one process, each returns what it is given."""
 
     def __init__(self, fabric: Fabric) -> None:
-        self.rank, self.count, self._device = fabric.global_rank, fabric.world_size, fabric.device
+        self.rank, self.count = fabric.global_rank, fabric.world_size
         self._with_buffers: list[nn.Module] = []
 
     @property
@@ -37,11 +40,11 @@ class Collectives:
         return slice(self.rank, None, self.count)
 
     def synchronise(self, *networks: nn.Module) -> None:
-        """From here on batch norms in train mode look at the images of all processes."""
+        """From here on layers that compare the images of a batch look, in train mode, at those of all processes."""
         if self.count == 1:
             return
         for network in networks:
-            synchronise_batch_norm(network)
+            synchronise(network)
             self._with_buffers += [module for module in network.modules() if not isinstance(module, EQUAL_ANYWAY)]
 
     def average_buffers(self) -> None:
@@ -56,13 +59,20 @@ class Collectives:
     def minimum(self, values: Tensor) -> Tensor:
         return values if self.count == 1 else self._reduced(values, distributed.ReduceOp.MIN)
 
-    def gathered(self, values: Tensor) -> Tensor:
-        """The values (N,) of all processes, (P * N,)."""
+    @property
+    def gathered(self) -> Callable[[Tensor], Tensor] | None:
+        """Where there are several processes: values (N, ...) of each to those of the whole batch; differentiable."""
+        return whole_batch if self.count > 1 else None
+
+    def whole_logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits on this process's reals and fakes to those of the whole batch (P * N,), without a gradient.
+
+        Of maps (N, Q), the means of images. In one process they are returned as they are.
+        """
         if self.count == 1:
-            return values
-        parts = [torch.empty_like(values) for _ in range(self.count)]
-        distributed.all_gather(parts, values.contiguous())
-        return torch.cat(parts)
+            return real, fake
+        both = whole_batch(torch.stack([per_image(real.detach()), per_image(fake.detach())], 1))  # (P * N, 2)
+        return both[:, 0], both[:, 1]
 
     def average(self, tensors: list[Tensor]) -> None:
         """Makes each of `tensors` the mean over the processes, in one message."""
@@ -72,11 +82,15 @@ class Collectives:
         for tensor, mean in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
 
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.clock_and_interrupt(0.0, wanted=False)
+
     def clock_and_interrupt(self, seconds: float, wanted: bool) -> tuple[float, bool]:
         """The first process's clock, and whether any was asked to stop, so that all processes stop at the same step."""
         if self.count == 1:
             return seconds, wanted
-        said = torch.tensor([0.0 if self.rank else seconds, float(wanted)], dtype=torch.float64, device=self._device)
+        said = torch.tensor([0.0 if self.rank else seconds, float(wanted)], dtype=torch.float64)  # waits for no device
         distributed.all_reduce(said)  # the others add 0 to the first one's seconds
         agreed, askers = said.tolist()
         return agreed, askers > 0
@@ -95,15 +109,31 @@ class Collectives:
         return result
 
 
-def of_each_share(recipe: Recipe) -> list[str]:
-    """What several processes each compute of their own share of a batch, where one process looks at the whole of it."""
-    objective = recipe.objective
-    found = {
-        f"discriminator.minibatch {(minibatch := getattr(recipe.discriminator, 'minibatch', 'none'))}": minibatch
-        != "none",
-        "the mean logits of relativistic-average": objective.adversarial == "relativistic-average",
-        "the mean features of feature matching": objective.feature_matching.weight > 0,
-        "the spread of the reals in dragan": any(penalty.kind == "dragan" for penalty in objective.penalties),
-        "the separation that pauses a player": recipe.balance.pause_above_auc is not None,
-    }
-    return [name for name, there in found.items() if there]
+def state_of_first(
+    fabric: Fabric,
+    networks: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    progress: TrainingProgress | None,
+) -> TrainingProgress | None:
+    """Gives every process the state that the first one has, which alone reads the run folder; `progress` is the first one's.
+
+    None where it has restored none: then all begin with the first weights, which follow from the seed.
+    """
+    if fabric.world_size == 1:
+        return progress
+    sent: list[Any] = [None]
+    if progress is not None:
+        states = {name: _on_cpu(network.state_dict()) for name, network in networks.items()}
+        sent = [(progress, states, _on_cpu(optimizer_tensors(optimizers)))]
+    distributed.broadcast_object_list(sent, device=torch.device("cpu"))
+    if sent[0] is None or fabric.global_rank == 0:
+        return progress
+    progress, states, moments = sent[0]
+    for name, network in networks.items():
+        network.load_state_dict(states[name])
+    load_optimizers(moments, optimizers)
+    return progress
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

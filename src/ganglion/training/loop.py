@@ -23,6 +23,7 @@ from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
 from ganglion.objectives.penalties import clip_weights
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.random_numbers import ShareGenerator
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose, stream
@@ -83,10 +84,10 @@ def train_loop(
         return z.to(fabric.device, non_blocking=True)
 
     while fraction < 1 and progress.stopped is None and not wanted:
-        random = _step_generator(seed, progress.step * together.count + together.rank, fabric.device, own)
+        random = _step_generator(seed, progress.step, fabric.device, together, own)
         noise = noise_at(objective.instance_noise, progress.images)
         augment = partial(present, settings=recipe.augment, strength=running.strength, noise=noise, random=random)
-        step = StepContext(recipe, players, augment, random, fabric.autocast, own.adversarial)
+        step = StepContext(recipe, players, augment, random, fabric.autocast, own.adversarial, together.gathered)
         scale = lr_scale(recipe.optimizer, fraction, progress.images)
         d_paused, g_paused = running.paused(balance)
         stats.begin(progress.step + 1, look_steps)
@@ -98,10 +99,11 @@ def train_loop(
             last_turn = turn == balance.d_steps - 1  # its fakes serve the G phase as well
             update = running.d_update_number(balance, progress.step, turn)
             seen = discriminator_pass(step, real, labels, z, update, for_generator=last_turn)
-            running.update(together.mean(logit_summary(seen.real_logits, seen.fake_logits)), recipe, batch)
+            logits = together.whole_logits(seen.real_logits, seen.fake_logits)
+            running.update(logit_summary(*logits), recipe, batch)
             parts = discriminator_terms(step, seen, labels, update)
             loss_d = total(parts)
-            stats.logits_seen(seen.real_logits, seen.fake_logits)
+            stats.logits_seen(*logits)
             stats.losses("d", parts, loss_d)
             one_stage = OneStage.of(step, seen, update, progress.images, d_paused) if last_turn else None
             if d_paused:
@@ -211,15 +213,16 @@ def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, re
     progress.keep_best(score)
 
 
-def _step_generator(seed: int, position: int, device: torch.device, own: Own) -> torch.Generator:
+def _step_generator(seed: int, step: int, device: torch.device, together: Collectives, own: Own) -> torch.Generator:
     """Random numbers for what a step draws on the device: augmentation, noise, points between images.
 
-    Dropout and noise in networks of one's own draw from PyTorch's generators, which are seeded at each step as well.
+    An image's numbers do not depend on the number of processes. Dropout and noise in networks of one's own draw from
+    PyTorch's generators, which are seeded at each step as well, in each process by another number.
     """
-    first, second = (int(number) for number in stream(seed, Purpose.STEP, position).integers(2**63, size=2))
+    first, *others = stream(seed, Purpose.STEP, step).integers(2**63, size=2 + together.rank).tolist()
     if own.networks is not None:
-        torch.manual_seed(second)
-    return torch.Generator(device).manual_seed(first)
+        torch.manual_seed(others[-1])
+    return ShareGenerator(device, together.rank, together.count).manual_seed(first)
 
 
 def _backward(

@@ -40,8 +40,9 @@ class OneStage:
     ) -> None:
         objective = step.recipe.objective
         logits = seen.fake_logits.detach().requires_grad_()  # (N,) or (N, P)
-        real = DiscriminatorOutput(seen.real_logits.detach(), None)
-        loss = generator_loss(objective, real, DiscriminatorOutput(logits, None), images, step.adversarial)
+        real = DiscriminatorOutput(step.compared(seen.real_logits.detach()), None)
+        fake = DiscriminatorOutput(step.compared(logits), None)
+        loss = generator_loss(objective, real, fake, images, step.adversarial)
         self._value = total(loss).detach()
         (self._wanted,) = torch.autograd.grad(total(loss), logits)
         self._judged = seen.judged

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from ganglion.objectives.adversarial import AdversarialLoss
-from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
+from ganglion.objectives.losses import (
+    DiscriminatorOutput,
+    Parts,
+    compared,
+    discriminator_loss,
+    generator_loss,
+    needs_real,
+)
 from ganglion.objectives.penalties import MeanInParts, PenaltyInputs, differentiated_inputs
 from ganglion.recipe.schema import Recipe
 from ganglion.training.micro_batches import in_parts, mean_in_parts
@@ -37,6 +44,12 @@ class StepContext:
     autocast: Callable[[], AbstractContextManager[Any]]
     adversarial: AdversarialLoss | None = None
     """The loss where objective.adversarial is custom."""
+    gathered: Callable[[Tensor], Tensor] | None = None
+    """Where several processes share a batch: values (N, ...) of each to those of all; differentiable."""
+
+    def compared(self, logits: Tensor) -> Tensor:
+        """The logits to compute the adversarial loss of; D's loss gathers them itself."""
+        return compared(self.recipe.objective, logits, self.gathered)
 
     def generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """G's images (N, C, H, W) of z (N, Z), in micro-batches where the recipe has them."""
@@ -135,7 +148,7 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
     discriminator = step.players.discriminator
     inputs = PenaltyInputs(
         partial(step.judge, labels=labels), passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
-        stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.mean_in_parts(labels),
+        stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.mean_in_parts(labels), step.gathered,
     )  # fmt: skip
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
@@ -163,7 +176,17 @@ def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Te
     objective, players = step.recipe.objective, step.players
     layer = objective.feature_matching.layer if objective.feature_matching.weight else None
     with step.autocast(), frozen(players.discriminator):
-        fakes = step.discriminate(step.augment(fake), labels, layer)
+        fakes = _over_processes(step, step.discriminate(step.augment(fake), labels, layer))
         with torch.no_grad():
-            reals = step.discriminate(seen_real, labels, layer) if needs_real(objective) else None
+            reals = (
+                _over_processes(step, step.discriminate(seen_real, labels, layer)) if needs_real(objective) else None
+            )
         return generator_loss(objective, reals, fakes, images, step.adversarial)
+
+
+def _over_processes(step: StepContext, output: DiscriminatorOutput) -> DiscriminatorOutput:
+    """What of D's output the loss compares over a batch, over all processes: of features, the mean of each process (P, A)."""
+    features = output.features
+    if features is not None and step.gathered is not None and step.recipe.objective.feature_matching.weight > 0:
+        features = step.gathered(features.float().mean(0, keepdim=True))
+    return DiscriminatorOutput(step.compared(output.logits), features)

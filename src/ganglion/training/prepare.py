@@ -55,20 +55,21 @@ def prepare_run(
     devices: int = 1,
     cache: str | Path | None = None,
     own: Own | None = None,
+    nodes: int = 1,
 ) -> PreparedRun:
     """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError."""
     name, own = name_of(source), own or Own()
     request = own.requested(request)
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
     own.check_complete(wanted)
-    own.check_many(devices)
-    _check_shares(wanted.training.batch, devices)
+    own.check_many(devices * nodes)
+    _check_shares(wanted.training.batch, devices, nodes)
     chosen_device = choose_device(device, devices)
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     reasons: list[str] = []
     if request.get("recipe", AUTO) == AUTO:
         wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
-        _check_shares(wanted.training.batch, devices)
+        _check_shares(wanted.training.batch, devices, nodes)
     return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
 
 
@@ -78,18 +79,18 @@ def batches_of(prepared: PreparedRun) -> Batches:
     return Batches(prepared.store, seed, prepared.device, data.conditional, data.held_out_images or 0)
 
 
-def _check_shares(batch: int, devices: int) -> None:
+def _check_shares(batch: int, devices: int, nodes: int) -> None:
     """Raises RunError where a batch cannot be shared evenly."""
     if devices < 1:
         raise RunError(f"--devices is the number of devices, 1 or more; got {devices}")
-    if devices > batch:
+    count = devices * nodes
+    asked = f"--devices {devices}" + (f" on {nodes} machines ({count} processes)" if nodes > 1 else "")
+    if count > batch:
+        raise RunError(f"{asked}: a batch of {batch} has no image for some of them; --batch takes a multiple")
+    if batch % count:
+        below = batch - batch % count
         raise RunError(
-            f"--devices {devices}: a batch of {batch} has no image for some of them; --batch takes a multiple"
-        )
-    if batch % devices:
-        below = batch - batch % devices
-        raise RunError(
-            f"--devices {devices}: a batch of {batch} cannot be shared evenly; choose --batch {below} or {below + devices}"
+            f"{asked}: a batch of {batch} cannot be shared evenly; choose --batch {below} or {below + count}"
         )
 
 

@@ -45,6 +45,8 @@ class Work(Protocol):
 
 GRACE_SEC = 15.0  # in which the other processes end by themselves after one has failed
 POLL_SEC = 0.1
+BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
+"""By device; what is said of clock and signals stays on the CPU, so that no step waits for the device."""
 NEVER = timedelta(days=365)  # a process that waits for the others: the parent notices where one of these has ended
 
 
@@ -240,11 +242,9 @@ def _run(rank: int, count: int, parent: Connection, meeting: Path) -> bool:
 
 def _join(rank: int, count: int, device: torch.device, meeting: Path) -> None:
     """Meets the others at a file: a free port that is looked for beforehand may be taken by the time it is used."""
-    cuda, store = device.type == "cuda", vars(torch.distributed)["FileStore"](str(meeting), count)
-    torch.distributed.init_process_group(
-        "nccl" if cuda else "gloo", store=store, rank=rank, world_size=count, timeout=NEVER,
-        device_id=torch.device("cuda", rank) if cuda else None,
-    )  # fmt: skip
+    store = vars(torch.distributed)["FileStore"](str(meeting), count)
+    backend = BACKENDS[device.type]
+    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=NEVER)
 
 
 def _outcome(run: Callable[[], bool]) -> Outcome:

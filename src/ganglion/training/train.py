@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
@@ -14,16 +15,18 @@ from lightning_fabric import Fabric
 
 from ganglion.data.batches import Batches
 from ganglion.data.given import Images, cannot_be_named
+from ganglion.data.prepare import cache_folder
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.platform.cores import LoadMeter, cores, siblings
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
@@ -32,7 +35,8 @@ from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget
-from ganglion.training.collectives import of_each_share
+from ganglion.training.cluster import Peers, joined
+from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, of_each_micro_batch, plan_memory
@@ -41,6 +45,7 @@ from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 from ganglion.training.processes import launch
+from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
 from ganglion.training.speed_watch import SpeedWatch
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
@@ -61,6 +66,7 @@ def train(
     device: str = "auto",
     devices: int = 1,
     threads: str | int = "auto",
+    nodes: int = 1,
     fresh: bool = False,
     quiet: bool = False,
     cache: str | Path | None = None,
@@ -68,19 +74,47 @@ def train(
     own: Own | None = None,
     **request: Unpack[Request],
 ) -> Run:
-    """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one."""
+    """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one.
+
+    In a process that torchrun or srun started, it joins the others; then only the first one calls `at_end`.
+    """
+    launched = launched_by()
+    check_launch(devices, nodes, launched, sys.argv)
     own, asked_threads = own or Own(), checked_threads(threads)
+    if launched is None:
+        start = partial(_launch, devices=devices)
+        return _train(source, run, device, devices, 1, asked_threads, fresh, quiet, cache, at_end, own, start, request)
+    with joined(launched) as peers:
+        if not peers.first:
+            return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
+        with peers.told_of_failure():
+            start = partial(_launch_beside, peers)
+            local, machines = launched.local_count, launched.nodes
+            return _train(
+                source, run, device, local, machines, asked_threads, fresh, quiet, cache, at_end, own, start, request
+            )
+
+
+Start = Callable[["Job", torch.device], bool]
+"""Runs a job in all processes of a run; whether it came to its end."""
+
+
+def _train(
+    source: Images | None, run: str | Path | None, device: str, devices: int, nodes: int, threads: Threads, fresh: bool,
+    quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, start: Start, request: Request,
+) -> Run:  # fmt: skip
+    """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
     screen = Screen(quiet=quiet)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         _refuse_unnamed(Run(run))
-    prepared = prepare_run(source, request, screen, device, devices, cache, own)
+    prepared = prepare_run(source, request, screen, device, devices, cache, own, nodes)
     for reason in (*taken_over, *prepared.reasons):
         screen.say(f"auto: {reason}")
     folder = Path(run) if run else default_run(prepared.recipe)
     if Run(folder).exists and not fresh:
         own.check_same(Run(folder).recipe, folder)
-    check_own(prepared, own, devices)
+    check_own(prepared, own, devices * nodes)
     with locked(folder):
         recipe = prepared.recipe if fresh else _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
         if not Run(folder).steps_saved():
@@ -89,18 +123,19 @@ def train(
             if plan.text:
                 screen.say(f"Memory: {plan.text}")
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
-        start = started_players(recipe, prepared.store, origin, own) if origin and starts else None
+        begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
-            start = start and start.moved(folder, aside)
-        environment = describe_environment(prepared.device) | {"seed": recipe.training.seed, "devices": devices}
+            begun = begun and begun.moved(folder, aside)
+        environment = describe_environment(prepared.device)
+        environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes}
         Run(folder).begin(recipe, environment, own.networks.content if own.networks else b"")
-        if start:
-            start.save(Run(folder))
-            screen.say(start.text())
-        job = Job(recipe, prepared.store, folder, quiet, own, asked_threads)
+        if begun:
+            begun.save(Run(folder))
+            screen.say(begun.text())
+        job = Job(recipe, prepared.store, folder, quiet, own, threads)
         try:
-            finished = _launch(job, prepared.device, devices)
+            finished = start(job, prepared.device)
         except TrainingFailed:
             at_end(Run(folder))
             raise
@@ -132,7 +167,7 @@ class Job:
     folder: Path
     quiet: bool
     own: Own
-    threads: Threads
+    threads: Threads = "auto"
 
 
 def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Recipe:
@@ -161,8 +196,12 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
     """Runs the job in as many processes as there are devices; whether it came to its end."""
-    precision = "bf16-mixed" if job.recipe.training.precision == "bf16" else "32-true"
-    return launch(partial(_work, job=job), device, devices, precision)
+    return launch(partial(_work, job=job), device, devices, fabric_precision(job.recipe.training.precision))
+
+
+def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
+    """Runs the job in processes that are there already, from the first of them."""
+    return peers.lead(_work, job, device, fabric_precision(job.recipe.training.precision))
 
 
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
@@ -183,8 +222,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
         )
         players = build_first_players(recipe, batches, job.own)
-        restored = restore(run.checkpoints, players.networks(), players.optimizers(), screen.say)
-        progress = restored or TrainingProgress()
+        networks, optimizers = players.networks(), players.optimizers()
+        first = fabric.global_rank == 0
+        restored = restore(run.checkpoints, networks, optimizers, screen.say) if first else None
+        progress = state_of_first(fabric, networks, optimizers, restored) or TrainingProgress()
         _introduce(job, fabric, screen, players)
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
@@ -196,12 +237,14 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
         _take_threads(job, fabric, batches, players, progress, screen)
-        if fabric.global_rank > 0:
+        faster = _speed_up(fabric, job, batches, interrupt, screen)
+        if not first:
             return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
-                Snapshots(recipe, batches, journal, fabric.device), show_progress, _speed_watch(fabric, progress, screen),
+                Snapshots(recipe, batches, journal, fabric.device), faster(show_progress),
+                _speed_watch(fabric, progress, screen),
             )  # fmt: skip
             if progress.step == 0:
                 outputs.write_start = start_writer(outputs, players)
@@ -229,6 +272,19 @@ def _speed_watch(fabric: Fabric, progress: TrainingProgress, screen: Screen) -> 
     of_this_run = siblings() if fabric.world_size > 1 else frozenset[int]()
     threads = torch.get_num_threads() if fabric.device.type == "cpu" else 0
     return SpeedWatch(screen.say, threads, LoadMeter(of_this_run), progress.images)
+
+
+def _speed_up(
+    fabric: Fabric, job: Job, batches: Batches, interrupt: Interrupt, screen: Screen
+) -> Callable[[Show], Show]:
+    """With several processes: measures one of them alone, and has the loop's progress say how much faster all are."""
+    if fabric.world_size == 1:
+        return lambda show: show
+    alone = images_per_sec_alone(job.recipe, batches, job.own, interrupt) if fabric.global_rank == 0 else None
+    Collectives(fabric).wait()
+    images = job.recipe.training.batch * job.recipe.balance.d_steps
+    wait = torch.cuda.synchronize if fabric.device.type == "cuda" else lambda: None
+    return SpeedUp(fabric.world_size, images, alone, screen.say, wait).watching
 
 
 def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
@@ -280,18 +336,9 @@ def _introduce(job: Job, fabric: Fabric, screen: Screen, players: Players) -> No
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
-    if fabric.world_size > 1:
-        _introduce_processes(recipe, fabric, screen)
+    if fabric.world_size > 1 and fabric.device.type == "cpu" and fabric.world_size > cores():
+        screen.say(f"{fabric.world_size} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
     networks = players.generator, players.discriminator
     if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
         most = recipe.training.micro_batch
         screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")
-
-
-def _introduce_processes(recipe: Recipe, fabric: Fabric, screen: Screen) -> None:
-    count = fabric.world_size
-    if fabric.device.type == "cpu" and count > cores():
-        screen.say(f"{count} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
-    if separate := of_each_share(recipe):
-        share = recipe.training.batch // count
-        screen.say(f"Each process computes of its own {share} images of a batch: {', '.join(separate)} (docs/runs.md)")

@@ -154,11 +154,6 @@ class LogitStats:
         self._real.append(real.detach())
         self._fake.append(fake.detach())
 
-    def merge(self, gathered: Callable[[Tensor], Tensor]) -> None:
-        """Takes in the logits of other processes. `gathered` are the values (N,) of all of these."""
-        if self._real:
-            self._real, self._fake = ([gathered(torch.cat(values))] for values in (self._real, self._fake))
-
     def read(self) -> dict[str, Any]:
         """Returns means, standard deviations, accuracies and a histogram, and resets; empty where there are no logits."""
         if not self._real:

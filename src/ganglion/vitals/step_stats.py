@@ -27,8 +27,6 @@ class Collectives(Protocol):
 
     def minimum(self, values: Tensor) -> Tensor: ...
 
-    def gathered(self, values: Tensor) -> Tensor: ...
-
 
 class StepStats:
     """Losses, logits, gradients and updates since the last record."""
@@ -55,9 +53,8 @@ class StepStats:
         self.means.add(separation=separation(real.detach(), fake.detach()))
 
     def merge(self, collectives: Collectives) -> None:
-        """Makes them those of the whole batch, of which each process saw a share. Gradients are shared already."""
+        """Makes them those of the whole batch, of which each process saw a share; logits and gradients are those already."""
         self.means.merge(collectives.mean)
-        self.logits.merge(collectives.gathered)
         self.bad.merge(collectives.minimum)
 
     def read(self) -> dict[str, Any]:

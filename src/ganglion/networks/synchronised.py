@@ -1,7 +1,8 @@
-"""Batch normalisation over the images of all processes, so that a batch means the same in one process and in several.
+"""Layers that compare the images of a batch, over those of all processes: batch normalisation and minibatch statistics.
 
-PyTorch's SyncBatchNorm is for GPUs only; this one is made of differentiable operations, on any device, and so can be
-differentiated twice, as gradient penalties ask. N images of a process, P processes, C feature maps, H height, W width.
+PyTorch's SyncBatchNorm is for GPUs only; the layers here are made of differentiable operations, on any device, and so can be
+differentiated twice, as gradient penalties ask. In train mode every process has to call them together; in eval mode they ask
+no other process. N images of a process, P processes, C feature maps, H height, W width, A features, B kernels, K dimensions.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganglion.networks.layers import full_precision, widened
+from ganglion.networks.layers import GROUP, MinibatchDiscrimination, MinibatchStddev, full_precision, widened
 
-__all__ = ["BatchNormOverProcesses", "gathered", "synchronise_batch_norm"]
+__all__ = [
+    "BatchNormOverProcesses",
+    "MinibatchDiscriminationOverProcesses",
+    "MinibatchStddevOverProcesses",
+    "gathered",
+    "synchronise",
+    "whole_batch",
+]
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -40,20 +48,17 @@ def gathered(values: Tensor) -> Tensor:
     return every
 
 
+def whole_batch(values: Tensor) -> Tensor:
+    """The `values` (N, ...) of every process, (P * N, ...) in the order of the batch, of which each has every P-th image."""
+    return gathered(values).transpose(0, 1).flatten(0, 1)  # (P, N, ...) to (N, P, ...)
+
+
 class BatchNormOverProcesses(_BatchNorm):
     """In train mode, mean and variance are those of the images of all processes, which hold equally many. Ioffe and Szegedy
     2015, arXiv 1502.03167.
 
     Every process then has the same running statistics. In eval mode it is PyTorch's batch norm and asks no other process.
     """
-
-    @classmethod
-    def like(cls, layer: _BatchNorm) -> BatchNormOverProcesses:
-        """One with the same settings; it holds the very parameters and buffers of `layer`."""
-        new = cls(layer.num_features, layer.eps, layer.momentum, affine=False, track_running_stats=False)
-        new.affine, new.track_running_stats = layer.affine, layer.track_running_stats
-        new._parameters, new._buffers, new.training = layer._parameters, layer._buffers, layer.training
-        return new
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of places: (N, C), (N, C, L), (N, C, H, W)."""
@@ -94,13 +99,36 @@ def _by_map(values: Tensor, x: Tensor) -> Tensor:
     return values.view(1, -1, *[1] * (x.ndim - 2))
 
 
-KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+class MinibatchDiscriminationOverProcesses(MinibatchDiscrimination):
+    """Each image is compared with those of all processes. Salimans et al. 2016, arXiv 1606.03498, section 3.2."""
+
+    def others(self, m: Tensor) -> Tensor:
+        return whole_batch(m) if self.training else m  # (P * N, B, K)
 
 
-def synchronise_batch_norm(network: nn.Module) -> None:
-    """Replaces every batch norm inside `network`; names, parameters and buffers stay what they are."""
-    replaced: dict[nn.Module, nn.Module] = {}
-    for module in list(network.modules()):
-        for name, child in module._modules.items():
-            if type(child) in KINDS and isinstance(child, _BatchNorm):
-                module._modules[name] = replaced.setdefault(child, BatchNormOverProcesses.like(child))
+class MinibatchStddevOverProcesses(MinibatchStddev):
+    """The groups are those of the whole batch. Karras et al. 2018, arXiv 1710.10196, section 3."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        rank, count = distributed.get_rank(), distributed.get_world_size()
+        groups, rest = divmod(len(features) * count, GROUP)
+        within_shares = not rest and groups % count == 0  # then a group's images are all of one process
+        if within_shares or not self.training:
+            return super().forward(features)
+        return super().forward(whole_batch(features))[rank::count]
+
+
+OVER_PROCESSES: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: BatchNormOverProcesses,
+    nn.BatchNorm2d: BatchNormOverProcesses,
+    nn.BatchNorm3d: BatchNormOverProcesses,
+    MinibatchDiscrimination: MinibatchDiscriminationOverProcesses,
+    MinibatchStddev: MinibatchStddevOverProcesses,
+}
+
+
+def synchronise(network: nn.Module) -> None:
+    """Gives every layer of these kinds in `network` the class that asks the other processes; all that it holds stays."""
+    for module in network.modules():
+        if (kind := OVER_PROCESSES.get(type(module))) is not None:
+            module.__class__ = kind
