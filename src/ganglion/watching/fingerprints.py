@@ -135,6 +135,10 @@ class DrawnImages:
                 return batch
         return None
 
+    def is_replay(self, seen: Marks) -> bool:
+        """Whether these are images of many calls, or of one that is not among the newest."""
+        return self.source(seen) is None and bool(self.known(seen).float().mean() > 0.5)
+
     def shapes(self) -> set[tuple[int, ...]]:
         return {batch.marks.shape for batch in self._newest}
 

@@ -35,10 +35,13 @@ def callable_parts(network: nn.Module) -> list[nn.Module]:
 def inner_optimizer(optimizer: Any) -> Optimizer:
     """The PyTorch optimiser inside wrappers that keep it as `.optimizer`. Raises TypeError where there is none."""
     found = optimizer
-    for _ in range(8):
-        if isinstance(found, Optimizer):
-            return found
-        found = getattr(found, "optimizer", None) or getattr(found, "_optimizer", None)
+    for _ in range(8):  # wrappers may be optimisers themselves, whose step is that of the inner one
+        inner = getattr(found, "optimizer", None) or getattr(found, "_optimizer", None)
+        if inner is None or inner is found:
+            break
+        found = inner
+    if isinstance(found, Optimizer):
+        return found
     raise TypeError(f"expected a torch.optim.Optimizer or a wrapper with one as .optimizer; got {type(optimizer)}")
 
 

@@ -40,7 +40,7 @@ class Records:
         self._writes = folder is not None
         self._logged: dict[str, float] = {}
         self._bad_logged: dict[str, Any] | None = None
-        self._said = False
+        self._said, self._complete = 0, False  # kinds of measurements in the last summary
 
     def log(self, name: str, value: Any) -> None:
         """A number of the user for the next record."""
@@ -72,8 +72,9 @@ class Records:
             pictures = steps.probe.pictures() if self._writes else None
         record["seen"], record["unseen"] = self._seen(record), self._account.unseen
         self._keep(record, pictures)
-        if not self._said:
-            self._said = True
+        first = len(self.made) == 1 or self._account.step == 1
+        if first or (len(record["seen"]) > self._said and "separation" in record and not self._complete):
+            self._said, self._complete = len(record["seen"]), "separation" in record
             self._account.say(self._account.summary(record["seen"]))
 
     def verdict(self, every: int) -> Verdict:

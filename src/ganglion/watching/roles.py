@@ -20,6 +20,8 @@ __all__ = ["Roles", "Sorted"]
 
 CHANCE = 0.05  # a smaller share of known images in a batch is coincidence
 SURE = 0.5  # least mean sign of a direction
+PREFERRED = {"whole": 2.0, "packed": 1.5, "last": 1.0, "first": 1.0}
+SETTLED = 3  # decisions in a row
 NEARER = 0.5  # of two unknown batches, the one so much nearer to G's is G's
 
 CHANGED = (
@@ -57,6 +59,7 @@ class Roles:
         self.replayed = False
         """Whether D's loss treated images as fakes that no recent call of G has generated."""
         self._opinion = opinion
+        self._votes: dict[tuple[int, int], Counter[str]] = {}
 
     def sort(self, calls: list[DCall]) -> Sorted:
         """Sorts the calls since the last step of G, when gradients of both losses are there."""
@@ -90,15 +93,16 @@ class Roles:
         return chosen
 
     def _choose_view(self, calls: list[DCall]) -> None:
-        votes: Counter[tuple[Path, str]] = Counter()
+        votes: dict[tuple[Path, str], float] = {}
         for call in calls:
             for view in call.views:
                 told = self.told_real.known(view.marks) | self.told_fake.known(view.marks)
                 known = told | self.drawn.known(view.marks)
-                if known.float().mean() > CHANCE:
-                    votes[view.key] += 1 + (view.part == "whole") + 4 * bool(told.any())
+                share = float(known.float().mean()) + 4 * float(told.float().mean())
+                if share > CHANCE:
+                    votes[view.key] = votes.get(view.key, 0.0) + share * PREFERRED[view.part]
         if votes:
-            self.key = votes.most_common(1)[0][0]
+            self.key = max(votes, key=lambda key: votes[key])
 
     # Reals and fakes
 
@@ -108,6 +112,7 @@ class Roles:
         if view is None:
             return _all(call) & False, _all(call) & call.from_g
         told_real, told_fake = self.told_real.known(view.marks), self.told_fake.known(view.marks)
+        self.replayed |= not call.from_g and self.drawn.is_replay(view.marks)
         fake = _without_chance(self.drawn.known(view.marks)) | told_fake
         if call.from_g and not bool(fake.any()):
             fake = torch.ones_like(fake)
@@ -153,35 +158,44 @@ class Roles:
         )
 
     def _take_out_old_fakes(self, found: Sorted, rest: Side) -> None:
-        """Of a batch in which some images are G's, the others are real if D's loss moves them the other way."""
+        """Of a batch in which some images are G's, the others are real; where D is shown old fakes, if D's loss moves them the
+        other way.
+        """
         for one in list(rest):
             known = next((mask for call, mask in found.fake if call is one[0]), None)
             if known is None:
                 continue
             ours, theirs = self._opinion.direction([(one[0], known)]), self._opinion.direction([one])
             rest.remove(one)
-            old = ours is not None and theirs is not None and ours * theirs > SURE
+            old = self.replayed and ours is not None and theirs is not None and ours * theirs > SURE
             (found.fake if old else found.real).append(one)
-            self.replayed |= old
 
     def _sort_beside_fakes(self, found: Sorted, unknown: Side) -> None:
-        """What is left is real. If there is more of it than of fakes, some may be fakes of before, or reals that D is to
-        reject: then D's loss tells which.
+        """What is left is real. If there is more of it than of fakes, some may be fakes of before, or reals for another term of
+        the loss: then D's loss tells which.
         """
         whole = [one for one in found.real if bool(one[1].all())]
-        if len(unknown) + len(whole) <= max(1, len(found.fake)) or not unknown:
+        room = max(1, len(found.fake)) - len(whole)
+        if len(unknown) <= room:
             found.real += unknown
             return
+        if self._sort_by_position(found, unknown):
+            return
         against = self._opinion.direction(found.fake)
-        sides = [(one, self._opinion.direction([one])) for one in unknown]
-        if against is None or any(way is None or abs(way) < SURE for _, way in sides):
+        ways = [self._opinion.direction([one]) for one in unknown]
+        real = [one for one, way in zip(unknown, ways, strict=True) if against and way and way * against < -SURE * SURE]
+        same = [one for one, way in zip(unknown, ways, strict=True) if against and way and way * against > SURE * SURE]
+        if not real or len(real) > room:
             found.reason = SEVERAL
             return
-        found.real += [one for one, way in sides if way is not None and way * against < 0]
-        self.replayed = True
+        found.real += real
+        self.replayed |= bool(same)
+        self._vote(unknown, real, [])
 
     def _sort_by_direction(self, found: Sorted, unknown: Side) -> None:
         """No batch is G's by its images: the batch is real that D's loss moves as it moves reals."""
+        if self._sort_by_position(found, unknown):
+            return
         sides = [(one, self._opinion.direction([one])) for one in unknown]
         if any(way is None or abs(way) < SURE for _, way in sides):
             found.reason = CHANGED
@@ -192,9 +206,28 @@ class Roles:
         if raised == 0 or not (up and down):
             found.reason = CHANGED
             return
-        found.real += up if raised > 0 else down
-        found.fake += down if raised > 0 else up
+        real, fake = (up, down) if raised > 0 else (down, up)
+        found.real += real
+        found.fake += fake
         self.replayed = True
+        self._vote(unknown, real, fake)
+
+    # The order of calls, where nothing else tells
+
+    def _vote(self, unknown: Side, real: Side, fake: Side) -> None:
+        for number, one in enumerate(unknown):
+            role = "real" if any(one is o for o in real) else "fake" if any(one is o for o in fake) else "neither"
+            self._votes.setdefault((len(unknown), number), Counter())[role] += 1
+
+    def _sort_by_position(self, found: Sorted, unknown: Side) -> bool:
+        """By what calls in this order were found to be before, if that was the same each time."""
+        votes = [self._votes.get((len(unknown), number), Counter()) for number in range(len(unknown))]
+        if any(len(counts) != 1 or max(counts.values()) < SETTLED for counts in votes):
+            return False
+        for one, counts in zip(unknown, votes, strict=True):
+            found.real += [one] if "real" in counts else []
+            found.fake += [one] if "fake" in counts else []
+        return True
 
     def _raised_by_likeness(self, found: Sorted, up: Side, down: Side) -> int:
         """1 where the lowered batches are by far more like G's images than the raised ones, -1 the other way, else 0."""

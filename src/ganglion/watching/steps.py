@@ -229,8 +229,10 @@ class Steps:
             self._blind = 0 if real else self._blind
             total = sum(glance.n for glance in glances)
             self._share_real = sum(real.values()) / total if total and real else self._share_real
-        else:
+        elif self._patterns:
             self._count_images()
+        else:
+            self._blind += 1
 
     def _count_images(self) -> None:
         glances = self.passes.glances
