@@ -321,11 +321,6 @@ def validating(steps: int, attach: Attach) -> Truth:
     return truth
 
 
-def user_told(steps: int, attach: Attach) -> Truth:
-    """Samples are blurred after they are detached, and nothing else tells them; see test_told."""
-    return loop_of(ConvG(), ConvD(norm=False), steps, attach)
-
-
 STEPS: dict[str, Callable[[int, Attach], Truth]] = {
     loop.__name__: loop
     for loop in (

@@ -25,6 +25,8 @@ __all__ = ["CannotLook", "ForeignProbe"]
 
 
 FEWEST = 8
+LEARNT = 1000
+"""Steps after which a generator of tables or points should have learnt some variety."""
 MOST_VALUES = 2**23
 """Of the images of each kind that are kept; fewer large images than small ones."""
 WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -155,6 +157,11 @@ class ForeignProbe:
         if collected >= self.images:
             self._reals, self._full = [reals[:1]], True  # their shape is kept
         return self._reference
+
+    def call_varied(self, step: int) -> None:
+        """After so many steps a generator without variety counts as collapsed."""
+        if isinstance(self._reference, RowsReference) and step >= LEARNT:
+            self._reference.varied = True
 
     def fewer_images(self) -> bool:
         """Halves the images of a look; False where there are as few as possible."""

@@ -58,6 +58,7 @@ class Records:
             steps.passes.first = None
             if first:
                 self._keep({"step": 0, "kimg": 0.0, **first}, None)
+        steps.probe.call_varied(self._account.step)
         record: Record = {"step": self._account.step, "kimg": steps.images / 1000, **(run("statistics", self._of_steps) or {})}
         record |= run("learning rates", self._optimizers.rates) or {}
         record |= run("crosstalk of optimisers", self._optimizers.crosstalk) or {}

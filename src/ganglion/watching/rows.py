@@ -17,6 +17,7 @@ Layout = Literal["images", "flat images", "signals", "rows"]
 
 SMALLEST_SIDE = 7  # pixels: of the patches of the sliced Wasserstein distance
 SMOOTH = 0.5  # mean square of the difference of neighbours over that of random pairs
+VARIED = 0.3  # of the diversity of reals
 LONGEST, MOST_COLUMNS, DIRECTIONS = 1024, 4096, 128
 
 
@@ -75,10 +76,14 @@ class RowsReference:
         half = len(reals) // 2
         self.floor = self._distance(self.rows[:half], self.rows[half : 2 * half]) / math.sqrt(2)
 
+    varied = False
+    """Whether samples have been varied once: a generator that has not learnt yet is not a collapsed one."""
+
     def statistics(self, samples: Tensor, others: Tensor | None = None) -> dict[str, Any]:
         """The vitals of images that other data have too. `others`: samples at other latents.
 
-        `contrast` is the standard deviation over time of signals over that of reals; tables cannot be blank, and have 1.
+        `contrast` is the standard deviation over time of signals over that of reals. Tables cannot be blank: they have 1, as
+        soon as samples were varied once.
         """
         rows = self._rows(samples)
         n = min(len(rows), len(self.rows))
@@ -92,6 +97,9 @@ class RowsReference:
         }
         if others is not None and len(others) == len(samples):
             found["z_response"] = float((rows - self._rows(others)).norm(dim=1).mean() / self._spread)
+        self.varied |= found["diversity"] > VARIED
+        if self._layout != "signals" and not self.varied:
+            del found["contrast"]
         return {key: value for key, value in found.items() if math.isfinite(value)}
 
     def _flat(self, samples: Tensor) -> Tensor:
