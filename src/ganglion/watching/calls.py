@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganglion.watching.fingerprints import Marks
+from ganglion.watching.fingerprints import Marks, Match
 
 __all__ = ["Arguments", "DCall", "GCall", "Output", "Path", "Pull", "View", "graph_task", "leaves", "rebuilt"]
 
@@ -96,6 +96,8 @@ class View:
     """whole, first or last (channels or columns), packed (several images in a row)."""
     images: Tensor
     marks: Marks
+    match: Match | None = None
+    """Which of them G has generated; None: not looked for yet."""
 
     @property
     def key(self) -> tuple[Path, str]:

@@ -13,12 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["DrawnImages", "Marks", "are_interpolates", "distribution_distance", "is_known", "marks_of"]
+__all__ = ["DrawnImages", "Marks", "Match", "are_interpolates", "distribution_distance", "is_known", "marks_of"]
 
 
 NUMBERS = 8
 POSITIONS = 2048  # values of an image that are projected; larger images are subsampled at fixed random positions
 EXACT, SINGLE, HALF = 1e-6, 1e-4, 4e-3  # relative tolerances: of values themselves, of sums in float32, of 16-bit images
+FEW = 4  # newest batches of G, among which images are looked for first
 ON_THE_LINE = 2e-2  # relative tolerance of interpolates
 
 
@@ -50,14 +51,23 @@ def marks_of(images: Tensor) -> Marks:
 
 def is_known(seen: Marks, drawn: Marks) -> Tensor:
     """Which of the images (N) are among others (M), as bool (N,)."""
+    return matches(seen, drawn) >= 0
+
+
+def matches(seen: Marks, drawn: Marks) -> Tensor:
+    """For each image (N,) the last of the others (M) that equals it; -1 where none does."""
     tolerance = max(seen.tolerance, drawn.tolerance) * seen.values.abs().amax(1).clamp_min(1e-6)  # (N,)
     others = drawn.values.to(seen.values.device)
-    near = (seen.values[:, :1] - others[:, 0][None]).abs() <= tolerance[:, None]  # (N, M), by the first number
-    rows, columns = near.nonzero(as_tuple=True)
-    same = ((seen.values[rows] - others[columns]).abs() <= tolerance[rows, None]).all(1)
-    found = torch.zeros(len(seen.values), dtype=torch.bool, device=seen.values.device)
-    found[rows[same]] = True
-    return found
+    firsts, order = others[:, 0].sort()  # candidates are found by the first number
+    own = seen.values[:, 0].contiguous()
+    low = torch.searchsorted(firsts, own - tolerance)
+    counts = torch.searchsorted(firsts, own + tolerance, right=True) - low
+    rows = torch.repeat_interleave(counts)
+    starts = counts.cumsum(0) - counts
+    columns = order[low[rows] + torch.arange(len(rows), device=rows.device) - starts[rows]]
+    same = ((seen.values[rows] - others[columns]).abs_() <= tolerance[rows, None]).all(1)
+    found = torch.full((len(seen.values),), -1, dtype=torch.int64, device=seen.values.device)
+    return found.scatter_reduce_(0, rows[same], columns[same], "amax")
 
 
 def are_interpolates(seen: Tensor, one: Tensor, other: Tensor) -> bool:
@@ -103,6 +113,20 @@ class Batch(NamedTuple):
     marks: Marks
 
 
+class Match(NamedTuple):
+    """What is known of a batch."""
+
+    known: Tensor
+    """bool (N,): the images that G has generated."""
+    source: Batch | None
+    """The newest call of which most of them are."""
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the images are of many calls, or of one that is not among the newest."""
+        return self.source is None and bool(self.known.float().mean() > 0.5)
+
+
 class DrawnImages:
     """Fingerprints of G's images: of the newest calls one by one, of older ones all together."""
 
@@ -112,6 +136,9 @@ class DrawnImages:
         self._newest: deque[Batch] = deque()
         self._older: dict[tuple[int, ...], list[Marks]] = {}
 
+    def __len__(self) -> int:
+        return len(self._newest)
+
     def add(self, call: int, output: int, marks: Marks) -> None:
         self._newest.append(Batch(call, output, marks))
         if len(self._newest) > self.NEWEST:
@@ -120,30 +147,38 @@ class DrawnImages:
             if len(self._older[old.shape]) > self.NEWEST:
                 self._older[old.shape] = [self._joined(self._older[old.shape])]
 
+    def match(self, seen: Marks) -> Match:
+        """Which images of a batch G has generated, and in which call."""
+        same = [batch for batch in self._newest if batch.marks.shape == seen.shape]
+        known = torch.zeros(len(seen.values), dtype=torch.bool, device=seen.values.device)
+        source = None
+        for batches in (same[-FEW:], same) if len(same) > FEW else (same,):
+            if batches and not bool(known.all()):
+                at = matches(seen, self._joined([batch.marks for batch in batches]))
+                known = at >= 0
+                source = self._source(batches, at[known], len(at))
+        older = self._older.get(seen.shape, [])
+        if older and not bool(known.all()):
+            known = known | is_known(seen, self._joined(older))
+        return Match(known, source)
+
     def known(self, seen: Marks) -> Tensor:
         """Which images of a batch G has generated, as bool (N,)."""
-        same = [batch.marks for batch in self._newest if batch.marks.shape == seen.shape]
-        same += self._older.get(seen.shape, [])
-        if not same:
-            return torch.zeros(len(seen.values), dtype=torch.bool, device=seen.values.device)
-        return is_known(seen, self._joined(same))
-
-    def source(self, seen: Marks) -> Batch | None:
-        """The newest call of which these are the images, or most of them."""
-        for batch in reversed(self._newest):
-            if batch.marks.shape == seen.shape and bool(is_known(seen, batch.marks).float().mean() > 0.5):
-                return batch
-        return None
-
-    def is_replay(self, seen: Marks) -> bool:
-        """Whether these are images of many calls, or of one that is not among the newest."""
-        return self.source(seen) is None and bool(self.known(seen).float().mean() > 0.5)
+        return self.match(seen).known
 
     def shapes(self) -> set[tuple[int, ...]]:
         return {batch.marks.shape for batch in self._newest}
 
     def batches(self) -> list[Marks]:
         return [batch.marks for batch in self._newest]
+
+    @staticmethod
+    def _source(batches: list[Batch], found: Tensor, n: int) -> Batch | None:
+        """The batch to which more than half of all images belong."""
+        ends = torch.tensor([len(batch.marks.values) for batch in batches], device="cpu").cumsum(0)
+        counts = torch.bincount(torch.searchsorted(ends, found.cpu(), right=True), minlength=len(batches))
+        best = int(counts.argmax())
+        return batches[best] if 2 * int(counts[best]) > min(n, len(batches[best].marks.values)) else None
 
     def _joined(self, marks: list[Marks]) -> Marks:
         device = marks[0].values.device

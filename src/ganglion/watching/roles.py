@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganglion.watching.calls import DCall, Path, View
-from ganglion.watching.fingerprints import DrawnImages, are_interpolates, distribution_distance, is_known
+from ganglion.watching.fingerprints import DrawnImages, Match, are_interpolates, distribution_distance, is_known
 from ganglion.watching.opinion import Opinion, Side
 
 __all__ = ["Roles", "Sorted"]
@@ -96,13 +96,23 @@ class Roles:
         votes: dict[tuple[Path, str], float] = {}
         for call in calls:
             for view in call.views:
-                told = self.told_real.known(view.marks) | self.told_fake.known(view.marks)
-                known = told | self.drawn.known(view.marks)
-                share = float(known.float().mean()) + 4 * float(told.float().mean())
+                told = self._told(view)
+                share = float(self.match(view).known.float().mean()) + 4 * float((told[0] | told[1]).float().mean())
                 if share > CHANCE:
                     votes[view.key] = votes.get(view.key, 0.0) + share * PREFERRED[view.part]
         if votes:
             self.key = max(votes, key=lambda key: votes[key])
+
+    def match(self, view: View) -> Match:
+        """Which images G has generated."""
+        view.match = view.match or self.drawn.match(view.marks)
+        return view.match
+
+    def _told(self, view: View) -> tuple[Tensor, Tensor]:
+        """Masks of images that the user called real, and fake."""
+        none = torch.zeros(len(view.marks.values), dtype=torch.bool, device=view.marks.values.device)
+        real = self.told_real.known(view.marks) if len(self.told_real) else none
+        return real, self.told_fake.known(view.marks) if len(self.told_fake) else none
 
     # Reals and fakes
 
@@ -111,9 +121,9 @@ class Roles:
         view = self.view(call)
         if view is None:
             return _all(call) & False, _all(call) & call.from_g
-        told_real, told_fake = self.told_real.known(view.marks), self.told_fake.known(view.marks)
-        self.replayed |= not call.from_g and self.drawn.is_replay(view.marks)
-        fake = _without_chance(self.drawn.known(view.marks)) | told_fake
+        told_real, told_fake = self._told(view)
+        self.replayed |= not call.from_g and self.match(view).is_replay
+        fake = _without_chance(self.match(view).known) | told_fake
         if call.from_g and not bool(fake.any()):
             fake = torch.ones_like(fake)
         return _as_rows(told_real, call), _as_rows(fake & ~told_real, call)

@@ -257,7 +257,7 @@ class Steps:
         calls = {call.number: call for call in self.passes.of_g}
         for call, _ in (*found.in_g, *found.fake):
             view = self.roles.view(call)
-            source = None if view is None else self.roles.drawn.source(view.marks)
+            source = None if view is None else self.roles.match(view).source
             if source is not None and source.call in calls:
                 self.probe.output = source.output
                 self._keep_call(calls[source.call])
