@@ -74,7 +74,9 @@ def tabular(steps: int, attach: Attach) -> Truth:
 def packed(steps: int, attach: Attach) -> Truth:
     """PacGAN: D judges packs of four rows."""
     D = dense(40, 1)
-    return loop_of(dense(8, 10), D, steps, attach, call_d=lambda x: D(x.reshape(-1, 40)), reals=lambda step: table(32, step))
+    return loop_of(
+        dense(8, 10), D, steps, attach, call_d=lambda x: D(x.reshape(-1, 40)), reals=lambda step: table(32, step)
+    )
 
 
 def waves(n: int, step: int) -> Tensor:

@@ -188,7 +188,11 @@ def list_of_latents(steps: int, attach: Attach) -> Truth:
             self.inner = ConvG()
 
         def forward(self, styles: list[Tensor], inject_index: int = 0) -> tuple[Tensor, None]:
-            z = styles[0] if len(styles) == 1 or not inject_index else torch.cat([styles[0][:, :4], styles[1][:, 4:]], 1)
+            z = (
+                styles[0]
+                if len(styles) == 1 or not inject_index
+                else torch.cat([styles[0][:, :4], styles[1][:, 4:]], 1)
+            )
             return self.inner(z + 0.01 * torch.randn_like(z)), None
 
     g = G()
@@ -408,10 +412,10 @@ def batch_mean(steps: int, attach: Attach) -> Truth:
         for weight in d.parameters():
             weight.data.clamp_(-0.1, 0.1)
 
-    truth = loop_of(
-        ConvG(), d, steps, attach, score=lambda out: out[:, None], loss=lambda s, real: -s.mean() if real else s.mean(), after=clip
+    return loop_of(
+        ConvG(), d, steps, attach, score=lambda out: out[:, None], loss=lambda s, real: -s.mean() if real else s.mean(),
+        after=clip,
     )  # fmt: skip
-    return truth
 
 
 def copied_and_saved(steps: int, attach: Attach) -> Truth:

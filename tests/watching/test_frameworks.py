@@ -1,4 +1,4 @@
-"""Training loops of other packages, each with the package itself: the same weights with and without watching, and read rightly."""
+"""Training loops of other packages, each with the package itself: the same weights, and numbers as the loop had them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from watch_loops import ConvD, ConvG, adam, data
 from watch_loops_networks import bce
 
 STEPS, N = 6, 16
-PACKAGES = ["accelerate", "lightning automatic", "lightning manual", "lightning fabric", "ignite", "scaler", "data parallel"]
+PACKAGES = [
+    "accelerate",
+    "lightning automatic",
+    "lightning manual",
+    "lightning fabric",
+    "ignite",
+    "scaler",
+    "data parallel",
+]
 
 Watch = Callable[..., Any]
 
@@ -81,7 +89,7 @@ def lightning_module(scores: Scores, automatic: bool, watch: Watch) -> Any:
             found = self.optimizers()
             watch(self.G, self.D, *(found if isinstance(found, list) else [found, found]))
 
-        def training_step(self, batch: Any, index: int) -> Any:
+        def training_step(self, batch: Any, _index: int) -> Any:
             (real,) = batch
             fake = self.G(torch.randn(len(real), 8))
             if automatic:  # one loss for both: G gets the gradient of D's loss on fakes reversed
@@ -108,11 +116,11 @@ def lightning_module(scores: Scores, automatic: bool, watch: Watch) -> Any:
 
 class Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
         return -gradient
 
 
@@ -203,7 +211,12 @@ LOOPS: dict[str, Callable[[Watch, Scores], list[nn.Module]]] = dict(
         strict=True,
     )
 )
-NEEDS = {"accelerate": "accelerate", "lightning automatic": "pytorch_lightning", "lightning manual": "pytorch_lightning", "ignite": "ignite"}
+NEEDS = {
+    "accelerate": "accelerate",
+    "lightning automatic": "pytorch_lightning",
+    "lightning manual": "pytorch_lightning",
+    "ignite": "ignite",
+}
 
 
 @contextmanager

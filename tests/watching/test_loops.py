@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import ganglion
 from ganglion.vitals.scalars import separation
@@ -19,6 +15,7 @@ from watch_loops import Truth
 from watch_loops_data import DATA
 from watch_loops_networks import NETWORKS
 from watch_loops_steps import STEPS as STEPPING
+from watching_runs import equal, run
 
 LOOPS: dict[str, Callable[..., Truth]] = {**PLAIN, **NETWORKS, **STEPPING, **DATA}
 STEPS = 12
@@ -45,42 +42,15 @@ class Watched(NamedTuple):
     said: list[str]
 
 
-def run(loop: Callable[..., Truth], attach: Callable[..., None], steps: int = STEPS) -> tuple[Truth, list[Any]]:
-    """The loop from the same seeds, and what it leaves: weights, buffers, attributes, modes, random states, gradients."""
-    torch.manual_seed(3)
-    random.seed(3)
-    np.random.seed(3)  # noqa: NPY002 (foreign loops use it)
-    truth = loop(steps, attach)
-    left: list[Any] = [torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()]  # noqa: NPY002
-    for network in truth.networks:
-        left += [tensor.clone() for tensor in network.state_dict().values()]
-        left += [None if weight.grad is None else weight.grad.clone() for weight in network.parameters()]
-        left += [attributes_of(module) for module in network.modules()]
-    return truth, left
-
-
-def attributes_of(module: nn.Module) -> str:
-    plain = {name: value for name, value in vars(module).items() if isinstance(value, int | float | str | list)}
-    return repr({name: value for name, value in plain.items() if "dynamo" not in name})
-
-
-@lru_cache(maxsize=None)
+@cache
 def watched(name: str) -> Watched:
-    _, alone = run(LOOPS[name], lambda *_: None)
+    _, alone = run(LOOPS[name], lambda *_: None, STEPS)
     monitors: list[ganglion.Monitor] = []
     said: list[str] = []
-    truth, left = run(
-        LOOPS[name], lambda *players: monitors.append(ganglion.watch(*players, every=1, say=said.append))
-    )  # fmt: skip
+    truth, left = run(LOOPS[name], lambda *p: monitors.append(ganglion.watch(*p, every=1, say=said.append)), STEPS)  # fmt: skip
     monitors[0].verdict()
     monitors[0].close()
     return Watched(truth, alone, left, monitors[0], said)
-
-
-def equal(a: list[Any], b: list[Any]) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in zip(a, b, strict=True)
-    )
 
 
 COMPILING = "ignore:The .grad attribute of a Tensor that is not a leaf"  # PyTorch's compiler itself looks at it
@@ -104,13 +74,17 @@ def test_scores_in_records_are_those_that_the_loop_had(name: str) -> None:
     records = {record["step"]: record for record in seen.monitor.records}
     way = -1 if name in LOWERED else 1
     checked = 0
-    for step, (real, fake) in enumerate(zip(seen.truth.real, seen.truth.fake, strict=True), start=1 + (name in G_FIRST)):
+    for step, (real, fake) in enumerate(
+        zip(seen.truth.real, seen.truth.fake, strict=True), start=1 + (name in G_FIRST)
+    ):
         record = records.get(step, {})
         if not len(real) or (step < LATE.get(name, 1) and "separation" not in record) or step > seen.monitor.step:
             continue
         checked += 1
         if name not in WITHOUT_AUC:
-            assert record["separation"] == pytest.approx(float(separation(way * real.float(), way * fake.float())), abs=1e-3)
+            assert record["separation"] == pytest.approx(
+                float(separation(way * real.float(), way * fake.float())), abs=1e-3
+            )
         if name not in ("features_only", "mixed_precision"):
             assert record["logit_real"] == pytest.approx(float(real.mean()), rel=2e-3, abs=2e-4)
             assert record["logit_fake"] == pytest.approx(float(fake.mean()), rel=2e-3, abs=2e-4)

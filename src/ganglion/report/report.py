@@ -66,7 +66,8 @@ def write_report(
     """Writes the report of a run, finished or not; by default to `report.html` in its folder. Returns the file.
 
     `generator`: the module of your own that the run was trained on, if it was one; without it no new samples are shown.
-    Raises RunError, StorageError. The folder of a watched training gives a report without recipe. The report notes what is missing (a checkpoint, the images).
+    Raises RunError, StorageError. The folder of a watched training
+    gives a report without recipe. The report notes what is missing (a checkpoint, the images).
     """
     folder = run if isinstance(run, Run) else Run(run)
     if is_watched(folder.path):

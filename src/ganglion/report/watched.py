@@ -39,7 +39,13 @@ def write_watched_report(folder: Path, out: Path | None = None) -> Path:
     found = snapshots(sheets.fixed_samples, sheets.fresh_samples, LIMIT - len(page.encode()) - MARKUP)
     kimg_at = {record["step"]: record["kimg"] for record in records}
     shown = [
-        {"step": one.step, "kimg": round(kimg_at.get(one.step, 0.0), 1), "fixed": one.fixed, "fresh": None, "best": False}
+        {
+            "step": one.step,
+            "kimg": round(kimg_at.get(one.step, 0.0), 1),
+            "fixed": one.fixed,
+            "fresh": None,
+            "best": False,
+        }
         for one in found
     ]
     page = render("watched.html", panels, snapshots=found, snapshots_json=for_script(shown), **content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -66,6 +67,8 @@ class RunJournal:
 
     def stop_writing(self) -> None:
         """Records are still diagnosed; files stay as they are."""
+        with contextlib.suppress(Exception):
+            self.close()
         self._vitals = self._findings = self._board = self._folder = None
 
     def write(self, record: Record) -> None:

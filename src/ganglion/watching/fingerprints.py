@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,11 @@ __all__ = ["DrawnImages", "Marks", "Match", "are_interpolates", "distribution_di
 
 NUMBERS = 8
 POSITIONS = 2048  # values of an image that are projected; larger images are subsampled at fixed random positions
-EXACT, SINGLE, HALF = 1e-6, 1e-4, 4e-3  # relative tolerances: of values themselves, of sums in float32, of 16-bit images
+EXACT, SINGLE, HALF = (
+    1e-6,
+    1e-4,
+    4e-3,
+)  # relative tolerances: of values themselves, of sums in float32, of 16-bit images
 FEW = 4  # newest batches of G, among which images are looked for first
 ON_THE_LINE = 2e-2  # relative tolerance of interpolates
 
@@ -34,7 +38,7 @@ class Marks(NamedTuple):
 
 
 def marks_of(images: Tensor) -> Marks:
-    """Fingerprints of images (N, ...). The same image has the same one in any memory layout and, within the tolerance, dtype."""
+    """Fingerprints of images (N, ...). Memory layout makes no difference, dtype none beyond the tolerance."""
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         plain = images.detach().as_subclass(Tensor)
         shape = tuple(plain.shape[1:])
@@ -45,7 +49,8 @@ def marks_of(images: Tensor) -> Marks:
             padded = torch.nn.functional.pad(rows, (0, NUMBERS - size))
             return Marks(padded, shape, HALF if half else EXACT)
         positions, directions = _projection(shape, plain.device)
-        picked = plain.flatten(1) if positions is None else plain[(slice(None), *positions)]  # (N, positions)
+        index: Any = (slice(None), *(positions or ()))
+        picked = plain.flatten(1) if positions is None else plain[index]  # (N, positions)
         return Marks(picked.float() @ directions, shape, HALF if half else SINGLE)
 
 
@@ -84,7 +89,9 @@ def are_interpolates(seen: Tensor, one: Tensor, other: Tensor) -> bool:
 def distribution_distance(one: Marks, other: Marks) -> float:
     """Sliced Wasserstein distance between two batches along the projections, over their common spread."""
     n = min(len(one.values), len(other.values))
-    a, b = (torch.quantile(marks.values, torch.linspace(0, 1, n, device=marks.values.device), 0) for marks in (one, other))
+    a, b = (
+        torch.quantile(marks.values, torch.linspace(0, 1, n, device=marks.values.device), 0) for marks in (one, other)
+    )
     b = b.to(a.device)
     spread = torch.cat([a, b]).std(0, correction=0).clamp_min(1e-12)  # (K,)
     used = torch.cat([a, b]).abs().amax(0) > 0  # numbers beyond those of the data are 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -47,8 +46,7 @@ def inner_optimizer(optimizer: Any) -> Optimizer:
 
 def weights_in(optimizer: Optimizer) -> set[int]:
     """The weights of an optimiser, by `id`."""
-    groups: list[Mapping[str, Any]] = optimizer.param_groups
-    return {id(weight) for group in groups for weight in group["params"]}
+    return {id(weight) for group in optimizer.param_groups for weight in group["params"]}
 
 
 def share_of_weights(optimizer: Optimizer, network: nn.Module) -> float:

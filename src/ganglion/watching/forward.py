@@ -1,5 +1,5 @@
-"""Forward passes of G and D as hooks see them. In most steps a call costs a few comparisons; in the steps that are measured it is
-kept until the step of G: fingerprints, D's outputs, and later the gradients at these. N images."""
+"""Forward passes of G and D as hooks see them. In most steps a call costs a few comparisons; in the steps that are measured it
+is kept until the step of G: fingerprints, D's outputs, and later the gradients at these. N images."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class ForwardPasses:
         self.number += 1
         if not (remember or self.measuring):
             return
-        images = [tensor for _, tensor in leaves(output) if tensor.is_floating_point() and tensor.ndim and tensor.numel()]
+        images = [
+            tensor for _, tensor in leaves(output) if tensor.is_floating_point() and tensor.ndim and tensor.numel()
+        ]
         for index, tensor in enumerate(images[:MOST_OUTPUTS]):
             self._roles.drawn.add(self.number, index, marks_of(tensor))
         if not self.measuring or not images:
@@ -134,7 +136,9 @@ class ForwardPasses:
         tensors = list(self._last_outputs) if call.outputs else []
         first = call.outputs[-1].index + 1 if call.outputs else 0
         for index, tensor in enumerate(outputs[:MOST_OUTPUTS], start=first):
-            made = kept_output(index, tensor, call, ends_in(tensor, self._discriminator)) if tensor.requires_grad else None
+            made = (
+                kept_output(index, tensor, call, ends_in(tensor, self._discriminator)) if tensor.requires_grad else None
+            )
             if made is not None:
                 call.outputs.append(made)
                 tensors.append(tensor)
@@ -159,8 +163,8 @@ def _parts(tensor: Tensor, shapes: set[tuple[int, ...]]) -> Iterable[tuple[str, 
             continue
         yield "last", tensor[:, -shape[0] :]
         yield "first", tensor[:, : shape[0]]
-        if len(shape) == 1 and whole[0] % shape[0] == 0:
-            yield "packed", tensor.reshape(-1, shape[0])
+        if whole[0] % shape[0] == 0:
+            yield "packed", tensor.reshape(-1, *shape)
 
 
 def float_outputs(output: Any) -> list[Tensor]:
@@ -181,7 +185,9 @@ def kept_output(index: int, tensor: Tensor, call: DCall, end: str | None) -> Out
     rows = values.reshape(len(values), size)
     kept = rows.clone() if values.ndim <= 2 and size <= FEW_VALUES else rows.mean(1, keepdim=True)
     channels = 1 if values.ndim == 1 else int(values.shape[1])
-    same = next((view.images for view in call.views if view.part == "whole" and view.images.shape == values.shape), None)
+    same = next(
+        (view.images for view in call.views if view.part == "whole" and view.images.shape == values.shape), None
+    )
     error = values - same.float() if same is not None and values.ndim > 1 and size > 1 else None
     return Output(index, kept, channels, size, None if end is None else end == "Sigmoid", error)
 

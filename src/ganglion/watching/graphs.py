@@ -66,7 +66,8 @@ def _last_layer(network: nn.Module) -> str | None:
 
 def _nodes(start: Any) -> Iterator[Any]:
     """Every node of a graph, each once."""
-    waiting, seen = [start], set()
+    waiting: list[Any] = [start]
+    seen: set[Any] = set()
     while waiting and len(seen) < MOST_NODES:
         node = waiting.pop()
         if node is None or node in seen:

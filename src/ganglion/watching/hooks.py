@@ -1,6 +1,6 @@
 """Hooks on networks and optimisers that no copy takes along, that no error leaves, and that can be removed at any time.
 
-Networks carry forward hooks. Optimisers carry none: PyTorch's global step hooks see every optimiser, also one that is made later.
+Networks carry forward hooks. Optimisers carry none: PyTorch's global step hooks see every optimiser, also later ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ganglion.watching.calls import graph_task
 __all__ = ["ForwardHook", "Listener", "OptimizerHooks", "in_ordinary_python"]
 
 
-STEPS = Optimizer.zero_grad.__code__.co_filename
+STEPS = Optimizer.profile_hook_step.__code__.co_filename
 
 Seen = Callable[[nn.Module, tuple[Any, ...], Mapping[str, Any], Any], None]
 
@@ -71,7 +71,7 @@ class _Cleaner:
 def _let_script_ignore_hooks() -> None:
     """Defines `__prepare_scriptable__`, which `torch.jit.script` asks for what it is to compile instead of a module."""
     if not hasattr(nn.Module, "__prepare_scriptable__"):
-        nn.Module.__prepare_scriptable__ = _without_our_hooks
+        setattr(nn.Module, "__prepare_scriptable__", _without_our_hooks)  # noqa: B010 (not declared)
 
 
 def _without_our_hooks(module: nn.Module) -> nn.Module:
@@ -135,7 +135,7 @@ class OptimizerHooks:
             return arguments, {**named, "closure": called}
         return (arguments[0], called, *arguments[2:]), named
 
-    def _after(self, optimizer: Optimizer, arguments: object, named: object) -> None:
+    def _after(self, optimizer: Optimizer, *_: object) -> None:
         listener = self._listener()
         if listener is not None:
             listener.after_step(optimizer)
@@ -172,7 +172,7 @@ def _once_after(closure: Callable[[], Any], then: Callable[[], None]) -> Callabl
 
 def in_ordinary_python() -> bool:
     """Whether a call is one of training: not traced, exported, captured, transformed by `torch.func`, or recomputed."""
-    if torch.jit.is_tracing() or torch.jit.is_scripting() or torch.compiler.is_compiling():  # type: ignore[no-untyped-call]
+    if bool(torch._C._get_tracing_state()) or torch.compiler.is_compiling():
         return False
     stack = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", None)
     if stack is not None and stack() is not None:

@@ -59,7 +59,7 @@ class Opinion:
         calls = [call for call, _ in (*real, *fake)]
         outputs = {output.index: output for call in calls for output in call.outputs}
         found = []
-        for index, output in sorted(outputs.items()):
+        for output in [outputs[index] for index in sorted(outputs)]:
             pulled_later = {i for i in output.inside_of if any(_pull_of_d(call, i) for call in calls)}
             if not pulled_later:
                 reading = self._reading(output, real, fake)
@@ -68,7 +68,9 @@ class Opinion:
         if not self.readings and len(outputs) == 1:
             (only,) = outputs.values()
             self.readings = [Reading(only.index, "mean")] if only.channels == 1 else []
-        known = [o.sigmoid for i, o in outputs.items() if o.sigmoid is not None and i in {r.output for r in self.readings}]
+        known = [
+            o.sigmoid for i, o in outputs.items() if o.sigmoid is not None and i in {r.output for r in self.readings}
+        ]
         self.sigmoid = known[0] if known else self.sigmoid
         on_real, on_fake = self.direction(real), self.direction(fake)
         if on_real is not None and on_fake is not None:
@@ -101,9 +103,9 @@ class Opinion:
 
     def _reading(self, output: Output, real: Side, fake: Side) -> Reading | None:
         pulls = [_joined(output.index, side) for side in (real, fake)]
-        if any(pull is None for pull in pulls):
+        on_real, on_fake = pulls
+        if on_real is None or on_fake is None:
             return None
-        on_real, on_fake = pulls  # type: tuple[Joined, Joined]  # type: ignore[misc]
         if on_real.along is not None and on_fake.along is not None:
             aligned = min(on_real.alignment, on_fake.alignment)
             if aligned > ALIGNED and max(on_real.one_sign, on_fake.one_sign) < ONE_SIGN:
@@ -128,7 +130,7 @@ class Joined(NamedTuple):
 
 def _joined(index: int, side: Side) -> Joined | None:
     """None where D's loss does not pull the output, or only by zeros."""
-    sums, sizes, rows, values, along, along_sizes = [], [], [], [], [], []  # type: ignore[var-annotated]
+    sums, sizes, rows, values, along, along_sizes = [], [], [], [], [], []
     for call, mask in side:
         pull = _pull_of_d(call, index)
         output = next((output for output in call.outputs if output.index == index), None)
@@ -189,7 +191,9 @@ def _of_features(output: Output, on_real: Joined, on_fake: Joined) -> Reading | 
     """Scores are a linear function of these features outside D: all gradients lie on one line."""
     if on_real.rows is None or on_fake.rows is None or on_fake.rows.shape[1] < 2:
         return None
-    units = [torch.nn.functional.normalize(joined.rows, dim=1) for joined in (on_real, on_fake) if joined.rows is not None]
+    units = [
+        torch.nn.functional.normalize(joined.rows, dim=1) for joined in (on_real, on_fake) if joined.rows is not None
+    ]
     line = units[0][0]
     aligned = [rows @ line for rows in units]
     if min(float(one.abs().min()) for one in aligned) < ALIGNED or not _apart(*aligned):

@@ -84,7 +84,9 @@ class ForeignProbe:
         if not self._full:
             self._reals.append(images.clone())
             rows = call.arguments.rows(call.n)
-            self._beside.append({at: t[mask].clone() for at, t in rows.items() if at != view.at and len(mask) == len(t)})
+            self._beside.append(
+                {at: t[mask].clone() for at, t in rows.items() if at != view.at and len(mask) == len(t)}
+            )
 
     def keep_fakes(self, images: Tensor) -> None:
         """G's images as D was shown them: the samples of loops in which G cannot be called again."""
@@ -316,10 +318,14 @@ class ForeignProbe:
         if not self._beside or len(self._beside[0]) != 1:
             return None
         (at,) = self._beside[0]
-        return torch.cat([beside[at] for beside in self._beside])[: self.images] if all(at in b for b in self._beside) else None
+        return (
+            torch.cat([beside[at] for beside in self._beside])[: self.images]
+            if all(at in b for b in self._beside)
+            else None
+        )
 
 
-class CannotLook(Exception):
+class CannotLook(Exception):  # noqa: N818 (a reason, not a fault)
     """The networks cannot be called again without a side effect."""
 
 
@@ -329,7 +335,9 @@ def _copies(networks: tuple[nn.Module, nn.Module], lost: list[str]) -> tuple[nn.
         with torch.random.fork_rng(devices=[]):
             return copy.deepcopy(networks)
     except Exception as error:
-        reason = f"a forward pass may change {', '.join(lost[:3])}, which cannot be put back, nor the networks be copied"
+        reason = (
+            f"a forward pass may change {', '.join(lost[:3])}, which cannot be put back, nor the networks be copied"
+        )
         raise CannotLook(reason) from error
 
 

@@ -59,7 +59,11 @@ class Records:
             if first:
                 self._keep({"step": 0, "kimg": 0.0, **first}, None)
         steps.probe.call_varied(self._account.step)
-        record: Record = {"step": self._account.step, "kimg": steps.images / 1000, **(run("statistics", self._of_steps) or {})}
+        record: Record = {
+            "step": self._account.step,
+            "kimg": steps.images / 1000,
+            **(run("statistics", self._of_steps) or {}),
+        }
         record |= run("learning rates", self._optimizers.rates) or {}
         record |= run("crosstalk of optimisers", self._optimizers.crosstalk) or {}
         record |= run("counting of weights", parameter_counts, steps.probe) or {}
@@ -93,7 +97,10 @@ class Records:
         """A record of this step if a weight is not finite and no record says so yet."""
         if self._account.step == 0 or any("non_finite" in record for record in self.made):
             return
-        for player, network in (("generator", self._steps.probe.generator), ("discriminator", self._steps.probe.discriminator)):
+        for player, network in (
+            ("generator", self._steps.probe.generator),
+            ("discriminator", self._steps.probe.discriminator),
+        ):
             for name, weight in network.named_parameters():
                 if not bool(weight.isfinite().all()):
                     bad = {"step": self._account.step, "tensor": f"{player}.{name} (weight)"}

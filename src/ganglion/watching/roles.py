@@ -28,9 +28,7 @@ CHANGED = (
     "no batch at D's input is an output of G: if samples are changed after they are detached, pass them through "
     "monitor.fake(...) as D gets them"
 )
-SEVERAL = (
-    "D gets several kinds of batches, and it is not certain which are real: pass the real ones through monitor.real(...)"
-)
+SEVERAL = "D gets several kinds of batches, and it is not certain which are real: pass the real ones through monitor.real(...)"
 ONE_SIDE = "D did not get both real and generated images in one step"
 
 
@@ -70,7 +68,9 @@ class Roles:
         self._choose_view(judged)
         found = Sorted(key=self.key, tasks_of_g=tasks_g)
         of_d = [call for call in judged if _is_in(call, tasks_d)]
-        found.in_g = [(call, _all(call)) for call in judged if call.from_g and (_is_in(call, tasks_g) or call not in of_d)]
+        found.in_g = [
+            (call, _all(call)) for call in judged if call.from_g and (_is_in(call, tasks_g) or call not in of_d)
+        ]
         if any(not call.from_g for call in of_d):  # what D is shown with a graph beside these belongs to G's step
             apart = [call for call in of_d if not (call.from_g and self._has_detached_fakes(of_d))]
             found.in_g += [(call, _all(call)) for call in of_d if call not in apart and call not in _calls(found.in_g)]

@@ -38,7 +38,17 @@ class Kept:
         self.modules: list[nn.Module] = []
         self.lost: list[str] = []
         self._undo: list[Callable[[], None]] = []
-        self._seen: dict[int, Any] = {}  # by id, with the object itself, so that no id is used again
+        self._seen: dict[Any, Any] = {}  # by id, with the object itself, so that no id is used again
+        self._ways: tuple[tuple[Any, Callable[[Any, str], None]], ...] = (
+            (nn.Module, self._keep_module),
+            (Tensor, self._keep_tensor),
+            (np.ndarray, self._keep_array),
+            (GENERATORS, lambda value, _: self._undo.append(_generator_state(value))),
+            (CONTAINERS, self._keep_container),
+            ((tuple, frozenset), self._keep_members),
+            ((FunctionType, MethodType), self._keep_function),
+            (Iterator, lambda value, name: self.lost.append(f"{name} ({type(value).__name__})")),
+        )
         for network in networks:
             self._keep(network, type(network).__name__)
 
@@ -54,25 +64,11 @@ class Kept:
         if id(value) in self._seen:
             return
         self._seen[id(value)] = value
-        if isinstance(value, nn.Module):
-            self._keep_module(value, name)
-        elif isinstance(value, Tensor):
-            self._keep_tensor(value)
-        elif isinstance(value, np.ndarray):
-            copied = value.copy()
-            self._undo.append(lambda: np.copyto(value, copied) if value.flags.writeable else None)
-        elif isinstance(value, GENERATORS):
-            self._undo.append(_generator_state(value))
-        elif isinstance(value, CONTAINERS):
-            self._keep_container(value, name)
-        elif isinstance(value, tuple | frozenset):
-            for inner in value:
-                self._keep(inner, name)
-        elif isinstance(value, FunctionType | MethodType):
-            self._keep_function(value, name)
-        elif isinstance(value, Iterator):
-            self.lost.append(f"{name} ({type(value).__name__})")
-        elif not _is_made_by_others(type(value)):
+        for kinds, keep in self._ways:
+            if isinstance(value, kinds):
+                keep(value, name)
+                return
+        if not _is_made_by_others(type(value)):
             self._keep_object(value, name)
 
     def _keep_module(self, module: nn.Module, name: str) -> None:
@@ -98,7 +94,15 @@ class Kept:
             before = dict(attributes)
             self._undo.append(lambda: _restore_mapping(attributes, before))
 
-    def _keep_tensor(self, tensor: Tensor) -> None:
+    def _keep_members(self, value: Any, name: str) -> None:
+        for inner in value:
+            self._keep(inner, name)
+
+    def _keep_array(self, array: Any, _name: str) -> None:
+        copied = array.copy()
+        self._undo.append(lambda: np.copyto(array, copied) if array.flags.writeable else None)
+
+    def _keep_tensor(self, tensor: Tensor, _name: str) -> None:
         if tensor.layout != torch.strided or tensor.is_meta:
             return
         storage = tensor.data  # the same memory: a forward pass may give the tensor another one
@@ -119,7 +123,7 @@ class Kept:
             self._undo.append(lambda: _restore_mapping(value, before))
         elif isinstance(value, set):
             members = set(value)
-            self._undo.append(lambda: (value.clear(), value.update(members)) if value != members else None)  # type: ignore[func-returns-value,arg-type,return-value]
+            self._undo.append(lambda: _restore_set(value, members))
         else:
             items = list(value)
             self._undo.append(lambda: _restore_sequence(value, items))
@@ -167,7 +171,7 @@ class Kept:
             value = place.get(name)
             key = id(place), name
             if name in place and key not in self._seen and _is_plain(value):
-                self._seen[key] = place  # type: ignore[index]
+                self._seen[key] = place
                 self._keep(value, name)
                 self._undo.append(lambda name=name, value=value: place.__setitem__(name, value))  # type: ignore[misc]
 
@@ -180,14 +184,12 @@ def unchanged(*networks: nn.Module) -> Iterator[Kept]:
     kept = Kept(*networks)
     devices = sorted({p.device.index for m in networks for p in m.parameters() if p.device.type == "cuda"})
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the global state is to be restored)
-    places = [(module, module._forward_hooks, module._compiled_call_impl) for module in kept.modules]
-    modes = [(module, module.training) for module in kept.modules]
     try:
         with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
             for module in kept.modules:
-                module._forward_hooks, module._compiled_call_impl = OrderedDict(), None
-                module.__dict__["training"] = False  # without `eval`, which a network may have overridden
-            torch.random.default_generator.manual_seed(FIXED_SEED)
+                vars(module).update(_forward_hooks=OrderedDict(), _compiled_call_impl=None)
+                vars(module)["training"] = False  # without `eval`, which a network may have overridden
+            torch.default_generator.manual_seed(FIXED_SEED)
             for device in devices:
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(FIXED_SEED)
@@ -195,10 +197,7 @@ def unchanged(*networks: nn.Module) -> Iterator[Kept]:
             np.random.seed(FIXED_SEED)  # noqa: NPY002
             yield kept
     finally:
-        kept.put_back()
-        for (module, hooks, compiled), (_, mode) in zip(places, modes, strict=True):
-            module._forward_hooks, module._compiled_call_impl = hooks, compiled
-            module.__dict__["training"] = mode
+        kept.put_back()  # modes and hooks too
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
 
@@ -206,7 +205,7 @@ def unchanged(*networks: nn.Module) -> Iterator[Kept]:
 def _generator_state(generator: Any) -> Callable[[], None]:
     if isinstance(generator, torch.Generator):
         state = generator.get_state()
-        return lambda: generator.set_state(state) and None  # type: ignore[func-returns-value]
+        return lambda: _set_state(generator, state)
     if isinstance(generator, np.random.Generator):
         bits = generator.bit_generator
         before = bits.state
@@ -218,6 +217,10 @@ def _generator_state(generator: Any) -> Callable[[], None]:
     return lambda: generator.setstate(plain)
 
 
+def _set_state(generator: torch.Generator, state: Tensor) -> None:
+    generator.set_state(state)
+
+
 def _restore_mapping(value: Any, before: dict[Any, Any]) -> None:
     if list(value) != list(before):  # a key was added or removed
         value.clear()
@@ -226,6 +229,12 @@ def _restore_mapping(value: Any, before: dict[Any, Any]) -> None:
     for key, inner in before.items():
         if value[key] is not inner:
             value[key] = inner
+
+
+def _restore_set(value: set[Any], members: set[Any]) -> None:
+    if value != members:
+        value.clear()
+        value.update(members)
 
 
 def _restore_sequence(value: Any, items: list[Any]) -> None:

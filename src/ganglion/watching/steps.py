@@ -4,7 +4,7 @@ N images."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -149,7 +149,7 @@ class Steps:
         own = (weight for weight in generator.parameters() if weight.requires_grad)
         first = next(own, None)
         if first is not None:
-            self._gradient_hook = first.register_post_accumulate_grad_hook(self._note_gradient_of_g)
+            self._gradient_hook = cast(Any, first).register_post_accumulate_grad_hook(self._note_gradient_of_g)
 
     def _note_gradient_of_g(self, _weight: Tensor) -> None:
         self._g_moved = True
@@ -166,7 +166,7 @@ class Steps:
         self._learn_pattern(found)
         self._account.run("inputs of G", self._keep_inputs, found)
         views = [(self._images(side), side) for side in (found.real, found.fake)]
-        for (call, mask) in found.real:
+        for call, mask in found.real:
             view = self.roles.view(call)
             if view is not None:
                 probe.keep_reals(call, view, mask)
@@ -210,7 +210,9 @@ class Steps:
         parts = [(self.opinion.scores(call), mask) for call, mask in side]
         if any(scores is None for scores, _ in parts):
             return None
-        return torch.cat([scores[on_rows(mask, len(scores)).to(scores.device)] for scores, mask in parts if scores is not None])
+        return torch.cat(
+            [scores[on_rows(mask, len(scores)).to(scores.device)] for scores, mask in parts if scores is not None]
+        )
 
     # Images that D was shown
 
