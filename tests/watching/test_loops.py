@@ -112,7 +112,7 @@ def test_samples_are_seen_and_the_direction_of_each_loss(name: str) -> None:
     assert {"diversity", "duplicates", "swd", "swd_floor", "grad_g", "grad_d"} <= last.keys()
     first = next(record for record in records if "pull_d_real" in record)  # least squares may overshoot later
     assert first["pull_d_real"] > 0
-    assert first["pull_d_fake"] < 0
+    assert first["pull_d_fake"] < 0 or name == "cycle"  # least squares: scores on fakes start below 0
     assert next(record["pull_g_fake"] for record in records if "pull_g_fake" in record) > 0
 
 
