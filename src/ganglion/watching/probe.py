@@ -5,7 +5,6 @@ N images, C channels, H height, W width.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,15 +15,15 @@ from torch import Tensor, nn
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.vitals.probe import PROBE_IMAGES, LabelledImages, LastStep, ReferenceSet, measure, sample_statistics
 from ganglion.watching.calls import Arguments, DCall, GCall, Path, View
+from ganglion.watching.fixed_inputs import FEWEST, FixedInputs, length
 from ganglion.watching.forward import float_outputs, kept_output
 from ganglion.watching.opinion import Opinion
 from ganglion.watching.rows import Layout, RowsReference, as_images, layout_of
-from ganglion.watching.state import Kept, unchanged
+from ganglion.watching.state import Kept, copies, unchanged
 
-__all__ = ["CannotLook", "ForeignProbe"]
+__all__ = ["ForeignProbe"]
 
 
-FEWEST = 8
 LEARNT = 1000
 """Steps after which a generator of tables or points should have learnt some variety."""
 MOST_VALUES = 2**23
@@ -46,12 +45,7 @@ class ForeignProbe:
         self.replayable = True
         """Whether G can be called again outside of training."""
         self.copied = False
-        self.output = 0
-        """Which of G's float outputs D is shown."""
-        self.latent: Path | None = None
-        """Which argument of G is the latent, if the user told."""
-        self._call: tuple[Arguments, int] | None = None
-        self._inputs: list[dict[Path, Tensor]] = []
+        self.inputs = FixedInputs()
         self._reals: list[Tensor] = []
         self._own: list[Tensor] = []
         self._beside: list[dict[Path, Tensor]] = []
@@ -59,19 +53,8 @@ class ForeignProbe:
         self._reference: ReferenceSet | RowsReference | None = None
         self._full = False
         self._samples: Tensor | None = None
-        self._generated_before: Tensor | None = None
 
     # What is collected in training
-
-    def keep_inputs(self, call: GCall) -> None:
-        """A call of G whose images D was shown; the first rows of such calls are the fixed latents."""
-        n = len(call.outputs[min(self.output, len(call.outputs) - 1)])
-        self._call = call.arguments.stripped(n), n
-        rows = {at: tensor.clone() for at, tensor in call.arguments.rows(n).items()}
-        if self._inputs and _form(self._inputs[0]) != _form(rows):
-            self._inputs = []
-        if sum(map(_length, self._inputs)) < self.images:
-            self._inputs.append(rows)
 
     def keep_reals(self, call: DCall, view: View, mask: Tensor) -> None:
         """A call of D and which of its images are real."""
@@ -93,7 +76,7 @@ class ForeignProbe:
         self._own.append(images.detach().float())
         while len(self._own) > 1 and sum(map(len, self._own[1:])) >= self.images:
             self._own.pop(0)
-        if not self.replayable or self._call is None:
+        if not self.replayable or not self.inputs.rows(self.images):
             self._own[-1] = self._own[-1].clone()
 
     def limit(self, value_count: int) -> None:
@@ -106,16 +89,17 @@ class ForeignProbe:
     def measure(self, last: LastStep, d_auc: float | None) -> dict[str, Any]:
         """The part of a record that comes from samples; empty where there are not enough of them yet."""
         reference = self.reference()
-        self._samples = self._generated_before = None
+        self._samples = None
+        self.inputs.forget_samples()
         if reference is None:
             return {}
-        if not self.replayable or not self._fixed():
+        if not self.replayable or not self.inputs.rows(self.images):
             return self._of_own(reference)
         if isinstance(reference, ReferenceSet):
             return measure(self, last, d_auc)
         with self.inspecting():
             samples = self._generated()
-            return reference.statistics(samples, self._generated(shifted=True)) if samples is not None else {}
+            return reference.statistics(samples, self._generated(True)) if samples is not None else {}
 
     def _of_own(self, reference: ReferenceSet | RowsReference) -> dict[str, Any]:
         own = [one for one in self._own if one.shape[1:] == self._own[-1].shape[1:]] if self._own else []
@@ -134,9 +118,9 @@ class ForeignProbe:
     def first_statistics(self, first: GCall | None) -> dict[str, Any]:
         """Statistics of G's first batch relative to the reals; empty where these are not available."""
         reference = self.reference()
-        if first is None or reference is None or self.output >= len(first.outputs) or self.layout is None:
+        if first is None or reference is None or self.inputs.output >= len(first.outputs) or self.layout is None:
             return {}
-        samples = first.outputs[self.output]
+        samples = first.outputs[self.inputs.output]
         if isinstance(reference, RowsReference):
             return reference.statistics(samples) if tuple(samples.shape[1:]) == reference.shape else {}
         images = as_images(samples, self.layout)
@@ -170,7 +154,6 @@ class ForeignProbe:
         if self.images <= FEWEST:
             return False
         self.images = max(FEWEST, self.images // 2)
-        self._inputs = self._inputs[:1] if self._inputs and _length(self._inputs[0]) >= self.images else self._inputs
         return True
 
     def describe(self) -> str:
@@ -180,11 +163,12 @@ class ForeignProbe:
         if not self.replayable:
             return f"samples ({kind}) of the training's own batches"
         where = "a copy of G" if self.copied else "G"
-        return f"samples ({kind}) of {where}, called again in eval mode at {_length(self._fixed())} inputs from the training"
+        n = length(self.inputs.rows(self.images))
+        return f"samples ({kind}) of {where}, called again in eval mode at {n} inputs from the training"
 
     def why_no_samples(self, blind: bool) -> str:
         """Why there are no statistics of samples yet."""
-        reals, inputs = sum(map(len, self._reals)), sum(map(_length, self._inputs))
+        reals, inputs = sum(map(len, self._reals)), self.inputs.count
         if blind:
             return "they are compared with reals, and these are not known"
         if not self._full and reals < FEWEST:
@@ -202,7 +186,7 @@ class ForeignProbe:
         lost = Kept(*networks).lost
         self.copied = bool(lost)
         if lost:
-            networks = _copies(networks, lost)
+            networks = copies(networks, lost)
         self.generator, self.discriminator = networks
         try:
             with unchanged(*self._networks, *(networks if lost else ())):
@@ -225,8 +209,7 @@ class ForeignProbe:
         if not inputs or self.layout is None:
             return None
         call: GCall = inputs[0]
-        positional, named = call.arguments.tree
-        found = self._of_outputs(self.generator.get_submodule(call.arguments.module)(*positional, **named))
+        found = self.inputs.of_call(self.generator, call.arguments)
         return None if found is None else as_images(found, self.layout)
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
@@ -270,40 +253,8 @@ class ForeignProbe:
                 hook.remove()
         return output, kept[-1].flatten(1) if kept and len(kept[-1]) == n else None
 
-    # G at fixed latents
-
-    def _fixed(self) -> dict[Path, Tensor]:
-        """Rows of G's inputs; empty while there are too few."""
-        if sum(map(_length, self._inputs)) < FEWEST:
-            return {}
-        return {at: torch.cat([rows[at] for rows in self._inputs])[: self.images] for at in self._inputs[0]}
-
     def _generated(self, shifted: bool = False) -> Tensor | None:
-        """G's output at the fixed latents; `shifted`: each with the latent of its neighbour and its own other inputs."""
-        rows = self._fixed()
-        if self._call is None or not rows:
-            return None
-        if shifted:
-            floats = [at for at, tensor in rows.items() if tensor.is_floating_point()]
-            latent = self.latent if self.latent in rows else next(iter(floats), None)
-            if len(rows) == 1 and self._generated_before is not None:
-                return self._generated_before.roll(1, 0)
-            rows = rows | ({latent: rows[latent].roll(1, 0)} if latent is not None else {})
-        arguments, n = self._call
-        parts = []
-        for first in range(0, _length(rows), n):
-            chunk = {at: tensor[first : first + n] for at, tensor in rows.items()}
-            positional, named = arguments.with_rows(chunk)
-            found = self._of_outputs(self.generator.get_submodule(arguments.module)(*positional, **named))
-            if found is None:
-                return None
-            parts.append(found.float())
-        self._generated_before = torch.cat(parts)
-        return self._generated_before
-
-    def _of_outputs(self, output: Any) -> Tensor | None:
-        tensors = [tensor for tensor in float_outputs(output) if tensor.ndim]
-        return tensors[self.output] if self.output < len(tensors) else None
+        return self.inputs.generated(self.generator, self.images, shifted)
 
     def _labels_of_samples(self) -> Tensor | None:
         """The one input of G beside the latent that fits D's argument beside the images."""
@@ -311,7 +262,11 @@ class ForeignProbe:
         if len(wanted) != 1:
             return None
         (example,) = wanted.values()
-        fitting = [t for t in self._fixed().values() if t.dtype == example.dtype and t.shape[1:] == example.shape[1:]]
+        fitting = [
+            t
+            for t in self.inputs.rows(self.images).values()
+            if t.dtype == example.dtype and t.shape[1:] == example.shape[1:]
+        ]
         return fitting[0] if len(fitting) == 1 else None
 
     def _labels_of_reals(self) -> Tensor | None:
@@ -323,30 +278,6 @@ class ForeignProbe:
             if all(at in b for b in self._beside)
             else None
         )
-
-
-class CannotLook(Exception):  # noqa: N818 (a reason, not a fault)
-    """The networks cannot be called again without a side effect."""
-
-
-def _copies(networks: tuple[nn.Module, nn.Module], lost: list[str]) -> tuple[nn.Module, nn.Module]:
-    """Raises CannotLook where a network cannot be copied."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return copy.deepcopy(networks)
-    except Exception as error:
-        reason = (
-            f"a forward pass may change {', '.join(lost[:3])}, which cannot be put back, nor the networks be copied"
-        )
-        raise CannotLook(reason) from error
-
-
-def _length(rows: dict[Path, Tensor]) -> int:
-    return len(next(iter(rows.values()))) if rows else 0
-
-
-def _form(rows: dict[Path, Tensor]) -> dict[Path, Any]:
-    return {at: (tuple(tensor.shape[1:]), tensor.dtype) for at, tensor in rows.items()}
 
 
 def _stripped(call: DCall, view: View) -> tuple[DCall, View]:

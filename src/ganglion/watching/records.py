@@ -18,7 +18,7 @@ from ganglion.vitals.probe import parameter_counts
 from ganglion.vitals.records import Record
 from ganglion.watching.account import Account
 from ganglion.watching.optimizers import Optimizers
-from ganglion.watching.probe import CannotLook
+from ganglion.watching.state import CannotLook
 from ganglion.watching.steps import FIXED, SCORES, Steps
 
 __all__ = ["Records"]
@@ -61,7 +61,7 @@ class Records:
         steps.probe.call_varied(self._account.step)
         record: Record = {
             "step": self._account.step,
-            "kimg": steps.images / 1000,
+            "kimg": steps.count.images / 1000,
             **(run("statistics", self._of_steps) or {}),
         }
         record |= run("learning rates", self._optimizers.rates) or {}
@@ -104,7 +104,7 @@ class Records:
             for name, weight in network.named_parameters():
                 if not bool(weight.isfinite().all()):
                     bad = {"step": self._account.step, "tensor": f"{player}.{name} (weight)"}
-                    record = {"step": self._account.step, "kimg": self._steps.images / 1000, "non_finite": bad}
+                    record = {"step": self._account.step, "kimg": self._steps.count.images / 1000, "non_finite": bad}
                     self._keep(record, None)
                     return
 
@@ -156,7 +156,7 @@ class Records:
             found.append(steps.probe.describe())
         found += ["gradients of G"] if "grad_g" in record else []
         found += ["gradients of D"] if "grad_d" in record else []
-        found += [f"{steps.images:,} real images so far"] if steps.images else []
+        found += [f"{steps.count.images:,} real images so far"] if steps.count.images else []
         return found
 
     def _keep(self, record: Record, pictures: Tensor | None) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Kept", "unchanged"]
+__all__ = ["CannotLook", "Kept", "copies", "unchanged"]
 
 
 FIXED_SEED = 0
@@ -200,6 +201,22 @@ def unchanged(*networks: nn.Module) -> Iterator[Kept]:
         kept.put_back()  # modes and hooks too
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+class CannotLook(Exception):  # noqa: N818 (a reason, not a fault)
+    """The networks cannot be called again without a side effect."""
+
+
+def copies(networks: tuple[nn.Module, nn.Module], lost: list[str]) -> tuple[nn.Module, nn.Module]:
+    """Raises CannotLook where a network cannot be copied."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return copy.deepcopy(networks)
+    except Exception as error:
+        reason = (
+            f"a forward pass may change {', '.join(lost[:3])}, which cannot be put back, nor the networks be copied"
+        )
+        raise CannotLook(reason) from error
 
 
 def _generator_state(generator: Any) -> Callable[[], None]:

@@ -15,8 +15,9 @@ from ganglion.vitals.scalars import separation
 from ganglion.vitals.step_stats import StepStats
 from ganglion.watching.account import Account
 from ganglion.watching.calls import Arguments, DCall, GCall, leaves
+from ganglion.watching.counting import ImageCount
 from ganglion.watching.fingerprints import is_known, marks_of
-from ganglion.watching.forward import ForwardPasses, Glance
+from ganglion.watching.forward import ForwardPasses
 from ganglion.watching.opinion import Opinion, Side, on_rows
 from ganglion.watching.probe import ForeignProbe
 from ganglion.watching.roles import Roles, Sorted
@@ -54,15 +55,11 @@ class Steps:
         self.by_parts: set[str] = set()
         self.cannot_look: str | None = None
         """Why G cannot be called again without a side effect."""
-        self._blind = 0  # steps before D's calls were seen
-        self.images = 0
-        """Real images that D was shown."""
+        self.count = ImageCount()
         self.last = LastStep(None, None, None, ())
         self.last_sorted = Sorted()
         self._stats: StepStats | None = None
         self._weights: list[int] = []
-        self._patterns: dict[tuple[bool, ...], dict[int, float]] = {}
-        self._share_real = 0.0  # of the images in D's calls
         self._latent: Told | None = None
         self._d_was_called = self._g_moved = self._extra = False
         self._coming = 1
@@ -129,7 +126,7 @@ class Steps:
                 self._account.run(SCORES, self._end_window)
                 self._account.run("gradients of G", self.stats.g.after_backward, scale)
             else:
-                self._account.run("counting of images", self._count_images)
+                self._account.run("counting of images", self.count.add, passes.glances)
 
     def after_step(self, player: str) -> int:
         """Weights have moved. Returns 1 where this was a step of the training: an update of G by D's opinion."""
@@ -163,7 +160,7 @@ class Steps:
         self._note(found)
         if not found.reason and found.real and found.fake:
             self._add_scores(found)
-        self._learn_pattern(found)
+        self._count(found)
         self._account.run("inputs of G", self._keep_inputs, found)
         views = [(self._images(side), side) for side in (found.real, found.fake)]
         for call, mask in found.real:
@@ -181,7 +178,7 @@ class Steps:
     def _note(self, found: Sorted) -> None:
         passes = self.passes
         if not passes.of_d and not passes.glances:
-            self._blind += not self._d_was_called
+            self.count.blind += not self._d_was_called
             reason = "D was not called itself with gradients (D.forward, parts of D and replicas are seen from step 2)"
             self._account.note(SCORES, reason if not self._d_was_called else None)
         elif found.reason or (found.real and found.fake):
@@ -214,35 +211,15 @@ class Steps:
             [scores[on_rows(mask, len(scores)).to(scores.device)] for scores, mask in parts if scores is not None]
         )
 
-    # Images that D was shown
-
     def _rows_of(self, call: DCall, mask: Tensor) -> int:
         """Images of a call that a mask of its rows stands for."""
         view = self.roles.view(call)
         return int(mask.sum()) * (1 if view is None else max(1, len(view.images) // call.n))
 
-    def _learn_pattern(self, found: Sorted) -> None:
-        """Which of D's calls are on reals, so that images are counted at steps that are not measured."""
-        glances, real = self.passes.glances, {id(call): self._rows_of(call, mask) for call, mask in found.real}
-        shares = {i: real[id(c)] / max(1, c.n) for i, c in enumerate(self.passes.of_d) if id(c) in real}
-        if found.reason is None:
-            self._patterns[_signature(glances)] = shares
-            self.images += sum(real.values()) * (1 + self._blind)
-            self._blind = 0 if real else self._blind
-            total = sum(glance.n for glance in glances)
-            self._share_real = sum(real.values()) / total if total and real else self._share_real
-        elif self._patterns:
-            self._count_images()
-        else:
-            self._blind += 1
-
-    def _count_images(self) -> None:
-        glances = self.passes.glances
-        shares = self._patterns.get(_signature(glances))
-        if shares is None:
-            self.images += round(self._share_real * sum(glance.n for glance in glances))
-        else:
-            self.images += sum(round(share * glances[index].n) for index, share in shares.items())
+    def _count(self, found: Sorted) -> None:
+        real = {id(call): self._rows_of(call, mask) for call, mask in found.real}
+        known = {index: real[id(call)] for index, call in enumerate(self.passes.of_d) if id(call) in real}
+        self.count.learn(self.passes.glances, None if found.reason else known)
 
     # What the next record needs
 
@@ -261,7 +238,7 @@ class Steps:
             view = self.roles.view(call)
             source = None if view is None else self.roles.match(view).source
             if source is not None and source.call in calls:
-                self.probe.output = source.output
+                self.probe.inputs.output = source.output
                 self._keep_call(calls[source.call])
                 return
         trained = [call for call in self.passes.of_g if call.training] or self.passes.of_g
@@ -282,10 +259,12 @@ class Steps:
             for at, tensor in call.arguments.rows(len(call.outputs[0])).items():
                 same = told is not None and tensor.is_floating_point() and tensor.shape == self._latent.tensor.shape
                 if same and told is not None and bool(is_known(marks_of(tensor), told).all()):
-                    self.probe.latent = at
-        self.probe.keep_inputs(call)
+                    self.probe.inputs.latent = at
+        self.probe.inputs.keep(call, self.probe.images)
         if call.training or self.last.generated is None:
-            self.last = self.last._replace(generated=self._as_images(call.outputs[self.probe.output]), inputs=(call,))
+            self.last = self.last._replace(
+                generated=self._as_images(call.outputs[self.probe.inputs.output]), inputs=(call,)
+            )
 
     def _keep_last(self, real: Tensor | None, fake: Tensor | None) -> None:
         if real is not None and fake is not None:
@@ -295,10 +274,6 @@ class Steps:
         if self.probe.layout is None:
             self.probe.reference()
         return None if self.probe.layout is None else as_images(values, self.probe.layout)
-
-
-def _signature(glances: list[Glance]) -> tuple[bool, ...]:
-    return tuple(glance.attached for glance in glances)
 
 
 def _loss_scale(optimizer: Optimizer) -> float:
