@@ -154,6 +154,20 @@ def several_scales(steps: int, attach: Attach) -> Truth:
     return loop_of(ConvG(), D(), steps, attach, score=score, loss=hinge)
 
 
+def stacked(steps: int, attach: Attach) -> Truth:
+    """Three discriminators in one module, whose scores are stacked: (3, N, 1)."""
+
+    class D(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.members = nn.ModuleList([ConvD(norm=False) for _ in range(3)])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([member(x) for member in self.members])
+
+    return loop_of(ConvG(), D(), steps, attach, score=lambda out: out.mean(0))
+
+
 def image_among_outputs(steps: int, attach: Attach) -> Truth:
     """G returns a larger noise map, the image and w; D is shown the image."""
 
@@ -455,7 +469,7 @@ class Scriptable(nn.Module):
 NETWORKS: dict[str, Callable[[int, Attach], Truth]] = {
     loop.__name__: loop
     for loop in (
-        auxiliary_classes, embedding_beside, fake_as_a_class, sum_of_classes, features_only, several_scales,
+        auxiliary_classes, embedding_beside, fake_as_a_class, sum_of_classes, features_only, several_scales, stacked,
         image_among_outputs, by_keyword, list_of_latents, labels_first, by_parts, forward_itself, in_a_list, energy,
         low_on_reals, power_iteration, keeps_state, iterator_inside, growing, tensor_subclass, batch_mean, copied_and_saved,
     )

@@ -176,9 +176,7 @@ def kept_output(index: int, tensor: Tensor, call: DCall, end: str | None) -> Out
     """One of D's outputs as kept; None where it has no row per image, per pack of images or per batch."""
     n = call.n
     values = tensor.detach().as_subclass(Tensor).float()
-    values = values if values.ndim else values.reshape(1)
-    if len(values) % n == 0 and len(values) > n:
-        values = values.reshape(n, -1)  # scores of patches one after the other
+    values = _by_image(values, n)
     if n % len(values):
         return None
     size = values.numel() // len(values)
@@ -192,6 +190,17 @@ def kept_output(index: int, tensor: Tensor, call: DCall, end: str | None) -> Out
     return Output(index, kept, channels, size, None if end is None else end == "Sigmoid", error)
 
 
+def _by_image(values: Tensor, n: int) -> Tensor:
+    """An output with its n images along the first axis, where it has one for them."""
+    if not values.ndim:
+        return values.reshape(1)
+    if len(values) != n and n > 1 and n in values.shape[1:]:
+        return values.movedim(values.shape.index(n), 0)  # several discriminators, stacked
+    if len(values) % n == 0 and len(values) > n:
+        return values.reshape(n, -1)  # scores of patches one after the other
+    return values
+
+
 def _keeping_pull(call: DCall, output: Output) -> Callable[[Tensor], None]:
     """A hook that keeps the gradient of a loss at D's output; gradients with a graph of their own are a penalty's."""
     rows = len(output.rows)
@@ -201,7 +210,7 @@ def _keeping_pull(call: DCall, output: Output) -> Callable[[Tensor], None]:
             if torch.is_grad_enabled():
                 call.differentiated = True
                 return
-            values = gradient.detach().as_subclass(Tensor).float().reshape(rows, -1)
+            values = _by_image(gradient.detach().as_subclass(Tensor).float(), call.n).reshape(rows, -1)
             along = None
             if output.error is not None:
                 product = values * output.error.reshape(rows, -1)

@@ -173,7 +173,7 @@ class Steps:
         self._keep_last(views[0][0], fakes)
         pull = self.opinion.direction(found.in_g, found.tasks_of_g) if found.in_g else None
         if pull is not None:
-            self.stats.means.add(pull_g_fake=torch.tensor(pull * (self.opinion.raised or 1)))
+            self.stats.means.add(pull_g_fake=self._on_device(pull * (self.opinion.raised or 1)))
 
     def _note(self, found: Sorted) -> None:
         passes = self.passes
@@ -201,7 +201,11 @@ class Steps:
         for name, side in (("pull_d_real", found.real), ("pull_d_fake", found.fake)):
             pull = self.opinion.direction(side)
             if pull is not None:
-                self.stats.means.add(**{name: torch.tensor(pull * way)})
+                self.stats.means.add(**{name: self._on_device(pull * way)})
+
+    def _on_device(self, value: float) -> Tensor:
+        """Beside the other sums of the record, which are read together."""
+        return torch.tensor(value, device=next(self._networks[1].parameters()).device)
 
     def _scores(self, side: Side) -> Tensor | None:
         parts = [(self.opinion.scores(call), mask) for call, mask in side]
