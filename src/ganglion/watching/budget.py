@@ -9,7 +9,7 @@ from contextlib import contextmanager
 __all__ = ["Budget"]
 
 SHARE = 0.05
-LEAST_SEC = 3.0
+LEAST_SEC = 1.5
 """Watching that has taken less is not limited: a short training is rather looked at often."""
 
 

@@ -128,7 +128,9 @@ class ForwardPasses:
             if len(tensor) != n:
                 continue
             plain = tensor.detach().as_subclass(Tensor)
-            for part, images in [("whole", plain), *_parts(plain, self._roles.drawn.shapes())]:
+            parts = [("whole", plain), *_parts(plain, self._roles.drawn.shapes())]
+            settled = [(part, images) for part, images in parts if (at, part) == self._roles.key]
+            for part, images in settled or parts:
                 found.append(View(at, part, images, marks_of(images)))
         return found[:MOST_VIEWS]
 

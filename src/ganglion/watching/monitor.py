@@ -7,7 +7,7 @@ outputs of the networks, gradients and updates.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -180,11 +180,15 @@ class Monitor:
         self._called.add(player)
         if not part and torch.is_grad_enabled():
             steps.called_itself(player)
-        with self._budget.spending() if passes.measuring else nullcontext():
+        with self._timed():
             if player == "g":
                 passes.seen_g(arguments, named, output, self._remembering, name)
             else:
                 passes.seen_d(arguments, named, output, part, name)
+
+    def _timed(self) -> AbstractContextManager[None]:
+        """Context whose time counts as that of watching; in steps that are not measured even a clock would cost too much."""
+        return self._budget.spending() if self._steps.passes.measuring else nullcontext()
 
     # Steps of optimisers
 
@@ -192,7 +196,7 @@ class Monitor:
         """Gradients are there, weights have not moved."""
         player = None if self.closed or self._muted else self._optimizers.player(optimizer)
         if player is not None:
-            with self._budget.spending():
+            with self._timed():
                 self._account.run("steps of optimisers", self._steps.before_step, player, optimizer)
 
     def after_step(self, optimizer: Optimizer) -> None:
