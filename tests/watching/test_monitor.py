@@ -276,7 +276,7 @@ def test_ones_own_numbers_are_in_the_next_record_and_bad_ones_are_found() -> Non
 
     def attach(*players: Any) -> None:
         monitors.append(ganglion.watch(*players, every=EVERY, say=lambda text: None))
-        monitors[0].log(loss_d=1.5, loss_g=torch.tensor(2.5), loss_l1="no number")
+        monitors[0].log(loss_d=1.5, loss_g=torch.tensor(2.5), loss_l1=torch.zeros(2))
 
     run(tutorial, attach, 8)
     assert [(r["step"], r["loss_d"], r["loss_g"]) for r in monitors[0].records if "loss_d" in r] == [(1, 1.5, 2.5)]

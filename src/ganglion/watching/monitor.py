@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganglion.doctor.verdict import Verdict
@@ -104,7 +104,7 @@ class Monitor:
         """The first error of a measurement; None where there was none."""
         return self._account.error
 
-    def log(self, **values: Any) -> None:
+    def log(self, **values: float | Tensor) -> None:
         """Adds your own numbers to the next record, such as losses: `monitor.log(loss_d=..., loss_g=...)`."""
         for name, value in values.items():
             self._account.run(f"your number {name}", self._records.log, name, value)
