@@ -2,6 +2,8 @@
 
 Each takes a number of steps and a function that is given (G, D, optimiser of G, optimiser of D) before the first step,
 and returns the truth: for each step of G, D's logits on real and on fake as the loop itself had them.
+The plain ones are here; `watch_loops_networks`, `watch_loops_steps` and `watch_loops_data` have those that are unusual in what
+the networks take and return, in how they step, and in what they generate.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None, ob
     if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
     found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table))]
-    unseen = [f"{what} ({key} is not in the records)" for key, what in NEEDED.items() if not history.has(key, 1)]
+    unseen = [f"{what} ({when})" for key, what in NEEDED.items() if (when := _when_missing(history, key))]
     if len(history) < SUSTAINED_RECORDS:
         there = f"there {'is 1 record' if len(history) == 1 else f'are {len(history)} records'}"
         unseen.append(f"findings that have to last: {there}, {SUSTAINED_RECORDS} are needed")
@@ -57,7 +57,25 @@ def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None, ob
         else:
             seen = f"D has seen {1000 * history.kimg[-1]:,.0f} images"
         unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
-    return Verdict(_state(found, bool(unseen)), _ordered(found), int(history.steps[-1]), unseen, own_run)
+    shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
+    state = _state(found, bool(unseen))
+    return Verdict(state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown)
+
+
+def _when_missing(history: History, key: str) -> str | None:
+    """Since when a number is missing; None where it is among the newest records, and not only now and then."""
+    newest = history[key][-2 * history.window :]
+    known = int((~np.isnan(newest)).sum())
+    if not np.isnan(newest[-history.window :]).all() and known >= min(SUSTAINED_RECORDS, math.ceil(len(newest) / 2)):
+        return None
+    steps = history.steps[~np.isnan(history[key])]
+    if not len(steps):
+        return f"{key} is not in the records"
+    return f"{key} is in {len(steps)} of {len(history)} records, the last of step {int(steps[-1]):,}"
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _finding(rule: Rule, history: History, table: Table | None) -> Finding | None:

@@ -125,6 +125,8 @@ class Verdict:
     """What `step` and `since_step` count: step, epoch, image, tick or row."""
     understood: Understanding | None = None
     """How the log was read; None where records were given."""
+    seen: list[str] = field(default_factory=list)
+    """What a watched training showed, at its last record."""
 
     @property
     def headline(self) -> str:
@@ -132,7 +134,7 @@ class Verdict:
         return {
             "healthy": f"no findings at {self.unit} {self.step:,}",
             "watch": f"possible problems at {self.unit} {self.step:,}",
-            "failing": f"this run will not recover by itself ({self.unit} {self.step:,})",
+            "failing": f"this training has failed, or will without a change ({self.unit} {self.step:,})",
             "unknown": f"not enough was measured for a verdict ({self.unit} {self.step:,})",
         }[self.state]
 
@@ -144,6 +146,7 @@ class Verdict:
             f"Verdict {self.state}: {self.headline}",
             *(finding.paragraph(self.own_run, self.unit) for finding in self.findings),
         ]
+        parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
 
     def to_json(self) -> dict[str, Any]:

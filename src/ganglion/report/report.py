@@ -29,6 +29,7 @@ from ganglion.report.bands import healthy_bands
 from ganglion.report.explored import Picture, explore, nearest_rows
 from ganglion.report.panels import Panel, panels_of
 from ganglion.report.render import for_script, render
+from ganglion.report.watched import is_watched, write_watched_report
 from ganglion.runs.folder import Run, changes
 from ganglion.runs.history import RunHistory, run_history
 from ganglion.streams import Purpose, stream
@@ -65,9 +66,12 @@ def write_report(
     """Writes the report of a run, finished or not; by default to `report.html` in its folder. Returns the file.
 
     `generator`: the module of your own that the run was trained on, if it was one; without it no new samples are shown.
-    Raises RunError, StorageError. The report notes what is missing (a checkpoint, the images).
+    Raises RunError, StorageError. The folder of a watched training
+    gives a report without recipe. The report notes what is missing (a checkpoint, the images).
     """
     folder = run if isinstance(run, Run) else Run(run)
+    if is_watched(folder.path):
+        return write_watched_report(folder.path, Path(out) if out else None)
     recipe, history = folder.recipe, run_history(folder)
     target = Path(out) if out else folder.path / "report.html"
     gallery = pictures_of_run(folder, Path(cache) if cache else cache_folder(), Screen(quiet=quiet), generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -56,11 +57,19 @@ class RunJournal:
 
     def diagnose(self, record: Record) -> Verdict:
         """The verdict with this record; findings that it raises or clears are written and printed. Raises StorageError."""
-        for event in self._diagnosis.take(record):
+        events = self._diagnosis.take(record)
+        for event in events:
+            self._say(event.text(self._own_run))
+        for event in events:
             if self._findings:
                 self._findings.write(event.to_json())
-            self._say(event.text(self._own_run))
         return self.verdict
+
+    def stop_writing(self) -> None:
+        """Records are still diagnosed; files stay as they are."""
+        with contextlib.suppress(Exception):
+            self.close()
+        self._vitals = self._findings = self._board = self._folder = None
 
     def write(self, record: Record) -> None:
         """Appends a record, synced to disk. Raises StorageError."""

@@ -1,42 +1,78 @@
-"""Sorting of D's input batches into reals and fakes, by fingerprints, without guessing.
+"""Fingerprints of images, by which a batch is recognised without being kept.
 
-A fingerprint is a random linear projection of an image to K numbers, by which the image is recognised later; an interpolate of
-two images has the interpolate of their fingerprints. N images, M images."""
+A fingerprint is a fixed random linear projection of an image to K numbers; an interpolate of two images has the interpolate of
+their fingerprints. N images, M images."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import deque
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Call", "SortedCalls", "are_interpolates", "fingerprints", "is_known", "sort_calls"]
+__all__ = ["DrawnImages", "Marks", "Match", "are_interpolates", "distribution_distance", "is_known", "marks_of"]
 
 
 NUMBERS = 8
-MOST_VALUES = 16384  # per image; larger ones are subsampled
-SAME = 2e-3  # relative tolerance, for half precision and another order of sums
+POSITIONS = 2048  # values of an image that are projected; larger images are subsampled at fixed random positions
+EXACT, SINGLE, HALF = (
+    1e-6,
+    1e-4,
+    4e-3,
+)  # relative tolerances: of values themselves, of sums in float32, of 16-bit images
+FEW = 4  # newest batches of G, among which images are looked for first
 ON_THE_LINE = 2e-2  # relative tolerance of interpolates
 
 
-def fingerprints(images: Tensor) -> Tensor:
-    """float32 (N, K) of images (N, ...)."""
-    rows = images.detach().flatten(1)
-    if rows.shape[1] > MOST_VALUES:
-        rows = rows[:, :: -(-rows.shape[1] // MOST_VALUES)]
-    with torch.autocast(images.device.type, enabled=False):
-        found: Tensor = rows.float() @ _directions(rows.shape[1]).to(rows.device)
-    return found
+class Marks(NamedTuple):
+    """Fingerprints of a batch."""
+
+    values: Tensor
+    """float32 (N, K)."""
+    shape: tuple[int, ...]
+    """Of one image."""
+    tolerance: float
 
 
-def is_known(seen: Tensor, drawn: Tensor) -> Tensor:
-    """Which of the fingerprints (N, K) are among others (M, K), as bool (N,)."""
-    difference = (seen[:, None] - drawn[None]).abs().amax(2)  # (N, M)
-    size = seen.abs().amax(1, keepdim=True).clamp_min(1e-6)  # (N, 1)
-    return (difference <= SAME * size).any(1)
+def marks_of(images: Tensor) -> Marks:
+    """Fingerprints of images (N, ...). Memory layout makes no difference, dtype none beyond the tolerance."""
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+        plain = images.detach().as_subclass(Tensor)
+        shape = tuple(plain.shape[1:])
+        half = plain.element_size() < 4
+        size = math.prod(shape)
+        if size <= NUMBERS:
+            rows = plain.reshape(len(plain), size).float()
+            padded = torch.nn.functional.pad(rows, (0, NUMBERS - size))
+            return Marks(padded, shape, HALF if half else EXACT)
+        positions, directions = _projection(shape, plain.device)
+        index: Any = (slice(None), *(positions or ()))
+        picked = plain.flatten(1) if positions is None else plain[index]  # (N, positions)
+        return Marks(picked.float() @ directions, shape, HALF if half else SINGLE)
+
+
+def is_known(seen: Marks, drawn: Marks) -> Tensor:
+    """Which of the images (N) are among others (M), as bool (N,)."""
+    return matches(seen, drawn) >= 0
+
+
+def matches(seen: Marks, drawn: Marks) -> Tensor:
+    """For each image (N,) the last of the others (M) that equals it; -1 where none does."""
+    tolerance = max(seen.tolerance, drawn.tolerance) * seen.values.abs().amax(1).clamp_min(1e-6)  # (N,)
+    others = drawn.values.to(seen.values.device)
+    firsts, order = others[:, 0].sort()  # candidates are found by the first number
+    own = seen.values[:, 0].contiguous()
+    low = torch.searchsorted(firsts, own - tolerance)
+    counts = torch.searchsorted(firsts, own + tolerance, right=True) - low
+    rows = torch.repeat_interleave(counts)
+    starts = counts.cumsum(0) - counts
+    columns = order[low[rows] + torch.arange(len(rows), device=rows.device) - starts[rows]]
+    same = ((seen.values[rows] - others[columns]).abs_() <= tolerance[rows, None]).all(1)
+    found = torch.full((len(seen.values),), -1, dtype=torch.int64, device=seen.values.device)
+    return found.scatter_reduce_(0, rows[same], columns[same], "amax")
 
 
 def are_interpolates(seen: Tensor, one: Tensor, other: Tensor) -> bool:
@@ -50,97 +86,108 @@ def are_interpolates(seen: Tensor, one: Tensor, other: Tensor) -> bool:
     return bool(((residual <= ON_THE_LINE**2 * length) & (share > -1e-3) & (share < 1 + 1e-3)).all())
 
 
-@lru_cache(maxsize=8)
-def _directions(values: int) -> Tensor:
-    """Projection (values, K), fixed for each number of values; from a separate random generator."""
-    random = torch.Generator().manual_seed(values)
-    return torch.randn(values, NUMBERS, generator=random) / math.sqrt(values)
-
-
-@dataclass
-class Call:
-    """One forward pass of D."""
-
-    images: Tensor
-    """(N, ...), detached."""
-    fingerprints: Tensor
-    """(N, K)"""
-    rows: Tensor
-    """(N,): D's logits."""
-    arguments: tuple[Any, ...] = ()
-    """D's other arguments."""
-    from_g: bool = False
-    """Whether the images have an autograd graph."""
-    wants_slope: bool = False
-    """Whether the images require a gradient themselves, as for penalties."""
-    pull: Tensor | None = field(default=None, repr=False)
-    """(N,): gradient of the loss at D's output, after the backward pass."""
-
-
-@dataclass(frozen=True)
-class SortedCalls:
-    """Reals and fakes of D's step. `reason`: why they could not be identified."""
-
-    real: list[tuple[Call, Tensor]]
-    """Calls, with a mask of their rows (bool (N,))."""
-    fake: list[tuple[Call, Tensor]]
-    reason: str | None = None
-
-
-def sort_calls(calls: list[Call], drawn: list[Tensor]) -> SortedCalls:
-    """Sorts the calls of one step of D; `drawn` are the fingerprints of G's newest batches."""
-    fake, rest = [], []
-    for call in calls:
-        same = [marks for marks in drawn if marks.shape[1] == call.fingerprints.shape[1]]
-        mask = (
-            is_known(call.fingerprints, torch.cat(same))
-            if same
-            else torch.zeros(len(call.fingerprints), dtype=torch.bool)
-        )
-        if bool(mask.any()):
-            fake.append((call, mask))
-        if not bool(mask.all()):
-            rest.append((call, ~mask))
-    mixtures = [call for call, _ in rest if _is_mixture(call, rest, drawn)]  # some are almost equal to a fake
-    fake, rest = (
-        [(call, mask) for call, mask in side if not any(call is other for other in mixtures)] for side in (fake, rest)
+def distribution_distance(one: Marks, other: Marks) -> float:
+    """Sliced Wasserstein distance between two batches along the projections, over their common spread."""
+    n = min(len(one.values), len(other.values))
+    a, b = (
+        torch.quantile(marks.values, torch.linspace(0, 1, n, device=marks.values.device), 0) for marks in (one, other)
     )
-    mixed = [(call, mask) for call, mask in rest if not bool(mask.all())]
-    whole = [call for call, mask in rest if bool(mask.all())]
-    fake += [(call, _all(call)) for call in whole if call.from_g]
-    whole = _without_repeats([call for call in whole if not call.from_g])
-    if any(not call.wants_slope for call in whole):
-        whole = [call for call in whole if not call.wants_slope]
-    fake = [(call, mask) for call, mask in fake if not call.from_g] or fake  # the others belong to G's step
-    real = mixed + [(call, _all(call)) for call in whole]
-    if real and not fake:
-        return SortedCalls(
-            [], [], "no batch at D's input is an output of G: are samples changed after they are detached?"
-        )
-    if len(whole) > max(1, len(fake)) and not mixed:
-        return SortedCalls([], [], "D gets several kinds of batches, and it is not certain which of them are real")
-    return SortedCalls(
-        real, fake, None if real and fake else "D did not get both real and generated images in one step"
-    )
+    b = b.to(a.device)
+    spread = torch.cat([a, b]).std(0, correction=0).clamp_min(1e-12)  # (K,)
+    used = torch.cat([a, b]).abs().amax(0) > 0  # numbers beyond those of the data are 0
+    return float(((a - b).abs().mean(0) / spread)[used].mean()) if bool(used.any()) else 0.0
 
 
-def _is_mixture(call: Call, rest: list[tuple[Call, Tensor]], drawn: list[Tensor]) -> bool:
-    """Whether the images are interpolates of reals and fakes."""
-    others = [other.fingerprints[mask] for other, mask in rest if other is not call]
-    return any(are_interpolates(call.fingerprints, reals, fakes) for reals in others for fakes in drawn)
+@lru_cache(maxsize=16)
+def _projection(shape: tuple[int, ...], device: torch.device) -> tuple[tuple[Tensor, ...] | None, Tensor]:
+    """Positions (one index per axis; None: all) and directions (positions, K), fixed for each shape."""
+    size = math.prod(shape)
+    random = torch.Generator("cpu").manual_seed(size)
+    count = min(size, POSITIONS)
+    directions = torch.randn(count, NUMBERS, generator=random, device="cpu", dtype=torch.float32) / math.sqrt(count)
+    if size <= POSITIONS:
+        return None, directions.to(device)
+    flat = torch.randint(size, (POSITIONS,), generator=random, device="cpu").sort().values
+    return tuple(index.to(device) for index in torch.unravel_index(flat, shape)), directions.to(device)
 
 
-def _without_repeats(calls: list[Call]) -> list[Call]:
-    kept: list[Call] = []
-    for call in calls:
-        if not any(
-            call.fingerprints.shape == other.fingerprints.shape
-            and bool(is_known(call.fingerprints, other.fingerprints).all())
-            for other in kept
-        ):
-            kept.append(call)
-    return kept
+class Batch(NamedTuple):
+    """Images that G generated in one call."""
+
+    call: int
+    output: int
+    """Which of G's outputs, if it has several."""
+    marks: Marks
 
 
-def _all(call: Call) -> Tensor:
-    return torch.ones(len(call.fingerprints), dtype=torch.bool, device=call.fingerprints.device)
+class Match(NamedTuple):
+    """What is known of a batch."""
+
+    known: Tensor
+    """bool (N,): the images that G has generated."""
+    source: Batch | None
+    """The newest call of which most of them are."""
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the images are of many calls, or of one that is not among the newest."""
+        return self.source is None and bool(self.known.float().mean() > 0.5)
+
+
+class DrawnImages:
+    """Fingerprints of G's images: of the newest calls one by one, of older ones all together."""
+
+    NEWEST, OLDER = 48, 16384
+
+    def __init__(self) -> None:
+        self._newest: deque[Batch] = deque()
+        self._older: dict[tuple[int, ...], list[Marks]] = {}
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def add(self, call: int, output: int, marks: Marks) -> None:
+        self._newest.append(Batch(call, output, marks))
+        if len(self._newest) > self.NEWEST:
+            old = self._newest.popleft().marks
+            self._older.setdefault(old.shape, []).append(old)
+            if len(self._older[old.shape]) > self.NEWEST:
+                self._older[old.shape] = [self._joined(self._older[old.shape])]
+
+    def match(self, seen: Marks) -> Match:
+        """Which images of a batch G has generated, and in which call."""
+        same = [batch for batch in self._newest if batch.marks.shape == seen.shape]
+        known = torch.zeros(len(seen.values), dtype=torch.bool, device=seen.values.device)
+        source = None
+        for batches in (same[-FEW:], same) if len(same) > FEW else (same,):
+            if batches and not bool(known.all()):
+                at = matches(seen, self._joined([batch.marks for batch in batches]))
+                known = at >= 0
+                source = self._source(batches, at[known], len(at))
+        older = self._older.get(seen.shape, [])
+        if older and not bool(known.all()):
+            known = known | is_known(seen, self._joined(older))
+        return Match(known, source)
+
+    def known(self, seen: Marks) -> Tensor:
+        """Which images of a batch G has generated, as bool (N,)."""
+        return self.match(seen).known
+
+    def shapes(self) -> set[tuple[int, ...]]:
+        return {batch.marks.shape for batch in self._newest}
+
+    def batches(self) -> list[Marks]:
+        return [batch.marks for batch in self._newest]
+
+    @staticmethod
+    def _source(batches: list[Batch], found: Tensor, n: int) -> Batch | None:
+        """The batch to which more than half of all images belong."""
+        ends = torch.tensor([len(batch.marks.values) for batch in batches], device="cpu").cumsum(0)
+        counts = torch.bincount(torch.searchsorted(ends, found.cpu(), right=True), minlength=len(batches))
+        best = int(counts.argmax())
+        return batches[best] if 2 * int(counts[best]) > min(n, len(batches[best].marks.values)) else None
+
+    def _joined(self, marks: list[Marks]) -> Marks:
+        device = marks[0].values.device
+        values = torch.cat([each.values.to(device) for each in marks])[-self.OLDER :]
+        return Marks(values, marks[0].shape, max(each.tolerance for each in marks))
