@@ -121,7 +121,14 @@ class Model:
 
         Memory other than the images is constant in n.
         """
-        return _gathered(self.chunks(self.latents(n, seed, truncation), self.labels(n, seed, label)), n)
+        return _gathered(self.sample_chunks(n, seed, label, truncation), n)
+
+    def sample_chunks(
+        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The images of `sample`, a few at a time: memory other than the latents' is constant in n."""
+        z, labels = self.latents(n, seed, truncation), self.labels(n, seed, label)
+        return (to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels))
 
     def _class(self, label: str | int) -> int:
         if not self.classes:
@@ -265,12 +272,12 @@ def _load_weights(load_into: Callable[[Path, nn.Module], None], checkpoint: Path
         raise RunError(f"the weights in {checkpoint} do not fit the networks of {run.path}: {error}") from error
 
 
-def _gathered(chunks: Iterator[Tensor], n: int) -> NDArray[np.uint8]:
+def _gathered(chunks: Iterator[NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
     """Chunks as one preallocated array."""
-    first = to_uint8(next(chunks)).cpu().numpy()
+    first = next(chunks)
     images = np.empty((n, *first.shape[1:]), np.uint8)
     images[: len(first)], done = first, len(first)
     for chunk in chunks:
-        images[done : done + len(chunk)] = to_uint8(chunk).cpu().numpy()
+        images[done : done + len(chunk)] = chunk
         done += len(chunk)
     return images
