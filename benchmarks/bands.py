@@ -3,7 +3,7 @@
     python benchmarks/bands.py RUN RUN ... --about "two runs on MNIST at 32x32, two minutes each"
 
 Runs are told apart by their recipe; a run of which the doctor says anything but healthy is refused. Writes
-src/ganglion/report/bands/RECIPE.json, a few kilobytes each.
+OUT/RECIPE.json, by default in src/ganglion/report/bands, a few kilobytes each.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--about", required=True, help="what the runs were, for a person")
+    parser.add_argument("--out", type=Path, default=BANDS)
     asked = parser.parse_args()
     groups: dict[str, list[list[Record]]] = defaultdict(list)
     for path in asked.runs:
@@ -79,9 +80,9 @@ def main() -> None:
         if state != "healthy":
             raise SystemExit(f"{path} is {state}: only healthy runs make a band")
         groups[Run(path).recipe.name].append(Run(path).records())
-    BANDS.mkdir(exist_ok=True)
+    asked.out.mkdir(exist_ok=True)
     for recipe, runs in groups.items():
-        target = BANDS / f"{recipe}.json"
+        target = asked.out / f"{recipe}.json"
         target.write_text(json.dumps(bands_of_runs(runs, asked.about), separators=(",", ":")) + "\n", encoding="utf-8")
         print(f"{recipe}: {len(runs)} runs, {target.stat().st_size:,} bytes")
 

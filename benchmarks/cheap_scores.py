@@ -3,7 +3,7 @@
     ganglion train SOURCE --set training.keep_checkpoints=1000 --set training.snapshot_kimg=20 --run a
     python benchmarks/cheap_scores.py a b c d --out ranks.jsonl
 
-The full score is the Fréchet distance of 5,000 samples under the learned features. Printed for each candidate: Spearman's
+The full score is the Fréchet distance of 5,000 samples under the features --full. Printed for each candidate: Spearman's
 rank correlation with it over the checkpoints of each run, how much worse the checkpoint is that it would have chosen
 (1: it chose the best), and its seconds a checkpoint, drawing samples included.
 """
@@ -42,23 +42,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--full", default="learned", help="features of the full score")
     asked = parser.parse_args()
     done = (
         {row["run"]: row for row in map(json.loads, asked.out.read_text().splitlines())} if asked.out.exists() else {}
     )
     for run in asked.runs:
         if run.name not in done:
-            done[run.name] = row = examine(run)
+            done[run.name] = row = examine(run, asked.samples, asked.full)
             with asked.out.open("a") as file:
                 file.write(json.dumps(row) + "\n")
         print(table([done[run.name]]), flush=True)
     print(table([done[run.name] for run in asked.runs]))
 
 
-def examine(run: Path) -> dict:
+def examine(run: Path, n_samples: int, features: str) -> dict:
     real, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
     need = ExtractorContext(real, cache_folder(), CPU)
-    learned, untrained, pixels = (find_extractor(name, need)[0] for name in ("learned", "random", "pixels"))
+    learned, untrained, pixels = (find_extractor(name, need)[0] for name in (features, "random", "pixels"))
     real = real.pick(
         np.flatnonzero(~feature_training_split(real))
     )  # those that the learned features were not trained on
@@ -68,7 +70,7 @@ def examine(run: Path) -> dict:
         "random kid 1000": (1000, kid(untrained, real)), "random kid 2000": (2000, kid(untrained, real)),
         "random fid 1000": (1000, fid(untrained, real)), "random fid 2000": (2000, fid(untrained, real)),
         "pixels fid 2000": (2000, fid(pixels, real)),
-        "learned kid 1000": (1000, kid(learned, real)), "learned fid 1000": (1000, fid(learned, real)),
+        f"{features} kid 1000": (1000, kid(learned, real)), f"{features} fid 1000": (1000, fid(learned, real)),
     }  # fmt: skip
     full = fid(learned, real)
     steps = Run(run).steps_saved()
@@ -78,8 +80,8 @@ def examine(run: Path) -> dict:
     for step in steps:
         model = ganglion.load(run, step)
         began = time.perf_counter()
-        samples = model.sample(SAMPLES, seed=1)
-        each = (time.perf_counter() - began) / SAMPLES
+        samples = model.sample(n_samples, seed=1)
+        each = (time.perf_counter() - began) / n_samples
         row["full"].append(full(reals, array_set("samples", samples)))
         for name, (n, candidate) in candidates.items():
             fakes = array_set("samples", samples[:n])

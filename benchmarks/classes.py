@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=list(SIZES), default="fast")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--each", type=int, default=EACH, help="samples of each digit")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     judge = trained_judge(asked.data_dir)
@@ -39,10 +40,10 @@ def main() -> None:
         data_dir=asked.data_dir, size=32, minutes=asked.minutes, seed=asked.seed,
     )  # fmt: skip
     model = ganglion.load(run.path, "latest")
-    samples = np.stack([model.sample(EACH, seed=1, label=digit) for digit in range(10)])  # (10, EACH, 32, 32, 1)
+    samples = np.stack([model.sample(asked.each, seed=1, label=digit) for digit in range(10)])  # (10, EACH, 32, 32, 1)
     save_image(sheet(samples[:, :SHOWN].reshape(-1, 32, 32, 1), columns=SHOWN), asked.out / f"{name}.png")
     flat = samples.reshape(-1, 32, 32, 1)
-    right = (look(judge, flat)[1].reshape(10, EACH) == np.arange(10)[:, None]).mean(axis=1)
+    right = (look(judge, flat)[1].reshape(10, asked.each) == np.arange(10)[:, None]).mean(axis=1)
     fid, modes = score(judge, reals, flat)
     print(
         f"{name}: of the class asked for {right.mean():.1%}, worst digit {right.argmin()} {right.min():.1%}; "

@@ -69,7 +69,7 @@ def faults(held: ImageSet, training: ImageSet) -> dict[str, list[ImageSet]]:
         "JPEG, quality 75, 30, 10": [compressed(images, quality) for quality in (75, 30, 10)],
         "colour, 10 %, 20 %, 40 %": [darker(images, share) for share in (0.1, 0.2, 0.4)],
         "repeated, 1000, 100, 10 images": [
-            images[random.integers(0, distinct, len(images))] for distinct in (1000, 100, 10)
+            images[random.integers(0, min(distinct, len(images)), len(images))] for distinct in (1000, 100, 10)
         ],
         "copied, 10 %, 30 %, 100 %": [
             np.concatenate([np.array(training.images[: int(s * len(images))]), images[int(s * len(images)) :]])

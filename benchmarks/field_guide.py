@@ -7,6 +7,7 @@ Reads tests/doctor/records (benchmarks/clinic.py --store writes them) and writes
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import json
@@ -113,15 +114,19 @@ def one(sick: dict[str, Any], well: dict[str, Any], key: str, since: float, last
 
 
 def main() -> None:
-    IMAGES.mkdir(parents=True, exist_ok=True)
     assert SHOWN.keys() == RULES.keys()
-    for code in SHOWN:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codes", nargs="+", choices=list(SHOWN), default=list(SHOWN))
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    for code in asked.codes:
         png = vl_convert.vegalite_to_png(picture(code).to_dict(), scale=1.5)
         with Image.open(
             io.BytesIO(png)
         ) as image:  # a palette of 32 colours is a quarter of the size, and looks the same
-            image.convert("RGB").quantize(32).save(IMAGES / f"{code}.png", optimize=True)
-        print(code, (IMAGES / f"{code}.png").stat().st_size)
+            image.convert("RGB").quantize(32).save(asked.out / f"{code}.png", optimize=True)
+        print(code, (asked.out / f"{code}.png").stat().st_size)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def know_reals(judge: Judge, store: Store) -> Reals:
     if not place.is_file():
         features, _ = look(judge, store.images)
         chosen = np.random.default_rng(0).permutation(len(features))
-        floor = frechet_distance(moments(features[chosen[:10_000]]), moments(features[chosen[10_000:]]))
+        few = min(10_000, len(features) // 2)
+        floor = frechet_distance(moments(features[chosen[:few]]), moments(features[chosen[few:]]))
         mean, covariance = moments(features)
         np.savez(place, mean=mean, covariance=covariance, floor=floor)
     kept = np.load(place)

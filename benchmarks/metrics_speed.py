@@ -91,18 +91,25 @@ def moments_seconds(n: int, width: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
+    parser.add_argument(
+        "--images", type=int, default=10_000, help="of each set; five times as many for the distance alone"
+    )
+    parser.add_argument("--features", nargs="+", default=["learned", "random"])
+    parser.add_argument("--widths", nargs="+", type=int, default=[128, 448, 2048], help="features of a Gaussian")
     parser.add_argument("--only", help="for the process of one measurement: its features, number of images and scores")
     asked = parser.parse_args()
     if asked.only:
         features, n, names = asked.only.split(" ")
         print(json.dumps(scores(asked.source, features, int(n), DEFAULT_SCORES if names == "all" else (names,))))
         return
-    for only in ("learned 10000 all", "random 10000 all", "random 50000 fid"):
+    many = 5 * asked.images
+    for only in (*(f"{name} {asked.images} all" for name in asked.features), f"{asked.features[-1]} {many} fid"):
         words = [sys.executable, __file__, asked.source, "--only", only]
         print(only, subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
-    for width in (128, 448, 2048):
+    for width in asked.widths:
         print("frechet", json.dumps(frechet(width)), flush=True)
-    print(f"moments of 50,000 x 2,048: {moments_seconds(50_000, 2048):.1f} s")
+    widest = max(asked.widths)
+    print(f"moments of {many:,} x {widest:,}: {moments_seconds(many, widest):.1f} s")
 
 
 if __name__ == "__main__":

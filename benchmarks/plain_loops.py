@@ -49,18 +49,19 @@ def _adam(network: nn.Module, settings: Any) -> torch.optim.Optimizer:
 def dcgan_step(plain: Plain, reals: Iterator[Tensor]) -> int:
     """The public DCGAN tutorials' step; returns the reals that D saw."""
     real = next(reals)
-    tutorial_step(plain.G, plain.D, plain.optimizer_g, plain.optimizer_d, real)
+    tutorial_step(plain.G, plain.D, plain.optimizer_g, plain.optimizer_d, real, plain.recipe.latent.dim)
     return len(real)
 
 
 def tutorial_step(
-    G: nn.Module, D: nn.Module, optimizer_g: torch.optim.Optimizer, optimizer_d: torch.optim.Optimizer, real: Tensor
-) -> tuple[float, float]:
+    G: nn.Module, D: nn.Module, optimizer_g: torch.optim.Optimizer, optimizer_d: torch.optim.Optimizer, real: Tensor,
+    latent: int = 100,
+) -> tuple[float, float]:  # fmt: skip
     criterion, n = nn.BCEWithLogitsLoss(), len(real)
     D.zero_grad()
     loss_real = criterion(D(real), torch.ones(n, device=real.device))
     loss_real.backward()
-    fake = G(torch.randn(n, 100, device=real.device))
+    fake = G(torch.randn(n, latent, device=real.device))
     loss_fake = criterion(D(fake.detach()), torch.zeros(n, device=real.device))
     loss_fake.backward()
     optimizer_d.step()

@@ -56,10 +56,10 @@ def train(
     return ganglion.Run(run)
 
 
-def run_one(recipe: str, seed: int, minutes: float, data_dir: Path, out: Path) -> dict[str, Any]:
+def run_one(recipe: str, seed: int, minutes: float, data_dir: Path, out: Path, n: int) -> dict[str, Any]:
     name = f"{recipe}-{minutes:g}min-{seed}"
     run = train("mnist", out / name, recipe, data_dir=data_dir, size=32, minutes=minutes, seed=seed)
-    samples = ganglion.load(run.path, "latest").sample(SAMPLES, seed=1)
+    samples = ganglion.load(run.path, "latest").sample(n, seed=1)
     judge = trained_judge(data_dir)
     fid, modes = score(judge, _reals(data_dir), samples)
     save_image(sheet(samples[:64]), out / f"{name}.png")
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--minutes", nargs="+", type=float, default=[3.0])
+    parser.add_argument("--samples", type=int, default=SAMPLES)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     file = asked.out / "results.jsonl"
@@ -110,7 +111,7 @@ def main() -> None:
         for minutes in asked.minutes:
             for recipe in asked.recipes:
                 if (recipe, seed, minutes) not in done:
-                    results.append(run_one(recipe, seed, minutes, asked.data_dir, asked.out))
+                    results.append(run_one(recipe, seed, minutes, asked.data_dir, asked.out, asked.samples))
                     with file.open("a") as log:
                         log.write(json.dumps(results[-1]) + os.linesep)
                     print({k: v for k, v in results[-1].items() if k != "earth_mover"}, flush=True)

@@ -83,7 +83,9 @@ def score(asked: argparse.Namespace, name: str, settings: dict[str, object], kim
             data_dir=asked.data_dir, quiet=True, at_end=lambda _: None,
         )  # fmt: skip
     seconds = time.process_time() - started
-    found = evaluate(run, metrics=["fid"], n=asked.samples, features="learned", data_dir=asked.data_dir, quiet=True)
+    found = evaluate(
+        run, metrics=["fid"], n=asked.samples, features=asked.features, data_dir=asked.data_dir, quiet=True
+    )
     return {"seconds": round(seconds, 1), "fid": found["fid"]}
 
 
@@ -109,6 +111,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="CPU seconds of one thread")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000)
+    parser.add_argument("--features", default="learned", help="of the score")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 

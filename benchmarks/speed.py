@@ -78,11 +78,11 @@ SETTINGS = [
 ]
 
 
-def make_files(setting: Setting, folder: Path) -> None:
+def make_files(setting: Setting, folder: Path, files: int) -> None:
     """Smooth random pictures, so that a JPEG costs what a photograph of its size costs to decode."""
     random = np.random.default_rng(0)
     height, width = setting.file_size
-    for i in range(FILES):
+    for i in range(files):
         coarse = random.integers(0, 256, (height // 6, width // 6, 3), np.uint8)
         image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).convert(setting.mode)
         buffer = io.BytesIO()
@@ -197,11 +197,11 @@ def operations_of(setting: Setting) -> float:
     return counted.total / images
 
 
-def measure(setting: Setting, seconds: float, rounds: int) -> None:
+def measure(setting: Setting, seconds: float, rounds: int, files: int) -> None:
     flops, batch = operations_of(setting), setting.recipe.training.batch
     print(f"\n{setting.name}, batch {batch}, {seconds:.0f} s each: {flops / 1e9:.2f} GFLOP an image", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        make_files(setting, Path(scratch))
+        make_files(setting, Path(scratch), files)
         a, b_all, b_loop, rates = [], [], [], []
         for number in range(rounds):
             rates.append(fastest_rate(choose_precision("auto", torch.device("cpu"))))
@@ -232,12 +232,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=40, help="of training, for each of (a) and (b) in each round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help="settings whose name begins so")
+    parser.add_argument("--files", type=int, default=FILES)
     options = parser.parse_args()
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} cores")
     for setting in SETTINGS:
         if not setting.name.startswith(options.only or ""):
             continue
-        measure(setting, options.seconds, options.rounds)
+        measure(setting, options.seconds, options.rounds, options.files)
 
 
 if __name__ == "__main__":

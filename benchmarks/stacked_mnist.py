@@ -33,9 +33,9 @@ class Coverage(NamedTuple):
     """In nats; 0 where samples are spread as the data are."""
 
 
-def stack(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """128,000 stacked images (N, 32, 32, 3) of gray digits (M, 32, 32, 1)."""
-    chosen = random.integers(0, len(images), (IMAGES, 3))
+def stack(images: NDArray[np.uint8], random: np.random.Generator, n: int = IMAGES) -> NDArray[np.uint8]:
+    """n stacked images (N, 32, 32, 3) of gray digits (M, 32, 32, 1)."""
+    chosen = random.integers(0, len(images), (n, 3))
     return np.stack([images[chosen[:, channel], :, :, 0] for channel in range(3)], -1)
 
 
@@ -58,19 +58,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--recipes", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     asked = parser.parse_args()
     judge = trained_judge(asked.data_dir)
     folder = asked.out / "stacked"
     if not (folder / "images.npy").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_store(folder, stack(digits(asked.data_dir, "train").images, np.random.default_rng(0)))
+        _write_store(folder, stack(digits(asked.data_dir, "train").images, np.random.default_rng(0), asked.images))
     real = np.load(folder / "images.npy", mmap_mode="r")
-    print("real images", coverage(judge, real[:SAMPLES])._asdict(), flush=True)
-    for recipe in CONTENDERS:
+    print("real images", coverage(judge, real[: asked.samples])._asdict(), flush=True)
+    for recipe in asked.recipes:
         run = train(
             folder, asked.out / f"stacked-{recipe}-{asked.seed}", recipe, minutes=asked.minutes, seed=asked.seed
         )
-        samples = ganglion.load(run.path, "latest").sample(SAMPLES, seed=1)
+        samples = ganglion.load(run.path, "latest").sample(asked.samples, seed=1)
         save_image(sheet(samples[:64]), asked.out / f"stacked-{recipe}-{asked.seed}.png")
         found = coverage(judge, samples)._asdict() | {"kimg": run.records()[-1]["kimg"]}
         print(recipe, json.dumps(found), flush=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import ganglion
 
@@ -44,3 +47,26 @@ def test_several_processes_draw_the_same_samples(command, tiny_run, tmp_path) ->
     assert (
         np.abs(np.load(out).astype(int) - one).max() <= 1
     )  # with other numbers of threads a kernel may round otherwise
+
+
+@pytest.mark.parametrize("out", ["folder", "file.npy"])
+def test_memory_does_not_grow_with_the_number_of_samples(command, tiny_run, tmp_path, out) -> None:  # type: ignore[no-untyped-def]
+    def peak(n: int) -> int:
+        tracemalloc.start()
+        try:
+            assert command("sample", tiny_run.path, "--n", str(n), "--out", tmp_path / str(n) / out).code == 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, more = 16, 816
+    peak(few)
+    latents_and_pixels = 2 * 8 * 4 + 16 * 16  # bytes of a sample: float32 latents of 8, drawn and copied; its pixels
+    assert peak(more) - peak(few) < (more - few) * latents_and_pixels / 2
+
+
+def test_samples_in_a_folder_are_those_of_python(command, digits_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    assert command("sample", digits_run.path, "--n", "20", "--out", tmp_path / "samples").code == 0
+    files = sorted((tmp_path / "samples").iterdir())
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    assert np.array_equal(images[..., None], ganglion.load(digits_run).sample(20))

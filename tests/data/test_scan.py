@@ -1,11 +1,13 @@
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.scan import Scan, printable, scan
+from ganglion.data.arrays import NpySource
+from ganglion.data.scan import Scan, _scan_afresh, printable, scan
 from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError
 
@@ -199,3 +201,37 @@ def test_a_source_without_a_fingerprint_is_read_each_time_and_leaves_no_scan(lis
     assert scan(source, cache) == scan(source, cache)
     assert source.reads == 2
     assert not (cache / "scans").exists()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_copies_are_those_found_one_by_one_also_among_broken_files(found, noise, encode, seed):
+    random = np.random.default_rng(seed)
+    kinds = [b"", b"no image", *(encode(noise(seed=i)) for i in range(4))]
+    payloads = {f"{i:02d}.png": kinds[kind] for i, kind in enumerate(random.integers(1, 6, random.integers(1, 25)))}
+    payloads["zz.png"] = kinds[5]
+    first: dict[bytes, str] = {}
+    expected = []
+    for name, payload in payloads.items():
+        if payload not in kinds[:2] and first.setdefault(payload, name) != name:
+            expected.append((name, first[payload]))
+    broken = sum(payload in kinds[:2] for payload in payloads.values())
+    if 2 * broken <= len(payloads):
+        result = found(payloads)
+        assert (result.duplicates, result.duplicate_paths) == (len(expected), expected)
+
+
+def test_a_scan_of_an_array_keeps_few_bytes_for_an_image(tmp_path, cache):
+    def peak(n):
+        images = np.arange(n * 4, dtype=np.uint32).view(np.uint8).reshape(n, 2, 8)
+        np.save(tmp_path / f"{n}.npy", images)
+        source = NpySource(tmp_path / f"{n}.npy")
+        tracemalloc.start()
+        try:
+            assert _scan_afresh(source, "", lambda done, total: None).images == n
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)
+    few, more = 256, 1792  # below the number from which worker processes read
+    assert (peak(more) - peak(few)) / (more - few) < 120  # an entry and a dictionary's place alone took 400

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from ganglion.data.scan import scan
 from ganglion.data.sources import (
     LARGEST_FILE_BYTES,
+    Entry,
     FolderSource,
+    NumberedEntries,
     ZipSource,
     is_litter,
     looks_like_image,
@@ -398,3 +400,20 @@ def test_the_real_cifar_has_fifty_thousand_entries_in_ten_classes(real):
     assert len(entries) == 50_000
     assert len({entry.label for entry in entries}) == 10
     assert source.read(entries[-1])[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    "place", [0, 4, -1, -5, slice(1, 3), slice(None), slice(-2, None), slice(3, 99), slice(4, 0, -2)]
+)
+def test_numbered_entries_are_the_list_of_them(place):
+    labels = ["a", "b", None, "a", "c"]
+    listed = [Entry(f"image {i}", i, label) for i, label in enumerate(labels)]
+    assert NumberedEntries(5, labels)[place] == listed[place]
+    assert list(NumberedEntries(5, labels)) == listed
+    assert list(NumberedEntries(2, noun="digit")) == [Entry("digit 0", 0), Entry("digit 1", 1)]
+
+
+@pytest.mark.parametrize("place", [5, -6])
+def test_there_is_no_numbered_entry_outside(place):
+    with pytest.raises(IndexError):
+        NumberedEntries(5)[place]

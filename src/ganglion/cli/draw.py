@@ -10,6 +10,8 @@ import typer
 from ganglion.cli.options import Checkpoint, Device, Devices, RunFolder, class_of, numbers, pair, with_ending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -48,27 +50,42 @@ def sample(
     name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"
-    _write_samples(model.sample(n, seed, label, truncation, devices), target, model.shown_channels)
+    chunks = model.sample_chunks(n, seed, label, truncation, devices)
+    _write_samples(chunks, n, target, model.shown_channels)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
 
 
-def _write_samples(images: NDArray[np.uint8], target: Path, channels: ShownChannels) -> None:
+def _write_samples(chunks: Iterator[NDArray[np.uint8]], n: int, target: Path, channels: ShownChannels) -> None:
+    """Each image is written when it has been made, but for a sheet, which holds all of them."""
     import numpy as np
 
     from ganglion.pictures.sheets import save_image, sheet
-    from ganglion.platform.files import storage_errors
 
     if target.suffix.lower() == ".png":
-        save_image(sheet(images, channels=channels), target)
+        save_image(sheet(np.concatenate(list(chunks)), channels=channels), target)
     elif target.suffix.lower() == ".npy":
-        with storage_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            np.save(target, images)
+        _write_array(chunks, n, target)
     elif target.suffix and not target.is_dir():
         raise typer.BadParameter(f"--out is FILE.png, FILE.npy or a folder; got {target}")
     else:
-        for i, image in enumerate(images):
+        for i, image in enumerate(image for chunk in chunks for image in chunk):
             save_image(image, target / f"{i:06d}.png", channels)
+
+
+def _write_array(chunks: Iterator[NDArray[np.uint8]], n: int, target: Path) -> None:
+    """The chunks, n images in all, as one NumPy file (n, H, W, C)."""
+    import numpy as np
+
+    from ganglion.platform.files import storage_errors
+
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            for number, chunk in enumerate(chunks):
+                if number == 0:
+                    shape = (n, *chunk.shape[1:])
+                    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+                file.write(np.ascontiguousarray(chunk).data)
 
 
 def interpolate(

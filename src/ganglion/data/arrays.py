@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data.array_layout import as_uint8, channels_last, infer_range, is_uint8
-from ganglion.data.sources import Entry
+from ganglion.data.sources import Entry, NumberedEntries
 from ganglion.errors import DataError
 
 __all__ = ["DigitsSource", "IdxSource", "NpySource", "find_idx_images", "is_idx_name", "read_idx"]
@@ -34,10 +34,9 @@ class IdxSource:
         files = [self.images, *filter(None, [_labels_beside(self.images)])]
         return "idx " + " ".join(f"{f.resolve()} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> NumberedEntries:
         count = len(self._pixels())
-        labels = self._labels(count)
-        return [Entry(f"image {i}", i, label) for i, label in enumerate(labels)]
+        return NumberedEntries(count, self._labels(count))
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
         return np.asarray(self._pixels()[int(entry.locator)])
@@ -50,10 +49,10 @@ class IdxSource:
             )
         return pixels
 
-    def _labels(self, count: int) -> list[str] | list[None]:
+    def _labels(self, count: int) -> list[str] | None:
         path = _labels_beside(self.images)
         if path is None:
-            return [None] * count
+            return None
         labels = read_idx(path)
         if labels.shape != (count,):
             raise DataError(f"{path} holds labels of shape {labels.shape}; {self.images.name} has {count} images")
@@ -71,8 +70,9 @@ class DigitsSource:
     def fingerprint(self) -> str:
         return "digits 1"
 
-    def entries(self) -> list[Entry]:
-        return [Entry(f"digit {i}", i, str(label)) for i, label in enumerate(_digits()[1].tolist())]
+    def entries(self) -> NumberedEntries:
+        labels = [str(label) for label in _digits()[1].tolist()]
+        return NumberedEntries(len(labels), labels, "digit")
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
         return np.asarray(_digits()[0][int(entry.locator)])
@@ -156,8 +156,8 @@ class NpySource:
         read_as = self._opened().pixels.shape
         return f"npy {status.st_size} {status.st_mtime_ns} {self.path.resolve()} {read_as}"
 
-    def entries(self) -> list[Entry]:
-        return [Entry(f"image {i}", i) for i in range(len(self._opened().pixels))]
+    def entries(self) -> NumberedEntries:
+        return NumberedEntries(len(self._opened().pixels))
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
         """Raises ValueError for an image with values that are not finite or outside the range of the others."""

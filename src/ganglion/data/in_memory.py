@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganglion.data.array_layout import ambiguous_axes, as_uint8, channel_axis, channels_last, infer_range, is_uint8
 from ganglion.data.decode import pixels_of
-from ganglion.data.sources import Entry, InThisProcess
+from ganglion.data.sources import Entry, InThisProcess, NumberedEntries
 from ganglion.errors import DataError
 
 __all__ = [
@@ -57,8 +57,8 @@ class ArraySource(InThisProcess):
             digest.update(np.ascontiguousarray(self._images[first : first + HASHED_AT_ONCE]).data)
         return digest.hexdigest()
 
-    def entries(self) -> list[Entry]:
-        return [Entry(f"image {i}", i, label) for i, label in enumerate(self._labels)]
+    def entries(self) -> NumberedEntries:
+        return NumberedEntries(len(self._images), self._labels)
 
     def read(self, entry: Entry) -> NDArray[np.uint8]:
         return as_uint8(self._images[int(entry.locator)], *self._range)

@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ganglion.data.decode import ImageFacts, Unreadable, image_facts, quiet_pillow
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
@@ -24,6 +27,7 @@ __all__ = ["Scan", "printable", "scan"]
 
 FORMAT = 1
 LISTED_DUPLICATES = 1000
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int]
         for finding in findings:
             counter.add(finding)
         progress(counter.seen, len(entries))
-    return counter.result(source.description, fingerprint)
+    return counter.result(source.description, fingerprint, entries)
 
 
 def _read_one(source: Source, entry: Entry) -> ScannedEntry:
@@ -141,27 +145,29 @@ def _read_one(source: Source, entry: Entry) -> ScannedEntry:
     except ValueError as error:
         return ScannedEntry(entry, None, b"", str(error))
     raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
-    return ScannedEntry(entry, facts, hashlib.blake2b(raw, digest_size=16).digest(), "")
+    return ScannedEntry(entry, facts, hashlib.blake2b(raw, digest_size=DIGEST_BYTES).digest(), "")
 
 
 class _ScanCounter:
-    """Accumulates scanned entries; keeps sixteen bytes and two numbers per image."""
+    """Accumulates scanned entries; keeps sixteen bytes per image."""
 
     def __init__(self) -> None:
-        self.seen = self.gray = self.alpha = self.animated = self.turned = self.broken = self.duplicates = 0
+        self.seen = self.gray = self.alpha = self.animated = self.turned = self.broken = 0
         self.modes: Counter[str] = Counter()
         self.labels: Counter[str | None] = Counter()
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.bad: list[tuple[str, str]] = []
-        self.duplicate_paths: list[tuple[str, str]] = []
-        self.first_with: dict[bytes, str] = {}
+        self.bad_places: list[int] = []
+        self.digests = bytearray()  # of every entry, zeros for a bad one
         self.content = hashlib.sha256()
 
     def add(self, finding: ScannedEntry) -> None:
         self.seen += 1
+        self.digests += finding.digest or bytes(DIGEST_BYTES)
         entry, facts = finding.entry, finding.facts
         if facts is None:
             self.bad.append((printable(entry.key), finding.reason))
+            self.bad_places.append(self.seen - 1)
             self.broken += entry.claims_image
             return
         self.content.update(finding.digest + repr(entry.label).encode())
@@ -172,13 +178,9 @@ class _ScanCounter:
         self.alpha += facts.alpha
         self.animated += facts.animated
         self.turned += facts.turned
-        original = self.first_with.setdefault(finding.digest, entry.key)
-        if original is not entry.key:
-            self.duplicates += 1
-            if len(self.duplicate_paths) < LISTED_DUPLICATES:
-                self.duplicate_paths.append((printable(entry.key), printable(original)))
 
-    def result(self, description: str, fingerprint: str) -> Scan:
+    def result(self, description: str, fingerprint: str, entries: Sequence[Entry]) -> Scan:
+        copies = _copies(self.digests, self.bad_places)
         areas = sorted(self.sizes, key=lambda size: (size[0] * size[1], size)) or [(0, 0)]
         return Scan(
             description=description,
@@ -197,8 +199,11 @@ class _ScanCounter:
             animated=self.animated,
             turned=self.turned,
             labels={str(k): v for k, v in sorted(self.labels.items(), key=lambda kv: str(kv[0])) if k is not None},
-            duplicates=self.duplicates,
-            duplicate_paths=self.duplicate_paths,
+            duplicates=len(copies),
+            duplicate_paths=[
+                (printable(entries[copy].key), printable(entries[original].key))
+                for copy, original in copies[:LISTED_DUPLICATES].tolist()
+            ],
         )
 
     def _median(self, axis: int) -> int:
@@ -209,6 +214,18 @@ class _ScanCounter:
             if half <= 0:
                 return size[axis]
         return 0
+
+
+def _copies(digests: bytearray, bad: Sequence[int]) -> NDArray[np.int64]:
+    """Pairs (M, 2) of an entry's place and that of the first with the same digest, by ascending place; none for bad ones."""
+    words = np.array(digests, np.uint8).view(np.uint64).reshape(-1, 2)
+    usable = np.delete(np.arange(len(words)), bad)
+    order = usable[np.lexsort(words[usable].T)]  # equal digests side by side, in the order of their places
+    same = (words[order[1:]] == words[order[:-1]]).all(1)
+    starts = np.flatnonzero(np.concatenate([[True], ~same]))  # of runs of equal digests
+    originals = np.repeat(order[starts], np.diff(np.append(starts, len(order)))) if len(order) else order
+    pairs: NDArray[np.int64] = np.stack([order, originals], 1)[1:][same]
+    return pairs[np.argsort(pairs[:, 0])]
 
 
 def _check_usable(result: Scan) -> None:

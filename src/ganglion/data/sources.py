@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "Entry",
     "FolderSource",
     "InThisProcess",
+    "NumberedEntries",
     "Payload",
     "Source",
     "ZipSource",
@@ -73,6 +74,29 @@ class Entry:
     locator: str | int
     label: str | None = None
     claims_image: bool = True
+
+
+class NumberedEntries(Sequence[Entry]):
+    """The entries of an array, `image 0`, `image 1`, ..., made when asked for: a million of them take no memory.
+
+    labels: the class of each image; None where there are none.
+    """
+
+    def __init__(self, count: int, labels: Sequence[str | None] | None = None, noun: str = "image") -> None:
+        self._count, self._labels, self._noun = count, labels, noun
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(self._count))]
+        number = range(self._count)[place]
+        return Entry(f"{self._noun} {number}", number, self._labels[number] if self._labels is not None else None)
 
 
 class Source(Protocol):

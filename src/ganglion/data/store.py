@@ -140,15 +140,12 @@ def _described(store: Store, scan: Scan) -> Store:
 def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
-        bad = {path for path, _ in scan.bad}
-        entries = [entry for entry in source.entries() if printable(entry.key) not in bad]
+        entries = _usable(source.entries(), {path for path, _ in scan.bad})
         classes = sorted({entry.label for entry in entries if entry.label is not None}, key=_natural)
         packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
         codes = {name: code for code, name in enumerate(classes)}
-        kept = [entry for i, entry in enumerate(entries) if i not in lost]
-        labels = np.array(
-            [codes.get(entry.label or "", -1) if entry.label is not None else -1 for entry in kept], np.int64
-        )
+        kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
+        labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
         np.save(building / "labels.npy", labels)
         facts = scan.to_json() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
@@ -161,6 +158,11 @@ def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Cal
         sync_folder(place.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _usable(entries: Sequence[Entry], bad: set[str]) -> Sequence[Entry]:
+    """The entries without those that are bad; the same object where there are none."""
+    return [entry for entry in entries if printable(entry.key) not in bad] if bad else entries
 
 
 def _natural(label: str) -> tuple[int, int, str]:

@@ -123,10 +123,16 @@ class Model:
         Memory other than the images is constant in n. With several `devices` as many processes draw a share each: on CUDA
         devices of their own, or on shares of the CPU's cores.
         """
+        return _gathered(self.sample_chunks(n, seed, label, truncation, devices), n)
+
+    def sample_chunks(
+        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0, devices: int = 1
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The images of `sample`, a few at a time: memory other than the latents' is constant in n."""
         z, labels = self.latents(n, seed, truncation), self.labels(n, seed, label)
-        if devices == 1:
-            return _gathered((to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels)), n)
-        return _gathered(drawn_over_processes(self.generator, z, labels, self.device, devices), n)
+        if devices > 1:
+            return iter(drawn_over_processes(self.generator, z, labels, self.device, devices))
+        return (to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels))
 
     def _class(self, label: str | int) -> int:
         if not self.classes:
