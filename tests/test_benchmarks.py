@@ -23,6 +23,7 @@ RECORDS = Path(__file__).parent / "doctor" / "records"
 FILES = sorted(path for path in BENCHMARKS.glob("*.py") if '__name__ == "__main__"' in path.read_text(encoding="utf-8"))
 
 SMOKE = {
+    "averaging.py": "--size 16 --width 4 --rounds 1",
     "bands.py": "{healthy} --about made --out {out}",
     "cheap_scores.py": "{run} --samples 40 --full pixels --out {out}/ranks.jsonl",
     "classes.py": "--data-dir {mnist} --out {out} --minutes 0.002 --each 4",
@@ -40,6 +41,7 @@ SMOKE = {
     "settings.py": "mnist --data-dir {mnist} --out {out} --variant training.batch=8 --seconds 0.02 --seeds 0 --samples 460 "
     "--features random --set generator.width=4 --set discriminator.width=4",
     "speed.py": "--seconds 0.2 --rounds 1 --files 64 --only fast",
+    "start.py": "--times 1 --without-report",
     "step_profile.py": "--recipe dcgan --size 16 --set generator.width=4 --set discriminator.width=4 --seconds 0.1",
     "stacked_mnist.py": "--data-dir {mnist} --out {out} --minutes 0.002 --images 64 --samples 20 --recipes fast",
     "time_to_quality.py": "--mnist {mnist} --out {out} --recipes fast --seeds 0 --rungs 0.5 --samples 20",
