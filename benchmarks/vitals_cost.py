@@ -34,7 +34,7 @@ from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.step_stats import StepStats
 
 TIMED: dict[Any, tuple[str, ...]] = {
-    StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("after_backward", "after_step"),
+    StepStats: ("begin", "separated", "losses", "read"), GradientStats: ("after_backward", "after_step"),
     loop: ("measure", "parameter_counts"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg

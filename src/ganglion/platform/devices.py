@@ -1,4 +1,4 @@
-"""Choice of device and precision, memory settings and reproducible numerics."""
+"""Choice of device and precision, and memory settings."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = [
     "DeviceName",
     "choose_device",
     "choose_precision",
+    "computes_from_tensors",
     "keep_freed_memory",
     "peak_memory_gb",
     "process_peak_bytes",
-    "reproducible",
 ]
 
 
@@ -74,6 +74,12 @@ def _native_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # missing before PyTorch 2.9
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def computes_from_tensors(device: torch.device) -> bool:
+    """Whether a training step takes its numbers from tensors of the device, and draws there: on CUDA devices, where a step
+    may be a CUDA graph, and not on the CPU and on mps."""
+    return device.type not in ("cpu", "mps")
 
 
 def glibc() -> Any | None:
@@ -173,18 +179,3 @@ def _windows_peak_bytes(kernel32: Any) -> int | None:
     counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
     found = kernel32.K32GetProcessMemoryInfo(process, ctypes.byref(counters), ctypes.c_uint32(counters.cb))
     return int(counters.PeakWorkingSetSize) if found else None
-
-
-@contextmanager
-def reproducible() -> Iterator[None]:
-    """Context for bit-identical repetitions: deterministic kernels, no cuDNN autotuning, no TF32.
-
-    The previous settings are restored afterwards.
-    """
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
-    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before

@@ -23,8 +23,9 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import keep_freed_memory, peak_memory_gb, reproducible
+from ganglion.platform.devices import keep_freed_memory, peak_memory_gb
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, update
 from ganglion.recipe.schema import Recipe
@@ -98,7 +99,8 @@ def check(
     remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=_fabric_precision(recipe))
-    with reproducible(), keep_freed_memory():
+    numerics = training_numerics(prepared.device, recipe.training.deterministic)
+    with numerics, side_stream(prepared.device), keep_freed_memory():
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
         speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
@@ -131,7 +133,7 @@ def first_signals(
     def loss_g() -> Tensor:
         with fabric.autocast():
             fake = players.generator(z, labels)
-        return total(generator_terms(step, fake, step.augment(real), labels, 0))
+        return total(generator_terms(step, fake, step.augment(real), labels))
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ganglion.augment.pipeline import present
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import DiscriminatorOutput, Parts, discriminator_loss, generator_loss, needs_real
@@ -30,13 +31,19 @@ class StepContext:
 
     recipe: Recipe
     players: Players
-    augment: Callable[[Tensor], Tensor]
-    """Augmentation and instance noise: what happens to images on their way to D."""
     random: torch.Generator
     """On the device, of this step alone."""
     autocast: Callable[[], AbstractContextManager[Any]]
     adversarial: AdversarialLoss | None = None
     """The loss where objective.adversarial is custom."""
+    noise: float | Tensor = 0.0
+    """Standard deviation of instance noise."""
+    matching: float | Tensor = 1.0
+    """Factor of feature matching's weight."""
+
+    def augment(self, images: Tensor) -> Tensor:
+        """What happens to images (N, C, H, W) on their way to D: augmentation and instance noise."""
+        return present(images, self.recipe.augment, self.players.running_stats.strength, self.noise, self.random)
 
     @property
     def one_stage(self) -> bool:
@@ -117,27 +124,26 @@ def generator_terms(
     fake: Tensor,
     seen_real: Tensor,
     labels: Tensor | None,
-    images: int,
     known: JudgedFakes | None = None,
 ) -> Parts:
-    """The terms of G's loss for its images `fake` (N, C, H, W), after `images` images; no gradient is computed for D.
+    """The terms of G's loss for its images `fake` (N, C, H, W); no gradient is computed for D.
 
     `known`: D's backward pass has these images' gradient already.
     """
     stats, players = step.players.running_stats, step.players
-    parts = _judged_again(step, fake, seen_real, labels, images) if known is None else known.terms(fake)
+    parts = _judged_again(step, fake, seen_real, labels) if known is None else known.terms(fake)
     weight = step.recipe.objective.historical_averaging_weight
     return parts | stats.historical_averaging(weight, "generator", players.generator)
 
 
-def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None, images: int) -> Parts:
+def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None) -> Parts:
     objective, players = step.recipe.objective, step.players
     discriminate = partial(_output, players.discriminator, labels=labels, layer=objective.feature_matching.layer)
     with step.autocast(), frozen(players.discriminator):
         fakes = discriminate(step.augment(fake))
         with torch.no_grad():
             reals = discriminate(seen_real) if needs_real(objective) else None
-        return generator_loss(objective, reals, fakes, images, step.adversarial)
+        return generator_loss(objective, reals, fakes, step.matching, step.adversarial)
 
 
 def _output(

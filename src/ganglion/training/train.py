@@ -19,10 +19,11 @@ from ganglion.data.store import Store
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
 from ganglion.networks.build import cost_of
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
@@ -39,6 +40,7 @@ from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 from ganglion.training.processes import cores, launch
+from ganglion.training.replay import replay_for
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
 
@@ -47,6 +49,7 @@ __all__ = ["train"]
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
 SHOWN_KEYS = {"data.shown_channels"}
 STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
+COMPUTING_KEYS = {"training.deterministic", "training.cuda_graph"}
 
 
 def train(
@@ -131,7 +134,9 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     changed = difference(before, settled)
-    may_change = STOP_KEYS | SHOWN_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    may_change = (
+        STOP_KEYS | SHOWN_KEYS | COMPUTING_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+    )
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
             f"{run.path} was made with another recipe:\n"
@@ -156,7 +161,8 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
-        reproducible(),
+        training_numerics(fabric.device, recipe.training.deterministic),
+        side_stream(fabric.device),
         keep_freed_memory(),
         full_disk_said_once(),
         storage_errors(job.folder),
@@ -177,8 +183,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
+        replay = replay_for(recipe, fabric.device, fabric.world_size, job.own, screen.say)
+        loop = partial(train_loop, fabric, recipe, batches, players, progress, own=job.own, replay=replay)
         if fabric.global_rank > 0:
-            return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
+            return loop(outputs=None, interrupt=interrupt)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
@@ -186,7 +194,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             )  # fmt: skip
             if progress.step == 0:
                 _write_start(outputs, players)
-            finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
+            finished = _trained(loop, outputs, interrupt)
     if finished:
         _conclude(run, progress, journal.verdict, screen)
     return finished
@@ -207,13 +215,10 @@ def _write_start(outputs: RunOutputs, players: Players) -> None:
     outputs.journal.diagnose(record)
 
 
-def _trained(
-    fabric: Fabric, job: Job, batches: Batches, players: Players, progress: TrainingProgress,
-    outputs: RunOutputs, interrupt: Interrupt,
-) -> bool:  # fmt: skip
+def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt) -> bool:
     """The loop; where it fails, its message ends with the doctor's verdict."""
     try:
-        return train_loop(fabric, job.recipe, batches, players, progress, outputs, interrupt, own=job.own)
+        return loop(outputs=outputs, interrupt=interrupt)
     except TrainingFailed as failure:
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
 

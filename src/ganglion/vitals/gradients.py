@@ -31,13 +31,17 @@ class GradientStats:
         self._names, self._weights = zip(*network.named_parameters(), strict=True)
         self._titles = [f"{NETWORKS[name]}.{parameter} (gradient)" for parameter in self._names]
         self.layers = layers_of(network)
-        self.step, self.closely = 0, False
-        self._forget()
-
-    def _forget(self) -> None:
-        self._steps = self._updates = 0
-        self._sum = self._total = self._most = self._moved = self._gradient = None  # type: Tensor | None
+        self.step: int | Tensor = 0
+        self.closely = False
+        self._sums: dict[str, Tensor] = {}
         self._before: list[Tensor] | None = None
+
+    def _add(self, name: str, values: Tensor) -> None:
+        """Adds `values` and one to a sum; like all that is kept from step to step, it is only ever written in place."""
+        added = torch.cat([values, values.new_ones(1)])
+        if name not in self._sums:
+            self._sums[name] = torch.zeros_like(added)
+        self._sums[name].add_(added)
 
     @torch.no_grad()
     def after_backward(self, scale: float = 1.0) -> None:
@@ -46,23 +50,18 @@ class GradientStats:
         present = [gradient for gradient in gradients if gradient is not None]
         if not present:
             return
-        norms = torch.stack([norm.float() for norm in torch._foreach_norm(present)]) / scale  # (P,)
-        if len(present) < len(gradients):
-            indices = [index for index, gradient in enumerate(gradients) if gradient is not None]
-            norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
-                0, torch.tensor(indices, device=norms.device), norms
-            )
+        found = iter(torch._foreach_norm(present))
+        none = torch.zeros((), device=present[0].device)
+        norms = torch.stack([none if one is None else next(found).float() for one in gradients]) / scale  # (P,)
         self._bad.check(f"gradient {self.name}", self._titles, norms, self.step)
         total = norms.norm()
-        self._sum = norms if self._sum is None else self._sum + norms
-        self._total = total if self._total is None else self._total + total
-        self._most = total if self._most is None else torch.maximum(self._most, total)
-        self._steps += 1
+        self._add("norms", torch.cat([norms, total[None]]))
+        most = self._sums.setdefault("most", torch.zeros_like(total))
+        torch.maximum(most, total, out=most)
         if self.closely:
             first = next(iter(self.layers.values()), None)
             if first is not None and first.grad is not None:
-                counts = _decades(first.grad / scale)
-                self._gradient = counts if self._gradient is None else self._gradient + counts
+                self._add("decades", _decades(first.grad / scale))
             self._before = [weight.detach().clone() for weight in self.layers.values()]
 
     @torch.no_grad()
@@ -72,9 +71,7 @@ class GradientStats:
             return
         moved = torch._foreach_sub([weight.detach() for weight in self.layers.values()], self._before)
         sizes = torch.stack([torch.stack(torch._foreach_norm(moved)), torch.stack(torch._foreach_norm(self._before))])
-        ratios = sizes[0] / sizes[1].clamp_min(1e-12)  # (L,)
-        self._moved = ratios if self._moved is None else self._moved + ratios
-        self._updates += 1
+        self._add("moved", sizes[0] / sizes[1].clamp_min(1e-12))  # (L,)
         self._before = None
 
     def read(self) -> dict[str, Any]:
@@ -84,30 +81,34 @@ class GradientStats:
         layer. `update_*`: median over layers of |update| / |weights| of a step. `weight_*`: norm of all weights.
         `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
         """
-        if not self._steps or self._sum is None or self._total is None or self._most is None:
+        sums = {name: tensor.tolist() for name, tensor in self._sums.items()}
+        for tensor in self._sums.values():
+            tensor.zero_()
+        if not sums or not sums["norms"][-1]:
             return {}
+        *gradients, total, steps = sums["norms"]
         weights = torch.stack(torch._foreach_norm([weight.detach() for weight in self._weights])).float()  # (P,)
-        means = (self._sum / self._steps).tolist()
         norms = dict(zip(self._names, weights.tolist(), strict=True))
-        by_name = dict(zip(self._names, means, strict=True))
-        ratios = (self._moved / self._updates).tolist() if self._moved is not None else [None] * len(self.layers)
+        by_name = {name: gradient / steps for name, gradient in zip(self._names, gradients, strict=True)}
+        *moved, updates = sums.get("moved", [0.0])
+        ratios = [ratio / updates for ratio in moved] if updates else [None] * len(self.layers)
         layers = {
             _layer(name): [by_name[name], norms[name], ratio] for name, ratio in zip(self.layers, ratios, strict=True)
         }
         found: dict[str, Any] = {
-            "grad": float(self._total) / self._steps,
-            "grad_max": float(self._most),
+            "grad": total / steps,
+            "grad_max": sums["most"],
             "weight": float(weights.norm()),
             "layers": layers,
         }
         if layers:
             found |= {"grad_first": next(iter(layers.values()))[0], "grad_last": list(layers.values())[-1][0]}
-        moved = sorted(ratio for ratio in ratios if ratio is not None)
-        if moved:
-            found["update"] = moved[len(moved) // 2]
-        if self._gradient is not None:
-            found["first_gradient"] = {"low": LOW, "high": HIGH, "counts": [int(n) for n in self._gradient.tolist()]}
-        self._forget()
+        measured = sorted(ratio for ratio in ratios if ratio is not None)
+        if measured:
+            found["update"] = measured[len(measured) // 2]
+        *counts, looks = sums.get("decades", [0.0])
+        if looks:
+            found["first_gradient"] = {"low": LOW, "high": HIGH, "counts": [int(n) for n in counts]}
         return {_key(name, self.name): value for name, value in found.items()}
 
 
@@ -120,7 +121,10 @@ def layers_of(network: nn.Module) -> dict[str, nn.Parameter]:
 def _decades(gradient: Tensor) -> Tensor:
     """Histogram (BINS,) of log10 of the magnitudes."""
     magnitudes = gradient.float().abs().clamp(10**LOW, 10**HIGH).log10()
-    return torch.histc(magnitudes, BINS, LOW, HIGH)
+    if not torch.are_deterministic_algorithms_enabled():
+        return torch.histc(magnitudes, BINS, LOW, HIGH)
+    bins = ((magnitudes - LOW) * (BINS / (HIGH - LOW))).long().clamp_(0, BINS - 1).flatten()
+    return magnitudes.new_zeros(BINS).scatter_add_(0, bins, torch.ones_like(magnitudes).flatten())
 
 
 def _layer(name: str) -> str:

@@ -4,6 +4,7 @@ Values stay on the device; nothing synchronises until they are read. N images, M
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,33 +26,46 @@ def separation(real: Tensor, fake: Tensor) -> Tensor:
 
 
 class ScalarMeans:
-    """Means of scalar tensors since the last read, each over the steps that added it."""
+    """Means of scalar tensors since the last read, each over the steps that added it.
+
+    Sums and counts are tensors that are only ever written in place, so that additions can be part of a CUDA graph.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[tuple[str, ...], Tensor] = {}
+        """Of the scalars that are added together: their K sums, and the number of additions; float32 (K + 1,)."""
 
     def add(self, **values: Tensor) -> None:
         """One step's scalars, as zero-dimensional tensors."""
-        for name, value in values.items():
-            value = value.detach().float()
-            self._sums[name] = self._sums[name].add_(value) if name in self._sums else value.clone()
-            self._counts[name] = self._counts.get(name, 0) + 1
+        scalars = [value.detach().float() for value in values.values()]
+        added = torch.stack([*scalars, scalars[0].new_ones(())])  # (K + 1,)
+        group = tuple(values)
+        if group not in self._sums:
+            self._sums[group] = torch.zeros_like(added)
+        self._sums[group].add_(added)
 
     def merge(self, mean: Callable[[Tensor], Tensor]) -> None:
         """Makes them those of all processes. `mean` is over these, and each has the same scalars."""
         if self._sums:
-            merged = mean(torch.stack(list(self._sums.values())))
-            self._sums = dict(zip(self._sums, merged.unbind(), strict=True))
+            sums = list(self._sums.values())
+            merged_sums = torch.split(mean(torch.cat(sums)), [len(one) for one in sums])
+            for mine, merged in zip(sums, merged_sums, strict=True):
+                mine.copy_(merged)
 
     def read(self) -> dict[str, float]:
         """Returns the means and resets. One transfer from the device, whatever the number of values."""
         if not self._sums:
             return {}
-        sums = torch.stack(list(self._sums.values())).tolist()
-        means = {name: total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)}
-        self._sums, self._counts = {}, {}
-        return means
+        numbers = iter(torch.cat(list(self._sums.values())).tolist())
+        sums: dict[str, float] = {}
+        counts: dict[str, float] = {}
+        for group, tensor in self._sums.items():
+            *added, count = itertools.islice(numbers, len(tensor))
+            for name, value in zip(group, added, strict=True):
+                sums[name] = sums.get(name, 0.0) + value
+                counts[name] = counts.get(name, 0.0) + count
+            tensor.zero_()
+        return {name: total / counts[name] for name, total in sums.items() if counts[name]}
 
 
 NEVER = -1
@@ -64,8 +78,8 @@ class NonFiniteTracker:
         self._steps: dict[str, Tensor] = {}
         self._names: dict[str, Sequence[str]] = {}
 
-    def check(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
-        """`values` (K,) of one step, in the order of `names`; a group keeps its names."""
+    def check(self, group: str, names: Sequence[str], values: Tensor, step: int | Tensor) -> None:
+        """`values` (K,) of step `step`, in the order of `names`; a group keeps its names."""
         if group not in self._steps:
             self._names[group] = list(names)
             self._steps[group] = torch.full((len(values),), NEVER, device=values.device)
@@ -108,9 +122,9 @@ class LogitStats:
         self._fake: list[Tensor] = []
 
     def add(self, real: Tensor, fake: Tensor) -> None:
-        """Logits on reals (N,) and fakes (M,) of one step."""
-        self._real.append(real.detach())
-        self._fake.append(fake.detach())
+        """Logits on reals (N,) and fakes (M,) of one step; copied, since a replayed step writes over its own."""
+        self._real.append(real.detach().clone())
+        self._fake.append(fake.detach().clone())
 
     def merge(self, gathered: Callable[[Tensor], Tensor]) -> None:
         """Takes in the logits of other processes. `gathered` are the values (N,) of all of these."""

@@ -37,10 +37,10 @@ class StepStats:
         self.means, self.logits, self.bad = ScalarMeans(), LogitStats(), NonFiniteTracker()
         self.g, self.d = GradientStats("g", generator, self.bad), GradientStats("d", discriminator, self.bad)
 
-    def begin(self, step: int, look: int) -> None:
-        """Start of step `step`; at every `look`-th step the updates of the weights are measured."""
+    def begin(self, step: int | Tensor, closely: bool) -> None:
+        """Start of step `step`; `closely`: the updates of the weights are measured in it."""
         for player in (self.g, self.d):
-            player.step, player.closely = step, step % look == 0
+            player.step, player.closely = step, closely
 
     def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
         """Loss of one update of network g or d, and its terms."""
@@ -49,9 +49,12 @@ class StepStats:
 
     def logits_seen(self, real: Tensor, fake: Tensor) -> None:
         """D's logits on reals (N,) and fakes (M,) in one of its updates; maps (N, P) count by their means."""
-        real, fake = per_image(real), per_image(fake)
-        self.logits.add(real, fake)
-        self.means.add(separation=separation(real.detach(), fake.detach()))
+        self.separated(real, fake)
+        self.logits.add(per_image(real), per_image(fake))
+
+    def separated(self, real: Tensor, fake: Tensor) -> None:
+        """The AUC of such logits alone."""
+        self.means.add(separation=separation(per_image(real.detach()), per_image(fake.detach())))
 
     def merge(self, collectives: Collectives) -> None:
         """Makes them those of the whole batch, of which each process saw a share. Gradients are shared already."""

@@ -247,7 +247,7 @@ class Monitor:
             self._patience -= 1
             self._measuring = self._measuring and not self._d_moved and self._patience > 0
         self._d_moved = False
-        self._stats.begin(coming, 1)
+        self._stats.begin(coming, closely=True)
 
     # Records
 
