@@ -7,7 +7,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ganglion.augment.pipeline import present
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.objectives.losses import total
 from ganglion.platform.interrupt import Interrupt
@@ -38,8 +37,7 @@ def scene(settings: Recipe) -> tuple[StepContext, Tensor, Tensor]:
     for network in (players.generator, players.discriminator):
         network.double().train()
     random = torch.Generator().manual_seed(1)
-    augment = partial(present, settings=settings.augment, strength=torch.tensor(0.0), noise=0.0, random=random)
-    step = StepContext(settings, players, augment, random, partial(torch.autocast, "cpu", enabled=False))
+    step = StepContext(settings, players, random, partial(torch.autocast, "cpu", enabled=False))
     real = torch.rand(N, 1, 16, 16, generator=random, dtype=torch.float64) * 2 - 1
     return step, real, torch.randn(N, 3, generator=random, dtype=torch.float64)
 
@@ -56,7 +54,7 @@ def both_ways(settings: Recipe) -> tuple[dict[str, Tensor], ...]:
         players = step.players
         if not one_stage:
             step = StepContext(
-                resolve(settings, {"balance.updates": "alternating"}), players, step.augment, step.random, step.autocast
+                resolve(settings, {"balance.updates": "alternating"}), players, step.random, step.autocast
             )
         seen = discriminator_pass(step, real, None, z, 0, for_generator=True)
         known = OneStage.of(step, seen, 0, d_paused=False)

@@ -50,6 +50,7 @@ RECIPES: dict[str, tuple[str, dict[str, object]]] = {
         "optimizer.warmup_kimg": 0.05, "optimizer.generator.kind": "adamw",
     }),
     "paused players": ("dcgan", {"balance.pause_above_auc": 0.55, "optimizer.discriminator.lr": 0.002}),
+    "one stage": ("r3gan", {"balance.updates": "simultaneous", "generator.group": 4, "discriminator.group": 4}),
     "bf16": ("fast", {"training.precision": "bf16"}),
 }  # fmt: skip
 
