@@ -12,7 +12,7 @@ from ganglion.vitals.step_stats import StepStats, clip_share
 def test_one_reading_has_losses_by_part_judgement_gradients_and_updates() -> None:
     g, d = nn.Linear(2, 2), nn.Linear(2, 1)
     stats = StepStats(g, d)
-    stats.begin(1, look=1)
+    stats.begin(1, closely=True)
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 1.5])
     stats.logits_seen(real, fake)
     stats.losses("d", {"adversarial": torch.tensor(0.5), "r1": torch.tensor(0.25)}, torch.tensor(0.75))
@@ -29,19 +29,22 @@ def test_one_reading_has_losses_by_part_judgement_gradients_and_updates() -> Non
     json.dumps(found, allow_nan=False)
 
 
-def test_at_every_so_many_th_step_the_weights_are_looked_at() -> None:
-    stats = StepStats(nn.Linear(1, 1), nn.Linear(1, 1))
-    looked = []
-    for step in range(1, 9):
-        stats.begin(step, look=3)
-        looked.append(stats.g.closely)
-    assert [step for step, closely in enumerate(looked, start=1) if closely] == [3, 6]
+def test_updates_are_measured_in_the_steps_that_are_looked_at_closely() -> None:
+    g = nn.Linear(2, 2)
+    stats, optimizer = StepStats(g, nn.Linear(1, 1)), torch.optim.SGD(g.parameters(), 0.1)
+    for closely in (True, False):
+        stats.begin(1, closely)
+        g(torch.ones(3, 2)).sum().backward()
+        stats.g.after_backward()
+        optimizer.step()
+        stats.g.after_step()
+        assert ("update_g" in stats.read()) == closely
 
 
 def test_what_is_not_finite_has_no_key_and_the_first_of_it_is_named() -> None:
     stats = StepStats(nn.Linear(1, 1), nn.Linear(1, 1))
     for step, loss in enumerate([1.0, float("inf"), float("nan")], start=5):
-        stats.begin(step, 1)
+        stats.begin(step, closely=True)
         stats.losses("g", {}, torch.tensor(loss))
         stats.logits_seen(torch.tensor([loss]), torch.tensor([0.0]))
     found = stats.read()
