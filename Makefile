@@ -6,12 +6,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := runs/demo
 
-.PHONY: help demo test clean
+.PHONY: help demo test gpu clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   install into $(VENV), train on handwritten digits for less than three minutes, show where the pictures lie"
 	@echo "make test   install into $(VENV), then format, lint, types and tests"
+	@echo "make gpu    on a machine with a CUDA device: its tests, then its table in docs/performance.md"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "==> Making the virtual environment $(VENV) and installing Ganglion into it (a few minutes the first time)"
@@ -39,6 +40,13 @@ test: $(VENV)/installed-dev
 	@$(BIN)/mypy
 	@echo "==> Running the tests (pytest)"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+gpu: $(VENV)/installed-dev
+	@echo "==> Running the tests that need a CUDA device"
+	@$(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "PyTorch finds no CUDA device here, or is its CPU build"; exit 1; }
+	@$(BIN)/python -m pytest -m gpu
+	@echo "==> Measuring speed and memory into docs/performance.md (under eight minutes)"
+	@$(BIN)/python benchmarks/gpu.py --write docs/performance.md
 
 clean:
 	rm -rf $(VENV) runs/demo

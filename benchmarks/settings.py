@@ -26,8 +26,9 @@ from lightning_fabric import Fabric
 import ganglion
 from ganglion.errors import TrainingFailed
 from ganglion.evaluation.evaluate import evaluate
-from ganglion.platform.devices import keep_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory
 from ganglion.platform.interrupt import Interrupt
+from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import parse_assignments, update
 from ganglion.runs.checkpoints import TrainingProgress

@@ -36,9 +36,10 @@ from ganglion.objectives import losses
 from ganglion.recipe.resolve import parse_assignments
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.journal import RunJournal
-from ganglion.training import loop, train
+from ganglion.training import loop, phases, train
 from ganglion.training.outputs import Snapshots, TrainingProbe
 from ganglion.vitals.gradients import GradientStats
+from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import StepStats
 from speed import fastest_rate
 
@@ -144,12 +145,12 @@ class Tracer:
         """What is put in place of the training's functions while it is profiled."""
         whole = {
             "fetch": [(Batches, "take")],
-            "augment": [(loop, "present")],
+            "augment": [(phases, "present")],
             "penalty": [(losses, "penalty_of")],
             "EMA": [(loop, "update_ema")],
             "vitals of each step": [
-                (StepStats, "begin"), (StepStats, "losses"), (StepStats, "logits_seen"), (GradientStats, "after_backward"),
-                (GradientStats, "after_step"),
+                (StepStats, "begin"), (StepStats, "losses"), (StepStats, "logits_seen"), (GradientStats, "gradient"),
+                (GradientStats, "update"), (Reading, "keep"),
             ],
             "records and verdicts": [
                 (StepStats, "read"), (loop, "measure"), (RunJournal, "diagnose"), (RunJournal, "write"),

@@ -33,11 +33,12 @@ from ganglion.training import loop, outputs
 from ganglion.training.budget import steps_for
 from ganglion.training.train import train
 from ganglion.vitals.gradients import GradientStats
+from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import StepStats
 
 RECORDS: dict[Any, tuple[str, ...]] = {
-    StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("after_backward", "after_step"),
-    loop: ("measure", "parameter_counts", "_record"), RunJournal: ("diagnose", "write"),
+    StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("gradient", "update"), Reading: ("keep",),
+    loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
     outputs.Snapshots: ("draw",),

@@ -54,7 +54,7 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-WITH_TORCH_IN_DATA = {"batches.py", "pixels.py"}
+WITH_TORCH_IN_DATA = {"batches.py", "pixels.py", "prefetch.py"}
 
 
 def room_of(path: Path) -> str:
@@ -221,15 +221,16 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "OptimizerName": (CHOICES["OptimizerName"], players.OPTIMIZERS),
     "PenaltyName": (CHOICES["PenaltyName"], penalties.PENALTIES),
     "Prior": (CHOICES["Prior"], latents.PRIORS),
+    "latent.prior": (CHOICES["Prior"], latents.DEVICE_PRIORS),
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
     "generator.family": (words_of("generator", "family"), {*build.GENERATORS, "custom"}),
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Conditioning", "Precision", "UpdateOrder"}
-"""Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_hardware.py holds
-Precision to what settles it, tests/training/test_one_stage.py UpdateOrder."""
+BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Precision", "UpdateOrder"}
+"""Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_replay.py,
+tests/platform/test_devices.py and tests/training/test_one_stage.py hold the others to what settles them."""
 
 
 @pytest.mark.parametrize("choice", TABLES)

@@ -32,6 +32,7 @@ def train(
     precision: str | None = None,
     data_dir: str | Path | None = None,
     set: Iterable[str] | Mapping[str, object] = (),  # noqa: A002 (the option's name)
+    deterministic: bool | None = None,
     stop_when_failing: bool | None = None,
     stop_when_done: bool | None = None,
     start_from: str | Path | Run | None = None,
@@ -62,6 +63,7 @@ def train(
     batch: real images in a step, over all devices. seed: of everything that is random.
     precision: "32", "bf16" or "auto". data_dir: a local copy of a named data set.
     set: any value of the recipe, as a mapping by dotted key or as "KEY=VALUE" texts.
+    deterministic: on a CUDA device, only kernels that repeat their bits, without TF32: a resumed run is then exact.
     stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
     start_from: another run, whose weights this one begins with as far as they fit: "RUN", "RUN:best" (the same),
         "RUN:latest", "RUN:STEP" or a Run. recipe "auto" is then that run's recipe, source None its images.
@@ -94,8 +96,8 @@ def train(
     return train_without_report(
         source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
         cache=cache, at_end=report, own=own, recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes,
-        batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set, stop_when_failing=stop_when_failing,
-        stop_when_done=stop_when_done, start_from=origin,
+        batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set, deterministic=deterministic,
+        stop_when_failing=stop_when_failing, stop_when_done=stop_when_done, start_from=origin,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.data.batches import Batches, order
+from ganglion.data.batches import Batches, fits_on_device, order
 from ganglion.data.pixels import to_float
 from ganglion.data.scan import scan
 from ganglion.data.store import Fit, pack
@@ -85,11 +85,28 @@ def test_changing_a_batch_does_not_change_the_images(batches):
     assert torch.equal(batches.take(0, 7).images, before)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
-def test_a_device_gives_the_very_images_that_the_processor_gives(store, batches):
-    there = Batches(store, seed=3, device=torch.device("cuda"))
-    assert there.take(2, 9).images.device.type == "cuda"
-    assert torch.equal(there.take(2, 9).images.cpu(), batches.take(2, 9).images)
+@pytest.mark.parametrize(("images", "free", "fits"), [(40, 100, True), (41, 100, False), (0, 0, True)])
+def test_a_data_set_stays_on_the_device_where_it_leaves_the_larger_part_to_the_training(images, free, fits):
+    assert fits_on_device(images, free) == fits
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_batches_that_are_copied_ahead_are_those_of_a_data_set_on_the_device(store, labelled):
+    whole, ahead = (Batches(store, 3, torch.device("cpu"), labelled, whole=whole) for whole in (True, False))
+    asked = [(0, 3), (3, 3), (6, 3), (100, 3), (103, 3), (9, 20), (29, 20)]  # in a row, then elsewhere, then others
+    for first, count in asked:
+        for part in (slice(None), slice(1, None, 2)):
+            a, b = whole.take(first, count, part), ahead.take(first, count, part)
+            assert torch.equal(a.images, b.images)
+            assert (a.labels is None and b.labels is None) or torch.equal(a.labels, b.labels)
+    assert torch.equal(whole.pick(np.array([6, 0])).images, ahead.pick(np.array([6, 0])).images)
+
+
+def test_a_batch_that_was_copied_ahead_keeps_its_pixels_while_others_are_taken(store):
+    ahead = Batches(store, 3, torch.device("cpu"), whole=False)
+    kept = [ahead.take(first, 2).images for first in range(0, 20, 2)]
+    expected = [Batches(store, 3, torch.device("cpu")).take(first, 2).images for first in range(0, 20, 2)]
+    assert all(torch.equal(a, b) for a, b in zip(kept, expected, strict=True))
 
 
 def test_labels_come_with_their_images_where_they_are_asked_for(listed, cache, noise):

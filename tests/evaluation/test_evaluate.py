@@ -18,7 +18,7 @@ from ganglion.evaluation.evaluate import evaluate, find_real, neighbour_sheet
 from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext
 from ganglion.metrics.features import Extractor, ExtractorOutput
 from ganglion.metrics.untrained import pixel_extractor, random_extractor
-from ganglion.platform.devices import reproducible
+from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 

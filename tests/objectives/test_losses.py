@@ -113,7 +113,7 @@ def test_every_loss_goes_with_every_penalty(adversarial: str, kind: str) -> None
 
 def test_feature_matching_alone_leaves_the_adversarial_term_without_weight() -> None:
     objective = Objective(adversarial_weight=0, feature_matching=FeatureMatching(weight=0.5, ramp_kimg=1))
-    parts = generator_loss(objective, REAL, FAKE, images=500)
+    parts = generator_loss(objective, REAL, FAKE, matching=ramp(500, 1))
     assert float(parts["adversarial"]) == 0
     assert float(total(parts)) == pytest.approx(0.5 * 0.5 * 4)  # weight, half of the ramp, (2 - 0)^2
 

@@ -10,18 +10,12 @@ from ganglion.platform.devices import (
     choose_device,
     choose_precision,
     keep_freed_memory,
-    reproducible,
 )
 from ganglion.recipe.schema import Precision
 
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 PRESENT = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 ABSENT = [name for name, there in PRESENT.items() if not there]  # no machine has both
-
-
-def settings() -> tuple[bool, ...]:
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    return cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
 
 
 def test_the_words_for_devices_are_those_of_the_type():
@@ -68,35 +62,6 @@ def test_mps_computes_in_float32_and_refuses_bf16_with_what_to_do():
     assert choose_precision("auto", MPS) == choose_precision("32", MPS) == "32"
     with pytest.raises(DeviceError, match="not reliable on mps; use --precision 32"):
         choose_precision("bf16", MPS)
-
-
-def test_reproducible_turns_off_whatever_may_differ_from_run_to_run():
-    with reproducible():
-        assert settings() == (True, False, False, False)
-
-
-def test_reproducible_puts_the_processs_settings_back():
-    before = settings()
-    with reproducible():
-        pass
-    assert settings() == before
-    assert before != (True, False, False, False)  # or the claim would be empty
-
-
-def test_reproducible_puts_the_settings_back_after_an_exception():
-    before = settings()
-    with pytest.raises(ZeroDivisionError), reproducible():
-        raise ZeroDivisionError
-    assert settings() == before
-
-
-def test_reproducible_may_be_nested():
-    before = settings()
-    with reproducible():
-        with reproducible():
-            pass
-        assert settings() == (True, False, False, False)
-    assert settings() == before
 
 
 # RunningStats

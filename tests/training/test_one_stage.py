@@ -7,7 +7,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ganglion.augment.pipeline import present
 from ganglion.objectives.adversarial import ADVERSARIAL
 from ganglion.objectives.losses import total
 from ganglion.platform.interrupt import Interrupt
@@ -38,8 +37,7 @@ def scene(settings: Recipe) -> tuple[StepContext, Tensor, Tensor]:
     for network in (players.generator, players.discriminator):
         network.double().train()
     random = torch.Generator().manual_seed(1)
-    augment = partial(present, settings=settings.augment, strength=torch.tensor(0.0), noise=0.0, random=random)
-    step = StepContext(settings, players, augment, random, partial(torch.autocast, "cpu", enabled=False))
+    step = StepContext(settings, players, random, partial(torch.autocast, "cpu", enabled=False))
     real = torch.rand(N, 1, 16, 16, generator=random, dtype=torch.float64) * 2 - 1
     return step, real, torch.randn(N, 3, generator=random, dtype=torch.float64)
 
@@ -56,15 +54,15 @@ def both_ways(settings: Recipe) -> tuple[dict[str, Tensor], ...]:
         players = step.players
         if not one_stage:
             step = StepContext(
-                resolve(settings, {"balance.updates": "alternating"}), players, step.augment, step.random, step.autocast
+                resolve(settings, {"balance.updates": "alternating"}), players, step.random, step.autocast
             )
         seen = discriminator_pass(step, real, None, z, 0, for_generator=True)
-        known = OneStage.of(step, seen, 0, 0, d_paused=False)
+        known = OneStage.of(step, seen, 0, d_paused=False)
         assert (known is not None) == one_stage
         weights = list(players.discriminator.parameters())
         total(discriminator_terms(step, seen, None, 0)).backward(inputs=[*weights, *(known.images if known else ())])
         of_d = gradients(players.discriminator)
-        total(generator_terms(step, seen.fake, seen.seen_real, None, 0, known)).backward()
+        total(generator_terms(step, seen.fake, seen.seen_real, None, known)).backward()
         found += [gradients(players.generator), of_d]
     return tuple(found)
 
@@ -103,7 +101,7 @@ def test_a_fake_on_which_ds_loss_is_flat_still_teaches_g() -> None:
         bias.fill_(-50.0)
     seen = discriminator_pass(step, real, None, z, 0, for_generator=True)
     assert float(seen.fake_logits.detach().max()) < -1
-    known = OneStage(step, seen, 0, 0)
+    known = OneStage(step, seen, 0)
     total(discriminator_terms(step, seen, None, 0)).backward(inputs=[seen.judged])
     (found,) = torch.autograd.grad(total(known.terms(seen.fake)), seen.fake)
     again = seen.fake.detach().requires_grad_()
@@ -139,7 +137,7 @@ def test_while_d_is_paused_g_learns_from_the_same_pass() -> None:
     settings = recipe(balance__pause_above_auc=0.9)
     step, real, z = scene(settings)
     seen = discriminator_pass(step, real, None, z, 0, for_generator=True)
-    known = OneStage(step, seen, 0, 0, d_paused=True)
-    total(generator_terms(step, seen.fake, seen.seen_real, None, 0, known)).backward()
+    known = OneStage(step, seen, 0, d_paused=True)
+    total(generator_terms(step, seen.fake, seen.seen_real, None, known)).backward()
     found = gradients(step.players.generator)
     close(found, both_ways(settings)[2])

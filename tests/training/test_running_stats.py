@@ -78,7 +78,7 @@ def test_history_is_the_mean_of_all_weights_so_far_the_first_included() -> None:
         with torch.no_grad():
             network.weight += step
         seen.append(network.weight.detach().clone())
-        found.update_mean_weights("generator", network, step)
+        found.update_mean_weights("generator", network, 1 / (step + 1))
     mean = torch.stack(seen).mean(0)
     assert torch.allclose(found.mean_weights["generator"].weight, mean, atol=1e-6)
     pulled = found.historical_averaging(0.5, "generator", network)["historical_averaging"]
@@ -87,7 +87,7 @@ def test_history_is_the_mean_of_all_weights_so_far_the_first_included() -> None:
 
 def test_without_history_nothing_is_kept_or_added() -> None:
     found = memory(recipe())
-    found.update_mean_weights("generator", nn.Linear(2, 1), 1)
+    found.update_mean_weights("generator", nn.Linear(2, 1), 0.5)
     assert len(found.mean_weights) == 0
     assert found.historical_averaging(0.0, "generator", nn.Linear(2, 1)) == {}
 

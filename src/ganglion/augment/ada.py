@@ -11,12 +11,15 @@ import math
 
 import torch
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch.nn.functional import affine_grid, grid_sample
 
 from ganglion.platform.random_numbers import drawn
 
 __all__ = ["augment", "next_strength"]
 
+
+BILINEAR, REFLECTION = 0, 2  # as aten numbers them
 
 SCALE_LOG2 = 0.2  # standard deviation of the scalings' base-2 logarithms, appendix B
 SHIFT = 0.125  # of a side: maximum of the integer translation, standard deviation of the fractional one
@@ -30,8 +33,22 @@ def augment(images: Tensor, strength: Tensor, random: torch.Generator) -> Tensor
         geometry, colors = _geometry(draw, *images.shape[2:]), _colors(draw)
         wide = images.to(torch.promote_types(images.dtype, torch.float32))
         grid = affine_grid(geometry[:, :2].to(wide.dtype), list(images.shape), align_corners=False)
-        moved = grid_sample(wide, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        moved = _resampled(wide, grid)
         return _recolor(moved, colors.to(wide.dtype))
+
+
+def _resampled(images: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear, with reflection at the borders.
+
+    The gradient of the CUDA kernel differs in its last bits from time to time. Where that is not wanted, the same is computed
+    by indexing, as PyTorch does by itself for `interpolate`.
+    """
+    if torch.are_deterministic_algorithms_enabled():
+        operation = torch.ops.aten.grid_sampler_2d.default
+        by_index = get_decompositions([operation])[operation]
+        found: Tensor = by_index(images, grid, BILINEAR, REFLECTION, False)
+        return found
+    return grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def next_strength(strength: Tensor, mean_sign: Tensor, target: float, images: int, speed_kimg: float) -> Tensor:
@@ -104,8 +121,8 @@ def _recolor(images: Tensor, colors: Tensor) -> Tensor:
 
 def _about_gray(angle: Tensor) -> Tensor:
     """Rotations of colour space about its gray diagonal (N, 3, 3), by Rodrigues' formula."""
-    axis = 1 / math.sqrt(3)
-    cross = torch.tensor([[0.0, -axis, axis], [axis, 0.0, -axis], [-axis, axis, 0.0]], device=angle.device)
+    turn = torch.eye(3, device=angle.device).roll(1, 0)  # made on the device: a CUDA graph cannot copy from the host
+    cross = (turn - turn.T) * (1 / math.sqrt(3))  # [[0, -1, 1], [1, 0, -1], [-1, 1, 0]] / sqrt(3)
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     return torch.eye(3, device=angle.device) * cos + cross * sin + (1 - cos) / 3
 

@@ -31,11 +31,15 @@ def noise_at(settings: InstanceNoise, images: int) -> float:
     return settings.std * max(0.0, 1 - images / (1000 * settings.decay_kimg))
 
 
-def present(images: Tensor, settings: Augment, strength: Tensor, noise: float, random: torch.Generator) -> Tensor:
-    """D's input for images (N, C, H, W): flip, augmentation and noise by the recipe."""
+def present(
+    images: Tensor, settings: Augment, strength: Tensor, noise: float | Tensor, random: torch.Generator
+) -> Tensor:
+    """D's input for images (N, C, H, W): flip, augmentation and noise by the recipe. `noise` may be a scalar on the device."""
     shown = flip(images, random) if settings.flip else images
     shown = AUGMENTS[settings.kind](shown, settings, strength, random)
-    return shown + noise * noise_like(shown, random) if noise else shown
+    if not isinstance(noise, Tensor) and not noise:
+        return shown
+    return shown + noise * noise_like(shown, random)
 
 
 def _none(images: Tensor, settings: Augment, strength: Tensor, random: torch.Generator) -> Tensor:

@@ -52,6 +52,10 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
     ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="On a CUDA device: only kernels that repeat their bits; slower."),
+    ] = False,
     stop_when_failing: Annotated[
         bool, typer.Option("--stop-when-failing", help="Stop as soon as the doctor's verdict is failing.")
     ] = False,
@@ -79,6 +83,7 @@ def train(
     request: Request = {
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
+        "deterministic": deterministic or None,
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
     }  # fmt: skip
     from ganglion.platform.launcher import launched_by

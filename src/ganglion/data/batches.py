@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganglion.data.pixels import to_float
+from ganglion.data.prefetch import Place, Prefetch, Staging
 from ganglion.data.store import Store
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Batch", "Batches", "held_out", "held_out_count", "order"]
+__all__ = ["Batch", "Batches", "fits_on_device", "held_out", "held_out_count", "order"]
 
 
 FEWEST_HELD_OUT, MOST_HELD_OUT, SHARE_HELD_OUT = 16, 500, 20
@@ -61,27 +62,71 @@ class Batch(NamedTuple):
     """int64 (N,); None for unlabelled batches."""
 
 
+def fits_on_device(bytes_: int, free_bytes: int) -> bool:
+    """Whether a data set may stay on a device with so much free memory: the larger part is left to the training."""
+    return bytes_ <= DEVICE_SHARE * free_bytes
+
+
 class Batches:
-    """Batches of a store on `device`: all images are copied there if they fit, otherwise each batch is."""
+    """Batches of a store on `device`: a CUDA device holds all images if they fit, otherwise each batch is copied ahead.
+
+    Batches are the same bit for bit wherever the images are. `whole`: whether the device holds them; None: if they fit.
+    """
 
     def __init__(
-        self, store: Store, seed: int, device: torch.device, labelled: bool = False, held_out_images: int = 0
+        self,
+        store: Store,
+        seed: int,
+        device: torch.device,
+        labelled: bool = False,
+        held_out_images: int = 0,
+        whole: bool | None = None,
     ) -> None:
         self.seen, self.unseen = held_out(len(store.images), seed, held_out_images)
         self.images = len(self.seen)
         self.seed = seed
         self.device = device
         self._pixels = torch.from_numpy(store.images)  # (N, H, W, C)
-        self._labels = torch.from_numpy(store.labels).to(device) if labelled else None
-        if device.type == "cuda" and self._pixels.nbytes < DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+        self._labels = torch.from_numpy(store.labels) if labelled else None
+        self._orders: dict[int, Tensor] = {}
+        self.whole = device.type != "cuda" or _free_for(self._pixels, device) if whole is None else whole
+        self._ahead = None if self.whole else Prefetch(Staging(self._pixels, self._labels, self._indices, device).send)
+        if self.whole:
             self._pixels = self._pixels.to(device)
+        self._labels = None if self._labels is None else self._labels.to(device)
 
     def take(self, first: int, count: int, part: slice = slice(None)) -> Batch:
         """The batch at positions `first` .. `first + count` of the order, or its slice `part`."""
-        return self.pick(self.seen[order(self.images, self.seed, first, count)[part]])
+        if self._ahead is not None:
+            pixels, labels = self._ahead.take(Place(first, count, part))
+            return Batch(to_float(pixels), labels)
+        return self._at(self._indices(Place(first, count, part)))
 
     def pick(self, indices: NDArray[np.int64]) -> Batch:
         """The images at these indices of the store, and their labels. `seen` and `unseen` are such indices."""
-        index = torch.from_numpy(indices).to(self._pixels.device)
+        return self._at(torch.from_numpy(indices).to(self._pixels.device))
+
+    def _at(self, index: Tensor) -> Batch:
         images = to_float(self._pixels.index_select(0, index).to(self.device, non_blocking=True))
         return Batch(images, None if self._labels is None else self._labels[index.to(self.device)])
+
+    def _indices(self, place: Place) -> Tensor:
+        """Of the batch at `place`, int64, where the images are."""
+        end, epoch_images = place.first + place.images, self.images
+        parts = [
+            self._order(epoch)[max(0, place.first - epoch * epoch_images) : end - epoch * epoch_images]
+            for epoch in range(place.first // epoch_images, (end - 1) // epoch_images + 1)
+        ]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts))[place.part]
+
+    def _order(self, epoch: int) -> Tensor:
+        """Indices of an epoch's images in their order, copied to the device once an epoch; those of the last two are kept."""
+        if epoch not in self._orders:
+            self._orders = {old: index for old, index in self._orders.items() if old == epoch - 1}
+            indices = self.seen[order(self.images, self.seed, epoch * self.images, self.images)]
+            self._orders[epoch] = torch.from_numpy(indices).to(self._pixels.device)
+        return self._orders[epoch]
+
+
+def _free_for(pixels: Tensor, device: torch.device) -> bool:
+    return fits_on_device(pixels.nbytes, torch.cuda.mem_get_info(device)[0])

@@ -14,7 +14,7 @@ from ganglion.evaluation.evaluate import find_real
 from ganglion.latent.directions import Directions, class_direction
 from ganglion.latent.model import Model
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
-from ganglion.platform.devices import reproducible
+from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.explain import did_you_mean
 from ganglion.runs.folder import Run

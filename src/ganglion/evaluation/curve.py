@@ -14,7 +14,8 @@ from ganglion.metrics.evaluation import evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.scores import SCORES
 from ganglion.pictures.figures import save_figure
-from ganglion.platform.devices import choose_device, reproducible
+from ganglion.platform.devices import choose_device
+from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.runs.folder import Run
 

@@ -24,7 +24,8 @@ from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
 from ganglion.metrics.neighbours import nearest_neighbours
 from ganglion.pictures.sheets import ShownChannels, save_image, sheet
-from ganglion.platform.devices import choose_device, reproducible
+from ganglion.platform.devices import choose_device
+from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text

@@ -24,8 +24,8 @@ from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
 from ganglion.networks.sampling import CHUNK, generate_chunks
 from ganglion.platform.cores import cores
-from ganglion.platform.devices import reproducible
 from ganglion.platform.interrupt import KEYS
+from ganglion.platform.numerics import reproducible
 
 __all__ = ["drawn_over_processes"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -11,7 +12,16 @@ from torch import Tensor, nn
 
 from ganglion.recipe.schema import Latent, Prior
 
-__all__ = ["CHUNK", "PRIORS", "draw_labels", "draw_latents", "generate", "generate_chunks"]
+__all__ = [
+    "CHUNK",
+    "DEVICE_PRIORS",
+    "PRIORS",
+    "draw_labels",
+    "draw_latents",
+    "draw_latents_on",
+    "generate",
+    "generate_chunks",
+]
 
 
 def normal(n: int, dim: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -41,6 +51,24 @@ PRIORS: dict[Prior, Callable[[int, int, np.random.Generator], NDArray[np.float32
 def draw_latents(settings: Latent, n: int, random: np.random.Generator) -> Tensor:
     """n latents as float32 (n, Z) on the CPU, so that a seed means the same on every device."""
     return torch.from_numpy(PRIORS[settings.prior](n, settings.dim, random))
+
+
+DEVICE_PRIORS: dict[Prior, Callable[[int, int, torch.Generator, torch.device], Tensor]] = {
+    "normal": lambda n, dim, random, device: torch.randn(n, dim, generator=random, device=device),
+    "uniform": lambda n, dim, random, device: torch.rand(n, dim, generator=random, device=device) * 2 - 1,
+    "sphere": lambda n, dim, random, device: _on_sphere(torch.randn(n, dim, generator=random, device=device)),
+}
+"""The same distributions, drawn by a device."""
+
+
+def _on_sphere(z: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    return z * (math.sqrt(z.shape[1]) / length)
+
+
+def draw_latents_on(device: torch.device, settings: Latent, n: int, random: torch.Generator) -> Tensor:
+    """n latents as float32 (n, Z), drawn on `device`, of which `random` is a generator; other numbers than NumPy's."""
+    return DEVICE_PRIORS[settings.prior](n, settings.dim, random, device)
 
 
 def draw_labels(counts: Sequence[int], n: int, random: np.random.Generator) -> Tensor | None:

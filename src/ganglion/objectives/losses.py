@@ -79,17 +79,19 @@ def compared(objective: Objective, logits: Tensor, gathered: Gathered | None) ->
 
 
 def generator_loss(
-    objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, images: int,
+    objective: Objective, real: DiscriminatorOutput | None, fake: DiscriminatorOutput, matching: float | Tensor,
     own: AdversarialLoss | None = None,
 ) -> Parts:  # fmt: skip
-    """The terms of G's loss after `images` images; `real` is required if `needs_real`, `own` as above."""
+    """The terms of G's loss; `real` is required if `needs_real`, `own` as above.
+
+    `matching` is the factor of feature matching's weight, as `ramp` gives it.
+    """
     real_logits = fake.logits if real is None else real.logits
     adversarial = adversarial_of(objective, own).generator(real_logits, fake.logits)
     parts = {"adversarial": objective.adversarial_weight * adversarial}
-    matching = objective.feature_matching
-    if matching.weight and real is not None and real.features is not None and fake.features is not None:
-        weight = matching.weight * ramp(images, matching.ramp_kimg)
-        parts["feature_matching"] = weight * feature_matching(real.features.float(), fake.features.float())
+    weight = objective.feature_matching.weight
+    if weight and real is not None and real.features is not None and fake.features is not None:
+        parts["feature_matching"] = weight * matching * feature_matching(real.features.float(), fake.features.float())
     return parts
 
 

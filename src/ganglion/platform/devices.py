@@ -1,4 +1,4 @@
-"""Choice of device and precision, memory settings of glibc and reproducible numerics."""
+"""Choice of device and precision, and memory settings."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = [
     "DeviceName",
     "choose_device",
     "choose_precision",
+    "computes_from_tensors",
     "fabric_precision",
     "keep_freed_memory",
     "release_freed_memory",
-    "reproducible",
 ]
 
 
@@ -80,6 +80,12 @@ def _native_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def computes_from_tensors(device: torch.device) -> bool:
+    """Whether a training step takes its numbers from tensors of the device, and draws there: on CUDA devices, where a step
+    may be a CUDA graph, and not on the CPU and on mps."""
+    return device.type not in ("cpu", "mps")
+
+
 def glibc() -> Any | None:
     """The C library if it is glibc; None on macOS, Windows and musl (Alpine), which lack these settings."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
@@ -134,18 +140,3 @@ def release_freed_memory(find: Callable[[], Any | None] = glibc) -> None:
     libc = find()
     if libc is not None:
         libc.malloc_trim(0)
-
-
-@contextmanager
-def reproducible() -> Iterator[None]:
-    """Context for bit-identical repetitions: deterministic kernels, no cuDNN autotuning, no TF32.
-
-    The previous settings are restored afterwards.
-    """
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
-    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
-    try:
-        yield
-    finally:
-        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before

@@ -185,6 +185,7 @@ class Request(TypedDict, total=False):
     seed: int | None
     precision: str | None
     data_dir: str | Path | None
+    deterministic: bool | None
     stop_when_failing: bool | None
     """End training as soon as the verdict is failing."""
     stop_when_done: bool | None
@@ -204,6 +205,7 @@ KEYS = {
     "batch": "training.batch",
     "seed": "training.seed",
     "precision": "training.precision",
+    "deterministic": "training.deterministic",
     "stop_when_failing": "training.stop_when_failing",
     "stop_when_done": "training.stop_when_done",
     "start_from": "training.start_from",

@@ -17,6 +17,7 @@ from ganglion.recipe.size import Size, parse_size
 __all__ = [
     "MOST_CHANNELS",
     "Channels",
+    "CudaGraph",
     "Data",
     "Ema",
     "FitPolicy",
@@ -39,6 +40,8 @@ FitPolicy = Literal["crop", "pad", "stretch"]
 InitScheme = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
 Precision = Literal["auto", "32", "bf16"]
+
+CudaGraph = Literal["auto", "on", "off"]
 
 Prior = Literal["normal", "uniform", "sphere"]
 
@@ -97,6 +100,11 @@ class Ema(Part):
     """The half-life is at most this share of the images shown so far, so that the average is usable early. None: no ramp."""
 
 
+def _on_or_off(value: object) -> object:
+    """YAML reads on and off as True and False."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 class Training(Part):
     batch: int = Field(64, ge=2, le=65536)
     """Real images in one step, summed over all devices."""
@@ -113,6 +121,11 @@ class Training(Part):
     """Seed of all random numbers."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
     """32: full float32. bf16: autocast, weights stay float32. auto: bf16 where the hardware computes it natively."""
+    deterministic: bool = False
+    """On a CUDA device: deterministic kernels, no TF32, no choice of algorithms by timing, so that a resumed run ends with the
+    same bits. Slower. On a CPU that holds anyway."""
+    cuda_graph: Annotated[CudaGraph, BeforeValidator(_on_or_off)] = "auto"
+    """Whether steps run as CUDA graphs. auto: on a CUDA device, in one process, where networks and loss are Ganglion's."""
     tick_kimg: float = Field(2, gt=0)
     """Interval, in thousands of images, at which a record is written and the doctor updates the verdict."""
     snapshot_kimg: float = Field(10, gt=0)

@@ -140,9 +140,7 @@ def restore(
         load_optimizers(files["optimizers"], optimizers)
         return progress
     if damage:
-        raise CheckpointError(
-            f"every checkpoint in {folder} is damaged: start over with --fresh, or name another --run"
-        )
+        raise CheckpointError(f"every checkpoint in {folder} is damaged: use --fresh to start over, or another --run")
     return None
 
 

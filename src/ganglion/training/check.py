@@ -25,9 +25,10 @@ from ganglion.errors import TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
-from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
+from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import peak_memory_gb
+from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, update
 from ganglion.recipe.schema import Recipe
@@ -115,7 +116,8 @@ def check(
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=fabric_precision(recipe.training.precision))
     kept = keep_freed_memory() if recipe.training.micro_batch is None else nullcontext()
-    with restored_threads(), reproducible(), kept:
+    numerics = training_numerics(prepared.device, recipe.training.deterministic)
+    with restored_threads(), numerics, side_stream(prepared.device), kept:
         measured = partial(_measured_threads, fabric, recipe, batches, own) if fabric.device.type == "cpu" else None
         choice = choose_threads(asked_threads, None, measured)
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
@@ -157,7 +159,7 @@ def first_signals(
     def loss_g() -> Tensor:
         with fabric.autocast():
             fake = step.generate(z, labels)
-        return total(generator_terms(step, fake, step.augment(real), labels, 0))
+        return total(generator_terms(step, fake, step.augment(real), labels))
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()

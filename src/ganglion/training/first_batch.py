@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ganglion.augment.pipeline import noise_at, present
+from ganglion.augment.pipeline import noise_at
 from ganglion.data.batches import Batches
 from ganglion.errors import GanglionError, RecipeError
 from ganglion.networks.custom import WrappedDiscriminator, recorded
 from ganglion.networks.sampling import CHUNK, draw_latents, generate
 from ganglion.objectives.adversarial import AdversarialLoss
-from ganglion.objectives.losses import total
+from ganglion.objectives.losses import ramp, total
 from ganglion.recipe.conflicts import batch_norm_conflict
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
@@ -39,12 +39,9 @@ Found = TypeVar("Found")
 def first_step(recipe: Recipe, players: Players, own: Own, autocast: Callable[[], Any] = nullcontext) -> StepContext:
     """The context of a first step, with a random generator of its own."""
     device = players.running_stats.means.device
-    random = torch.Generator(device).manual_seed(0)
-    augment = partial(
-        present, settings=recipe.augment, strength=players.running_stats.strength,
-        noise=noise_at(recipe.objective.instance_noise, 0), random=random,
-    )  # fmt: skip
-    return StepContext(recipe, players, augment, random, autocast, own.adversarial)
+    random, objective = torch.Generator(device).manual_seed(0), recipe.objective
+    noise, matching = noise_at(objective.instance_noise, 0), ramp(0, objective.feature_matching.ramp_kimg)
+    return StepContext(recipe, players, random, autocast, own.adversarial, noise=noise, matching=matching)
 
 
 def check_own(prepared: PreparedRun, own: Own, devices: int = 1) -> None:
@@ -152,7 +149,7 @@ def _check_step(step: StepContext, real: Tensor, labels: Tensor | None, z: Tenso
     fake, seen_real = seen.fake, seen.seen_real
     if not fake.requires_grad:
         raise RecipeError("G's images carry no gradient, so G could not learn: is there a detach() or no_grad in it?")
-    parts = _called("G's loss fails on the first batch", lambda: generator_terms(step, fake, seen_real, labels, 0))
+    parts = _called("G's loss fails on the first batch", lambda: generator_terms(step, fake, seen_real, labels))
     loss = total(parts)
     if loss.requires_grad:
         _called("G's gradient fails on the first batch", loss.backward)

@@ -16,19 +16,18 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganglion.augment.pipeline import noise_at, present
+from ganglion.augment.pipeline import noise_at
 from ganglion.data.batches import Batches
 from ganglion.latent.model import trained_model
-from ganglion.networks.sampling import draw_latents
-from ganglion.objectives.losses import total
+from ganglion.objectives.losses import ramp, total
 from ganglion.objectives.penalties import clip_weights
 from ganglion.platform.interrupt import Interrupt
-from ganglion.platform.random_numbers import ShareGenerator
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
-from ganglion.streams import Purpose, stream
+from ganglion.streams import Purpose
 from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
 from ganglion.training.collectives import Collectives
+from ganglion.training.draws import Draws
 from ganglion.training.one_stage import OneStage
 from ganglion.training.outputs import RunOutputs
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
@@ -39,12 +38,15 @@ from ganglion.training.phases import (
     discriminator_terms,
     generator_terms,
 )
-from ganglion.training.players import Players, decay, update_ema
+from ganglion.training.players import Players, decay, set_learning_rate, update_ema
+from ganglion.training.replay import Replay
 from ganglion.training.running_stats import logit_summary
 from ganglion.training.step_record import non_finite_anywhere, raise_if_non_finite, record_of
+from ganglion.training.steps import StepInputs, StepNumbers, StepPlan, StepResult, Turn, numbers_on
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
+from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats, clip_share
 
 __all__ = ["train_loop"]
@@ -60,14 +62,15 @@ def train_loop(
     interrupt: Interrupt,
     clock: Callable[[], float] = time.monotonic,
     own: Own = Own(),  # noqa: B008 (frozen)
+    replay: Replay = Replay(None),  # noqa: B008 (it only runs them)
 ) -> bool:
     """Trains `players` from `progress` to the end of the budget; False where interrupted. `clock` is in seconds.
 
     `own`: the networks are the caller's, or the loss is; its callback is asked at the gate, and what it raises is raised.
+    `replay`: how steps are called; without it each one runs as it is.
     """
     generator, discriminator = players.generator.train(), players.discriminator.train()
-    running, objective, balance = players.running_stats, recipe.objective, recipe.balance
-    batch, seed = recipe.training.batch, recipe.training.seed
+    objective, balance, batch = recipe.objective, recipe.balance, recipe.training.batch
     budget = Budget.of(recipe)
     tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
     snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
@@ -78,63 +81,35 @@ def train_loop(
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
     _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
-
-    def latents(purpose: Purpose, position: int) -> Tensor:
-        z = draw_latents(recipe.latent, batch, stream(seed, purpose, position))[together.share]
-        return z.to(fabric.device, non_blocking=True)
+    draws = Draws(recipe, fabric.device, together.rank, together.count, own.networks is not None)
+    numbers = numbers_on(fabric.device, replay.from_tensors)
 
     while fraction < 1 and progress.stopped is None and not wanted:
-        random = _step_generator(seed, progress.step, fabric.device, together, own)
+        # Fetch: each turn of D has images and latents of its own, and which they are is a function of seed and position
+        turns = []
         noise = noise_at(objective.instance_noise, progress.images)
-        augment = partial(present, settings=recipe.augment, strength=running.strength, noise=noise, random=random)
-        step = StepContext(recipe, players, augment, random, fabric.autocast, own.adversarial, together.gathered)
         scale = lr_scale(recipe.optimizer, fraction, progress.images)
-        d_paused, g_paused = running.paused(balance)
-        stats.begin(progress.step + 1, look_steps)
-
-        # D phase: each turn has images and latents of its own, and which they are is a function of seed and position
-        for turn in range(balance.d_steps):
+        for _ in range(balance.d_steps):
             real, labels = batches.take(progress.images, batch, together.share)  # (N, C, H, W), (N,)
-            z = latents(Purpose.LATENT, progress.images)  # (N, Z)
-            last_turn = turn == balance.d_steps - 1  # its fakes serve the G phase as well
-            update = running.d_update_number(balance, progress.step, turn)
-            seen = discriminator_pass(step, real, labels, z, update, for_generator=last_turn)
-            logits = together.whole_logits(seen.real_logits, seen.fake_logits)
-            running.update(logit_summary(*logits), recipe, batch)
-            parts = discriminator_terms(step, seen, labels, update)
-            loss_d = total(parts)
-            stats.logits_seen(*logits)
-            stats.losses("d", parts, loss_d)
-            one_stage = OneStage.of(step, seen, update, progress.images, d_paused) if last_turn else None
-            if d_paused:
-                running.skipped_updates += 1
-            else:
-                _backward(fabric, players.optimizer_d, loss_d, seen, one_stage)
-                _step(together, players.optimizer_d, recipe.optimizer.discriminator.lr * scale, stats.d)
-                clip_weights(discriminator, objective.weight_clip)
+            turns.append(Turn(real, labels, draws.latents(Purpose.LATENT, progress.images)))
             progress.images += batch
+        more = [progress.step * balance.g_steps + turn for turn in range(1, balance.g_steps)]
+        given = StepInputs(turns, [draws.latents(Purpose.LATENT_AGAIN, place) for place in more])
 
-        # G phase: the first turn has the D phase's last fakes, each other one latents of its own
-        fake = seen.fake
-        for turn in range(balance.g_steps):
-            if turn:
-                z = latents(Purpose.LATENT_AGAIN, progress.step * balance.g_steps + turn)
-                with fabric.autocast():
-                    fake, one_stage = step.generate(z, labels), None
-            parts = generator_terms(step, fake, seen.seen_real, labels, progress.images, one_stage)
-            loss_g = total(parts)
-            stats.losses("g", parts, loss_g)
-            if not g_paused:
-                _backward(fabric, players.optimizer_g, loss_g)
-                _step(together, players.optimizer_g, recipe.optimizer.generator.lr * scale, stats.g)
-
-        # EMA, and the mean weights over all steps
+        # Step: all that changes a weight
+        closely = (progress.step + 1) % look_steps == 0
+        plan = StepPlan.of(recipe, players.running_stats, progress.step, closely, noise > 0)
+        matching = ramp(progress.images, objective.feature_matching.ramp_kimg)
+        kept = decay(recipe.ema, progress.images + progress.images_before, batch * balance.d_steps)
+        now = numbers(StepNumbers(noise, matching, kept, 1 / (progress.step + 2)))
+        set_learning_rate(players.optimizer_d, recipe.optimizer.discriminator.lr * scale)
+        set_learning_rate(players.optimizer_g, recipe.optimizer.generator.lr * scale)
+        step = partial(_one_step, fabric, together, own, recipe, players, stats)
+        stats.begin(progress.step + 1, closely)
+        done = replay(step, plan, given, now, draws, progress.step)
+        for reading in done.measured:
+            reading.keep()
         progress.step += 1
-        together.average_buffers()
-        averaged = progress.images + progress.images_before
-        update_ema(players.ema, generator, decay(recipe.ema, averaged, batch * balance.d_steps))
-        running.update_mean_weights("generator", generator, progress.step)
-        running.update_mean_weights("discriminator", discriminator, progress.step)
 
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe pauses players
         progress.seconds, wanted = together.clock_and_interrupt(clock() - started, interrupt.wanted)
@@ -153,7 +128,8 @@ def train_loop(
         if outputs:
             record |= outputs.speed.tick(progress.images)
             outputs.write_start()
-            last_step = LastStep(seen.real, fake.detach().float(), fake.detach().float(), (z, labels))
+            fake = done.fake.float()
+            last_step = LastStep(done.real, fake, fake, (done.z, done.labels))
             saving = over or progress.step % snapshot_steps == 0
             progress.stopped, failure = _record_and_save(
                 outputs, recipe, players, progress, record, last_step, saving, own
@@ -163,6 +139,58 @@ def train_loop(
         raise_if_non_finite(record)
         progress.stopped = _agreed_stop(together, progress.stopped, failure)
     return fraction >= 1 or progress.stopped is not None
+
+
+def _one_step(
+    fabric: Fabric, together: Collectives, own: Own, recipe: Recipe, players: Players, stats: StepStats,
+    plan: StepPlan, given: StepInputs, now: StepNumbers, random: torch.Generator,
+) -> StepResult:  # fmt: skip
+    """One step. It may be captured as a CUDA graph: what it hands on is written in place, and what changes is in tensors."""
+    generator, discriminator, running = players.generator, players.discriminator, players.running_stats
+    step = StepContext(
+        recipe, players, random, fabric.autocast, own.adversarial, together.gathered,
+        noise=now.noise if plan.noisy else 0.0, matching=now.matching,
+        strength=running.strength.clone() if recipe.augment.kind == "ada" else None,
+    )  # fmt: skip
+    measured: list[Reading] = []
+
+    # D phase: the last turn's fakes serve the G phase as well
+    for turn, (real, labels, z) in enumerate(given.turns):
+        last_turn, update = turn == len(given.turns) - 1, plan.updates[turn]
+        seen = discriminator_pass(step, real, labels, z, update, for_generator=last_turn)
+        logits = together.whole_logits(seen.real_logits, seen.fake_logits)
+        running.update(logit_summary(*logits), recipe, recipe.training.batch)
+        parts = discriminator_terms(step, seen, labels, update)
+        loss_d = total(parts)
+        measured += [stats.logits_seen(*logits), stats.losses("d", parts, loss_d)]
+        one_stage = OneStage.of(step, seen, update, plan.d_paused) if last_turn else None
+        if plan.d_paused:
+            running.skipped_updates += 1
+        else:
+            _backward(fabric, players.optimizer_d, loss_d, seen, one_stage)
+            measured += _step(together, players.optimizer_d, stats.d)
+            clip_weights(discriminator, recipe.objective.weight_clip)
+
+    # G phase: the first turn has the D phase's last fakes, each other one latents of its own
+    fake = seen.fake
+    for turn in range(recipe.balance.g_steps):
+        if turn:
+            z = given.more_z[turn - 1]
+            with fabric.autocast():
+                fake, one_stage = step.generate(z, labels), None
+        parts = generator_terms(step, fake, seen.seen_real, labels, one_stage)
+        loss_g = total(parts)
+        measured.append(stats.losses("g", parts, loss_g))
+        if not plan.g_paused:
+            _backward(fabric, players.optimizer_g, loss_g)
+            measured += _step(together, players.optimizer_g, stats.g)
+
+    # EMA, and the mean weights over all steps
+    together.average_buffers()
+    update_ema(players.ema, generator, now.ema_kept)
+    running.update_mean_weights("generator", generator, now.mean_share)
+    running.update_mean_weights("discriminator", discriminator, now.mean_share)
+    return StepResult(real, fake.detach(), z, labels, measured)
 
 
 def _record_and_save(
@@ -213,18 +241,6 @@ def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, re
     progress.keep_best(score)
 
 
-def _step_generator(seed: int, step: int, device: torch.device, together: Collectives, own: Own) -> torch.Generator:
-    """Random numbers for what a step draws on the device: augmentation, noise, points between images.
-
-    An image's numbers do not depend on the number of processes. Dropout and noise in networks of one's own draw from
-    PyTorch's generators, which are seeded at each step as well, in each process by another number.
-    """
-    first, *others = stream(seed, Purpose.STEP, step).integers(2**63, size=2 + together.rank).tolist()
-    if own.networks is not None:
-        torch.manual_seed(others[-1])
-    return ShareGenerator(device, together.rank, together.count).manual_seed(first)
-
-
 def _backward(
     fabric: Fabric, optimizer: Optimizer, loss: Tensor, seen: DiscriminatorPass | None = None,
     one_stage: OneStage | None = None,
@@ -238,14 +254,13 @@ def _backward(
     fabric.backward(loss, inputs=[*weights, *(one_stage.images if one_stage else ())])
 
 
-def _step(together: Collectives, optimizer: Optimizer, lr: float, stats: GradientStats) -> None:
-    """One update of one player; its gradients are averaged over the processes."""
+def _step(together: Collectives, optimizer: Optimizer, stats: GradientStats) -> list[Reading]:
+    """One update of one player, and what was measured of it; its gradients are averaged over the processes."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
         together.average([p.grad for p in group["params"] if p.grad is not None])
-    stats.after_backward()
+    gradient = stats.gradient()
     optimizer.step()
-    stats.after_step()
+    return gradient + stats.update()
 
 
 def _agreed_stop(together: Collectives, reason: str | None, failure: Exception | None) -> str | None:

@@ -29,20 +29,16 @@ class OneStage:
     """The gradient of G's loss at the images that D judged in `seen`. It is made before D's backward pass."""
 
     @classmethod
-    def of(
-        cls, step: StepContext, seen: DiscriminatorPass, update: int, images: int, d_paused: bool
-    ) -> OneStage | None:
-        """At D's update number `update`, after `images` images; None where the recipe's updates alternate."""
-        return cls(step, seen, update, images, d_paused) if step.one_stage else None
+    def of(cls, step: StepContext, seen: DiscriminatorPass, update: int, d_paused: bool) -> OneStage | None:
+        """At D's update number `update`; None where the recipe's updates alternate."""
+        return cls(step, seen, update, d_paused) if step.one_stage else None
 
-    def __init__(
-        self, step: StepContext, seen: DiscriminatorPass, update: int, images: int, d_paused: bool = False
-    ) -> None:
+    def __init__(self, step: StepContext, seen: DiscriminatorPass, update: int, d_paused: bool = False) -> None:
         objective = step.recipe.objective
         logits = seen.fake_logits.detach().requires_grad_()  # (N,) or (N, P)
         real = DiscriminatorOutput(step.compared(seen.real_logits.detach()), None)
         fake = DiscriminatorOutput(step.compared(logits), None)
-        loss = generator_loss(objective, real, fake, images, step.adversarial)
+        loss = generator_loss(objective, real, fake, step.matching, step.adversarial)
         self._value = total(loss).detach()
         (self._wanted,) = torch.autograd.grad(total(loss), logits)
         self._judged = seen.judged

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ganglion.augment.pipeline import present
 from ganglion.objectives.adversarial import AdversarialLoss
 from ganglion.objectives.losses import (
     DiscriminatorOutput,
@@ -37,8 +38,6 @@ class StepContext:
 
     recipe: Recipe
     players: Players
-    augment: Callable[[Tensor], Tensor]
-    """Augmentation and instance noise: what happens to images on their way to D."""
     random: torch.Generator
     """On the device, of this step alone."""
     autocast: Callable[[], AbstractContextManager[Any]]
@@ -46,6 +45,17 @@ class StepContext:
     """The loss where objective.adversarial is custom."""
     gathered: Callable[[Tensor], Tensor] | None = None
     """Where several processes share a batch: values (N, ...) of each to those of all; differentiable."""
+    noise: float | Tensor = 0.0
+    """Standard deviation of instance noise."""
+    matching: float | Tensor = 1.0
+    """Factor of feature matching's weight."""
+    strength: Tensor | None = None
+    """ADA's probability for the whole step, which the step itself moves; None: that of the running statistics."""
+
+    def augment(self, images: Tensor) -> Tensor:
+        """What happens to images (N, C, H, W) on their way to D: augmentation and instance noise."""
+        strength = self.players.running_stats.strength if self.strength is None else self.strength
+        return present(images, self.recipe.augment, strength, self.noise, self.random)
 
     def compared(self, logits: Tensor) -> Tensor:
         """The logits to compute the adversarial loss of; D's loss gathers them itself."""
@@ -159,20 +169,19 @@ def generator_terms(
     fake: Tensor,
     seen_real: Tensor,
     labels: Tensor | None,
-    images: int,
     known: JudgedFakes | None = None,
 ) -> Parts:
-    """The terms of G's loss for its images `fake` (N, C, H, W), after `images` images; no gradient is computed for D.
+    """The terms of G's loss for its images `fake` (N, C, H, W); no gradient is computed for D.
 
     `known`: D's backward pass has these images' gradient already.
     """
     stats, players = step.players.running_stats, step.players
-    parts = _judged_again(step, fake, seen_real, labels, images) if known is None else known.terms(fake)
+    parts = _judged_again(step, fake, seen_real, labels) if known is None else known.terms(fake)
     weight = step.recipe.objective.historical_averaging_weight
     return parts | stats.historical_averaging(weight, "generator", players.generator)
 
 
-def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None, images: int) -> Parts:
+def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Tensor | None) -> Parts:
     objective, players = step.recipe.objective, step.players
     layer = objective.feature_matching.layer if objective.feature_matching.weight else None
     with step.autocast(), frozen(players.discriminator):
@@ -181,7 +190,7 @@ def _judged_again(step: StepContext, fake: Tensor, seen_real: Tensor, labels: Te
             reals = (
                 _over_processes(step, step.discriminate(seen_real, labels, layer)) if needs_real(objective) else None
             )
-        return generator_loss(objective, reals, fakes, images, step.adversarial)
+        return generator_loss(objective, reals, fakes, step.matching, step.adversarial)
 
 
 def _over_processes(step: StepContext, output: DiscriminatorOutput) -> DiscriminatorOutput:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer as TorchOptimizer
 
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.networks.custom import AnyDiscriminator, CustomNetworks
+from ganglion.platform.devices import computes_from_tensors
 from ganglion.recipe.parts import Adam, AdamW, Optimizer, OptimizerName, RmsProp
 from ganglion.recipe.schema import Ema, Recipe
 from ganglion.training.running_stats import RunningStats
@@ -28,6 +29,7 @@ __all__ = [
     "decay",
     "ema_of",
     "frozen",
+    "set_learning_rate",
     "update_ema",
 ]
 
@@ -49,13 +51,19 @@ def decay(settings: Ema, images: int, batch: int) -> float:
 
 
 @torch.no_grad()
-def update_ema(ema: nn.Module, generator: nn.Module, kept: float) -> None:
-    """ema = kept * ema + (1 - kept) * G, for weights and batch-norm statistics alike; counters are copied."""
+def update_ema(ema: nn.Module, generator: nn.Module, kept: float | Tensor) -> None:
+    """ema = kept * ema + (1 - kept) * G, for weights and batch-norm statistics alike; counters are copied.
+
+    `kept` in [0, 1]; as a tensor it is a scalar on the networks' device.
+    """
     pairs = list(zip(_tensors(ema), _tensors(generator), strict=True))
-    averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-    torch._foreach_lerp_(
-        [e for e, _ in averaged], [g for _, g in averaged], 1 - kept
-    )  # one fused pass over all weights
+    averaged = [e for e, _ in pairs if e.is_floating_point()]
+    now = [g.detach() for e, g in pairs if e.is_floating_point()]
+    if isinstance(kept, Tensor):  # a fused interpolation takes no scalar from the device
+        torch._foreach_mul_(averaged, kept)
+        torch._foreach_add_(averaged, torch._foreach_mul(now, 1 - kept))
+    else:
+        torch._foreach_lerp_(averaged, now, 1 - kept)  # one fused pass over all weights
     for e, g in pairs:
         if not e.is_floating_point():
             e.copy_(g)
@@ -131,30 +139,46 @@ def frozen(network: nn.Module) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def _adam(weights: Weights, settings: Optimizer) -> TorchOptimizer:
+def set_learning_rate(optimizer: TorchOptimizer, lr: float) -> None:
+    """The rate of the next update. Where it is a tensor, that is written in place: a CUDA graph reads it there."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(lr)
+        else:
+            group["lr"] = lr
+
+
+def _adam(weights: Weights, settings: Optimizer, capturable: bool) -> TorchOptimizer:
     assert isinstance(settings, Adam)
-    return torch.optim.Adam(weights, settings.lr, (settings.beta1, settings.beta2), settings.eps, fused=True)
-
-
-def _adamw(weights: Weights, settings: Optimizer) -> TorchOptimizer:
-    assert isinstance(settings, AdamW)
     betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW(weights, settings.lr, betas, settings.eps, settings.weight_decay, fused=True)
+    return torch.optim.Adam(weights, settings.lr, betas, settings.eps, fused=True, capturable=capturable)
 
 
-def _rmsprop(weights: Weights, settings: Optimizer) -> TorchOptimizer:
+def _adamw(weights: Weights, settings: Optimizer, capturable: bool) -> TorchOptimizer:
+    assert isinstance(settings, AdamW)
+    betas, decay = (settings.beta1, settings.beta2), settings.weight_decay
+    return torch.optim.AdamW(weights, settings.lr, betas, settings.eps, decay, fused=True, capturable=capturable)
+
+
+def _rmsprop(weights: Weights, settings: Optimizer, capturable: bool) -> TorchOptimizer:
     assert isinstance(settings, RmsProp)
-    return torch.optim.RMSprop(weights, settings.lr, settings.decay, settings.eps, foreach=True)
+    return torch.optim.RMSprop(weights, settings.lr, settings.decay, settings.eps, foreach=True, capturable=capturable)
 
 
-OPTIMIZERS: dict[OptimizerName, Callable[[Weights, Optimizer], TorchOptimizer]] = {
+OPTIMIZERS: dict[OptimizerName, Callable[[Weights, Optimizer, bool], TorchOptimizer]] = {
     "adam": _adam,
     "adamw": _adamw,
     "rmsprop": _rmsprop,
 }
-"""fused: one pass over all weights, on CPU and GPU; RMSprop has none, and works on all weights operation by operation."""
+"""fused: one pass over all weights, on CPU and GPU; RMSprop has none, and works on all weights operation by operation.
+capturable: all that changes from step to step is on the device, so that an update can be part of a CUDA graph."""
 
 
 def _optimizer(network: nn.Module, settings: Optimizer) -> TorchOptimizer:
     """Of the weights that are trained: those with requires_grad=False stay as they are."""
-    return OPTIMIZERS[settings.kind]([weight for weight in network.parameters() if weight.requires_grad], settings)
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    capturable = computes_from_tensors(trained[0].device)
+    optimizer = OPTIMIZERS[settings.kind](trained, settings, capturable)
+    for group in optimizer.param_groups if capturable else ():
+        group["lr"] = torch.full((), settings.lr, device=trained[0].device)
+    return optimizer

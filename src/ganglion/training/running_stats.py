@@ -61,9 +61,8 @@ class RunningStats(nn.Module):
         self.means += (seen - self.means) / torch.minimum(self.updates, self.horizon)  # type: ignore[arg-type]
         if isinstance(recipe.augment, Ada):
             settings = recipe.augment
-            self.strength = next_strength(
-                self.strength, self.mean("sign"), settings.target, images, settings.speed_kimg
-            )
+            moved = next_strength(self.strength, self.mean("sign"), settings.target, images, settings.speed_kimg)
+            self.strength.copy_(moved)  # in place, as all that a CUDA graph carries from step to step
 
     def paused(self, balance: Balance) -> tuple[bool, bool]:
         """Whether D and whether G skips this step. Where the recipe pauses players, this waits for the device."""
@@ -86,8 +85,11 @@ class RunningStats(nn.Module):
         }
 
     @torch.no_grad()
-    def update_mean_weights(self, name: str, network: nn.Module, step: int) -> None:
-        """Takes a player's weights after `step` steps into their mean over all steps, where the recipe wants it."""
+    def update_mean_weights(self, name: str, network: nn.Module, share: float | Tensor) -> None:
+        """Takes a player's weights into their mean over all steps, where the recipe wants it: mean += share * (w - mean).
+
+        After step k the share is 1 / (k + 1), since the first weights count too.
+        """
         if name in self.mean_weights:
             for mean, weight in zip(self.mean_weights[name].parameters(), network.parameters(), strict=True):
-                mean.lerp_(weight, 1 / (step + 1))
+                mean.lerp_(weight, share)

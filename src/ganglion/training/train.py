@@ -14,23 +14,20 @@ import torch
 from lightning_fabric import Fabric
 
 from ganglion.data.batches import Batches
-from ganglion.data.given import Images, cannot_be_named
+from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
-from ganglion.data.scan import printable
 from ganglion.data.store import Store
-from ganglion.doctor.verdict import Verdict
-from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
-from ganglion.networks.build import cost_of
-from ganglion.platform.cores import LoadMeter, cores, siblings
-from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
+from ganglion.errors import Interrupted, RunError, TrainingFailed
+from ganglion.platform.cores import LoadMeter, siblings
+from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.launcher import check_launch, launched_by
+from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
-from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
@@ -39,12 +36,14 @@ from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
-from ganglion.training.memory import memory_errors, of_each_micro_batch, plan_memory
+from ganglion.training.memory import memory_errors, plan_memory
+from ganglion.training.messages import conclude, introduce, refuse_unnamed, say_it_is_over
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import build_first_players, prepare_run
 from ganglion.training.processes import launch
+from ganglion.training.replay import replay_for
 from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
 from ganglion.training.speed_watch import SpeedWatch
 from ganglion.training.start_from import begun_from, start_of
@@ -57,6 +56,7 @@ BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
 SHOWN_KEYS = {"data.shown_channels"}
 MEMORY_KEYS = {"training.micro_batch"}
 STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
+COMPUTING_KEYS = {"training.deterministic", "training.cuda_graph"}
 
 
 def train(
@@ -107,7 +107,7 @@ def _train(
     screen = Screen(quiet=quiet)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
-        _refuse_unnamed(Run(run))
+        refuse_unnamed(Run(run))
     prepared = prepare_run(source, request, screen, device, devices, cache, own, nodes)
     for reason in (*taken_over, *prepared.reasons):
         screen.say(f"auto: {reason}")
@@ -145,19 +145,6 @@ def _train(
     return Run(folder)
 
 
-def _refuse_unnamed(run: Run) -> None:
-    """Nobody said which images the run is to go on with. Raises DataError where there is such a run."""
-    if not run.exists:
-        return
-    before = str(run.recipe.data.source)
-    if cannot_be_named(before):
-        raise DataError(
-            f"{run.path} was trained on {before}, which no command line can name: call ganglion.train with the same images and "
-            f"run={str(run.path)!r}, or name a file or folder that holds them"
-        )
-    raise DataError(f"no source of images was named; {run.path} was trained on {before}: name it again")
-
-
 @dataclass(frozen=True)
 class Job:
     """What each process of a run needs to know."""
@@ -181,7 +168,11 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
         settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
     may_change = (
-        STOP_KEYS | SHOWN_KEYS | MEMORY_KEYS | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+        STOP_KEYS
+        | SHOWN_KEYS
+        | MEMORY_KEYS
+        | COMPUTING_KEYS
+        | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
     )
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
@@ -212,7 +203,8 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
         restored_threads(),
-        reproducible(),
+        training_numerics(fabric.device, recipe.training.deterministic),
+        side_stream(fabric.device),
         keep_freed_memory() if recipe.training.micro_batch is None else nullcontext(),  # it holds a third more
         full_disk_said_once(),
         storage_errors(job.folder),
@@ -226,20 +218,20 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         first = fabric.global_rank == 0
         restored = restore(run.checkpoints, networks, optimizers, screen.say) if first else None
         progress = state_of_first(fabric, networks, optimizers, restored) or TrainingProgress()
-        _introduce(job, fabric, screen, players)
+        introduce(recipe, job.store, job.folder, job.own, fabric, players, screen)
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
-            how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
-            screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
-            screen.say(f"Samples: {run.fixed_samples}")
+            say_it_is_over(run, recipe, progress, screen)
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
         _take_threads(job, fabric, batches, players, progress, screen)
         faster = _speed_up(fabric, job, batches, interrupt, screen)
+        replay = replay_for(recipe, fabric.device, fabric.world_size, job.own, screen.say)
+        loop = partial(train_loop, fabric, recipe, batches, players, progress, own=job.own, replay=replay)
         if not first:
-            return train_loop(fabric, recipe, batches, players, progress, None, interrupt, own=job.own)
+            return loop(outputs=None, interrupt=interrupt)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
@@ -248,9 +240,9 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             )  # fmt: skip
             if progress.step == 0:
                 outputs.write_start = start_writer(outputs, players)
-            finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
+            finished = _trained(loop, outputs, interrupt)
     if finished:
-        _conclude(run, progress, journal.verdict, screen)
+        conclude(run, progress, journal.verdict, screen)
     return finished
 
 
@@ -294,51 +286,9 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
 
 
-def _trained(
-    fabric: Fabric, job: Job, batches: Batches, players: Players, progress: TrainingProgress,
-    outputs: RunOutputs, interrupt: Interrupt,
-) -> bool:  # fmt: skip
+def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt) -> bool:
     """The loop; where it fails, its message ends with the doctor's verdict."""
     try:
-        return train_loop(fabric, job.recipe, batches, players, progress, outputs, interrupt, own=job.own)
+        return loop(outputs=outputs, interrupt=interrupt)
     except TrainingFailed as failure:
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
-
-
-def _conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
-    """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
-    how = f"Stopped, {progress.stopped}" if progress.stopped else "Finished"
-    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Samples: {run.fixed_samples}")
-    if verdict.state == "failing":
-        raise TrainingFailed(
-            f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose prints this verdict again."
-        )
-    screen.say(verdict.text())
-
-
-def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
-    if progress.stopped:
-        return "Without the option or callback that stopped it, the same command resumes it."
-    if recipe.optimizer.schedule == "constant":
-        return "A larger budget (--kimg, --steps or --minutes) resumes it."
-    return (
-        "Its learning rate schedule has ended: --fresh starts over; --from with another --run starts from its weights."
-    )
-
-
-def _introduce(job: Job, fabric: Fabric, screen: Screen, players: Players) -> None:
-    recipe, store = job.recipe, job.store
-    cost_g, cost_d = cost_of(recipe, job.own.networks)
-    images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
-    skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
-    screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
-    screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
-    precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
-    many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
-    screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
-    if fabric.world_size > 1 and fabric.device.type == "cpu" and fabric.world_size > cores():
-        screen.say(f"{fabric.world_size} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
-    networks = players.generator, players.discriminator
-    if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
-        most = recipe.training.micro_batch
-        screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")

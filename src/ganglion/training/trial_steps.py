@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,9 +15,10 @@ from torch import nn
 from ganglion.errors import TrainingFailed
 from ganglion.networks.build import class_counts
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate
-from ganglion.platform.devices import keep_freed_memory, release_freed_memory, reproducible
+from ganglion.platform.devices import keep_freed_memory, release_freed_memory
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import PeakMeter, is_out_of_memory, process_bytes
+from ganglion.platform.numerics import training_numerics
 from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
@@ -123,7 +124,7 @@ class TrialSteps:
         """The size of the process at the peak of a step; of a batch in two micro-batches, or in one piece for None."""
         release_freed_memory()  # which would be used again, unseen
         keeping = keep_freed_memory() if micro_batch is None else nullcontext()  # as the run itself does
-        with reproducible(), keeping, PeakMeter(self.prepared.device) as meter:
+        with self._numerics(), keeping, PeakMeter(self.prepared.device) as meter:
             recipe, fabric = self._one_step(batch, micro_batch)
             self._step(fabric, recipe, build_first_players(recipe, self.batches, self.own))
         return meter.peak
@@ -133,7 +134,7 @@ class TrialSteps:
         micro_batch = images if images < self.share or self.prepared.recipe.training.micro_batch else None
         recipe, fabric = self._one_step(self.share, micro_batch)
         try:
-            with reproducible(), PeakMeter(self.prepared.device) as meter:
+            with self._numerics(), PeakMeter(self.prepared.device) as meter:
                 players = build_first_players(recipe, self.batches, self.own)
                 self._step(fabric, recipe, players)
                 self._evaluate(fabric, recipe, players)
@@ -144,6 +145,9 @@ class TrialSteps:
         finally:
             gc.collect()  # what failed is in a cycle with its traceback
         return meter.rise
+
+    def _numerics(self) -> AbstractContextManager[None]:
+        return training_numerics(self.prepared.device, self.prepared.recipe.training.deterministic)
 
     def _one_step(self, batch: int, micro_batch: int | None) -> tuple[Recipe, Fabric]:
         """The first update of each player: every lazy penalty is due at it."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganglion.vitals.scalars import ROWS, NonFiniteTracker
+from ganglion.vitals.scalars import ROWS, NonFiniteTracker, Reading
 
 __all__ = ["GradientStats", "LayerSignal", "layers_of", "signals"]
 
@@ -32,6 +32,7 @@ class GradientStats:
         self._titles = [f"{NETWORKS[name]}.{parameter} (gradient)" for parameter in self._names]
         self.layers = layers_of(network)
         self.step, self.closely = 0, False
+        self._before: list[Tensor] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -40,34 +41,60 @@ class GradientStats:
         self._sums: Tensor | None = None  # of the norms (P,), and of the norm of all: (P + 1,)
         self._most: Tensor | None = None
         self._norms: list[Tensor] = []
-        self._before: list[Tensor] | None = None
 
-    @torch.no_grad()
     def after_backward(self, scale: float = 1.0) -> None:
         """Call after the backward pass and before the optimiser's step. The gradient is divided by `scale` (loss scaling)."""
+        for reading in self.gradient(scale):
+            reading.keep()
+
+    def after_step(self) -> None:
+        """Call after the optimiser's step; measures updates in the steps in which `closely` is set."""
+        for reading in self.update():
+            reading.keep()
+
+    @torch.no_grad()
+    def gradient(self, scale: float = 1.0) -> list[Reading]:
+        """What `after_backward` measures, to be kept later: the norms (P,), and at a close look the histogram (BINS,)."""
         gradients = [weight.grad for weight in self._weights]
         present = [gradient for gradient in gradients if gradient is not None]
         if not present:
-            return
-        found = torch._foreach_norm(present)
-        norms = torch.stack([norm if norm.dtype == torch.float32 else norm.float() for norm in found])  # (P,)
-        norms = norms if scale == 1 else norms / scale
+            return []
+        found = [norm if norm.dtype == torch.float32 else norm.float() for norm in torch._foreach_norm(present)]
         if len(present) < len(gradients):
-            indices = [index for index, gradient in enumerate(gradients) if gradient is not None]
-            norms = torch.zeros(len(gradients), device=norms.device).index_copy_(
-                0, torch.tensor(indices, device=norms.device), norms
-            )
+            rest, none = iter(found), found[0].new_zeros(())
+            found = [none if gradient is None else next(rest) for gradient in gradients]
+        norms = torch.stack(found)  # (P,)
+        readings = [Reading(self._keep_norms, (norms if scale == 1 else norms / scale,))]
+        if self.closely:
+            first = next(iter(self.layers.values()), None)
+            if first is not None and first.grad is not None:
+                readings.append(Reading(self._keep_decades, (_decades(first.grad / scale),)))
+            self._before = [weight.detach().clone() for weight in self.layers.values()]
+        return readings
+
+    @torch.no_grad()
+    def update(self) -> list[Reading]:
+        """What `after_step` measures, to be kept later: at a close look the updates of the layers (L,)."""
+        if not self._before:
+            return []
+        moved = torch._foreach_sub([weight.detach() for weight in self.layers.values()], self._before)
+        sizes = torch.stack([torch.stack(torch._foreach_norm(moved)), torch.stack(torch._foreach_norm(self._before))])
+        self._before = None
+        return [Reading(self._keep_moved, (sizes[0] / sizes[1].clamp_min(1e-12),))]
+
+    def _keep_norms(self, norms: Tensor) -> None:
         self._bad.check(f"gradient {self.name}", self._titles, norms, self.step)
         self._norms.append(norms)
         if len(self._norms) >= ROWS:
             self._sum_up()
         self._steps += 1
-        if self.closely:
-            first = next(iter(self.layers.values()), None)
-            if first is not None and first.grad is not None:
-                counts = _decades(first.grad / scale)
-                self._gradient = counts if self._gradient is None else self._gradient + counts
-            self._before = [weight.detach().clone() for weight in self.layers.values()]
+
+    def _keep_decades(self, counts: Tensor) -> None:
+        self._gradient = counts if self._gradient is None else self._gradient + counts
+
+    def _keep_moved(self, ratios: Tensor) -> None:
+        self._moved = ratios if self._moved is None else self._moved + ratios
+        self._updates += 1
 
     def _sum_up(self) -> None:
         rows = torch.stack(self._norms)  # (S, P)
@@ -76,18 +103,6 @@ class GradientStats:
         self._sums = sums if self._sums is None else self._sums + sums
         self._most = most if self._most is None else torch.maximum(self._most, most)
         self._norms = []
-
-    @torch.no_grad()
-    def after_step(self) -> None:
-        """Call after the optimiser's step; measures updates in the steps in which `closely` is set."""
-        if not self._before:
-            return
-        moved = torch._foreach_sub([weight.detach() for weight in self.layers.values()], self._before)
-        sizes = torch.stack([torch.stack(torch._foreach_norm(moved)), torch.stack(torch._foreach_norm(self._before))])
-        ratios = sizes[0] / sizes[1].clamp_min(1e-12)  # (L,)
-        self._moved = ratios if self._moved is None else self._moved + ratios
-        self._updates += 1
-        self._before = None
 
     def read(self) -> dict[str, Any]:
         """Means over the steps since the last read, by key; empty where the network has not been updated.
@@ -134,7 +149,10 @@ def layers_of(network: nn.Module) -> dict[str, nn.Parameter]:
 def _decades(gradient: Tensor) -> Tensor:
     """Histogram (BINS,) of log10 of the magnitudes."""
     magnitudes = gradient.float().abs().clamp(10**LOW, 10**HIGH).log10()
-    return torch.histc(magnitudes, BINS, LOW, HIGH)
+    if not torch.are_deterministic_algorithms_enabled():
+        return torch.histc(magnitudes, BINS, LOW, HIGH)
+    bins = ((magnitudes - LOW) * (BINS / (HIGH - LOW))).long().clamp_(0, BINS - 1).flatten()
+    return magnitudes.new_zeros(BINS).scatter_add_(0, bins, torch.ones_like(magnitudes).flatten())
 
 
 def _layer(name: str) -> str:

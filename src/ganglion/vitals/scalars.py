@@ -4,15 +4,26 @@ Values stay on the device; nothing synchronises until they are read. N images, M
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LogitStats", "NonFiniteTracker", "ScalarMeans", "first_non_finite", "logit_statistics", "separation"]
+__all__ = [
+    "LogitStats",
+    "NonFiniteTracker",
+    "Reading",
+    "ScalarMeans",
+    "copied",
+    "first_non_finite",
+    "logit_statistics",
+    "row_of",
+    "separation",
+]
 
 
 def separation(real: Tensor, fake: Tensor) -> Tensor:
@@ -24,9 +35,35 @@ def separation(real: Tensor, fake: Tensor) -> Tensor:
     return (pairs.sign().mean() + 1) / 2
 
 
+class Reading(NamedTuple):
+    """Tensors that a step measured, and the function that keeps them. Measuring can be captured as a CUDA graph, keeping not:
+    a replayed step measures into the same tensors each time, so that copies of them are kept."""
+
+    keeper: Callable[..., None]
+    values: tuple[Tensor, ...]
+
+    def keep(self) -> None:
+        self.keeper(*self.values)
+
+
+def copied(readings: Sequence[Reading]) -> list[Reading]:
+    """The same with values of their own, by one operation on the device."""
+    old = [tensor.detach() for reading in readings for tensor in reading.values]
+    whole = torch.cat([tensor.flatten() for tensor in old])
+    parts = torch.split(whole, [tensor.numel() for tensor in old])
+    new = iter([part.view_as(tensor) for part, tensor in zip(parts, old, strict=True)])
+    return [reading._replace(values=tuple(next(new) for _ in reading.values)) for reading in readings]
+
+
 ROWS = 256
 """Steps whose values are kept apart before they are summed up. An operation on few values costs as much as one on many, so
 that a step only keeps its own and a read does the rest."""
+
+
+@torch.no_grad()
+def row_of(scalars: Iterable[Tensor]) -> Tensor:
+    """Zero-dimensional tensors in float32, as a tensor of its own (K,)."""
+    return torch.stack([value if value.dtype == torch.float32 else value.float() for value in scalars])
 
 
 class ScalarMeans:
@@ -37,12 +74,9 @@ class ScalarMeans:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
-    @torch.no_grad()
-    def add(self, **values: Tensor) -> Tensor:
-        """One step's scalars, as zero-dimensional tensors; returns them in float32 as a tensor of its own (K,)."""
-        row = torch.stack([value if value.dtype == torch.float32 else value.float() for value in values.values()])
-        self.add_row(tuple(values), row)
-        return row
+    def add(self, **values: Tensor) -> None:
+        """One step's scalars, as zero-dimensional tensors."""
+        self.add_row(tuple(values), row_of(values.values()))
 
     def add_row(self, names: tuple[str, ...], row: Tensor) -> None:
         """The same as a tensor (K,) that nobody changes later."""
@@ -87,50 +121,57 @@ class NonFiniteTracker:
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[int, Tensor]]] = {}
-        self._steps: dict[str, Tensor] = {}
+        self._looks: dict[str, list[tuple[tuple[int, ...], Tensor]]] = {}
+        """Of some steps, which was the first bad one of each scalar, by its place among them; (K,), on the device."""
+        self._first: dict[str, list[int]] = {}
         self._names: dict[str, Sequence[str]] = {}
+        self._device = torch.device("cpu")
 
     def check(self, group: str, names: Sequence[str], values: Tensor, step: int) -> None:
         """`values` (K,) of one step, in the order of `names`, which nobody changes later; a group keeps its names."""
-        self._names.setdefault(group, list(names))
+        if group not in self._names:
+            self._names[group], self._first[group], self._device = list(names), [NEVER] * len(names), values.device
         rows = self._rows.setdefault(group, [])
         rows.append((step, values.detach()))
         if len(rows) >= ROWS:
             self._look(group)
 
     def _look(self, group: str) -> None:
-        """Looks through the values that were kept."""
+        """Looks through the values that were kept, without waiting for the device."""
         steps, rows = zip(*self._rows.pop(group), strict=True)
         bad = ~torch.stack(rows).isfinite()  # (S, K)
-        first = torch.tensor(steps, device=bad.device)[bad.int().argmax(0)]  # the first of equal ones
-        found = torch.where(bad.any(0), first, NEVER)
-        before = self._steps.get(group)
-        self._steps[group] = found if before is None else torch.where(before == NEVER, found, before)
+        first = torch.where(bad.any(0), bad.int().argmax(0), NEVER)  # the first of equal ones
+        self._looks.setdefault(group, []).append((steps, first))
 
-    def _look_at_all(self) -> None:
+    def _bring(self) -> None:
+        """Brings what was found to the host."""
         for group in list(self._rows):
             self._look(group)
+        for group, looks in self._looks.items():
+            places = torch.stack([first for _, first in looks]).tolist()
+            for (steps, _), found in zip(looks, places, strict=True):
+                now = [NEVER if place == NEVER else steps[place] for place in found]
+                before = self._first[group]
+                self._first[group] = [old if old != NEVER else new for old, new in zip(before, now, strict=True)]
+        self._looks = {}
 
     def merge(self, minimum: Callable[[Tensor], Tensor]) -> None:
         """Takes in what other processes found. `minimum` is over these, and each has checked the same groups."""
-        self._look_at_all()
-        if not self._steps:
+        self._bring()
+        latest = torch.iinfo(torch.int64).max
+        steps = [latest if step == NEVER else step for group in self._first.values() for step in group]
+        if not steps:
             return
-        steps = torch.cat(list(self._steps.values()))
-        latest = torch.iinfo(steps.dtype).max
-        merged = minimum(torch.where(steps == NEVER, latest, steps))
-        parts = torch.split(
-            torch.where(merged == latest, NEVER, merged), [len(steps) for steps in self._steps.values()]
-        )
-        self._steps = {group: part.clone() for group, part in zip(self._steps, parts, strict=True)}
+        merged = iter(minimum(torch.tensor(steps, device=self._device)).tolist())
+        for group in self._first.values():
+            group[:] = [NEVER if step == latest else step for step in itertools.islice(merged, len(group))]
 
     def read(self) -> list[tuple[int, str]]:
         """(step, name) of all scalars that were ever non-finite, by step; within a step, by group."""
-        self._look_at_all()
+        self._bring()
         found = []
-        for group in self._names:
-            named = zip(self._steps[group].tolist(), self._names[group], strict=True)
-            found += [(step, name) for step, name in named if step >= 0]
+        for group, steps in self._first.items():
+            found += [(step, name) for step, name in zip(steps, self._names[group], strict=True) if step != NEVER]
         return sorted(found, key=lambda one: one[0])  # stable: within a step, in the order of the groups
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +12,15 @@ from torch import Tensor, nn
 
 from ganglion.objectives.adversarial import per_image
 from ganglion.vitals.gradients import NETWORKS, GradientStats
-from ganglion.vitals.scalars import LogitStats, NonFiniteTracker, ScalarMeans, first_non_finite, separation
+from ganglion.vitals.scalars import (
+    LogitStats,
+    NonFiniteTracker,
+    Reading,
+    ScalarMeans,
+    first_non_finite,
+    row_of,
+    separation,
+)
 
 __all__ = ["CLOSE_LOOKS", "StepStats", "clip_share"]
 
@@ -29,28 +38,34 @@ class Collectives(Protocol):
 
 
 class StepStats:
-    """Losses, logits, gradients and updates since the last record."""
+    """Losses, logits, gradients and updates since the last record. What its methods measure is kept by `Reading.keep`."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
         self.means, self.logits, self.bad = ScalarMeans(), LogitStats(), NonFiniteTracker()
         self.g, self.d = GradientStats("g", generator, self.bad), GradientStats("d", discriminator, self.bad)
 
-    def begin(self, step: int, look: int) -> None:
-        """Start of step `step`; at every `look`-th step the updates of the weights are measured."""
+    def begin(self, step: int, closely: bool) -> None:
+        """Start of step `step`; `closely`: the updates of the weights are measured in it."""
         for player in (self.g, self.d):
-            player.step, player.closely = step, step % look == 0
+            player.step, player.closely = step, closely
 
-    def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> None:
+    def losses(self, player: str, parts: Mapping[str, Tensor], total: Tensor) -> Reading:
         """Loss of one update of network g or d, and its terms."""
-        terms = {f"loss_{player}_{name}": part for name, part in parts.items()}
-        found = self.means.add(**{f"loss_{player}": total, **terms})
-        self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], found[:1], self.g.step)
+        names = (f"loss_{player}", *(f"loss_{player}_{name}" for name in parts))
+        return Reading(partial(self._keep_losses, player, names), (row_of((total, *parts.values())),))
 
-    def logits_seen(self, real: Tensor, fake: Tensor) -> None:
+    def _keep_losses(self, player: str, names: tuple[str, ...], row: Tensor) -> None:
+        self.means.add_row(names, row)
+        self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], row[:1], self.g.step)
+
+    def logits_seen(self, real: Tensor, fake: Tensor) -> Reading:
         """D's logits on reals (N,) and fakes (M,) in one of its updates; maps (N, P) count by their means."""
-        real, fake = per_image(real), per_image(fake)
+        real, fake = per_image(real.detach()), per_image(fake.detach())
+        return Reading(self._keep_logits, (real, fake, row_of([separation(real, fake)])))
+
+    def _keep_logits(self, real: Tensor, fake: Tensor, auc: Tensor) -> None:
         self.logits.add(real, fake)
-        self.means.add(separation=separation(real.detach(), fake.detach()))
+        self.means.add_row(("separation",), auc)
 
     def merge(self, collectives: Collectives) -> None:
         """Makes them those of the whole batch, of which each process saw a share; logits and gradients are those already."""

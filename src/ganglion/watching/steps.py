@@ -71,14 +71,14 @@ class Steps:
         weights = [id(weight) for network in self._networks for weight in network.parameters()]
         if self._stats is None or weights != self._weights:
             self._stats, self._weights = StepStats(*self._networks), weights
-            self._stats.begin(self._coming, 1)
+            self._stats.begin(self._coming, closely=True)
         return self._stats
 
     def begin(self, step: int) -> None:
         """Step `step` of G begins."""
         self._coming = step
         if self._stats is not None:
-            self._stats.begin(step, 1)
+            self._stats.begin(step, closely=True)
 
     def tell(self, side: str, images: Any) -> None:
         """The user says that images are real or fake."""
