@@ -49,7 +49,8 @@ def learnt(
     """What each of two processes found."""
     request: Request = {"recipe": alone.recipe}
     store = prepare_run("digits", request, Screen(quiet=True), "cpu", cache=cache).store
-    ganglion.Run(shared).begin(alone.recipe, {})
+    for folder in (shared, learnt_in):
+        ganglion.Run(folder).begin(alone.recipe, {})
     job = Job(alone.recipe, store, shared, True, Own())
     start = half(Fabric(accelerator="cpu", devices=1), "remembers", tmp_path_factory.mktemp("one"))
     work = partial(what_two_find, folder=learnt_in, alone=start, job=job)
