@@ -63,7 +63,9 @@ def _reader(rows: Rows, path: Path | None, first: list[str]) -> Callable[..., ob
     name = "" if path is None else re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
     filled = [text.strip() for text in first if text.strip()]
     start = filled[0] if filled else ""
-    if name.endswith((".jsonl", ".ndjson")) and any(parsed(text) is not None for text in filled):
+    if name.endswith((".jsonl", ".ndjson")) and (
+        start.startswith("{") or any(parsed(text) is not None for text in filled)
+    ):
         rows.kind = "JSON lines"
         return read_objects
     if start.startswith(("{", "[")):
