@@ -98,6 +98,13 @@ def test_a_line_that_is_cut_off_is_left_out_and_told(tmp_path: Path, last: str) 
     assert "the last line is cut off and was left out" in log.understood.notes
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.json"])
+def test_a_log_of_nothing_but_a_line_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"step": 1, "loss_d": 0.')
+    with pytest.raises(DataError, match="no measurements"):
+        log_of(tmp_path / name)
+
+
 def test_a_complete_line_without_its_break_is_read(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("step 10: d_loss 0.50 g_loss 0.72\nstep 20: d_loss 0.51 g_loss 0.71")
     assert log_of(tmp_path / "log.txt").records[-1] == {"step": 20, "loss_d": 0.51, "loss_g": 0.71}
