@@ -199,3 +199,30 @@ known(
     earth_mover=d,
     loss_d_wgan_gp=dr,
 )
+known(
+    "7 u",
+    "log.txt",
+    [f"[Train] E{e:02d} B{b:04d} lossD={d(s):.3f} lossG={g(s):.3f}" for e, b, s in E1],
+    S1,
+    loss_d=d,
+    loss_g=g,
+)
+known(
+    "7 v",
+    "log.txt",
+    [
+        f"\x1b[32miter\x1b[0m \x1b[1m[{s}]\x1b[0m \x1b[31mD loss\x1b[0m: {d(s):.3f} \x1b[34mG loss\x1b[0m: {g(s):.3f}\x1b[0m"
+        for s in R
+    ],
+    R,
+    loss_d=d,
+    loss_g=g,
+)
+known(
+    "7 w",
+    "log.txt",
+    [f"G_step [{s}/3000], D_step [{5 * s}/15000], d_loss: {d(s):.4f}, g_loss: {g(s):.4f}" for s in R],
+    R,
+    loss_d=d,
+    loss_g=g,
+)

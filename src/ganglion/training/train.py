@@ -16,12 +16,9 @@ from lightning_fabric import Fabric
 from ganglion.data.batches import Batches
 from ganglion.data.given import Images, cannot_be_named
 from ganglion.data.prepare import cache_folder
-from ganglion.data.scan import printable
 from ganglion.data.store import Store
-from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, Interrupted, RunError, TrainingFailed
-from ganglion.networks.build import cost_of
-from ganglion.platform.cores import LoadMeter, cores, siblings
+from ganglion.platform.cores import LoadMeter, siblings
 from ganglion.platform.devices import fabric_precision, keep_freed_memory, reproducible
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
@@ -30,7 +27,6 @@ from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
-from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
@@ -39,7 +35,8 @@ from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
-from ganglion.training.memory import memory_errors, of_each_micro_batch, plan_memory
+from ganglion.training.memory import memory_errors, plan_memory
+from ganglion.training.messages import conclude, introduce, say_that_it_has_ended
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
@@ -226,13 +223,11 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         first = fabric.global_rank == 0
         restored = restore(run.checkpoints, networks, optimizers, screen.say) if first else None
         progress = state_of_first(fabric, networks, optimizers, restored) or TrainingProgress()
-        _introduce(job, fabric, screen, players)
+        introduce(recipe, job.store, job.folder, job.own, fabric, players, screen)
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
-            how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
-            screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
-            screen.say(f"Samples: {run.fixed_samples}")
+            say_that_it_has_ended(run, recipe, progress, screen)
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
@@ -250,7 +245,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
                 outputs.write_start = start_writer(outputs, players)
             finished = _trained(fabric, job, batches, players, progress, outputs, interrupt)
     if finished:
-        _conclude(run, progress, journal.verdict, screen)
+        conclude(run, progress, journal.verdict, screen)
     return finished
 
 
@@ -303,42 +298,3 @@ def _trained(
         return train_loop(fabric, job.recipe, batches, players, progress, outputs, interrupt, own=job.own)
     except TrainingFailed as failure:
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
-
-
-def _conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
-    """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
-    how = f"Stopped, {progress.stopped}" if progress.stopped else "Finished"
-    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Samples: {run.fixed_samples}")
-    if verdict.state == "failing":
-        raise TrainingFailed(
-            f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose prints this verdict again."
-        )
-    screen.say(verdict.text())
-
-
-def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
-    if progress.stopped:
-        return "Without the option or callback that stopped it, the same command resumes it."
-    if recipe.optimizer.schedule == "constant":
-        return "A larger budget (--kimg, --steps or --minutes) resumes it."
-    return (
-        "Its learning rate schedule has ended: --fresh starts over; --from with another --run starts from its weights."
-    )
-
-
-def _introduce(job: Job, fabric: Fabric, screen: Screen, players: Players) -> None:
-    recipe, store = job.recipe, job.store
-    cost_g, cost_d = cost_of(recipe, job.own.networks)
-    images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
-    skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
-    screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
-    screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
-    precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
-    many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
-    screen.say(f"Device {fabric.device}{many}, {precision}; run folder {job.folder}")
-    if fabric.world_size > 1 and fabric.device.type == "cpu" and fabric.world_size > cores():
-        screen.say(f"{fabric.world_size} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
-    networks = players.generator, players.discriminator
-    if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
-        most = recipe.training.micro_batch
-        screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")

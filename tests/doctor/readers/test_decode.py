@@ -44,6 +44,11 @@ def test_terminal_codes_are_removed_and_redrawn_lines_are_lines() -> None:
     assert clean_text("\x1b[1m\x1b[32mStep 1\x1b[0m\r2\b\b\b3\r\n4\x1b]0;title\x07") == "Step 1\n2\n3\n4"
 
 
+def test_a_log_of_many_colours_is_text() -> None:
+    coloured = "".join(f"\x1b[32mG\x1b[0m \x1b[1m{s}\x1b[0m\n" for s in range(100))
+    assert lines(coloured.encode())[0] == [f"G {s}" for s in range(100)]
+
+
 def test_signs_that_look_like_others_are_read_as_these() -> None:
     assert clean_text("loss_D：0.5，x−1 │") == "loss_D:0.5,x-1 |"
 

@@ -1,0 +1,72 @@
+"""What a run says at its beginning and at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from ganglion.data.scan import printable
+from ganglion.data.store import Store
+from ganglion.doctor.verdict import Verdict
+from ganglion.errors import TrainingFailed
+from ganglion.networks.build import cost_of
+from ganglion.platform.cores import cores
+from ganglion.platform.screen import Screen
+from ganglion.recipe.schema import Recipe
+from ganglion.recipe.size import size_text
+from ganglion.runs.checkpoints import TrainingProgress
+from ganglion.runs.folder import Run
+from ganglion.training.memory import of_each_micro_batch
+from ganglion.training.own import Own
+from ganglion.training.players import Players
+
+__all__ = ["conclude", "introduce", "say_that_it_has_ended"]
+
+
+def introduce(
+    recipe: Recipe, store: Store, folder: Path, own: Own, fabric: Fabric, players: Players, screen: Screen
+) -> None:
+    """Images, networks, device and folder of a run."""
+    cost_g, cost_d = cost_of(recipe, own.networks)
+    images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
+    skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
+    screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
+    screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
+    precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
+    many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
+    screen.say(f"Device {fabric.device}{many}, {precision}; run folder {folder}")
+    if fabric.world_size > 1 and fabric.device.type == "cpu" and fabric.world_size > cores():
+        screen.say(f"{fabric.world_size} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
+    networks = players.generator, players.discriminator
+    if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
+        most = recipe.training.micro_batch
+        screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")
+
+
+def say_that_it_has_ended(run: Run, recipe: Recipe, progress: TrainingProgress, screen: Screen) -> None:
+    """What a command is told that asks for a run that has ended."""
+    how = f"has stopped, {progress.stopped}" if progress.stopped else "is finished"
+    screen.say(f"This run {how}: {progress.images / 1000:,.1f} kimg. {_ways_on(recipe, progress)}")
+    screen.say(f"Samples: {run.fixed_samples}")
+
+
+def conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:
+    """The last words. Raises TrainingFailed where the verdict is failing: everything is saved by then."""
+    how = f"Stopped, {progress.stopped}" if progress.stopped else "Finished"
+    screen.say(f"{how}: {progress.images / 1000:,.1f} kimg in {progress.seconds:,.0f} s. Samples: {run.fixed_samples}")
+    if verdict.state == "failing":
+        raise TrainingFailed(
+            f"{verdict.text()}\nEverything is saved in {run.path}; ganglion diagnose prints this verdict again."
+        )
+    screen.say(verdict.text())
+
+
+def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
+    if progress.stopped:
+        return "Without the option or callback that stopped it, the same command resumes it."
+    if recipe.optimizer.schedule == "constant":
+        return "A larger budget (--kimg, --steps or --minutes) resumes it."
+    return (
+        "Its learning rate schedule has ended: --fresh starts over; --from with another --run starts from its weights."
+    )
