@@ -37,7 +37,7 @@ from ganglion.vitals.step_stats import StepStats
 
 RECORDS: dict[Any, tuple[str, ...]] = {
     StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("after_backward", "after_step"),
-    loop: ("measure", "parameter_counts", "_record"), RunJournal: ("diagnose", "write"),
+    loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
     outputs.Snapshots: ("draw",),

@@ -107,7 +107,7 @@ def test_a_benchmark_runs(
     tmp_path: Path,
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     words = [word.format(**made, out=tmp_path) for word in SMOKE[name].split()]
     monkeypatch.setattr(sys, "argv", [name, *words])
@@ -119,5 +119,5 @@ def test_a_benchmark_runs(
         runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
     finally:
         torch.set_num_threads(threads)
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert said.strip() or any(tmp_path.iterdir())

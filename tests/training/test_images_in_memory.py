@@ -172,9 +172,9 @@ def test_many_channels_are_learnt_sampled_and_saved_whole(tmp_path: Path, deep_r
     model = ganglion.load(deep_run)
     images = model.sample(64, seed=0)
     assert images.shape == (64, 16, 16, 13)
-    _write(images, tmp_path / "x.npy", model.shown_channels)
+    _write(iter([images]), 64, tmp_path / "x.npy", model.shown_channels)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), images)
-    _write(images, tmp_path / "x", model.shown_channels)
+    _write(iter([images]), 64, tmp_path / "x", model.shown_channels)
     with Image.open(tmp_path / "x" / "000007.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), images[7][..., [12, 0, 5]])
 
