@@ -20,6 +20,7 @@ POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "term
 AS_ELSEWHERE = """
 import ctypes, os, platform, shutil, signal, stat, sys, warnings
 
+import psutil  # it has a part of its own for each system, of which the one for Linux is here
 for name in ("fcntl", "grp", "pwd", "resource", "termios"):
     sys.modules[name] = None
 for module, names in ((os, ["sched_getaffinity"]), (signal, ["SIGKILL", "SIGUSR1", "SIGHUP"])):

@@ -35,7 +35,7 @@ def strict(text: str) -> Any:
 @pytest.mark.usefixtures("brief")
 def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(command) -> None:  # type: ignore[no-untyped-def]
     done = command("check", "digits", *TINY_DCGAN)
-    head, *middle, memory, last = done.out.splitlines()
+    head, *middle, memory, threads, last = done.out.splitlines()
     assert (done.code, head) == (0, "Recipe dcgan, 1,797 images: fine")
     table = middle.index("Output and gradient size of each layer at initialisation:")
     assert [line.split()[:2] for line in middle[:table]] == [
@@ -47,6 +47,7 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
         ["D", "blocks.0.convolution"], ["D", "blocks.1.convolution"], ["D", "head.linear"],
     ]  # fmt: skip
     assert all(float(output) > 0 and float(gradient) > 0 for *_, output, gradient in rows)
+    assert threads.startswith("CPU threads: ")
     assert memory.startswith("Memory: a step needs less than 0.")
     assert last.startswith("Speed: ")
     assert " images/s, so 10 kimg in " in last

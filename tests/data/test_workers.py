@@ -57,4 +57,4 @@ def test_two_processes_give_what_one_gives(many):
 def test_findings_of_workers_come_back_in_the_order_of_the_entries(many):
     entries = many.entries()
     findings = [finding for chunk in map_chunks(read_chunk, many, entries, processes=2) for finding in chunk]
-    assert [finding.entry for finding in findings] == entries
+    assert [finding.entry for finding in findings] == list(entries)

@@ -35,12 +35,14 @@ def cores(cgroup: Path = CGROUP) -> int:
 def _quota(cgroup: Path) -> float | None:
     """Cores' worth of time that the container may use; None without a limit. cgroup v2, then v1."""
     try:
-        limit, period = (cgroup / "cpu.max").read_text().split()
+        limit, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):
         limit, period = "max", "1"
     if limit == "max":
         try:
-            limit, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            limit, period = (
+                (cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
+            )
         except OSError:
             return None
     return float(limit) / float(period) if float(limit) > 0 else None
@@ -52,7 +54,10 @@ def usual_threads(devices: Path = Path("/sys/devices/system/cpu")) -> set[int] |
     if allowed is None:
         return None
     try:
-        siblings = {(devices / f"cpu{core}" / "topology" / "thread_siblings_list").read_text() for core in allowed}
+        siblings = {
+            (devices / f"cpu{core}" / "topology" / "thread_siblings_list").read_text(encoding="ascii")
+            for core in allowed
+        }
     except OSError:
         return None
     return {len(allowed), len(siblings)}
@@ -104,7 +109,7 @@ class LoadMeter:
 def _busy_sec(stat: Path, allowed: set[int] | None) -> float | None:
     """Seconds of CPU time that the allowed cores have worked since the system started; proc_stat(5)."""
     try:
-        lines = stat.read_text().splitlines()
+        lines = stat.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     names = {f"cpu{core}" for core in allowed or ()}

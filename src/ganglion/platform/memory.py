@@ -106,9 +106,9 @@ NO_LIMIT = 2**60  # version 1 writes a number near 2**63 where there is none
 def _room_in(folder: Path, version: int) -> int | None:
     limit_file, usage_file, cache = FILES[version]
     try:
-        limit = int((folder / limit_file).read_text())
-        used = int((folder / usage_file).read_text())
-        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        limit = int((folder / limit_file).read_text(encoding="ascii"))
+        used = int((folder / usage_file).read_text(encoding="ascii"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
     except (OSError, ValueError):  # no such group here, or "max"
         return None
     return None if limit > NO_LIMIT else max(0, limit - used + int(stat.get(cache, 0)))

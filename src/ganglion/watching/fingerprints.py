@@ -21,7 +21,7 @@ POSITIONS = 2048  # values of an image that are projected; larger images are sub
 EXACT, SINGLE, HALF = (
     1e-6,
     1e-4,
-    4e-3,
+    8e-3,
 )  # relative tolerances: of values themselves, of sums in float32, of 16-bit images
 FEW = 4  # newest batches of G, among which images are looked for first
 ON_THE_LINE = 2e-2  # relative tolerance of interpolates

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ganglion.vitals.sample_stats import duplicates, mean_distance
+from ganglion.vitals.sample_stats import duplicates, mean_distance, nearest_others, pairwise
 
 __all__ = ["Layout", "RowsReference", "as_images", "layout_of"]
 
@@ -71,7 +71,8 @@ class RowsReference:
         largest = self._deviation.max().clamp_min(1e-12)
         self._deviation = self._deviation.clamp_min(1e-3 * float(largest))
         self.rows = self._rows(reals)
-        self._spread = mean_distance(self.rows).clamp_min(1e-12)
+        self._distances = pairwise(self.rows)
+        self._spread = mean_distance(self._distances).clamp_min(1e-12)
         self._contrast = flat.std(1, correction=0).mean().clamp_min(1e-12)
         half = len(reals) // 2
         self.floor = self._distance(self.rows[:half], self.rows[half : 2 * half]) / math.sqrt(2)
@@ -86,11 +87,11 @@ class RowsReference:
         soon as samples were varied once.
         """
         rows = self._rows(samples)
-        n = min(len(rows), len(self.rows))
+        n, distances = min(len(rows), len(self.rows)), pairwise(rows)
         contrast = self._flat(samples).std(1, correction=0).mean() / self._contrast
         found = {
-            "diversity": float(mean_distance(rows) / self._spread),
-            "duplicates": float(duplicates(rows, self.rows)),
+            "diversity": float(mean_distance(distances) / self._spread),
+            "duplicates": float(duplicates(distances, nearest_others(self._distances[:n, :n]).median())),
             "contrast": float(contrast) if self._layout == "signals" else 1.0,
             "swd": self._distance(self.rows[:n], rows[:n]),
             "swd_floor": self.floor,

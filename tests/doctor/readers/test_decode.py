@@ -44,6 +44,11 @@ def test_terminal_codes_are_removed_and_redrawn_lines_are_lines() -> None:
     assert clean_text("\x1b[1m\x1b[32mStep 1\x1b[0m\r2\b\b\b3\r\n4\x1b]0;title\x07") == "Step 1\n2\n3\n4"
 
 
+def test_a_log_of_many_colours_is_text() -> None:
+    coloured = "".join(f"\x1b[32mG\x1b[0m \x1b[1m{s}\x1b[0m\n" for s in range(100))
+    assert lines(coloured.encode())[0] == [f"G {s}" for s in range(100)]
+
+
 def test_signs_that_look_like_others_are_read_as_these() -> None:
     assert clean_text("loss_D：0.5，x−1 │") == "loss_D:0.5,x-1 |"
 
@@ -96,6 +101,13 @@ def test_a_line_that_is_cut_off_is_left_out_and_told(tmp_path: Path, last: str) 
     log = log_of(tmp_path / "log.txt")
     assert [record["step"] for record in log.records] == [10, 20]
     assert "the last line is cut off and was left out" in log.understood.notes
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.json"])
+def test_a_log_of_nothing_but_a_line_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"step": 1, "loss_d": 0.')
+    with pytest.raises(DataError, match="no measurements"):
+        log_of(tmp_path / name)
 
 
 def test_a_complete_line_without_its_break_is_read(tmp_path: Path) -> None:

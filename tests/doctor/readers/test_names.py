@@ -57,7 +57,7 @@ def test_counters(name: str, kind: str) -> None:
     assert named(name) == Name(kind=kind)
 
 
-@pytest.mark.parametrize("name", ["batch_size", "steps_per_epoch", "n_critic", "sec/tick", "d_steps", "lr_step",
+@pytest.mark.parametrize("name", ["batch_size", "steps_per_epoch", "n_critic", "sec/tick", "d_steps", "D_step", "lr_step",
                                   "time per step", "d_loss_epoch", "max_epoch"])  # fmt: skip
 def test_names_with_a_counters_word_that_count_nothing(name: str) -> None:
     assert named(name).kind not in ("step", "epoch", "batch")

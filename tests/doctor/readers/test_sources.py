@@ -20,13 +20,14 @@ import known_logs_2
 import known_logs_3
 import known_logs_4
 import known_logs_5
+import known_logs_6
 from ganglion.doctor.diagnose import log_of, verdict_of
 from ganglion.doctor.readers.records import Options
 from ganglion.errors import DataError
 from made_logs import KNOWN, Known, d, fid, g
 
 STEPS = range(0, 600, 20)
-SETS = (known_logs_1, known_logs_2, known_logs_3, known_logs_4, known_logs_5)
+SETS = (known_logs_1, known_logs_2, known_logs_3, known_logs_4, known_logs_5, known_logs_6)
 """Importing them fills KNOWN."""
 
 

@@ -135,7 +135,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[tuple[byt
 
 def _check_text(raw: bytes, name: str) -> None:
     sample = _clean(raw[:65536]).decode("utf-8", "replace")
-    raw_controls = len(CONTROL.findall(_decoded(raw[:65536])))
+    raw_controls = len(CONTROL.findall(ESCAPES.sub("", _decoded(raw[:65536]))))
     bad = raw_controls + sample.count("\ufffd")
     latin = len(re.findall(r"[ -~]", sample))
     if sample.startswith("%PDF") or (bad > 0.1 * max(1, len(sample)) and bad > 0.25 * latin):

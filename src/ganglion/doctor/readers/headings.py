@@ -12,7 +12,7 @@ __all__ = ["COUNTED", "context_of", "is_known", "label_behind", "player_in", "wh
 
 
 LABEL = re.compile(r"%?(?:\s+([A-Za-z][\w./-]*(?: [A-Za-z][\w./-]*){0,2})\s*(?=[,;)\]|]|$)|\s?\(([A-Za-z]\w*)\))")
-COUNTED = re.compile(rf"\s(iterations|epochs|steps|batches|iters)\b(?!\s*[:=/{INT}{FLOAT}])")
+COUNTED = re.compile(rf"\s(iterations|epochs|steps|batches|iters|its?(?=[,;)|]))\b(?!\s*[:=/{INT}{FLOAT}])")
 """`after 20 iterations`"""
 WHOSE = re.compile(rf"[^\w{INT}{FLOAT}]*([A-Za-z]\w*)\s*(?:\]\s*:?|\)|\||:|\s-|>)\s*(?=[A-Za-z\[|(])")
 

@@ -104,6 +104,8 @@ def _read(name: str) -> Name:
     side = next((SIDES[word] for word in words if word in SIDES), "")
     term = _term(words)
     kind = _kind(words, player, term, side)
+    if not kind and not term and any(COUNTERS.get(word) in ("step", "epoch", "batch") for word in words):
+        return Name()  # D_step counts the updates of D, and is no number of D's
     pair = next((TWO_WAYS[word] for word in words if word in TWO_WAYS and len(words) > 1), "")
     if player == "d" and side == "fake" and words[-1] in ("g", "gen"):
         player, side, term = (

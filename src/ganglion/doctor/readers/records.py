@@ -217,7 +217,7 @@ def _understood(
     notes = [*rows.notes, *counting.notes, *(note for meaning in found for note in meaning.notes)]
     if counting.runs > 1:
         what = "the newest was taken" if counting.run == counting.runs else f"run {counting.run} was taken"
-        notes.append(f"the steps start over {counting.runs - 1}x: {counting.runs} runs in one log, of which {what}")
+        notes.append(f"its steps begin again: it holds {counting.runs} runs, of which {what}")
     notes += _missing(found)
     return Understanding(rows.kind, rows.lines, len(records), columns, counting_json, {}, list(dict.fromkeys(notes)))
 

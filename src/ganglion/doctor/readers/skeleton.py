@@ -25,6 +25,10 @@ BEYOND = 1e300
 """Stands for an integer that no float holds, which is no measurement."""
 GLUED = re.compile(r"\b(epoch|ep|iter|iteration|step|batch|tick|kimg|it|gs)(?:[_#.-]|\.\s)?(?=\d)", re.I)
 """`Epoch10`, `it.670`, `iter-5`."""
+EPOCH_AND_BATCH = re.compile(r"(?<![\w.-])[Ee](\d+)([\s,/|:_-]+)(?:[Bb]|[Ii]|[Ss])(\d+)(?![\w.])")
+"""`E03 B0120`, `e3/i120`."""
+INITIALS = re.compile(r"(?<![\w.-])(?![IWEF]\d{4} \d\d:)([A-Za-z]{1,2})(?=\d{2,}(?![\w.]))")
+"""`B0120`: a counter that is glued to its initial, or else each line would have a name of its own; not glog's level and day."""
 TENSOR = re.compile(
     r"(?:\b[\w.]*(?:[Tt]ensor|[Aa]rray|float\d*|Float\d*|Variable)\()\s*\[*\s*([-+\w.]+)\s*\]*"
     r"\s*(?:,\s*\w+=(?:<[^>]*>|'[^']*'|\([^)]*\)|[^,()\s]+)\s*)*\)"
@@ -52,7 +56,8 @@ def cleaned(line: str) -> str:
         line = WINDOWS_INF.sub("inf", WINDOWS_NAN.sub("nan", line))
     if "10^" in line:
         line = POWER.sub(r"e\1", line)
-    return GLUED.sub(r"\1 ", line)
+    line = EPOCH_AND_BATCH.sub(r"epoch \1\2batch \3", line)
+    return INITIALS.sub(r"\1 ", GLUED.sub(r"\1 ", line))
 
 
 def skeleton(line: str) -> tuple[str, list[str]]:

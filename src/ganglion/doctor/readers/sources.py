@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -63,7 +63,9 @@ def _reader(rows: Rows, path: Path | None, first: list[str]) -> Callable[..., ob
     name = "" if path is None else re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
     filled = [text.strip() for text in first if text.strip()]
     start = filled[0] if filled else ""
-    if name.endswith((".jsonl", ".ndjson")) and any(parsed(text) is not None for text in filled):
+    if name.endswith((".jsonl", ".ndjson")) and (
+        start.startswith("{") or any(parsed(text) is not None for text in filled)
+    ):
         rows.kind = "JSON lines"
         return read_objects
     if start.startswith(("{", "[")):
@@ -95,37 +97,38 @@ def _is_document(filled: list[str]) -> bool:
     )
 
 
-def _document(lines: object, rows: Rows) -> Rows:
-    text: list[str] = []
+def _document(lines: Iterable[Line], rows: Rows) -> Rows:
+    """A JSON document or a notebook; what is neither is read as text."""
+    kept: list[Line] = []
     size = 0
-    for line in lines:  # type: ignore[attr-defined]
-        text.append(line.text)
+    for line in lines:
+        kept.append(line)
         size += len(line.text)
         if size > LARGEST_DOCUMENT:
             raise DataError(
                 f"{rows.name} is a JSON document of more than {LARGEST_DOCUMENT >> 20} MiB: write one object a line (JSONL), "
                 "or give a part of it"
             )
-    rows.lines = len(text)
-    whole = "\n".join(text)
+    rows.lines = len(kept)
+    whole = "\n".join(line.text for line in kept)
     trees, _ = trees_of(whole)
     if len(trees) == 1 and isinstance(trees[0], dict) and ("nbformat" in trees[0] or "cells" in trees[0]):
         rows.kind = "a notebook"
         printed = notebook_text(trees[0]).splitlines()
         return read_text((Line(i, line) for i, line in enumerate(printed, start=1)), rows)
     rows.lines = 0
-    if text and not any(isinstance(tree, dict | list) for tree in trees):
+    if kept and not any(isinstance(tree, dict | list) for tree in trees):
         rows.kind = "console output"
-        return read_text((Line(i, line) for i, line in enumerate(text, start=1)), rows)
+        return read_text(kept, rows)
     if len(trees) == 1:
         add_tree(trees[0], rows)
         return rows
     return read_json(whole, rows)
 
 
-def _mlflow(lines: object, rows: Rows) -> Rows:
+def _mlflow(lines: Iterable[Line], rows: Rows) -> Rows:
     """`time value step` a line; the file's name is the metric's."""
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         cells = line.text.split()
         if len(cells) == 3:
             try:

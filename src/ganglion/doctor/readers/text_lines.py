@@ -92,6 +92,8 @@ class TextLines:
         if line.complete:
             self._decimals[marked] = min(decimals, self._decimals.get(marked, decimals))
             return False
+        if decimals >= 0 and last.endswith("."):
+            return True
         if marked in self._decimals:
             return decimals < self._decimals[marked]
         begun = marked[:-1] if marked[-1] in (INT, FLOAT) else marked

@@ -109,7 +109,7 @@ class Understanding:
             "rows": "rows, as nothing else counts them",
         }[counting["how"]]
         known = counting["images_per_step"]
-        images = f"; {known:,.6g} images per {unit}" if known and unit != "image" else ""
+        images = f"; {known:,.6g} {'image' if known == 1 else 'images'} per {unit}" if known and unit != "image" else ""
         run = f"; run {counting['run']} of {counting['runs']}, --run N reads another" if counting["runs"] > 1 else ""
         return f"{how}; {span}{images}{run}"
 
