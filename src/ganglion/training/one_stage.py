@@ -49,12 +49,12 @@ class OneStage:
         self.images = [seen.judged] if self.scales else []
         """Where D's backward pass has to leave a gradient."""
         if self.scales:
-            seen.fake_logits.register_hook(self._arrives_at_logits)  # type: ignore[no-untyped-call]
+            seen.fake_logits.register_hook(self._keep_ratio)  # type: ignore[no-untyped-call]
         else:
             (self._gradient,) = torch.autograd.grad(seen.fake_logits, seen.judged, self._wanted, retain_graph=True)
 
-    def _arrives_at_logits(self, gradient: Tensor) -> Tensor:
-        """D's gradient (N,) at the logits of fakes, on its way back."""
+    def _keep_ratio(self, gradient: Tensor) -> Tensor:
+        """Hook on the logits of fakes: from D's gradient (N,) there, g_i / d_i; returns the gradient, raised where it is flat."""
         least = SMALLEST * self._wanted.abs().clamp_min(torch.finfo(torch.float32).tiny / SMALLEST)
         gradient = torch.where(gradient.abs() < least, torch.copysign(least, gradient), gradient)
         self._ratio = self._wanted / gradient
