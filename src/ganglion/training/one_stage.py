@@ -54,7 +54,7 @@ class OneStage:
             (self._gradient,) = torch.autograd.grad(seen.fake_logits, seen.judged, self._wanted, retain_graph=True)
 
     def _keep_ratio(self, gradient: Tensor) -> Tensor:
-        """Hook on the logits of fakes: from D's gradient (N,) there, g_i / d_i; returns the gradient, raised where it is flat."""
+        """Hook on the logits of fakes: keeps g_i / d_i; returns D's gradient (N,), raised where it is flat."""
         least = SMALLEST * self._wanted.abs().clamp_min(torch.finfo(torch.float32).tiny / SMALLEST)
         gradient = torch.where(gradient.abs() < least, torch.copysign(least, gradient), gradient)
         self._ratio = self._wanted / gradient
