@@ -101,7 +101,7 @@ def test_the_order_of_overrides_does_not_matter() -> None:
     [
         (
             {"generator.family": "resnett"},
-            "'resnett' is not allowed; allowed: dcgan, resnet, r3gan, custom; did you mean 'resnet'",
+            "'resnett' is not allowed; allowed: dcgan, resnet, r3gan, skip, custom; did you mean 'resnet'",
         ),
         (
             {"generator.family": "resnet", "generator.kernel": 5},

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganglion.networks import dcgan, r3gan, resnet
+from ganglion.networks import dcgan, r3gan, resnet, skip
 from ganglion.networks.base import Discriminator, Generator
 from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
@@ -32,13 +32,19 @@ __all__ = [
     "cost_of",
 ]
 
-FamilyName = Literal["dcgan", "resnet", "r3gan"]
+FamilyName = Literal["dcgan", "resnet", "r3gan", "skip"]
 
-GENERATORS: dict[FamilyName, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
+GENERATORS: dict[FamilyName, Any] = {
+    "dcgan": dcgan.generator,
+    "resnet": resnet.generator,
+    "r3gan": r3gan.generator,
+    "skip": skip.generator,
+}
 DISCRIMINATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.discriminator,
     "resnet": resnet.discriminator,
     "r3gan": r3gan.discriminator,
+    "skip": skip.discriminator,
 }
 
 

@@ -56,10 +56,28 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
             "objective.adversarial custom is a loss of your own, and objective.custom_loss is filled in from it: pass the loss "
             "to ganglion.train(adversarial=...), or leave both out"
         )
+    yield from _progressive_conflicts(recipe)
     yield from _own_network_conflicts(recipe)
     yield from _size_conflicts(recipe)
     yield from _layer_conflicts(recipe)
     yield from _label_conflicts(recipe)
+
+
+def _progressive_conflicts(recipe: Recipe) -> Iterator[str]:
+    if not recipe.training.progressive:
+        return
+    families = {recipe.generator.family, recipe.discriminator.family}
+    if families != {"skip"}:
+        yield (
+            "training.progressive needs networks that make and see images of several sizes, and the families are "
+            f"{recipe.generator.family} and {recipe.discriminator.family}; set generator.family and discriminator.family to "
+            "skip, or training.progressive to 0"
+        )
+    if recipe.objective.feature_matching.weight and recipe.objective.feature_matching.layer != -1:
+        yield (
+            f"objective.feature_matching.layer is {recipe.objective.feature_matching.layer}, and with training.progressive "
+            "small images do not pass all blocks of D; set it to -1, or training.progressive to 0"
+        )
 
 
 def batch_norm_conflict(recipe: Recipe) -> str:

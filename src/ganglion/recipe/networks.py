@@ -23,6 +23,9 @@ __all__ = [
     "R3ganGenerator",
     "ResnetDiscriminator",
     "ResnetGenerator",
+    "SkipDiscriminator",
+    "SkipGenerator",
+    "Upsampling",
 ]
 
 
@@ -33,6 +36,8 @@ Conditioning = Literal["embedding", "norm"]
 MinibatchName = Literal["none", "discrimination", "stddev"]
 
 Norm = Literal["batch", "virtual-batch", "instance", "layer", "none"]
+
+Upsampling = Literal["transposed", "nearest", "bilinear", "sub-pixel"]
 
 WIDTH = Field(64, ge=1, le=1024)
 
@@ -151,6 +156,43 @@ class R3ganDiscriminator(Part):
         return doublings + 3
 
 
+class SkipGenerator(Part):
+    family: Literal["skip"] = "skip"
+    """Family of networks: every resolution adds to the image, Karras et al. 2020; training can begin with small images."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    upsampling: Upsampling = "transposed"
+    """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a convolution, or a
+    sub-pixel convolution."""
+    norm: Literal["batch", "instance", "layer", "none"] = "batch"
+    """Normalisation before each hidden non-linearity."""
+    activation: Activation = "relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    conditioning: Conditioning = "embedding"
+    """How G is conditioned on the class: an embedding next to z, or scale and shift of each norm. Conditional runs only."""
+
+
+class SkipDiscriminator(Part):
+    family: Literal["skip"] = "skip"
+    """Family of networks: D sees the image at every resolution, Karras et al. 2020; training can begin with small images."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    activation: Activation = "leaky-relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    spectral_norm: bool = False
+    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
+    minibatch: MinibatchName = "none"
+    """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """Number of blocks that feature matching can use: one for each halving of the image."""
+        return doublings
+
+
 class CustomGenerator(Part):
     family: Literal["custom"] = "custom"
     """Networks of your own: --networks FILE.py, or generator= and discriminator= of ganglion.train."""
@@ -169,8 +211,11 @@ class CustomDiscriminator(Part):
     """Whether the run folder keeps the file as networks.py, filled in; otherwise the module is passed again."""
 
 
-Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator | CustomGenerator, *choice("family", "dcgan")]
+Generator = Annotated[
+    DcganGenerator | ResnetGenerator | R3ganGenerator | SkipGenerator | CustomGenerator, *choice("family", "dcgan")
+]
 
 Discriminator = Annotated[
-    DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator | CustomDiscriminator, *choice("family", "dcgan")
+    DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator | SkipDiscriminator | CustomDiscriminator,
+    *choice("family", "dcgan"),
 ]

@@ -117,6 +117,10 @@ class Training(Part):
     """Budget in steps of G."""
     minutes: float | None = Field(None, gt=0)
     """Budget in minutes of training, measured over all sessions of the run."""
+    progressive: float = Field(0, ge=0, lt=1)
+    """Share of the budget in which images are smaller: their short side begins at 16 to 31 pixels and doubles, in equal parts of
+    this share, up to the full size (progressive growing, Karras et al. 2018). 0: full size throughout. Networks of the family
+    skip only."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random numbers."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
@@ -138,6 +142,11 @@ class Training(Part):
     """Training stops when the distance to the data has not improved for a third of the run."""
     start_from: str | None = None
     """The run whose weights this one begins with: RUN, RUN:best, RUN:latest or RUN:STEP. None: weights are drawn."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether the images become larger during the training."""
+        return self.progressive > 0 and self.start_from is None
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

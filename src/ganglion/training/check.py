@@ -172,10 +172,14 @@ def _speed(
     players, own = build_first_players(recipe, batches, own), replace(own, callback=None)
     progress, began, failed = TrainingProgress(), clock(), ""
     try:
-        one_step = update(recipe, training__steps=1, training__minutes=None, training__kimg=None)
+        one_step = update(
+            recipe, training__progressive=0, training__steps=1, training__minutes=None, training__kimg=None
+        )
         _train(fabric, one_step, batches, players, TrainingProgress(), clock, own)
         began = clock()
-        timed = update(recipe, training__minutes=seconds / 60, training__steps=None, training__kimg=None)
+        timed = update(
+            recipe, training__progressive=0, training__minutes=seconds / 60, training__steps=None, training__kimg=None
+        )
         _train(fabric, timed, batches, players, progress, clock, own)
     except TrainingFailed:
         failed = f"numbers are no longer finite after {max(1, progress.step):,} steps: smaller rates or first weights"

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from ganglion.augment.pipeline import noise_at
 from ganglion.data.batches import Batches
+from ganglion.data.pixels import halved
 from ganglion.latent.model import trained_model
 from ganglion.objectives.losses import ramp, total
 from ganglion.objectives.penalties import clip_weights
@@ -25,7 +26,7 @@ from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose
-from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
+from ganglion.training.budget import Budget, halvings_at, lr_scale, reason_to_stop, steps_for
 from ganglion.training.collectives import Collectives
 from ganglion.training.draws import Draws
 from ganglion.training.one_stage import OneStage
@@ -81,6 +82,7 @@ def train_loop(
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
     _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
+    before = halvings_at(recipe, fraction)
     draws = Draws(recipe, fabric.device, together.rank, together.count, own.networks is not None)
     numbers = numbers_on(fabric.device, replay.from_tensors)
 
@@ -88,17 +90,20 @@ def train_loop(
         # Fetch: each turn of D has images and latents of its own, and which they are is a function of seed and position
         turns = []
         noise = noise_at(objective.instance_noise, progress.images)
-        scale = lr_scale(recipe.optimizer, fraction, progress.images)
+        scale, halvings = lr_scale(recipe.optimizer, fraction, progress.images), halvings_at(recipe, fraction)
         for _ in range(balance.d_steps):
             real, labels = batches.take(progress.images, batch, together.share)  # (N, C, H, W), (N,)
-            turns.append(Turn(real, labels, draws.latents(Purpose.LATENT, progress.images)))
+            turns.append(Turn(halved(real, halvings), labels, draws.latents(Purpose.LATENT, progress.images)))
             progress.images += batch
         more = [progress.step * balance.g_steps + turn for turn in range(1, balance.g_steps)]
         given = StepInputs(turns, [draws.latents(Purpose.LATENT_AGAIN, place) for place in more])
 
         # Step: all that changes a weight
         closely = (progress.step + 1) % look_steps == 0
-        plan = StepPlan.of(recipe, players.running_stats, progress.step, closely, noise > 0)
+        if outputs and halvings != before:
+            outputs.speed.other_steps()
+        before = halvings
+        plan = StepPlan.of(recipe, players.running_stats, progress.step, closely, noise > 0, halvings)
         matching = ramp(progress.images, objective.feature_matching.ramp_kimg)
         kept = decay(recipe.ema, progress.images + progress.images_before, batch * balance.d_steps)
         now = numbers(StepNumbers(noise, matching, kept, 1 / (progress.step + 2)))
@@ -149,7 +154,7 @@ def _one_step(
     generator, discriminator, running = players.generator, players.discriminator, players.running_stats
     step = StepContext(
         recipe, players, random, fabric.autocast, own.adversarial, together.gathered,
-        noise=now.noise if plan.noisy else 0.0, matching=now.matching,
+        noise=now.noise if plan.noisy else 0.0, matching=now.matching, halvings=plan.halvings,
         strength=running.strength.clone() if recipe.augment.kind == "ada" else None,
     )  # fmt: skip
     measured: list[Reading] = []

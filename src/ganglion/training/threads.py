@@ -160,7 +160,7 @@ def steps_on_copies(
     copies, alone = copy.deepcopy(players), replace(own, callback=None)
 
     def train_steps(count: int) -> int:
-        budget = {"batch": batch, "steps": count, "kimg": None, "minutes": None}
+        budget = {"batch": batch, "steps": count, "kimg": None, "minutes": None, "progressive": 0}
         progress = TrainingProgress()
         short = recipe.model_copy(update={"training": recipe.training.model_copy(update=budget)})
         with suppress(TrainingFailed):  # the training itself will say so

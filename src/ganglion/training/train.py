@@ -31,7 +31,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
-from ganglion.training.budget import Budget
+from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.first_batch import check_own
@@ -168,11 +168,7 @@ def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Rec
         settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
     may_change = (
-        STOP_KEYS
-        | SHOWN_KEYS
-        | MEMORY_KEYS
-        | COMPUTING_KEYS
-        | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
+        STOP_KEYS | SHOWN_KEYS | MEMORY_KEYS | COMPUTING_KEYS | (BUDGET_KEYS if can_be_extended(before) else set())
     )
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
