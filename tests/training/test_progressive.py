@@ -32,7 +32,7 @@ def recipe(size: int, **training: object) -> Any:
 def trained(folder: Path, cache: Path, **more: Any) -> ganglion.Run:
     return train(
         "digits", run=folder, recipe="dcgan", size=32, steps=12, precision="32", device="cpu", quiet=True, cache=cache,
-        **{"set": SETTINGS | more.pop("set", {})}, **more,
+        set=SETTINGS | more.pop("set", {}), **more,
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """Networks that make and see the image at every resolution, so that training can begin with small images.
 
-G is a skip generator, D has input skips (Karras et al. 2020, arXiv 1912.04958, section 4.1), here between the blocks of a DCGAN:
-each resolution adds what it draws to the enlarged image of the one below, and D looks at the image, halved again and again,
-at each of its blocks. What the resolutions above the first one add begins at zero. So G's image is at first the enlarged small
-one and D's logit that of the halved image, and training at a small size trains the same function: going on with the next size
-needs no fading in (which Karras et al. 2018, arXiv 1710.10196, introduced it with).
+G is a skip generator, D has input skips (Karras et al. 2020, arXiv 1912.04958, section 4.1), here between the blocks of a
+DCGAN: each resolution adds what it draws to the enlarged image of the one below, and D looks at the image, halved again and
+again, at each of its blocks. What the resolutions above the first one add begins at zero. So G's image is at first the
+enlarged small one and D's logit that of the halved image, and training at a small size trains the same function: the next size
+needs no fading in, which Karras et al. 2018 (arXiv 1710.10196) used.
 
 N images, C channels, H height, W width.
 """
@@ -100,7 +100,7 @@ class Up(nn.Module):
     def forward(
         self, x: Tensor, labels: Tensor | None, image: Tensor | None, last: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Feature maps of the next resolution, not made where this is the `last`, and the image, None where there is none yet."""
+        """Feature maps of the next resolution, not made where this is the `last`, and the image, None where there is none."""
         x = self.activation(self.norm(x, labels))
         if self.to_image is not None:
             drawn = self.to_image(x)

@@ -118,9 +118,9 @@ class Training(Part):
     minutes: float | None = Field(None, gt=0)
     """Budget in minutes of training, measured over all sessions of the run."""
     progressive: float = Field(0, ge=0, lt=1)
-    """Share of the budget in which images are smaller: their short side begins at 16 to 31 pixels and doubles, in equal parts of
-    this share, up to the full size (progressive growing, Karras et al. 2018). 0: full size throughout. Networks of the family
-    skip only."""
+    """Share of the budget in which images are smaller: their short side begins at 16 to 31 pixels and doubles, in equal parts
+    of this share, up to the full size (progressive growing, Karras et al. 2018). 0: full size throughout. Networks of the
+    family skip only."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random numbers."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int

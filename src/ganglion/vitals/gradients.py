@@ -111,7 +111,8 @@ class GradientStats:
         """Means over the steps since the last read, by key; empty where the network has not been updated.
 
         `grad_*`: norm of the whole gradient; `grad_*_max`: its maximum; `grad_*_first`, `grad_*_last`: of the first and last
-        layer. `update_*`: median over the layers that have a gradient of |update| / |weights| of a step. `weight_*`: norm of all weights.
+        layer. `update_*`: median of |update| / |weights| of a step over the layers that have a gradient. `weight_*`: norm of
+        all weights.
         `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
         """
         if self._norms:

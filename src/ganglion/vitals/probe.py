@@ -99,6 +99,7 @@ class ReferenceSet:
         self.spread = sample_stats.mean_distance(self._distances)
         self.fine, self.contrast = sample_stats.fine_energy(reals.images), sample_stats.contrast(reals.images)
         self.saturation = sample_stats.saturation(reals.images)
+        self.checkerboard = sample_stats.checkerboard_energy(reals.images)
         self._to_reals: dict[int, SlicedWasserstein] = {}
         self.floor = self._floor()
         self.pool = None if pool is None else _coarse(pool)
@@ -169,6 +170,7 @@ def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any
         "saturation_real": reference.saturation,
         "contrast": sample_stats.contrast(samples) / reference.contrast,
         "fine": sample_stats.fine_energy(samples) / reference.fine,
+        "checkerboard": sample_stats.checkerboard_energy(samples) / reference.checkerboard,
     }
     values = zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True)
     return {key: value for key, value in values if np.isfinite(value)}
