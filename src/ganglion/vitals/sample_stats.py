@@ -96,8 +96,8 @@ def _without_mean(images: Tensor) -> Tensor:
 def checkerboard_energy(images: Tensor) -> Tensor:
     """Energy of grids of period 2 in squares of 8x8 pixels: at the Nyquist frequency of rows, of columns and of both.
 
-    Up-sampling layers leave such grids (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"); photographs and drawings
-    rarely alternate from pixel to pixel at the same phase over eight of them.
+    Up-sampling layers leave such grids (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"); photographs and
+    drawings rarely alternate from pixel to pixel at the same phase over eight of them.
     """
     x = _without_mean(images)
     columns = 1 - 2 * (torch.arange(x.shape[3], device=x.device) % 2)  # 1, -1, 1, ...
