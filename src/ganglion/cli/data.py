@@ -43,6 +43,7 @@ def data(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Scan the images of SOURCE, list broken files, and write a preview of the preprocessed images."""
+    from ganglion.data.alpha import straight
     from ganglion.data.prepare import cache_folder, plan, prepare
     from ganglion.pictures.sheets import save_image, sheet
     from ganglion.platform.screen import Screen
@@ -57,7 +58,7 @@ def data(
     chosen = recipe.data.model_copy(update={"size": data_plan.fit.size, "channels": data_plan.fit.channels})
     store = prepare(chosen, cache_folder(), screen)
     step = max(1, len(store.images) // PREVIEW_IMAGES)
-    save_image(sheet(store.images[::step][:PREVIEW_IMAGES]), preview)
+    save_image(sheet(straight(store.images[::step][:PREVIEW_IMAGES])), preview)
     augmented = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
     facts = _facts(data_plan) | {
         "augmented": str(augmented) if augmented else None,
@@ -72,13 +73,14 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     import torch
 
     from ganglion.augment.pipeline import variants
+    from ganglion.data.alpha import straight
     from ganglion.data.pixels import to_float, to_uint8
     from ganglion.pictures.sheets import save_image, sheet
 
     step = max(1, len(store.images) // AUGMENTED_ROWS)
     images = to_float(torch.from_numpy(store.images[::step][:AUGMENTED_ROWS].copy()))
     path = preview.with_name(f"{preview.stem}-{augment.kind}{preview.suffix}")
-    save_image(sheet(to_uint8(variants(images, augment, 7, strength)).numpy(), columns=8), path)
+    save_image(sheet(straight(to_uint8(variants(images, augment, 7, strength)).numpy()), columns=8), path)
     return path
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganglion.data.alpha import RGBA
 from ganglion.data.sources import Payload
 from ganglion.recipe.schema import MOST_CHANNELS, Channels, FitPolicy
 from ganglion.recipe.size import Size
@@ -114,7 +115,10 @@ def image_facts(payload: Payload) -> ImageFacts:
 
 
 def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> NDArray[np.uint8]:
-    """The picture as uint8 (H, W, C) of exactly `size`. Alpha that has no channel to go to is laid over white.
+    """The picture as uint8 (H, W, C) of exactly `size`, the alpha of 4 channels premultiplied.
+
+    It is resized premultiplied, so that colours of transparent pixels reach no other. Alpha that has no channel to go to is
+    composited over white.
 
     Of an array each channel is made to fit by itself. Raises Unreadable where it has another number of them, or where a
     number is asked for that no picture has.
@@ -130,7 +134,10 @@ def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> ND
     height, width = size
     if image.size != (width, height):
         image = _FIT[policy](image, (width, height))
-    return np.asarray(image, np.uint8).reshape(height, width, channels)
+    pixels = np.asarray(image, np.uint8).reshape(height, width, channels)
+    if channels == RGBA:  # Lanczos overshoots: no colour is above its alpha
+        return np.minimum(pixels, pixels[..., -1:])
+    return pixels
 
 
 def mode_of_channels(channels: int) -> str:
@@ -220,7 +227,7 @@ def _to_mode(image: Image.Image, channels: Channels) -> Image.Image:
     if channels < 4 and image.mode in {"LA", "RGBA"}:
         colour = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
-    return image.convert(MODE_FOR[channels])
+    return image.convert("RGBA").convert("RGBa") if channels == RGBA else image.convert(MODE_FOR[channels])
 
 
 def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:

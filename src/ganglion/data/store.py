@@ -1,7 +1,7 @@
 """A packed data set on disk: every image decoded and preprocessed once, in one memory-mapped uint8 array.
 
     STORE/
-      images.npy   uint8 (N, H, W, C)
+      images.npy   uint8 (N, H, W, C), the alpha of RGBA premultiplied (data/alpha.py)
       labels.npy   int64 (N,), -1 without a class
       store.json   size, channels, fit, class names, the scan's facts
 
@@ -36,7 +36,7 @@ from ganglion.recipe.size import Size
 __all__ = ["Fit", "Store", "find_packed", "is_store", "open_store", "pack"]
 
 
-FORMAT = 1
+FORMAT = 2  # 1 had straight alpha
 LOST = "(it could be read when it was scanned)"
 
 
@@ -51,7 +51,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Store:
-    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8."""
+    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8, the alpha of RGBA premultiplied."""
 
     path: Path
     images: NDArray[np.uint8]

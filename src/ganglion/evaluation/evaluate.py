@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.data.prepare import Reporter, cache_folder, choose_channels, plan, prepare, prepare_again
@@ -218,4 +219,4 @@ def neighbour_sheet(
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
         rows += [fake.images[chosen], real.images[trained[found.indices[chosen]]]]
-    return sheet(np.concatenate(rows), columns, channels=channels)
+    return sheet(straight(np.concatenate(rows)), columns, channels=channels)

@@ -19,7 +19,7 @@ __all__ = ["mask_from_file", "picture_from_file"]
 
 
 def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
-    """(C, H, W) in [-1, 1], preprocessed like the training images. Raises DataError."""
+    """(C, H, W) in [-1, 1], preprocessed like the training images, alpha premultiplied. Raises DataError."""
     size, channels = recipe.data.size, recipe.data.channels
     if size is None or channels is None:
         raise DataError("the run's recipe does not say the size of its images")
