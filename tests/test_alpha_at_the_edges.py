@@ -14,10 +14,9 @@ from ganglion.latent.inputs import picture_from_file
 from ganglion.latent.model import model_of
 from ganglion.metrics.features import array_set, store_set
 from ganglion.metrics.untrained import random_extractor
-from ganglion.pictures.sheets import labelled_rows, side_by_side
+from ganglion.pictures.sheets import labelled_rows, over_white, side_by_side
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
-from ganglion.report.compare import over_white
 from ganglion.report.explored import nearest_rows
 from tiny import TINY
 
@@ -127,9 +126,7 @@ def test_nearest_images_are_compared_premultiplied_and_shown_straight(stores):
     height, width = real.shape[1] * 2 + 2, real.shape[2] * 2 + 2
     for i in range(3):  # each sample is its own nearest image, and looks the same beside it
         top = 2 + i * height
-        sample, nearest = (
-            rows[top : top + height - 2, 84 + k * width : 84 + k * width + width - 2] for k in (0, 1)
-        )
+        sample, nearest = (rows[top : top + height - 2, 84 + k * width : 84 + k * width + width - 2] for k in (0, 1))
         assert np.array_equal(sample, nearest)
 
 

@@ -189,7 +189,7 @@ def complete(
     height, width = picture.shape[1:]
     hole = (
         parse_mask(str(missing), height, width, seed) if mask is None
-        else mask_from_file(mask, height, width, image, model.recipe.data.fit)
+        else mask_from_file(mask, height, width, image, model.recipe)
     )  # fmt: skip
     labels = class_of(model, label)
     try:

@@ -1,8 +1,8 @@
 """Straight and premultiplied alpha: the conversion between them, once each way, for the whole project.
 
-Inside (stores, batches, networks, metrics, vitals) the colours of RGBA images are multiplied by alpha (Porter and Duff 1984), so
-that a transparent pixel has one value, whatever colour a file hides under it. At every edge (files, sheets, arrays for users)
-they are straight, as PNG has them. Of images with another number of channels both are the same.
+Inside (stores, batches, networks, metrics, vitals) the colours of RGBA images are multiplied by alpha (Porter and Duff 1984),
+so that a transparent pixel has one value, whatever colour a file hides under it. At every edge (files, sheets, arrays for
+users) they are straight, as PNG has them. Of images with another number of channels both are the same.
 """
 
 from __future__ import annotations

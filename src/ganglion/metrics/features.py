@@ -68,7 +68,8 @@ def store_set(store: Store) -> ImageSet:
     key = hashlib.sha256(f"{FORMAT} {store.content} {store.fit}".encode()).hexdigest()
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
     return ImageSet(
-        str(store.facts["description"]), store.images, key, f"{store.fit.policy} to {h}x{w} (Lanczos)",
+        str(store.facts["description"]), store.images, key,
+        f"{store.fit.policy} to {h}x{w} ({store.fit.resample.capitalize()})",
         store.labels if labelled else None, tuple(store.classes) if labelled else (),
     )  # fmt: skip
 

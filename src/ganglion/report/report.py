@@ -130,7 +130,9 @@ def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> St
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run; the current ones are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
-    (gallery.real,) = data_uris([sheet(straight(store.images[chosen]), channels=recipe.data.shown_channels)], PICTURES // 8)
+    (gallery.real,) = data_uris(
+        [sheet(straight(store.images[chosen]), channels=recipe.data.shown_channels)], PICTURES // 8
+    )
     gallery.data_facts = _data_facts(store, recipe)
     return store
 
