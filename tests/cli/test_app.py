@@ -37,7 +37,7 @@ def photos(folder: Path) -> Path:
         (folder / label).mkdir(parents=True)
         for i in range(16):
             picture = Image.new("RGB", (24, 20), (15 * i, 10, 90))
-            picture.paste((255, 255, 255), (0, 4, 9, 15))
+            picture.paste((255, 255, 255), (1, 1, 23, 19))
             picture.save(folder / label / f"{i}.png")
     (folder / "cat" / "broken [bold].jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     return folder
@@ -131,7 +131,7 @@ def test_data_tells_what_is_there_what_is_broken_and_what_would_be_done(ganglion
     page = ganglion_command("data", "photos", "--size", "16")
     assert page.returncode == 0, page.stderr
     for part in ("32 usable images", "20x24 (32)", "cat: 16", "dög 🐕: 16", "Skipped files: 1", "broken [bold].jpg", "16x16",
-                 "3 channels", "fit crop (", "trim off (",
+                 "3 channels", "fit pad (", "trim off (",
                  "16 equal an earlier one pixel by pixel (kept)", "data.duplicates=drop"):  # fmt: skip
         assert part in page.stdout
     assert picture(tmp_path / "ganglion-preview.png").shape[2] == 3

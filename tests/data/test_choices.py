@@ -124,7 +124,7 @@ def test_drawings_of_many_shapes_on_a_plain_or_transparent_ground_are_padded(fou
 def test_photos_of_many_shapes_are_cropped(found):
     policy, why = choose_fit(found(*(smooth(h, w, seed) for seed, (h, w) in enumerate(SHAPES))), (32, 32))
     assert policy == "crop"
-    assert why.startswith("6 of 6 images fill their frame; cropping their centre cuts off ")
+    assert why.startswith("6 of 6 images fill their frame; cropping the centre cuts off ")
 
 
 def test_flags_of_about_one_shape_are_stretched(found):

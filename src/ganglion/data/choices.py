@@ -135,7 +135,7 @@ def _common_trim(scan: Scan) -> tuple[Trim, Box | None, str]:
         min(max(0.0, (min(low) + max(high) - side) / 2), 1 - side) for low, high in ((lefts, rights), (tops, bottoms))
     )
     box = tuple(round(value, 4) for value in (across, down, across + side, down + side))
-    return "common", box, f"no image shows anything outside of {side:.0%} of the frame's height and width"  # type: ignore[return-value]
+    return "common", box, f"no image shows anything outside of {side:.0%} of the frame's height and width"
 
 
 def _spread(values: list[float]) -> float:

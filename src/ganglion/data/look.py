@@ -171,8 +171,8 @@ def _colours(image: Image.Image, pixels: NDArray[np.uint8]) -> float:
         if ((alpha < TRANSPARENT) | (alpha > 255 - TRANSPARENT)).mean() < HARD_ALPHA:
             return 1.0
         count = int((alpha >= TRANSPARENT).sum())
-    found = image.getcolors(max(2, int(ICON_COLOURS * count) + 256))  # and hidden ones
+    found: list[tuple[int, Any]] | None = image.getcolors(max(2, int(ICON_COLOURS * count) + 256))  # and hidden ones
     if found is None or not count:
         return 1.0
-    shown = found if image.mode != "RGBA" else [colour for _, colour in found if colour[-1] >= TRANSPARENT]
+    shown = [colour for _, colour in found if image.mode != "RGBA" or colour[-1] >= TRANSPARENT]
     return len(shown) / count

@@ -95,7 +95,12 @@ class Scan:
         pairs = {name: [tuple(pair) for pair in tree[name]] for name in ("bad", "sizes", "duplicate_paths")}
         sizes = {name: tuple(tree[name]) for name in ("median_size", "smallest_size", "largest_size")}
         return cls(
-            **{**tree, **pairs, **sizes, "looks": [Look(*one[:3], tuple(one[3]), *one[4:]) for one in tree["looks"]]}
+            **{
+                **tree,
+                **pairs,
+                **sizes,
+                "looks": [Look._make([*one[:3], tuple(one[3]), *one[4:]]) for one in tree["looks"]],
+            }
         )
 
 
@@ -255,6 +260,15 @@ class _ScanCounter:
             },
             looks=[look for _, look in self.looks],
         )
+
+    def _median(self, axis: int) -> int:
+        """The low median of the heights (0) or widths (1)."""
+        half = (self.sizes.total() + 1) // 2
+        for size in sorted(self.sizes, key=lambda size: size[axis]):
+            half -= self.sizes[size]
+            if half <= 0:
+                return size[axis]
+        return 0
 
 
 def _check_usable(result: Scan) -> None:

@@ -17,8 +17,8 @@ from ganglion.recipe.size import size_text
 __all__ = ["LEAST_IMAGES", "check_suitable", "kinds_among", "notes_on", "said_of", "unsuitable"]
 
 LEAST_IMAGES = 16
-"""Different images that a training takes: below, none can be held out (data/batches.py), the spread of a batch says nothing of the
-spread of the data, and D knows each image before G has drawn any."""
+"""Different images that a training takes: below, none can be held out (data/batches.py), the spread of a batch says nothing of
+that of the data, and D knows each image before G has drawn any."""
 MANY_COPIES = 0.02  # of the images
 SECOND_KIND, FEWEST_OF_A_KIND = 0.05, 5
 SHOWN = 3  # paths
