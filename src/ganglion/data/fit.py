@@ -131,7 +131,8 @@ def _continued(picture: Image.Image, source: tuple[float, float, float, float]) 
     pixels = np.asarray(picture, np.uint8)[top:bottom, left:right]
     border = ring(pixels.reshape(*pixels.shape[:2], -1))
     if border.shape[1] != RGBA:
-        return np.median(border, 0).round().astype(np.uint8)
+        middle: NDArray[np.uint8] = np.median(border, 0).round().astype(np.uint8)
+        return middle
     colour = plain_colour(border)
     return np.zeros(RGBA, np.uint8) if colour is None or colour[-1] < 128 else colour
 

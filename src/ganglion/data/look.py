@@ -165,7 +165,7 @@ def _flat_and_soft(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 
 def _colours(image: Image.Image, pixels: NDArray[np.uint8]) -> float:
     """Different colours for each opaque pixel; 1 where alpha has levels between, or there are too many."""
-    count = pixels.shape[0] * pixels.shape[1]
+    count: int = image.width * image.height
     if image.mode == "RGBA":
         alpha = pixels[..., -1]
         if ((alpha < TRANSPARENT) | (alpha > 255 - TRANSPARENT)).mean() < HARD_ALPHA:
