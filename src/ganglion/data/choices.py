@@ -24,7 +24,7 @@ MOST = 0.5  # of the images
 LITTLE_CUT = 0.05  # of an image, on average, that cropping may cut off
 LITTLE_STRETCH = 0.2
 WIDE_MARGIN = 0.8  # content of this share of a side or more has narrow margins
-UNEQUAL = 0.25  # between the fills of the tenth and the ninetieth of a hundred images
+UNEQUAL = 0.2  # between the fills of the tenth and the ninetieth of a hundred images
 
 Whys = dict[str, str]
 
