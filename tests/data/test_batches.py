@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganglion.data.batches import Batches, fits_on_device, order
+from ganglion.data.fit import Fit
 from ganglion.data.pixels import to_float
 from ganglion.data.scan import scan
-from ganglion.data.store import Fit, pack
+from ganglion.data.store import pack
 
 IMAGES = st.integers(1, 60)
 SEEDS = st.integers(0, 2**32)

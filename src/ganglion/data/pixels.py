@@ -1,6 +1,7 @@
 """Where uint8 becomes float and back: once each way, for the whole project.
 
-Inside, images are float (N, C, H, W) in [-1, 1]; at every edge they are uint8 (N, H, W, C).
+Inside, images are float (N, C, H, W) in [-1, 1]; at every edge they are uint8 (N, H, W, C). What alpha does to the colours of
+RGBA images, and at which edge, is in alpha.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A packed data set on disk: every image decoded and preprocessed once, in one memory-mapped uint8 array.
 
     STORE/
-      images.npy   uint8 (N, H, W, C)
+      images.npy   uint8 (N, H, W, C), the alpha of RGBA premultiplied (data/alpha.py)
       labels.npy   int64 (N,), -1 without a class
       store.json   size, channels, fit, class names, the scan's facts
 
@@ -24,34 +24,24 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
+from ganglion.data.decode import Unreadable, decode, quiet_pillow
+from ganglion.data.fit import Fit, fit, least_decoded
 from ganglion.data.scan import Scan, printable
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
-from ganglion.recipe.schema import Channels, FitPolicy
-from ganglion.recipe.size import Size
 
-__all__ = ["Fit", "Store", "find_packed", "is_store", "open_store", "pack"]
+__all__ = ["FORMAT", "Store", "find_packed", "is_store", "open_store", "pack"]
 
 
-FORMAT = 1
+FORMAT = 2  # 1 had straight alpha
 LOST = "(it could be read when it was scanned)"
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Every setting that changes pixels."""
-
-    size: Size
-    channels: Channels
-    policy: FitPolicy
-
-
-@dataclass(frozen=True)
 class Store:
-    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8."""
+    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8, the alpha of RGBA premultiplied."""
 
     path: Path
     images: NDArray[np.uint8]
@@ -60,7 +50,7 @@ class Store:
     fit: Fit
     content: str
     facts: dict[str, Any]
-    """The scan of its source, as JSON."""
+    """The scan of its source, as JSON; `whys`: the reason of each setting that was chosen."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the images: another process maps them from the same file, instead of being sent a copy of them all."""
@@ -88,7 +78,8 @@ def open_store(path: Path) -> Store:
         settings = tree["fit"]
         images = _mapped(path)
         labels = np.load(path / "labels.npy", allow_pickle=False)
-        chosen = Fit(tuple(settings["size"]), settings["channels"], settings["policy"])
+        pairs = {key: tuple(settings[key]) for key in ("size", "box") if settings[key] is not None}
+        chosen = Fit(**{**settings, **pairs})
         if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):
             raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
         return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"])
@@ -133,21 +124,22 @@ def _store_path(content: str, settings: Fit, cache: Path) -> Path:
 def _described(store: Store, scan: Scan) -> Store:
     """The store with the facts of the current source: it may have been packed from another path with the same images."""
     lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
-    facts = json.loads(json.dumps(scan.to_json())) | {"images": store.facts["images"]}
+    facts = json.loads(json.dumps(scan.facts())) | {"images": store.facts["images"]}
     return replace(store, facts=facts | {"bad": facts["bad"] + lost})
 
 
 def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
-        entries = _usable(source.entries(), {path for path, _ in scan.bad})
+        dropped = set(scan.copies if settings.duplicates == "drop" else [])
+        entries = _usable(source.entries(), {path for path, _ in scan.bad}, dropped)
         classes = sorted({entry.label for entry in entries if entry.label is not None}, key=_natural)
         packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
         codes = {name: code for code, name in enumerate(classes)}
         kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
         labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
         np.save(building / "labels.npy", labels)
-        facts = scan.to_json() | {
+        facts = scan.facts() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
             "images": packed,
         }
@@ -160,9 +152,11 @@ def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Cal
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _usable(entries: Sequence[Entry], bad: set[str]) -> Sequence[Entry]:
-    """The entries without those that are bad; the same object where there are none."""
-    return [entry for entry in entries if printable(entry.key) not in bad] if bad else entries
+def _usable(entries: Sequence[Entry], bad: set[str], dropped: set[int]) -> Sequence[Entry]:
+    """The entries without those that are bad, and without some places; the same object where there are none."""
+    if not bad and not dropped:
+        return entries
+    return [entry for i, entry in enumerate(entries) if i not in dropped and printable(entry.key) not in bad]
 
 
 def _natural(label: str) -> tuple[int, int, str]:
@@ -207,8 +201,8 @@ def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple
     with quiet_pillow():
         for i, entry in enumerate(entries):
             try:
-                image, _ = decode(source.read(entry), at_least=2 * max(settings.size))
-                pixels[kept] = fit(image, settings.size, settings.channels, settings.policy)
+                image, _ = decode(source.read(entry), least_decoded(settings))
+                pixels[kept] = fit(image, settings)
                 kept += 1
             except (Unreadable, OSError, ValueError) as error:
                 lost[i] = f"{error} {LOST}"

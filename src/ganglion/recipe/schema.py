@@ -16,9 +16,11 @@ from ganglion.recipe.size import Size, parse_size
 
 __all__ = [
     "MOST_CHANNELS",
+    "Box",
     "Channels",
     "CudaGraph",
     "Data",
+    "Duplicates",
     "Ema",
     "FitPolicy",
     "Init",
@@ -27,7 +29,9 @@ __all__ = [
     "Precision",
     "Prior",
     "Recipe",
+    "Resample",
     "Training",
+    "Trim",
 ]
 
 
@@ -35,7 +39,17 @@ MOST_CHANNELS = 64
 
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
-FitPolicy = Literal["crop", "pad", "stretch"]
+FitPolicy = Literal["auto", "crop", "pad", "stretch"]
+
+Trim = Literal["auto", "off", "each", "common"]
+
+Resample = Literal["auto", "lanczos", "nearest"]
+
+Duplicates = Literal["keep", "drop"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Box = tuple[Share, Share, Share, Share]
 
 InitScheme = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
@@ -44,6 +58,11 @@ Precision = Literal["auto", "32", "bf16"]
 CudaGraph = Literal["auto", "on", "off"]
 
 Prior = Literal["normal", "uniform", "sphere"]
+
+
+def _on_or_off(value: object) -> object:
+    """YAML reads on and off as True and False."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class Data(Part):
@@ -58,8 +77,19 @@ class Data(Part):
     shown_channels: tuple[int, int, int] | None = None
     """Channels, counted from 0, shown as red, green and blue on sheets. None: all channels of images with 1, 3 or 4, of 2 the
     first as gray, of more the first three."""
-    fit: FitPolicy = "crop"
-    """How an image of another aspect ratio is fitted: crop its centre, pad its short side with black, or stretch it."""
+    fit: FitPolicy = "auto"
+    """How an image of another aspect ratio is fitted: crop its centre, pad its short side with what continues its border, or
+    stretch it. auto: chosen from aspect ratios and borders."""
+    trim: Annotated[Trim, BeforeValidator(_on_or_off)] = "auto"
+    """Whether empty margins are cut off first: each image to its own content; common, the same part of every image; or off.
+    auto: chosen from the margins."""
+    trim_box: Box | None = None
+    """The part kept by trim common: left, top, right, bottom as shares of width and height. Filled in by auto."""
+    resample: Resample = "auto"
+    """Filter of the resizing. nearest keeps pixels sharp where an image is enlarged, by whole factors where it is padded.
+    auto: nearest for pixel art, otherwise lanczos."""
+    duplicates: Duplicates = "keep"
+    """Whether images that equal an earlier one pixel by pixel are kept or dropped."""
     held_out_images: int | None = Field(None, ge=0)
     """Images held out from training, to measure overfitting of D. None: a twentieth, at most 500, or none of fewer than 320."""
     conditional: bool = False
@@ -76,6 +106,14 @@ class Data(Part):
         last = (self.channels or MOST_CHANNELS) - 1
         if wrong := [shown for shown in self.shown_channels or () if not 0 <= shown <= last]:
             raise ValueError(f"shown_channels contains channel {wrong[0]}; there are 0 to {last}: choose three of them")
+        return self
+
+    @model_validator(mode="after")
+    def _box_has_an_area(self) -> Self:
+        if self.trim == "common" and self.trim_box is None:
+            raise ValueError("trim common needs trim_box: left, top, right, bottom, such as [0.1, 0.1, 0.9, 0.9]")
+        if self.trim_box and (self.trim_box[0] >= self.trim_box[2] or self.trim_box[1] >= self.trim_box[3]):
+            raise ValueError(f"trim_box {list(self.trim_box)} is empty: it is left, top, right, bottom, from 0 to 1")
         return self
 
 
@@ -98,11 +136,6 @@ class Ema(Part):
     """Half-life of the average of G's weights, in thousands of images; 0: no averaging."""
     rampup_ratio: float | None = Field(0.05, gt=0)
     """The half-life is at most this share of the images shown so far, so that the average is usable early. None: no ramp."""
-
-
-def _on_or_off(value: object) -> object:
-    """YAML reads on and off as True and False."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class Training(Part):

@@ -15,6 +15,7 @@ from rich.table import Table
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
+from ganglion.pictures.sheets import over_white
 from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
 from ganglion.report.album import data_uri
@@ -146,7 +147,7 @@ def _samples(run: Run) -> str | None:
     if chosen is None:
         return None
     with Image.open(chosen) as picture:
-        return data_uri(np.asarray(picture.convert("RGB")))
+        return data_uri(np.asarray(over_white(picture)))
 
 
 def _verdict(verdict: Verdict) -> str:

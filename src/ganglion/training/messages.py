@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from ganglion.data.given import cannot_be_named
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
+from ganglion.data.suitability import notes_on
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, TrainingFailed
 from ganglion.networks.build import cost_of
@@ -47,6 +48,8 @@ def introduce(
     images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
     skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
     screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
+    for note in notes_on(store.facts, store.fit):
+        screen.say(f"Note: {note}")
     screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
     if len(sizes := sizes_of(recipe)) > 1:
         share = recipe.training.progressive / (len(sizes) - 1)

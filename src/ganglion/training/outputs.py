@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore
@@ -161,7 +162,7 @@ class Snapshots:
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
         for kind, z in (("fixed", self.fixed_z), ("fresh", self._latents(SHEET_IMAGES, Purpose.FRESH, step))):
-            images = to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy()
+            images = straight(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
             page = sheet(images, channels=self.recipe.data.shown_channels)
             self.journal.save_sheet(kind, page, step)
 

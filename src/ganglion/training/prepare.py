@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from ganglion.data.batches import Batches, held_out, held_out_count
+from ganglion.data.fit import recipe_values
 from ganglion.data.given import Images, name_of
 from ganglion.data.prepare import Reporter, cache_folder, prepare
 from ganglion.data.store import Store
+from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
@@ -66,11 +68,13 @@ def prepare_run(
     _check_shares(wanted.training.batch, devices, nodes)
     chosen_device = choose_device(device, devices)
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
+    check_suitable(store)
+    of_images = said_of(store.fit, store.facts.get("whys", {}))
     reasons: list[str] = []
     if request.get("recipe", AUTO) == AUTO:
         wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
         _check_shares(wanted.training.batch, devices, nodes)
-    return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
+    return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, [*reasons, *of_images])
 
 
 def batches_of(prepared: PreparedRun) -> Batches:
@@ -133,8 +137,8 @@ def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
     classes, kept = _classes(wanted, store), _held_out_images(wanted, store)
     seen, _ = held_out(len(store.images), wanted.training.seed, kept)
     counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
-    values: dict[str, Any] = {
-        "data__size": store.fit.size, "data__channels": store.fit.channels, "data__content": store.content,
+    values: dict[str, Any] = recipe_values(store.fit) | {
+        "data__content": store.content,
         "data__classes": classes, "data__class_counts": counts, "data__held_out_images": kept,
         "training__precision": choose_precision(wanted.training.precision, device),
     }  # fmt: skip
