@@ -11,11 +11,12 @@ from itertools import chain
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils import skip_init
 
-from ganglion.metrics.distances import Moments, frechet_distance_from, moments
+from ganglion.metrics.distances import frechet_distance_from, moments
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
 from ganglion.streams import Purpose, stream
 
@@ -92,13 +93,19 @@ class SnapshotScore:
         chunks = iter(reals)
         first = next(chunks)
         self._extractor = random_extractor(first.shape[1], first.device)
-        self._distance = frechet_distance_from(_moments(chain([first], chunks), self._extractor))
+        self.reals = self.features(chain([first], chunks))
+        """Features (N, A)."""
+        self._distance = frechet_distance_from(moments(self.reals))
+
+    def features(self, images: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Features (M, A) of chunks of the reals' size, channels and device."""
+        with torch.no_grad():
+            return np.concatenate([self._extractor.embed(chunk).features.cpu().numpy() for chunk in images])
+
+    def frechet(self, features: NDArray[np.float32]) -> float:
+        """The distance of images with these features (M, A)."""
+        return self._distance(moments(features))
 
     def of(self, samples: Iterable[Tensor]) -> float:
-        """samples: chunks of the same size, channels and device."""
-        return self._distance(_moments(samples, self._extractor))
-
-
-def _moments(chunks: Iterable[Tensor], extractor: Extractor) -> Moments:
-    with torch.no_grad():
-        return moments(np.concatenate([extractor.embed(chunk).features.cpu().numpy() for chunk in chunks]))
+        """The distance of samples, in chunks."""
+        return self.frechet(self.features(samples))

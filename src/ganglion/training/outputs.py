@@ -19,12 +19,14 @@ from torch import Tensor, nn
 
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
+from ganglion.metrics.relative_distance import DistanceToReals, gaussian_images
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore
 from ganglion.networks.build import class_count, class_counts
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate, generate_chunks
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.pictures.sheets import sheet
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
@@ -153,10 +155,29 @@ class Snapshots:
         """Made at the first snapshot: the features of its reals take a second, by which the first step need not wait."""
         return SnapshotScore(_some_reals(self._batches, self.recipe.training.seed))
 
-    def take(self, ema: nn.Module, step: int) -> float:
-        """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""
-        self.draw(ema, step)
-        return self.score.of(generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels))
+    @cached_property
+    def distance(self) -> DistanceToReals:
+        return DistanceToReals(self.score.reals)
+
+    def take(self, ema: nn.Module, progress: TrainingProgress) -> Record:
+        """Writes both sheets of `ema` and returns its distances to the data, as keys of a record; lower is better.
+
+        The distance that the relative one counts as 1 is measured once, and kept in `progress`.
+        """
+        self.draw(ema, progress.step)
+        features = self.score.features(generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels))
+        if progress.gaussian_distance is None:
+            progress.gaussian_distance = self._gaussian_distance()
+        found: Record = {"frechet": self.score.frechet(features)}
+        if self.distance.resolves(progress.gaussian_distance):
+            found["relative_distance"] = self.distance.of(features) / progress.gaussian_distance
+        return found
+
+    def _gaussian_distance(self) -> float:
+        """The distance to the reals of samples of a Gaussian fitted to their pixels."""
+        seed = self.recipe.training.seed
+        drawn = gaussian_images(_some_reals(self._batches, seed), SCORED_IMAGES, stream(seed, Purpose.SCORE, 2))
+        return self.distance.of(self.score.features(drawn))
 
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
