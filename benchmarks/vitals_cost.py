@@ -46,11 +46,11 @@ RECORDS: dict[Any, tuple[str, ...]] = {
     StepStats: ("read",), loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
-    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), DistanceToReals: ("of",),
+    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), DistanceToReals: ("of",), outputs: ("band_features",),
     loop: ("save_checkpoint", "prune"),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
-SETTINGS = (("small-data", 64), ("dcgan", 64), ("fast", 32))
+SETTINGS = (("small-data", 64, 300), ("dcgan", 64, 300), ("fast", 32, 2048))  # recipe, side, images
 FIVE_MINUTES = 300.0
 TICK, SNAPSHOT = 4, 8  # steps
 
@@ -83,9 +83,9 @@ def _timing(call: Callable[..., Any], name: str, spent: dict[str, list[float]], 
     return timing
 
 
-def in_training(recipe: str, size: int, ticks: int, folder: Path, clock: Callable[[], float]) -> None:
+def in_training(recipe: str, size: int, count: int, ticks: int, folder: Path, clock: Callable[[], float]) -> None:
     """What a record and a snapshot cost, and their share of five minutes with as many as a run has at least."""
-    images = np.random.default_rng(0).integers(0, 256, (2048, size, size, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
     np.save(folder / "images.npy", images)
     batch = resolve(recipe).training.batch
     intervals = {"training.tick_kimg": TICK * batch / 1000, "training.snapshot_kimg": SNAPSHOT * batch / 1000}
@@ -172,10 +172,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.cpu_time:
         torch.set_num_threads(1)
-    for recipe, size in SETTINGS:
+    for recipe, size, count in SETTINGS:
         with tempfile.TemporaryDirectory() as folder:
             clock = time.process_time if asked.cpu_time else time.perf_counter
-            in_training(recipe, size, asked.ticks, Path(folder), clock)
+            in_training(recipe, size, count, asked.ticks, Path(folder), clock)
     if asked.seconds:
         watched(asked.seconds, asked.size, asked.width)
 

@@ -8,8 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from ganglion.metrics.relative_distance import COMPONENTS, DistanceToReals, energy_distance, gaussian_images
-from ganglion.metrics.untrained import SnapshotScore
+from ganglion.metrics.relative_distance import DistanceToReals, band_features, energy_distance, gaussian_images
 
 
 def rows(n: int, seed: int, shift: float = 0.0, width: int = 5) -> np.ndarray:  # type: ignore[type-arg]
@@ -56,8 +55,11 @@ def discs(seed: int, n: int = 150) -> Tensor:
     return torch.from_numpy(np.where(inside[:, None], colour, -1.0)).float()
 
 
-def drawn(reals: Tensor, count: int, seed: int = 0) -> Tensor:
-    return torch.cat(list(gaussian_images(reals.split(64), count, np.random.default_rng(seed))))
+def drawn(reals: Tensor, count: int, seed: int = 0, components: int = 100) -> Tensor:
+    return torch.cat(list(gaussian_images(reals.split(64), count, np.random.default_rng(seed), components)))
+
+
+COMPONENTS = 16
 
 
 def test_the_gaussian_has_the_mean_and_the_leading_components_of_the_pixels() -> None:
@@ -65,7 +67,7 @@ def test_the_gaussian_has_the_mean_and_the_leading_components_of_the_pixels() ->
     reals = 0.05 * torch.from_numpy(rows(60, 0, width=27) * spread).float().view(
         60, 3, 3, 3
     )  # small: nothing is clipped
-    found = drawn(reals, 20_000).flatten(1).numpy()
+    found = drawn(reals, 20_000, components=COMPONENTS).flatten(1).numpy()
     values, vectors = np.linalg.eigh(np.cov(reals.flatten(1).numpy().T))
     leading = vectors[:, -COMPONENTS:]
     assert np.allclose(found.mean(0), reals.flatten(1).mean(0).numpy(), atol=5e-3)
@@ -85,20 +87,34 @@ def blurred(images: Tensor) -> Tensor:
 
 def test_other_reals_are_at_0_a_gaussian_at_1_and_faults_in_their_order() -> None:
     reals, others = discs(0), discs(1)
-    score = SnapshotScore(reals.split(64))
-    distance = DistanceToReals(score.reals)
-    gaussian = distance.of(score.features(drawn(reals, 150).split(64)))
+    distance = DistanceToReals(band_features(reals))
+    gaussian = distance.of(band_features(drawn(reals, 150)))
     assert distance.resolves(gaussian)
     noise = torch.randn(others.shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
     sets = {
         "reals": others, "blurred": blurred(others), "gaussian": drawn(reals, 150, 1), "noise": noise,
         "one": reals[:1].repeat(150, 1, 1, 1), "ten": reals[:10].repeat(15, 1, 1, 1),
     }  # fmt: skip
-    found = {name: distance.of(score.features(images.split(64))) / gaussian for name, images in sets.items()}
-    assert abs(found["reals"]) < 0.1
-    assert found["gaussian"] == pytest.approx(1, abs=0.25)
-    assert 0.1 < found["blurred"] < 1 < found["noise"]
-    assert 0.03 < found["ten"] < found["one"]
+    found = {name: distance.of(band_features(images)) / gaussian for name, images in sets.items()}
+    assert abs(found["reals"]) < 0.05
+    assert found["gaussian"] == pytest.approx(1, abs=0.15)
+    assert 0.1 < found["blurred"] < found["noise"]
+    assert found["noise"] > 1
+    assert 0.02 < found["ten"] < found["one"]
+
+
+def test_a_gaussian_of_the_same_covariance_has_less_sparse_responses_than_drawings() -> None:
+    reals = discs(0)
+    sparseness = [band_features(images)[:, 48 + 12 : 48 + 24].mean() for images in (reals, drawn(reals, 150))]
+    assert sparseness[0] < 0.75 * sparseness[1]
+    assert sparseness[1] == pytest.approx(np.sqrt(2 / np.pi), abs=0.1)  # E|r| / rms of normal responses
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, (16, 16)), (3, (32, 48)), (4, (64, 64))])
+def test_any_channels_and_sizes_have_features_and_flat_images_too(channels: int, size: tuple[int, int]) -> None:
+    features = band_features(torch.zeros(3, channels, *size))
+    assert np.isfinite(features).all()
+    assert np.ptp(features, axis=0).max() == 0
 
 
 def test_images_that_are_all_alike_give_no_scale() -> None:

@@ -20,7 +20,7 @@ from ganglion.metrics.distances import frechet_distance_from, moments
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
 from ganglion.streams import Purpose, stream
 
-__all__ = ["SCORED_IMAGES", "SnapshotScore", "pixel_extractor", "random_extractor"]
+__all__ = ["SCORED_IMAGES", "SnapshotScore", "pixel_extractor", "random_extractor", "scored_images"]
 
 
 WIDTHS = (32, 64, 128)
@@ -79,7 +79,12 @@ def pixel_extractor(device: torch.device) -> Extractor:
     )
 
 
-SCORED_IMAGES = 1000
+SCORED_IMAGES, FEWEST_SCORED = 1000, 500  # of a snapshot: as many as there are reals, within these
+
+
+def scored_images(reals: int) -> int:
+    """How many samples of a snapshot are scored, where there are so many reals."""
+    return min(SCORED_IMAGES, max(FEWEST_SCORED, reals))
 
 
 class SnapshotScore:
@@ -93,9 +98,7 @@ class SnapshotScore:
         chunks = iter(reals)
         first = next(chunks)
         self._extractor = random_extractor(first.shape[1], first.device)
-        self.reals = self.features(chain([first], chunks))
-        """Features (N, A)."""
-        self._distance = frechet_distance_from(moments(self.reals))
+        self._distance = frechet_distance_from(moments(self.features(chain([first], chunks))))
 
     def features(self, images: Iterable[Tensor]) -> NDArray[np.float32]:
         """Features (M, A) of chunks of the reals' size, channels and device."""
