@@ -164,9 +164,10 @@ class Training(Part):
     cuda_graph: Annotated[CudaGraph, BeforeValidator(_on_or_off)] = "auto"
     """Whether steps run as CUDA graphs. auto: on a CUDA device, in one process, where networks and loss are Ganglion's."""
     tick_kimg: float = Field(2, gt=0)
-    """Interval, in thousands of images, at which a record is written and the doctor updates the verdict."""
+    """Longest interval, in thousands of images, at which a record is written and the doctor updates the verdict. A run has at
+    least forty records, so it is shorter where that is more than a fortieth of the budget (docs/runs.md)."""
     snapshot_kimg: float = Field(10, gt=0)
-    """Interval, in thousands of images, at which samples and a checkpoint are written."""
+    """Longest interval, in thousands of images, at which samples and a checkpoint are written; a run has eight at least."""
     keep_checkpoints: int = Field(2, ge=1)
     """Number of newest checkpoints to keep; the best one is kept as well."""
     stop_when_failing: bool = False

@@ -116,6 +116,7 @@ def _outcomes(histories: Sequence[RunHistory]) -> list[Row]:
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
+        ("relative distance", [_number(_last(history, "relative_distance")) for history in histories]),
         ("best score", [_number(_least(history, "frechet")) for history in histories]),
         ("last SWD", [_number(_last(history, "swd")) for history in histories]),
         ("floor of the SWD", [_number(_last(history, "swd_floor")) for history in histories]),
@@ -152,7 +153,7 @@ def _samples(run: Run) -> str | None:
 
 def _verdict(verdict: Verdict) -> str:
     codes = ", ".join(finding.code for finding in verdict.findings)
-    return f"{verdict.state}: {codes}" if codes else verdict.state
+    return f"{verdict.label}: {codes}" if codes else verdict.label
 
 
 def _last(history: RunHistory, key: str) -> float:

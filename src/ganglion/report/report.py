@@ -176,7 +176,8 @@ def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) ->
 def _lead(verdict: Verdict) -> str:
     sentence = verdict.headline[0].upper() + verdict.headline[1:]
     codes = ", ".join(finding.code for finding in verdict.findings)
-    return f"{sentence}: {codes}." if codes else f"{sentence}."
+    samples = f" Samples: {verdict.samples}" if verdict.samples else ""
+    return (f"{sentence}: {codes}." if codes else f"{sentence}.") + samples
 
 
 def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any]) -> list[str]:

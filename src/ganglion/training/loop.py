@@ -26,9 +26,10 @@ from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.streams import Purpose
-from ganglion.training.budget import Budget, halvings_at, lr_scale, reason_to_stop, steps_for
+from ganglion.training.budget import Budget, halvings_at, lr_scale, reason_to_stop
 from ganglion.training.collectives import Collectives
 from ganglion.training.draws import Draws
+from ganglion.training.intervals import Intervals
 from ganglion.training.one_stage import OneStage
 from ganglion.training.outputs import RunOutputs
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
@@ -48,7 +49,7 @@ from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
 from ganglion.vitals.scalars import Reading
-from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats, clip_share
+from ganglion.vitals.step_stats import StepStats, clip_share
 
 __all__ = ["train_loop"]
 
@@ -73,14 +74,13 @@ def train_loop(
     generator, discriminator = players.generator.train(), players.discriminator.train()
     objective, balance, batch = recipe.objective, recipe.balance, recipe.training.batch
     budget = Budget.of(recipe)
-    tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
-    snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
     together = Collectives(fabric)  # with the other processes, each of which has its share of a batch
     together.synchronise(generator, discriminator)
-    stats, look_steps = StepStats(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
+    stats = StepStats(generator, discriminator)
     started, last = clock() - progress.seconds, (progress.images, progress.seconds)
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
+    intervals = Intervals(recipe, budget, progress.step, fraction, progress.seconds)
     _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
     before = halvings_at(recipe, fraction)
     draws = Draws(recipe, fabric.device, together.rank, together.count, own.networks is not None)
@@ -99,7 +99,7 @@ def train_loop(
         given = StepInputs(turns, [draws.latents(Purpose.LATENT_AGAIN, place) for place in more])
 
         # Step: all that changes a weight
-        closely = (progress.step + 1) % look_steps == 0
+        closely = intervals.closely(progress.step + 1)
         if outputs and halvings != before:
             outputs.speed.other_steps()
         before = halvings
@@ -119,9 +119,9 @@ def train_loop(
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe pauses players
         progress.seconds, wanted = together.clock_and_interrupt(clock() - started, interrupt.wanted)
         fraction = budget.fraction(progress.step, progress.seconds)
-        over = fraction >= 1 or wanted
+        over, due = fraction >= 1 or wanted, intervals.due(progress.step, fraction, progress.seconds)
         show_progress(fraction, None)
-        if not (over or progress.step % tick_steps == 0 or progress.step % snapshot_steps == 0):
+        if not (over or due.record):
             continue
 
         # Record, verdict, samples, checkpoint, stop
@@ -135,11 +135,10 @@ def train_loop(
             outputs.write_start()
             fake = done.fake.float()
             last_step = LastStep(done.real, fake, fake, (done.z, done.labels))
-            saving = over or progress.step % snapshot_steps == 0
             progress.stopped, failure = _record_and_save(
-                outputs, recipe, players, progress, record, last_step, saving, own
+                outputs, recipe, players, progress, record, last_step, over or due.snapshot, own
             )
-            show_progress(fraction, status_line(record, outputs.journal.verdict.state))
+            show_progress(fraction, status_line(record, outputs.journal.verdict.status))
             outputs.speed.go_on(progress.images)
         raise_if_non_finite(record)
         progress.stopped = _agreed_stop(together, progress.stopped, failure)
@@ -242,8 +241,8 @@ def _ask_callback(own: Own, record: Record, recipe: Recipe, players: Players) ->
 
 
 def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, record: Record) -> None:
-    record["frechet"] = score = outputs.snapshots.take(players.ema, progress.step)
-    progress.keep_best(score)
+    record |= outputs.snapshots.take(players.ema, progress)
+    progress.keep_best(record["frechet"])
 
 
 def _backward(

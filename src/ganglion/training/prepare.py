@@ -47,6 +47,8 @@ class PreparedRun:
     device: torch.device
     reasons: list[str]
     """A line for each choice of `auto`."""
+    auto_budget: bool = False
+    """Whether `auto` chose the budget."""
 
 
 def prepare_run(
@@ -70,11 +72,12 @@ def prepare_run(
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     check_suitable(store)
     of_images = said_of(store.fit, store.facts.get("whys", {}))
-    reasons: list[str] = []
+    reasons, auto_budget = list[str](), False
     if request.get("recipe", AUTO) == AUTO:
-        wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
+        wanted, reasons, auto_budget = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
         _check_shares(wanted.training.batch, devices, nodes)
-    return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, [*reasons, *of_images])
+    recipe = _filled_in(wanted, store, chosen_device)
+    return PreparedRun(wanted, recipe, store, chosen_device, [*reasons, *of_images], auto_budget)
 
 
 def batches_of(prepared: PreparedRun) -> Batches:
@@ -119,8 +122,8 @@ def _data_for(wanted: Recipe, own: Own) -> Data:
 
 def _resolve_auto(
     source: str | Path | None, request: Request, store: Store, device: str, own_networks: bool
-) -> tuple[Recipe, list[str]]:
-    """The recipe that suits these images, under what the request itself says; and the reasons."""
+) -> tuple[Recipe, list[str], bool]:
+    """The recipe that suits these images, under what the request itself says; the reasons; whether it chose the budget."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
     choice = choose(DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks))
     extra = request.get("set", ())
@@ -129,7 +132,7 @@ def _resolve_auto(
     asked = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
     chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
-    return requested_recipe(source, **rest), choice.reasons
+    return requested_recipe(source, **rest), choice.reasons, any(key in BUDGETS for key in chosen)
 
 
 def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:

@@ -81,7 +81,7 @@ class ProbedModel(Protocol):
         """G's images at fixed latents; `shifted`: each with the latent of its neighbour and its own label."""
 
     def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
-        """G's images (N, C, H, W) for these inputs."""
+        """G's images for these inputs, or for the first of them (n, C, H, W)."""
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
         """D's output; None where D needs inputs that are not available."""
@@ -195,8 +195,8 @@ def _of_step(model: ProbedModel, reference: ReferenceSet, last: LastStep) -> dic
     ranges = torch.stack([sample_stats.value_range(last.real), sample_stats.value_range(last.fake)]).tolist()
     found: dict[str, Any] = {"range_real": ranges[0], "range_fake": ranges[1]}
     again = model.regenerate(last.inputs) if differs_by_mode(model.generator) else None
-    if again is not None and again.shape == last.generated.shape:
-        apart = (sample_stats.downsampled(last.generated) - sample_stats.downsampled(again)).norm(dim=1).mean()
+    if again is not None and again.shape == (few := last.generated[: len(again)]).shape:
+        apart = (sample_stats.downsampled(few) - sample_stats.downsampled(again)).norm(dim=1).mean()
         found["train_eval"] = float(apart / reference.spread)
     return found
 
