@@ -55,7 +55,7 @@ class Constant(nn.Module):
 
 
 class First(Constant):
-    """3x3 at every second pixel. The first window begins at the first pixel where the side is even, one before where it is odd."""
+    """3x3 at every second pixel: the first window begins at the first pixel of an even side, one before that of an odd one."""
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -89,7 +89,8 @@ class SqueezeNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         *_, last = self.features(images)
-        return self.conv10(last).relu_().mean((2, 3))
+        logits: Tensor = self.conv10(last).relu_().mean((2, 3))
+        return logits
 
     def features(self, images: Tensor) -> Iterator[Tensor]:
         """The feature maps (N, A, H, W) of each of LAYERS in order; what is not taken is not computed."""

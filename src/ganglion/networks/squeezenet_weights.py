@@ -62,7 +62,7 @@ def find_weights(package: str = PACKAGE) -> Path | None:
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays, and lists, tuples and dicts of them. Raises UnpicklingError for anything else, and executes nothing."""
+    """Reads NumPy arrays, and lists, tuples and dicts of them. Anything else is not executed and raises UnpicklingError."""
 
     KNOWN: Mapping[tuple[str, str], Any] = {
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
@@ -97,8 +97,8 @@ def _content(package: str, sha256: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(
-            f"{path} has SHA-256 {found[:12]}..., not {sha256[:12]}...: it is not that of {package} {VERSION} and was not read; "
-            f"reinstall with {INSTALL}"
+            f"{path} has SHA-256 {found[:12]}..., not {sha256[:12]}...: it is not that of {package} {VERSION} and was not "
+            f"read; reinstall with {INSTALL}"
         )
     return content
 
