@@ -120,14 +120,18 @@ class Discriminator(nn.Module):
 
     def trace(self, images: Tensor, labels: Tensor | None = None, layer: int | str = -1) -> tuple[Tensor, Tensor]:
         """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
-        if (labels is None) != (self.classes == 0):
-            raise ValueError("labels are given exactly where the discriminator has classes")
+        self.check_labels(labels)
         wanted = range(len(self.blocks))[int(layer)]
         last = features = images
         for number, last in enumerate(self.features(images)):
             features = last if number == wanted else features
         logits: Tensor = self.head(last, labels)
         return logits, features.flatten(1)
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """Raises ValueError where labels are missing, or there are none to tell."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the discriminator has classes")
 
     def features(self, images: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:  # noqa: ARG002 (others use them)
         """What each block makes of the images (N, C, H, W), one block after another, without the reference batch.
