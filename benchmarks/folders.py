@@ -51,7 +51,10 @@ def train(zips: Path, out: Path, minutes: float, name: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "ganglion.cli.app"]
     source = str(zips / f"{name}.zip")
     checked = subprocess.run(
-        [*command, "check", source, "--minutes", str(minutes), "--json"], env=environment, capture_output=True, text=True
+        [*command, "check", source, "--minutes", str(minutes), "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     started = time.monotonic()
     done = subprocess.run(
@@ -170,13 +173,19 @@ def measured(zips: Path, out: Path, minutes: float, name: str) -> dict[str, Any]
     return result
 
 
-HEAD = "| folder | images | kimg | distance | blurred | ten repeated | floor | diversity | copies | converged |\n" + "|---" * 10 + "|"
+HEAD = (
+    "| folder | images | kimg | distance | blurred | ten repeated | floor | diversity | copies | converged |\n"
+    + "|---" * 10
+    + "|"
+)
 
 
 def row(result: dict[str, Any]) -> str:
     if "distance" not in result:
         return f"| {result['name']} | failed: exit code {result['exit']} |" + " |" * 8
-    numbers = " | ".join(f"{result[key]:.2f}" for key in ("distance", "blurred", "repeated", "floor", "diversity", "copies"))
+    numbers = " | ".join(
+        f"{result[key]:.2f}" for key in ("distance", "blurred", "repeated", "floor", "diversity", "copies")
+    )
     answer = "yes" if result["converged"] else "no"
     return f"| {result['name']} | {result['images']} | {result['kimg']:.0f} | {numbers} | {answer} |"
 
@@ -186,7 +195,9 @@ def draw(out: Path, sheets: Path, name: str) -> None:
     run = ganglion.Run(out / name)
     store = prepare_again(run.recipe.data, cache_folder(), Screen(quiet=True))
     chosen = np.random.default_rng(0).permutation(len(store.images))[:10]
-    both = np.concatenate([straight(np.asarray(store.images[np.sort(chosen)])), ganglion.load(run.path).sample(20, seed=1)])
+    both = np.concatenate(
+        [straight(np.asarray(store.images[np.sort(chosen)])), ganglion.load(run.path).sample(20, seed=1)]
+    )
     page = sheet(both, columns=10)
     sheets.mkdir(parents=True, exist_ok=True)
     Image.fromarray(_rgb(page[None])[0].squeeze()).convert("RGB").save(sheets / f"{name}.jpg", quality=80)
@@ -210,7 +221,9 @@ def main() -> None:
     names = asked.only or sorted(path.stem for path in asked.zips.glob("*.zip"))
     with ThreadPoolExecutor(asked.at_once) as pool:
         results = list(pool.map(partial(measured, asked.zips, asked.out, asked.minutes), names))
-    print(f"\n{asked.minutes:g} minutes each, one thread; distances: 0 as other images of the folder, 1 as a Gaussian\n")
+    print(
+        f"\n{asked.minutes:g} minutes each, one thread; distances: 0 as other images of the folder, 1 as a Gaussian\n"
+    )
     print("\n".join([HEAD, *(row(result) for result in results)]))
     trained = [result for result in results if "distance" in result]
     count = sum(result["converged"] for result in trained)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
-
-from platformdirs import user_cache_path
 
 from ganglion.data.choices import choose
 from ganglion.data.find import find_source
@@ -18,6 +15,7 @@ from ganglion.data.scan import Scan, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Store, find_packed, is_store, open_store, pack
 from ganglion.errors import DataError
+from ganglion.platform.files import cache_folder
 from ganglion.recipe.schema import Data
 
 __all__ = [
@@ -45,12 +43,6 @@ class DataPlan:
     fit: Fit
     reasons: dict[str, str]
     """Reasons by key (size, channels, fit, trim, resample), for values chosen from the images."""
-
-
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Folder of scans and stores: $GANGLION_CACHE, or the user's cache folder."""
-    chosen = environment.get("GANGLION_CACHE")
-    return Path(chosen) if chosen else user_cache_path("ganglion")
 
 
 def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> DataPlan:

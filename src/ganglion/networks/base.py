@@ -125,14 +125,18 @@ class Discriminator(nn.Module):
 
     def trace(self, images: Tensor, labels: Tensor | None = None, layer: int | str = -1) -> tuple[Tensor, Tensor]:
         """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
-        if (labels is None) != (self.classes == 0):
-            raise ValueError("labels are given exactly where the discriminator has classes")
+        self.check_labels(labels)
         wanted = range(len(self.blocks))[int(layer)]
         last = features = images
         for number, last in enumerate(self.features(images), start=self.first_block(images)):
             features = last if number == wanted else features
         logits: Tensor = self.head(last, labels)
         return logits, features.flatten(1)
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """Raises ValueError where labels are missing, or there are none to tell."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the discriminator has classes")
 
     def first_block(self, images: Tensor) -> int:  # noqa: ARG002 (families that see images of several sizes)
         """The number of the block that images (N, C, H, W) of this size enter."""
