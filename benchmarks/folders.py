@@ -8,8 +8,8 @@ Each is `ganglion train ZIP --minutes 5` in a process of one thread. What stands
 compared with the folder's images under SqueezeNet's features (`ganglion[eye]`), which neither training, nor records, nor the
 choice of a checkpoint uses: by the energy distance (Székely and Rizzo 2013), which is unbiased for few images, as a share of
 that of a Gaussian of the pixels. References on the same folder: one half of the images against the other (the floor), images
-blurred by a pixel, and ten images repeated. A folder has converged where its samples are nearer than MARGIN times the nearest of
-the last three references, at least LEAST_DIVERSITY as diverse as the images, and no copies.
+blurred by a pixel, and ten images repeated. A folder has converged where its samples are nearer than MARGIN times the nearest
+of the last three references, at least LEAST_DIVERSITY as diverse as the images, and no copies.
 """
 
 from __future__ import annotations
