@@ -51,7 +51,7 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
     assert memory.startswith("Memory: a step needs less than 0.")
     assert speed.startswith("Speed: ")
     assert outlook.startswith("Outlook: At ")
-    assert " images/s, so 10 kimg in " in last
+    assert " images/s, so 10 kimg in " in speed
 
 
 @pytest.mark.usefixtures("brief")
