@@ -35,7 +35,7 @@ def strict(text: str) -> Any:
 @pytest.mark.usefixtures("brief")
 def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(command) -> None:  # type: ignore[no-untyped-def]
     done = command("check", "digits", *TINY_DCGAN)
-    head, *middle, memory, threads, last = done.out.splitlines()
+    head, *middle, memory, threads, speed, outlook = done.out.splitlines()
     assert (done.code, head) == (0, "Recipe dcgan, 1,797 images: fine")
     table = middle.index("Output and gradient size of each layer at initialisation:")
     assert [line.split()[:2] for line in middle[:table]] == [
@@ -49,8 +49,9 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
     assert all(float(output) > 0 and float(gradient) > 0 for *_, output, gradient in rows)
     assert threads.startswith("CPU threads: ")
     assert memory.startswith("Memory: a step needs less than 0.")
-    assert last.startswith("Speed: ")
-    assert " images/s, so 10 kimg in " in last
+    assert speed.startswith("Speed: ")
+    assert outlook.startswith("Outlook: At ")
+    assert " images/s, so 10 kimg in " in speed
 
 
 @pytest.mark.usefixtures("brief")
