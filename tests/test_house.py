@@ -21,7 +21,7 @@ from ganglion import errors
 from ganglion.augment import diffaugment
 from ganglion.augment import pipeline as present
 from ganglion.data import fit
-from ganglion.networks import build, initialise, layers
+from ganglion.networks import build, initialise, layers, skip
 from ganglion.networks import layers as minibatch
 from ganglion.networks import layers as norms
 from ganglion.networks import sampling as latents
@@ -229,6 +229,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
+    "Upsampling": (CHOICES["Upsampling"], skip.UPSAMPLINGS),
 }
 BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_replay.py,

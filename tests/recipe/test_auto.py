@@ -44,3 +44,17 @@ def test_whatever_it_chooses_is_a_sound_recipe(device: str, images: int) -> None
     choice = choose(FACTS._replace(device=device, images=images))
     recipe = resolve(choice.recipe, choice.overrides)
     assert recipe.name == choice.recipe
+
+
+@pytest.mark.parametrize(
+    ("images", "p_value", "photographs", "flip"),
+    [(80, 0.4, True, True), (300, 0.4, False, True), (80, 0.4, False, False), (300, 0.01, True, False), (300, None, True, None),
+     (FEW, 0.4, True, None)],
+)  # fmt: skip
+def test_images_are_flipped_where_their_mirror_images_cannot_be_told_from_them(
+    images: int, p_value: float | None, photographs: bool, flip: bool | None
+) -> None:
+    choice = choose(FACTS._replace(images=images, mirror_p_value=p_value, photographs=photographs))
+    assert choice.overrides.get("augment.flip") == flip
+    assert any(reason.startswith("flip ") for reason in choice.reasons) == (flip is not None)
+    assert resolve(choice.recipe, choice.overrides).augment.flip == bool(flip)

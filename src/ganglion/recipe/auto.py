@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from ganglion.recipe.size import Size
 
-__all__ = ["Choice", "DataFacts", "choose"]
+__all__ = ["FEW", "Choice", "DataFacts", "choose"]
 
 
 FEW = 5000  # images; below, D overfits within minutes
 ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help a lot
+MIRRORED = 0.1  # least p-value at which images may be flipped (docs/recipes.md has those of 36 folders)
+ENOUGH_TO_TELL = 200  # images; with fewer, a small difference between left and right, as of flags, is not seen
 GPU_WIDTH = 64  # a guess: not measured on a GPU
 MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
 """Budget by the short side in pixels, for two CPU cores; above the last, LONGEST_MINUTES."""
@@ -27,6 +29,10 @@ class DataFacts(NamedTuple):
     """cpu, cuda or mps."""
     own_networks: bool = False
     """Whether the networks are the caller's."""
+    mirror_p_value: float | None = None
+    """How likely it is that the images and their mirror images differ by chance only; None: not tested."""
+    photographs: bool = False
+    """Whether most of the images are photographs."""
 
 
 class Choice(NamedTuple):
@@ -67,6 +73,10 @@ def choose(facts: DataFacts) -> Choice:
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
         reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed")
+    if few and facts.mirror_p_value is not None:
+        flip, why = _may_flip(facts, facts.mirror_p_value)
+        overrides["augment.flip"] = flip
+        reasons.append(f"flip {'on' if flip else 'off'}: {why}")
     if facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
         overrides["data.conditional"] = True
         reasons.append(f"conditional: {facts.classes} classes help training; ganglion sample --label selects one")
@@ -76,3 +86,12 @@ def choose(facts: DataFacts) -> Choice:
             "--set data.conditional=true conditions on them anyway"
         )
     return Choice(recipe, overrides, reasons)
+
+
+def _may_flip(facts: DataFacts, p_value: float) -> tuple[bool, str]:
+    """Whether mirror images are as good as the images themselves, and why."""
+    if p_value < MIRRORED:
+        return False, "left and right differ in these images"
+    if not facts.photographs and facts.images < ENOUGH_TO_TELL:
+        return False, f"fewer than {ENOUGH_TO_TELL} drawings do not show whether left and right differ"
+    return True, "mirror images cannot be told from the images, so there are twice as many"

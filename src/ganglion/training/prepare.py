@@ -21,9 +21,10 @@ from ganglion.data.store import Store
 from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
 from ganglion.networks.build import check_available
+from ganglion.metrics.mirroring import mirror_p_value
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
-from ganglion.recipe.auto import DataFacts, choose
+from ganglion.recipe.auto import FEW, DataFacts, choose
 from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
@@ -127,7 +128,12 @@ def _resolve_auto(
 ) -> tuple[Recipe, list[str], bool]:
     """The recipe that suits these images, under what the request itself says; the reasons; whether it chose the budget."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
-    choice = choose(DataFacts(len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks))
+    facts = DataFacts(
+        len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks,
+        mirror_p_value=mirror_p_value(store.images) if len(store.images) < FEW and not own_networks else None,
+        photographs=_photographs(store),
+    )  # fmt: skip
+    choice = choose(facts)
     extra = request.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     budgets = [request.get("kimg"), request.get("steps"), request.get("minutes"), *(given.get(key) for key in BUDGETS)]
@@ -135,6 +141,12 @@ def _resolve_auto(
     chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
     return requested_recipe(source, **rest), choice.reasons, any(key in BUDGETS for key in chosen)
+
+
+def _photographs(store: Store) -> bool:
+    """Whether most of the images that the scan looked at are photographs."""
+    kinds: dict[str, int] = store.facts.get("kinds", {})
+    return kinds.get("photo", 0) * 2 > sum(kinds.values())
 
 
 def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
