@@ -20,8 +20,8 @@ from ganglion.data.prepare import Reporter, cache_folder, prepare
 from ganglion.data.store import Store
 from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
-from ganglion.networks.build import check_available
 from ganglion.metrics.mirroring import mirror_p_value
+from ganglion.networks.build import check_available
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import FEW, DataFacts, choose
