@@ -11,7 +11,6 @@ N images, C channels, H height, W width.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -184,7 +183,7 @@ def generator(settings: SkipGenerator, latent_dim: int, channels: int, chain: Ch
             before, after, settings, classes if by_norm else 0,
             channels if doublings >= first else None, added=doublings > first,
         )
-        for doublings, (before, after) in enumerate(itertools.pairwise([*maps, None]), start=1)
+        for doublings, (before, after) in enumerate(zip(maps, [*maps[1:], None], strict=True), start=1)
     ]  # fmt: skip
     return GrowingGenerator(
         lambda dim: ToGrid(dim, maps[0], chain.base, bias=plain), blocks, latent_dim, classes, embedded=not by_norm
@@ -196,7 +195,7 @@ def discriminator(settings: SkipDiscriminator, channels: int, chain: Chain, clas
     maps = feature_maps(settings.width, chain.doublings, MOST)
     first = first_image_doublings(chain)
     blocks = []
-    for halvings, (before, after) in enumerate(itertools.pairwise([None, *maps])):
+    for halvings, (before, after) in enumerate(zip([None, *maps[:-1]], maps, strict=True)):
         seen = chain.doublings - halvings >= first
         blocks.append(Down(channels if seen else None, before, after, settings, added=seen and before is not None))
     head = Head(maps[-1], chain.base, classes, settings.minibatch)
