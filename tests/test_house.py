@@ -228,8 +228,9 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Precision", "UpdateOrder"}
-"""Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_replay.py,
+BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Precision", "Sampling", "UpdateOrder"}
+"""Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
+tests/data/test_batches.py; tests/training/test_replay.py,
 tests/platform/test_devices.py and tests/training/test_one_stage.py hold the others to what settles them."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from platformdirs import user_cache_path
 from ganglion.data.decode import MODE_FOR, mode_channels
 from ganglion.data.find import find_source
 from ganglion.data.given import Images, given_source, is_named
+from ganglion.data.labels_file import LabelsFile, find_labels_file
 from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Fit, Store, find_packed, is_store, open_store, pack
@@ -103,6 +105,8 @@ class DataPlan:
     fit: Fit
     reasons: dict[str, str]
     """Reasons by key (size, channels), for values chosen from the images."""
+    labels: LabelsFile | None = None
+    """The labels file, where there is one; the scan's hash covers it."""
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -117,7 +121,7 @@ def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = No
     `images` are images in memory; otherwise the source is named in `data`.
     """
     source = _source(data, images)
-    found = scan(source, cache, reporter.steps("Scanning images"))
+    found, labels = _with_labels(source, scan(source, cache, reporter.steps("Scanning images")), data.labels)
     reasons = {}
     size, channels = data.size, data.channels
     if size is None:
@@ -125,7 +129,17 @@ def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = No
     if channels is None:
         channels, reasons["channels"] = choose_channels(found)
     check_channels(found, channels)
-    return DataPlan(source, found, Fit(size, channels, data.fit), reasons)
+    return DataPlan(source, found, Fit(size, channels, data.fit), reasons, labels)
+
+
+def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, LabelsFile | None]:
+    """The labels file, and the scan with a hash that changes with it; then it is no skipped file."""
+    labels = find_labels_file(source, wanted)
+    if labels is None:
+        return found, None
+    content = hashlib.sha256(f"{found.content} {labels.digest(source.entries())}".encode()).hexdigest()
+    bad = [(path, reason) for path, reason in found.bad if labels.key is None or path != printable(labels.key)]
+    return replace(found, content=content, bad=bad), labels
 
 
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
@@ -133,7 +147,8 @@ def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None =
     if is_named(images) and is_store(path := Path(_named(data))):
         return _checked(open_store(path), data)
     data_plan = plan(data, cache, reporter, images)
-    return pack(data_plan.source, data_plan.scan, data_plan.fit, cache, reporter.steps("Packing images"))
+    packing = reporter.steps("Packing images")
+    return pack(data_plan.source, data_plan.scan, data_plan.fit, cache, packing, data_plan.labels)
 
 
 def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:

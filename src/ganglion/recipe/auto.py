@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ganglion.recipe.attributes import Attribute, vector_names
 from ganglion.recipe.size import Size
 
 __all__ = ["Choice", "DataFacts", "choose"]
@@ -27,6 +28,10 @@ class DataFacts(NamedTuple):
     """cpu, cuda or mps."""
     own_networks: bool = False
     """Whether the networks are the caller's."""
+    attributes: tuple[Attribute, ...] = ()
+    """Columns of a labels file, where there are others than one of classes."""
+    labels_file: str = ""
+    """The name of that file."""
 
 
 class Choice(NamedTuple):
@@ -67,7 +72,9 @@ def choose(facts: DataFacts) -> Choice:
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
         reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed")
-    if facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
+    if facts.attributes:
+        reasons.append(_of_attributes(facts, overrides))
+    elif facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
         overrides["data.conditional"] = True
         reasons.append(f"conditional: {facts.classes} classes help training; ganglion sample --label selects one")
     elif facts.classes > 1:
@@ -76,3 +83,16 @@ def choose(facts: DataFacts) -> Choice:
             "--set data.conditional=true conditions on them anyway"
         )
     return Choice(recipe, overrides, reasons)
+
+
+def _of_attributes(facts: DataFacts, overrides: dict[str, object]) -> str:
+    """Conditions on the columns of a labels file where there are as many images for each number as there are for a class."""
+    columns, numbers = facts.attributes, len(vector_names(facts.attributes)) - 1
+    of_file = f"{len(columns)} column{'s' if len(columns) > 1 else ''} of {facts.labels_file}"
+    if facts.images >= ENOUGH_OF_A_CLASS * numbers:
+        overrides["data.conditional"] = True
+        return f"conditional: {of_file}; ganglion sample --label {columns[0].example}... selects values"
+    return (
+        f"not conditional: {facts.images:,} images are fewer than {ENOUGH_OF_A_CLASS} for each of {numbers} values in "
+        f"{of_file}; --set data.conditional=true conditions on them anyway, with --set data.attributes=NAME,... on some"
+    )
