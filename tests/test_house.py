@@ -230,8 +230,8 @@ TABLES: dict[str, tuple[Any, Any]] = {
 }
 BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Precision", "Sampling", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
-tests/data/test_batches.py; tests/training/test_replay.py,
-tests/platform/test_devices.py and tests/training/test_one_stage.py hold the others to what settles them."""
+tests/data/test_batches.py; tests/training/test_replay.py, tests/platform/test_devices.py and
+tests/training/test_one_stage.py hold the others to what settles them."""
 
 
 @pytest.mark.parametrize("choice", TABLES)
