@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ganglion.data.prepare import cache_folder, prepare
-from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets
+from ganglion.metrics.evaluation import DEFAULT_SCORES, Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, store_set
 from ganglion.metrics.learned import feature_training_split
@@ -86,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
     parser.add_argument("--features", nargs="+", default=["learned", "random", "pixels"])
+    parser.add_argument("--metrics", nargs="+", default=DEFAULT_SCORES, help="scores")
     parser.add_argument("--n", type=int, default=4000, help="images of each set")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--out", type=Path, required=True)
@@ -103,7 +104,7 @@ def main() -> None:
 
         def scored(fake: ImageSet, extractor: Extractor = extractor) -> Evaluation:
             return evaluate_sets(
-                training, [fake], extractor, cache_folder(), Screen(quiet=True), DEFAULT_SCORES, unseen
+                training, [fake], extractor, cache_folder(), Screen(quiet=True), select_scores(asked.metrics), unseen
             )
 
         found = {"none": [scored(held)]} | {

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ganglion
+from ganglion.data.fit import Fit
+from ganglion.data.store import FORMAT
 from ganglion.pictures.sheets import save_image, sheet
 from judge import Judge, digits, look, trained_judge
 from recipes import train
@@ -83,9 +86,9 @@ def _write_store(folder: Path, images: NDArray[np.uint8]) -> None:
     """A store as `ganglion train` takes it, written directly: 128,000 PNGs would only be decoded again."""
     np.save(folder / "images.npy", images)
     np.save(folder / "labels.npy", np.full(len(images), -1))
-    facts = {"description": "Stacked MNIST", "images": len(images), "bad": []}
-    fit = {"size": [32, 32], "channels": 3, "policy": "crop"}
-    tree = {"format": 1, "content": "stacked-mnist-0", "fit": fit, "classes": [], "facts": facts}
+    facts = {"description": "Stacked MNIST", "images": len(images), "bad": [], "duplicates": 0, "kinds": {}}
+    fit = asdict(Fit((32, 32), 3, "crop"))
+    tree = {"format": FORMAT, "content": "stacked-mnist-0", "fit": fit, "classes": [], "facts": facts}
     (folder / "store.json").write_text(json.dumps(tree))
 
 

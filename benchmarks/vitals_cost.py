@@ -3,9 +3,10 @@
     python benchmarks/vitals_cost.py                 some ten minutes on two cores
     python benchmarks/vitals_cost.py --cpu-time --seconds 0
 
-In `ganglion train`, each call that measures, examines, records, draws or saves is timed inside the run, and their sums are
-held against the whole at the recipe's own intervals. `watch` hooks into networks and optimisers, where no single call holds
-its cost: the loop is timed with and without it, ticks in turn, so that a machine whose speed drifts is fair to both.
+In `ganglion train`, each call that measures, examines, records, draws or saves is timed inside the run; the median of each is
+held against five minutes with the forty records and eight snapshots that a run has at least. `watch` hooks into networks and
+optimisers, where no single call holds its cost: the loop is timed with and without it, ticks in turn, so that a machine whose
+speed drifts is fair to both.
 """
 
 from __future__ import annotations
@@ -25,36 +26,41 @@ import torch
 from torch import nn
 
 import ganglion
+from ganglion.metrics.relative_distance import DistanceToReals
 from ganglion.metrics.untrained import SnapshotScore
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
 from ganglion.runs.journal import RunJournal
 from ganglion.training import loop, outputs
-from ganglion.training.budget import steps_for
+from ganglion.training.intervals import RECORDS as RECORDS_OF_A_RUN
+from ganglion.training.intervals import SNAPSHOTS as SNAPSHOTS_OF_A_RUN
 from ganglion.training.train import train
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import StepStats
 
+STEPS: dict[Any, tuple[str, ...]] = {
+    StepStats: ("begin", "logits_seen", "losses"), GradientStats: ("gradient", "update"), Reading: ("keep",),
+}  # fmt: skip
 RECORDS: dict[Any, tuple[str, ...]] = {
-    StepStats: ("begin", "logits_seen", "losses", "read"), GradientStats: ("gradient", "update"), Reading: ("keep",),
-    loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
+    StepStats: ("read",), loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
-    outputs.Snapshots: ("draw",),
-    SnapshotScore: ("of",),
+    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), DistanceToReals: ("of",), outputs: ("band_features",),
     loop: ("save_checkpoint", "prune"),
-}
+}  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
-SETTINGS = (("dcgan", 64), ("fast", 32))
+SETTINGS = (("small-data", 64, 300), ("dcgan", 64, 300), ("fast", 32, 2048))  # recipe, side, images
+FIVE_MINUTES = 300.0
+TICK, SNAPSHOT = 4, 8  # steps
 
 
 @contextmanager
-def timed(spent: dict[str, float], clock: Callable[[], float]) -> Iterator[None]:
-    """Adds up the seconds of each call in RECORDS and SNAPSHOTS, by its name."""
+def timed(spent: dict[str, list[float]], clock: Callable[[], float]) -> Iterator[None]:
+    """Keeps the seconds of each call in STEPS, RECORDS and SNAPSHOTS, by its name."""
     patches = [
         patch.object(owner, name, _timing(getattr(owner, name), name, spent, clock))
-        for owner, names in [*RECORDS.items(), *SNAPSHOTS.items()]
+        for owner, names in [*STEPS.items(), *RECORDS.items(), *SNAPSHOTS.items()]
         for name in names
     ]
     for one in patches:
@@ -66,42 +72,47 @@ def timed(spent: dict[str, float], clock: Callable[[], float]) -> Iterator[None]
             one.stop()
 
 
-def _timing(call: Callable[..., Any], name: str, spent: dict[str, float], clock: Callable[[], float]) -> Any:
+def _timing(call: Callable[..., Any], name: str, spent: dict[str, list[float]], clock: Callable[[], float]) -> Any:
     def timing(*args: Any, **named: Any) -> Any:
         began = clock()
         try:
             return call(*args, **named)
         finally:
-            spent[name] = spent.get(name, 0.0) + clock() - began
+            spent.setdefault(name, []).append(clock() - began)
 
     return timing
 
 
-def in_training(recipe: str, size: int, ticks: int, folder: Path, clock: Callable[[], float]) -> None:
-    """Shares of the time at the recipe's own intervals: records from some ticks, samples and the like from one snapshot."""
-    images = np.random.default_rng(0).integers(0, 256, (2048, size, size, 3), np.uint8)
+def in_training(recipe: str, size: int, count: int, ticks: int, folder: Path, clock: Callable[[], float]) -> None:
+    """What a record and a snapshot cost, and their share of five minutes with as many as a run has at least."""
+    images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
     np.save(folder / "images.npy", images)
-    settings = resolve(recipe).training
-    spent: dict[str, float] = {}
-    steps = ticks * steps_for(settings.tick_kimg, settings.batch)
+    batch = resolve(recipe).training.batch
+    intervals = {"training.tick_kimg": TICK * batch / 1000, "training.snapshot_kimg": SNAPSHOT * batch / 1000}
+    spent: dict[str, list[float]] = {}
     marks: list[float] = []
     with timed(spent, clock), patch.object(loop, "update_ema", _marking(loop.update_ema, marks, clock)):
-        run = train(
-            folder / "images.npy", recipe=recipe, size=size, steps=steps, run=folder / f"run-{recipe}", quiet=True,
-            cache=folder / "cache", set={"training.snapshot_kimg": 1000},
+        train(
+            folder / "images.npy", recipe=recipe, size=size, steps=ticks * TICK, run=folder / f"run-{recipe}", quiet=True,
+            cache=folder / "cache", set=intervals,
         )  # fmt: skip
-    names = {name for names in RECORDS.values() for name in names}
-    records = {name: sec for name, sec in spent.items() if name in names}
-    snapshot = {name: sec for name, sec in spent.items() if name not in names}
-    snapshot["draw"] /= 2  # once at step 0
-    whole = marks[-1] - marks[0] - snapshot["draw"]  # the sheets of step 0 are drawn at the first record
-    per_snapshot = settings.snapshot_kimg / settings.tick_kimg / ticks * whole  # seconds from one snapshot to the next
-    print(f"ganglion train, {recipe} {size}x{size}, batch {settings.batch}: {steps * settings.batch / whole:.1f} images/s, "
-          f"{len(run.records()) - 1} records")  # fmt: skip
-    for title, parts, over in (("records", records, whole), ("samples, scores, checkpoints", snapshot, per_snapshot)):
-        print(f"  {title:34}{sum(parts.values()) / over:7.2%}")
-        for name, its in sorted(parts.items(), key=lambda item: -item[1]):
-            print(f"    {name:32}{its / over:7.2%}{its * 1000 / (ticks if parts is records else 1):9.1f} ms each")
+    steps = np.diff(marks)[[i for i in range(len(marks) - 1) if (i + 1) % TICK]]  # those without a record before them
+    print(
+        f"ganglion train, {recipe} {size}x{size}, batch {batch}: {batch / statistics.median(steps):.1f} images/s in steps"
+    )
+    least = {"records": (RECORDS, RECORDS_OF_A_RUN), "snapshots": (SNAPSHOTS, SNAPSHOTS_OF_A_RUN)}
+    whole = 0.0
+    for title, (parts, number) in least.items():
+        each = {name: statistics.median(spent[name]) for names in parts.values() for name in names if name in spent}
+        share = number * sum(each.values()) / FIVE_MINUTES
+        whole += share
+        print(f"  {number} {title} in five minutes {share:7.2%}, each {sum(each.values()) * 1000:.0f} ms:")
+        for name, sec in sorted(each.items(), key=lambda item: -item[1]):
+            print(f"    {name:32}{sec * 1000:9.1f} ms")
+    of_steps = (
+        sum(sum(spent[name]) for names in STEPS.values() for name in names) / len(marks) / statistics.median(steps)
+    )
+    print(f"  together {whole:7.2%}; and of each step {of_steps:.2%} for losses, logits and gradients")
 
 
 def _marking(call: Callable[..., Any], marks: list[float], clock: Callable[[], float]) -> Any:
@@ -153,7 +164,7 @@ def step(G: nn.Module, D: nn.Module, opt_g: Any, opt_d: Any, real: torch.Tensor)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ticks", type=int, default=4, help="of each training")
+    parser.add_argument("--ticks", type=int, default=6, help="records of each training")
     parser.add_argument("--seconds", type=float, default=120.0, help="of the watched loop; 0: none")
     parser.add_argument("--size", type=int, default=64, help="of the watched loop")
     parser.add_argument("--width", type=int, default=64, help="of the watched loop")
@@ -161,10 +172,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.cpu_time:
         torch.set_num_threads(1)
-    for recipe, size in SETTINGS:
+    for recipe, size, count in SETTINGS:
         with tempfile.TemporaryDirectory() as folder:
             clock = time.process_time if asked.cpu_time else time.perf_counter
-            in_training(recipe, size, asked.ticks, Path(folder), clock)
+            in_training(recipe, size, count, asked.ticks, Path(folder), clock)
     if asked.seconds:
         watched(asked.seconds, asked.size, asked.width)
 

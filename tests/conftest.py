@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 import ganglion
+from squeezenet import random_weights
 from tiny import TINY
 
 settings.register_profile("ganglion", deadline=None)  # a busy machine is no failure
@@ -47,3 +48,9 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglio
         "digits", recipe="fast", size=16, kimg=24, batch=32, run=folder, precision="32", device="cpu", set=small, cache=cache,
         quiet=True, at_end=lambda run: None,
     )  # fmt: skip
+
+
+@pytest.fixture
+def squeezenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights in place of SqueezeNet's, which come with the extra eye."""
+    monkeypatch.setattr("ganglion.networks.squeezenet.pretrained_weights", lambda cache=None: random_weights())

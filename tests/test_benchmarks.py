@@ -38,6 +38,7 @@ SMOKE = {
     "peers.py": "--mnist {mnist} --flowers {few} --out {out} --trainers dcgan-example --seconds 0.2 --samples 20",
     "photographs.py": "{flowers} --size 16 --features random --out {out} --recipes fast --minutes 0.002 --n 460",
     "recipes.py": "--data-dir {mnist} --out {out} --recipes fast --seeds 0 --minutes 0.002 --samples 40",
+    "relative_distance.py": "{flowers} --size 16 --most 40",
     "scale.py": "--tables sizes --sizes 32 --recipes fast",
     "settings.py": "mnist --data-dir {mnist} --out {out} --variant training.batch=8 --seconds 0.02 --seeds 0 --samples 460 "
     "--features random --set generator.width=4 --set discriminator.width=4",

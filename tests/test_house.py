@@ -20,7 +20,7 @@ import ganglion
 from ganglion import errors
 from ganglion.augment import diffaugment
 from ganglion.augment import pipeline as present
-from ganglion.data import decode
+from ganglion.data import fit
 from ganglion.networks import build, initialise, layers
 from ganglion.networks import layers as minibatch
 from ganglion.networks import layers as norms
@@ -212,7 +212,9 @@ def words_of(place: str, tag: str) -> Any:
 TABLES: dict[str, tuple[Any, Any]] = {
     "Activation": (CHOICES["Activation"], layers.ACTIVATIONS),
     "AdversarialName": (CHOICES["AdversarialName"], adversarial.ADVERSARIAL),
-    "FitPolicy": (CHOICES["FitPolicy"], decode._FIT),
+    "FitPolicy": (CHOICES["FitPolicy"], {*fit.POLICIES, "auto"}),
+    "Resample": (CHOICES["Resample"], {*fit.FILTERS, "auto"}),
+    "Trim": (CHOICES["Trim"], {*fit._TRIM, "auto"}),
     "InitScheme": (CHOICES["InitScheme"], initialise.SCHEMES),
     "AugmentName": (CHOICES["AugmentName"], present.AUGMENTS),
     "DiffAugmentStep": (CHOICES["DiffAugmentStep"], diffaugment.STEPS),
@@ -228,9 +230,9 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
 }
-BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Precision", "Sampling", "UpdateOrder"}
+BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "Sampling", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
-tests/data/test_batches.py; tests/training/test_replay.py, tests/platform/test_devices.py and
+tests/data/test_batches.py; tests/training/test_replay.py, tests/data/test_store.py, tests/platform/test_devices.py and
 tests/training/test_one_stage.py hold the others to what settles them."""
 
 

@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     EVALUATION = 12
     HELD_OUT = 13
     EXAMINED = 14
+    MIRROR = 15
 
 
 def stream(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

@@ -35,8 +35,10 @@ def ganglion_command(cache: Path, tmp_path: Path):  # type: ignore[no-untyped-de
 def photos(folder: Path) -> Path:
     for label in ("cat", "dög 🐕"):
         (folder / label).mkdir(parents=True)
-        for i in range(6):
-            Image.new("RGB", (24, 20), (40 * i, 10, 90)).save(folder / label / f"{i}.png")
+        for i in range(16):
+            picture = Image.new("RGB", (24, 20), (15 * i, 10, 90))
+            picture.paste((255, 255, 255), (1, 1, 23, 19))
+            picture.save(folder / label / f"{i}.png")
     (folder / "cat" / "broken [bold].jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     return folder
 
@@ -128,8 +130,9 @@ def test_data_tells_what_is_there_what_is_broken_and_what_would_be_done(ganglion
     photos(tmp_path / "photos")
     page = ganglion_command("data", "photos", "--size", "16")
     assert page.returncode == 0, page.stderr
-    for part in ("12 usable images", "20x24 (12)", "cat: 6", "dög 🐕: 6", "Skipped files: 1", "broken [bold].jpg", "16x16",
-                 "3 channels", "crop", "are exact duplicates"):  # fmt: skip
+    for part in ("32 usable images", "20x24 (32)", "cat: 16", "dög 🐕: 16", "Skipped files: 1", "broken [bold].jpg", "16x16",
+                 "3 channels", "fit pad (", "trim off (",
+                 "16 equal an earlier one pixel by pixel (kept)", "data.duplicates=drop"):  # fmt: skip
         assert part in page.stdout
     assert picture(tmp_path / "ganglion-preview.png").shape[2] == 3
 
@@ -137,9 +140,12 @@ def test_data_tells_what_is_there_what_is_broken_and_what_would_be_done(ganglion
 def test_data_as_json_is_one_object_on_standard_output(ganglion_command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     photos(tmp_path / "photos")
     facts = json.loads(ganglion_command("data", "photos", "--json", "--fit", "pad").stdout)
-    assert facts["chosen"] == {"size": [16, 16], "channels": 3, "fit": "pad"} or facts["chosen"]["fit"] == "pad"
+    assert (facts["chosen"]["channels"], facts["chosen"]["fit"], facts["chosen"]["trim"]) == (3, "pad", "off")
+    assert set(facts["reasons"]) == {"size", "channels", "trim", "resample"}
+    assert facts["duplicates"] == 16
+    assert "looks" not in facts
     assert [path for path, _ in facts["bad"]] == ["cat/broken [bold].jpg"]
-    assert facts["labels"] == {"cat": 6, "dög 🐕": 6}
+    assert facts["labels"] == {"cat": 16, "dög 🐕": 16}
 
 
 def test_recipes_lists_prints_and_exports(ganglion_command) -> None:  # type: ignore[no-untyped-def]
@@ -207,7 +213,7 @@ def test_every_name_can_be_printed_into_a_pipe_whatever_the_systems_encoding(
         env={**os.environ, "GANGLION_CACHE": str(cache), "PYTHONIOENCODING": encoding},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "dög 🐕: 6" in done.stdout.decode("utf-8")
+    assert "dög 🐕: 16" in done.stdout.decode("utf-8")
 
 
 class Terminal(io.TextIOWrapper):

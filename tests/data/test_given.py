@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ganglion.data.find import find_source
+from ganglion.data.fit import recipe_values
 from ganglion.data.given import cannot_be_named, given_source, is_named, name_of
 from ganglion.data.hub import RowsSource
 from ganglion.data.in_memory import ArraySource, ItemsSource
@@ -188,7 +189,8 @@ def test_a_run_finds_its_packed_images_again_without_their_source(image_folder, 
         (Data(source=str(image_folder(["a.png"]))), None),
     ):
         first = prepare(data, cache, reporter, images)
-        settled = data.model_copy(update={"size": (16, 16), "channels": 3, "content": first.content})
+        values = {key.removeprefix("data__"): value for key, value in recipe_values(first.fit).items()}
+        settled = data.model_copy(update=values | {"content": first.content})
         if images is None:
             (Path(str(data.source)) / "a.png").rename(Path(str(data.source)).parent / "gone.png")
         found = prepare_again(settled, cache, reporter)

@@ -165,7 +165,8 @@ def test_a_tensor_data_set_of_torch_is_read() -> None:
 
 
 def test_pillow_images_of_every_mode_are_what_their_files_would_be(encode: Any) -> None:
-    from ganglion.data.decode import decode, fit
+    from ganglion.data.decode import decode
+    from ganglion.data.fit import Fit, fit
 
     alpha = Image.fromarray(np.dstack([PIXELS[0], PIXELS[1, ..., :1]]))
     pictures = [
@@ -177,7 +178,7 @@ def test_pillow_images_of_every_mode_are_what_their_files_would_be(encode: Any) 
     ]
     source = ItemsSource(pictures)
     for picture, entry in zip(pictures, source.entries(), strict=True):
-        expected, found = (fit(decode(x)[0], (16, 20), 4, "crop") for x in (encode(picture), source.read(entry)))
+        expected, found = (fit(decode(x)[0], Fit((16, 20), 4, "crop")) for x in (encode(picture), source.read(entry)))
         np.testing.assert_array_equal(found, expected)
 
 

@@ -77,6 +77,16 @@ def test_the_values_of_broken_images_are_left_out_with_them(packed, tmp_path):
     assert store.attributes.values[:, 2].tolist() == [20, 21, 24, 29, 36, 45]
 
 
+def test_rows_of_dropped_copies_are_known_and_count_for_nothing(packed, image_folder):
+    root = image_folder(NAMES)
+    (root / "folder").mkdir()
+    (root / "folder" / "2.png").write_bytes((root / "2.png").read_bytes())
+    store = packed(TABLE + "folder/2.png,1,red,99,note\n", duplicates="drop")
+    assert store.attributes.values[:, 2].tolist() == [20, 21, 24, 29, 36, 45]
+    assert len(store.images) == 6
+    assert not any("whose image is not here" in remark for remark in store.facts["labels_file"]["remarks"])
+
+
 def test_a_single_column_of_classes_is_what_folders_are(packed):
     store = packed("file,label\n" + "".join(f"{name},{('b', 'a')[i % 2]}\n" for i, name in enumerate(NAMES)))
     assert store.classes == ["a", "b"]

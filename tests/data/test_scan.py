@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ganglion.data.arrays import NpySource
+from ganglion.data.decode import decode
 from ganglion.data.scan import Scan, _scan_afresh, printable, scan
 from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError
@@ -84,6 +85,58 @@ def test_copies_byte_for_byte_are_listed_with_their_original(found, noise, encod
     assert result.duplicate_paths == [("c.png", "a.png"), ("d.png", "a.png")]
 
 
+def test_copies_are_found_by_their_pixels_in_whatever_format_mode_and_hidden_colour(found, noise, encode):
+    page, gray = noise(12, 10), noise(12, 10, 1, seed=1)
+    opaque = np.dstack([page, np.full((12, 10), 255, np.uint8)])
+    holed = [np.array(opaque), np.array(opaque)]
+    for one, hidden in zip(holed, (0, 77), strict=True):
+        one[3:6, 2:5] = hidden, hidden, hidden, 0
+    result = found(
+        {
+            "a.png": encode(page), "b.bmp": encode(page, "BMP"), "c.webp": encode(page, "WEBP", lossless=True),
+            "d.png": encode(opaque), "e.png": encode(gray), "f.png": encode(np.repeat(gray[..., None], 3, 2)),
+            "g.png": encode(holed[0]), "h.png": encode(holed[1]), "i.png": encode(page[:, ::-1]),
+        }
+    )  # fmt: skip
+    assert result.duplicate_paths == [
+        ("b.bmp", "a.png"), ("c.webp", "a.png"), ("d.png", "a.png"), ("f.png", "e.png"), ("h.png", "g.png")
+    ]  # fmt: skip
+    assert (result.duplicates, result.copies) == (5, [1, 2, 3, 5, 7])
+
+
+def test_large_jpegs_are_copies_only_where_every_pixel_is_equal(found, noise, encode):
+    """A scan decodes them at an eighth, at which finer differences vanish."""
+    page = np.full((512, 512, 3), 120, np.uint8)
+    finer = page.copy()
+    finer[::2, ::2], finer[1::2, ::2] = 124, 116
+    one, other = encode(page, "JPEG", quality=95), encode(finer, "JPEG", quality=95)
+    assert np.array_equal(*(np.asarray(decode(payload, 32)[0]) for payload in (one, other)))
+    result = found({"a.jpg": one, "b.jpg": other, "c.jpg": encode(page, "JPEG", quality=95, comment=b"again")})
+    assert result.duplicate_paths == [("c.jpg", "a.jpg")]
+
+
+def test_looks_are_taken_of_evenly_spread_images_and_of_all_where_there_are_few(found, monkeypatch):
+    pages = {f"{i:03d}": np.full((2, 2), i, np.uint8) for i in range(250)}
+    assert len(found(pages, name="all").looks) == 250
+    monkeypatch.setattr("ganglion.data.scan.MOST_LOOKS", 100)
+    assert len(found(pages, name="some").looks) == 84  # every third
+
+
+def test_kinds_are_counted_with_some_paths(found):
+    random = np.random.default_rng(0)
+    photos = {f"photo{i}": random.integers(0, 256, (40, 40, 3)).astype(np.uint8) for i in range(3)}
+    drawings = {f"drawing{i}": np.full((40, 40, 3), 30 * i, np.uint8) for i in range(7)}
+    result = found(photos | drawings)
+    assert result.kinds == {"drawing": 7, "photo": 3}
+    assert result.kind_paths == {"drawing": [f"drawing{i}" for i in range(5)], "photo": list(photos)}
+
+
+def test_facts_leave_out_what_is_kept_for_each_image(found, noise):
+    facts = found({"a": noise(), "b": noise()}).facts()
+    assert facts["duplicates"] == 1
+    assert not facts.keys() & {"looks", "copies"}
+
+
 def test_arrays_of_the_same_bytes_and_another_shape_are_no_copies(found):
     assert found({"a": np.zeros((2, 8), np.uint8), "b": np.zeros((4, 4), np.uint8)}).duplicates == 0
 
@@ -139,7 +192,9 @@ def test_another_fingerprint_is_another_scan(found, noise):
     assert found({"a": noise(), "b": noise(seed=1)}, name="two").images == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"format": 0}', b'{"format": 1}', b"\xff", b"7"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b"{}", b'{"format": 0}', b'{"format": 1}', b'{"format": 2}', b"\xff", b"7"]
+)
 def test_a_damaged_cache_is_read_afresh(listed, cache, noise, damage):
     source = listed({"a.png": noise()})
     first = scan(source, cache)
@@ -220,7 +275,9 @@ def test_copies_are_those_found_one_by_one_also_among_broken_files(found, noise,
         assert (result.duplicates, result.duplicate_paths) == (len(expected), expected)
 
 
-def test_a_scan_of_an_array_keeps_few_bytes_for_an_image(tmp_path, cache):
+def test_a_scan_of_an_array_keeps_few_bytes_for_an_image(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr("ganglion.data.scan.MOST_LOOKS", 64)  # so many are kept of any number
+
     def peak(n):
         images = np.arange(n * 4, dtype=np.uint32).view(np.uint8).reshape(n, 2, 8)
         np.save(tmp_path / f"{n}.npy", images)

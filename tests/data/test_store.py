@@ -9,9 +9,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from ganglion.data.fit import Fit
 from ganglion.data.scan import scan
 from ganglion.data.sources import Entry, FolderSource
-from ganglion.data.store import Fit, is_store, open_store, pack
+from ganglion.data.store import is_store, open_store, pack
 from ganglion.errors import DataError
 
 RGB16 = Fit((16, 16), 3, "crop")
@@ -92,14 +93,34 @@ def test_a_store_is_described_by_the_source_that_is_named_now(image_folder, tmp_
     assert pack(source, scan(source, cache), RGB16, cache).facts["description"] == f"folder {tmp_path / 'moved'}"
 
 
-@pytest.mark.parametrize("change", [{"size": (16, 24)}, {"size": (32, 32)}, {"channels": 1}, {"policy": "pad"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": (16, 24)},
+        {"size": (32, 32)},
+        {"channels": 1},
+        {"policy": "pad"},
+        {"trim": "each"},
+        {"box": (0.1, 0.1, 0.9, 0.9)},
+        {"resample": "nearest"},
+        {"duplicates": "drop"},
+    ],
+)
 def test_every_setting_that_changes_pixels_has_a_store_of_its_own(packed, noise, change):
     other = dataclasses.replace(RGB16, **change)
     assert packed({"a": noise()}).path != packed({"a": noise()}, settings=other).path
 
 
 def test_the_fields_of_fit_are_all_tried_above():
-    assert {field.name for field in dataclasses.fields(Fit)} == {"size", "channels", "policy"}
+    assert {field.name for field in dataclasses.fields(Fit)} == {
+        "size",
+        "channels",
+        "policy",
+        "trim",
+        "box",
+        "resample",
+        "duplicates",
+    }
 
 
 def test_other_images_or_other_labels_have_a_store_of_their_own(packed, noise):
@@ -110,6 +131,19 @@ def test_other_images_or_other_labels_have_a_store_of_their_own(packed, noise):
         packed({"a": noise(), "b": noise(seed=1)}, {"a": "x"}, name="4"),
     ]
     assert len({store.path for store in stores}) == 4
+
+
+def test_copies_are_dropped_where_that_is_asked_with_their_labels(packed, noise, encode):
+    first, second = encode(noise(16, 16)), encode(noise(16, 16, seed=1))
+    pages = {"0": first, "1": encode(noise(16, 16), "BMP"), "2": second, "3": second, "4": b""}
+    labels = {"0": "x", "1": "y", "2": "y", "3": "x"}
+    kept = packed(pages, labels)
+    dropped = packed(pages, labels, dataclasses.replace(RGB16, duplicates="drop"))
+    assert (len(kept.images), kept.facts["images"], kept.facts["duplicates"]) == (4, 4, 2)
+    assert (len(dropped.images), dropped.facts["images"], dropped.facts["duplicates"]) == (2, 2, 2)
+    assert np.array_equal(dropped.images, kept.images[[0, 2]])
+    assert (dropped.labels.tolist(), dropped.classes) == ([0, 1], ["x", "y"])
+    assert [path for path, _ in dropped.facts["bad"]] == ["4"]
 
 
 def test_a_second_start_reads_no_image(listed, cache, noise):
@@ -175,7 +209,8 @@ import sys
 from pathlib import Path
 from ganglion.data.sources import FolderSource
 from ganglion.data.scan import scan
-from ganglion.data.store import Fit, pack
+from ganglion.data.fit import Fit
+from ganglion.data.store import pack
 source, cache = FolderSource(Path(sys.argv[1])), Path(sys.argv[2])
 found = scan(source, cache)
 print("ready", flush=True)

@@ -88,9 +88,9 @@ def test_a_window_is_five_records_or_a_seventh_of_the_run(n: int, window: int) -
     assert history(n).window == window
 
 
-def test_a_window_spans_a_thousand_images_however_often_records_are_made() -> None:
-    assert History([{"step": i, "kimg": 0.01 * i} for i in range(200)]).window == 100
-    assert History([{"step": i} for i in range(200)]).window == 32  # without a count of images, batches of 32
+def test_a_window_spans_2500_images_however_often_records_are_made() -> None:
+    assert History([{"step": i, "kimg": 0.01 * i} for i in range(400)]).window in (250, 251)  # 1.49 + 2.5 is rounded
+    assert History([{"step": i} for i in range(200)]).window == 79  # without a count of images, batches of 32
 
 
 def test_medians_of_windows_leave_out_what_was_not_measured() -> None:
@@ -127,3 +127,11 @@ def test_from_where_a_state_holds_it_holds_for_most_of_the_way(values: list[bool
 
 def test_smoothing_is_the_median_of_neighbours() -> None:
     assert running_median(np.array([1.0, 100.0, 2.0, 3.0]), 3).tolist() == [50.5, 2, 3, 2.5]
+
+
+@pytest.mark.parametrize(("records", "kimg", "window"), [(60, 96.0, 9), (60, 10.0, 15), (60, 3.0, 50), (10, 100.0, 5)])
+def test_a_state_has_to_last_for_so_many_images_however_close_records_are(
+    records: int, kimg: float, window: int
+) -> None:
+    made = [{"step": i, "kimg": kimg * (i + 1) / records} for i in range(records)]
+    assert History(made).window == window

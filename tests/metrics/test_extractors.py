@@ -38,7 +38,9 @@ def test_auto_takes_the_inception_that_is_at_hand_for_images_that_it_can_take(tm
 
 @pytest.mark.parametrize("name", ["inceptoin", "torchscript", "random:3", "hf:", ""])
 def test_an_unknown_name_is_told_what_there_is(tmp_path, name):
-    with pytest.raises(DataError, match=r"features are auto, inception, learned, random, pixels, torchscript:FILE"):
+    with pytest.raises(
+        DataError, match=r"features are auto, inception, squeezenet, learned, random, pixels, torchscript:FILE"
+    ):
         find_extractor(name, need(tmp_path))
 
 
@@ -48,7 +50,7 @@ def test_a_near_miss_is_told_what_was_meant(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [2, 4, 13])
-@pytest.mark.parametrize("name", ["inception", "timm:resnet18", "hf:some/model"])
+@pytest.mark.parametrize("name", ["inception", "squeezenet", "timm:resnet18", "hf:some/model"])
 def test_networks_of_colour_images_refuse_all_but_gray_and_colour(tmp_path, name, channels):
     with pytest.raises(DataError, match=f"1 or 3 channels, these have {channels}: use --features learned or random"):
         find_extractor(name, need(tmp_path, channels=channels))

@@ -13,20 +13,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
+from ganglion.data.pixels import to_float
 from ganglion.errors import DataError
 from ganglion.metrics.pretrained import (
     INCEPTION_FILE,
     find_inception,
     hf_extractor,
     inception_extractor,
+    squeezenet_extractor,
     timm_extractor,
     torchscript_extractor,
 )
+from ganglion.networks.squeezenet import pretrained_squeezenet
+from ganglion.platform.files import cache_folder
+from squeezenet import needs_weights
 
 CPU = torch.device("cpu")
 
@@ -402,3 +409,33 @@ def test_code_of_a_hub_is_never_run_and_nobody_is_asked(small_vit: Path) -> None
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is not available .*; offline, use learned or random"):
         hf_extractor(str(tmp_path), CPU_PRETRAINED)
+
+
+@pytest.mark.usefixtures("squeezenet")
+def test_squeezenets_features_are_means_over_maps_of_images_of_one_area(tmp_path: Path) -> None:
+    extractor = squeezenet_extractor(tmp_path, CPU)
+    assert "SqueezeNet 1.1 trained on ImageNet, at 128x128: not the network of FID" in extractor.about
+    assert (extractor.name, extractor.comparable) == ("squeezenet", True)
+    images = torch.rand(3, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = extractor.embed(images).features
+    *_, last = pretrained_squeezenet().features(images)
+    assert torch.allclose(found, last.mean((2, 3)) / 4)
+    for shape in ((32, 32), (16, 64), (300, 200), (1, 256)):
+        small = torch.nn.functional.interpolate(images, shape, mode="area")
+        assert extractor.embed(small).features.shape == (3, 512)
+        assert torch.allclose(
+            extractor.embed(small[:, :1]).features,
+            extractor.embed(small[:, :1].expand(-1, 3, -1, -1)).features,
+            rtol=1e-4,
+        )
+
+
+@needs_weights
+def test_squeezenet_finds_the_same_photograph_again_in_other_colours() -> None:
+    """Crops of two photographs: the nearest other crop is of the same one, though its colours are exchanged."""
+    crops = [photograph[row : row + 128, column : column + 128] for photograph in load_sample_images().images
+             for row, column in ((100, 60), (200, 260), (250, 440))]  # fmt: skip
+    images = to_float(torch.from_numpy(np.stack([*crops, *(crop[..., ::-1] for crop in crops)])))
+    features = squeezenet_extractor(cache_folder(), CPU).embed(images).features
+    apart = torch.cdist(features[6:], features[:6])
+    assert (apart.argmin(1) // 3).tolist() == [0, 0, 0, 1, 1, 1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganglion.metrics.distances import frechet_distance, moments
-from ganglion.metrics.untrained import SnapshotScore, pixel_extractor, random_extractor
+from ganglion.metrics.untrained import SnapshotScore, pixel_extractor, random_extractor, scored_images
 
 CPU = torch.device("cpu")
 
@@ -131,3 +131,8 @@ def test_channels_follow_the_reals() -> None:
 def test_one_image_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         SnapshotScore(chunks(pictures(0)[:1]))
+
+
+@pytest.mark.parametrize(("reals", "samples"), [(1, 500), (286, 500), (600, 600), (1000, 1000), (60_000, 1000)])
+def test_as_many_samples_are_scored_as_there_are_reals_within_bounds(reals: int, samples: int) -> None:
+    assert scored_images(reals) == samples

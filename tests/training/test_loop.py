@@ -374,7 +374,7 @@ class Ear:
         verdict = Verdict("healthy")
         journal = SimpleNamespace(write=self.records.append, diagnose=lambda record: verdict, verdict=verdict)
         self.outputs = RunOutputs(
-            SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), SimpleNamespace(take=lambda ema, step: 1.0),
+            SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), SimpleNamespace(take=lambda *_: {"frechet": 1.0}),
             lambda fraction, line: None, SimpleNamespace(tick=lambda images: {}, go_on=lambda images: None),
         )  # type: ignore[arg-type]  # fmt: skip
 

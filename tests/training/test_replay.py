@@ -53,6 +53,8 @@ RECIPES: dict[str, tuple[str, dict[str, object]]] = {
     }),
     "paused players": ("dcgan", {"balance.pause_above_auc": 0.55, "optimizer.discriminator.lr": 0.002}),
     "one stage": ("r3gan", {"balance.updates": "simultaneous", "generator.group": 4, "discriminator.group": 4}),
+    "sizes that grow": ("fast", {"generator.family": "skip", "discriminator.family": "skip", "training.progressive": 0.6,
+        "data.size": 32}),
     "bf16": ("fast", {"training.precision": "bf16"}),
     "micro-batches": ("dcgan", {"training.micro_batch": 4, "balance.g_steps": 2, "objective.penalties": [
         {"kind": "r1", "interval_updates": 2}], "discriminator.norm": "none"}),

@@ -99,7 +99,7 @@ def test_a_run_killed_many_times_ends_with_the_bits_of_one_left_alone(
     assert done.returncode == 0, done.stderr
     assert files(folder) == files(whole)
     records, expected = ganglion.Run(folder).records(), ganglion.Run(whole).records()
-    exact = ("step", "kimg", "loss_d", "loss_g", "logit_real", "logit_fake", "frechet")
+    exact = ("step", "kimg", "loss_d", "loss_g", "logit_real", "logit_fake", "frechet", "relative_distance")
     assert [[r.get(key) for key in exact] for r in records] == [[r.get(key) for key in exact] for r in expected]
     for sheet in (whole / "samples").rglob("*.png"):
         assert (folder / sheet.relative_to(whole)).read_bytes() == sheet.read_bytes()

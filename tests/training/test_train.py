@@ -176,8 +176,10 @@ def test_other_images_are_another_run(tmp_path: Path, cache: Path) -> None:
 def test_broken_images_are_skipped_and_training_goes_on(tmp_path: Path, cache: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for i in range(12):
-        Image.new("RGB", (20, 17), (20 * i, 9, 99)).save(folder / f"{i}.jpg")
+    for i in range(20):
+        picture = Image.new("RGB", (20, 17), (12 * i, 9, 99))
+        picture.paste((255, 255, 255), (3, 3, 12, 9))
+        picture.save(folder / f"{i}.jpg")
     (folder / "cut.jpg").write_bytes((folder / "3.jpg").read_bytes()[:300])
     (folder / "empty.png").touch()
     run = train(folder, recipe="dcgan", size="16x24", steps=3, run=tmp_path / "run", cache=cache, set=TINY, quiet=True)

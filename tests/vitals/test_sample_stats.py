@@ -70,3 +70,16 @@ def test_a_borrowed_border_leaves_the_inside_alone() -> None:
     found = sample_stats.with_border_of(mine, theirs)
     assert float(found[:, :, 2:-2, 1:-1].abs().sum()) == 0
     assert float(found.sum()) == 2 * (32 * 16 - 28 * 14)
+
+
+def test_checkerboards_are_found_at_any_size_and_edges_and_ramps_are_not() -> None:
+    rows, columns = torch.meshgrid(torch.arange(20), torch.arange(28), indexing="ij")
+    ramp = (rows / 20 - 0.5).expand(2, 3, 20, 28)
+    edge = torch.where(columns < 13, -0.8, 0.8).expand(2, 3, 20, 28)
+    smooth = max(float(sample_stats.checkerboard_energy(images)) for images in (ramp, edge))
+    for pattern, share in (((-1.0) ** columns, 4 / 3), ((-1.0) ** rows, 4 / 3), ((-1.0) ** (rows + columns), 8 / 9)):
+        grid = ramp + 0.2 * pattern  # of which the 3x3 mean leaves `share`
+        assert float(sample_stats.checkerboard_energy(grid)) == pytest.approx((0.2 * share) ** 2, rel=0.02)
+    assert smooth < 0.2**2 / 6
+    noise = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.2
+    assert float(sample_stats.checkerboard_energy(noise)) < 0.2**2 / 10  # grain alternates at another phase everywhere

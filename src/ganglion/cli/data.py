@@ -31,7 +31,11 @@ def data(
     channels: Annotated[
         int | None, typer.Option(help="1, 3 or 4; for arrays up to 64. Default: chosen from the images.")
     ] = None,
-    fit: Annotated[str | None, typer.Option(help="crop, pad or stretch.")] = None,
+    fit: Annotated[str | None, typer.Option(help="auto, crop, pad or stretch.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe, such as data.trim=off."),
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
     labels: Annotated[
         str | None,
@@ -51,22 +55,25 @@ def data(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Scan the images of SOURCE, list broken files, and write a preview of the preprocessed images."""
+    from ganglion.data.alpha import straight
+    from ganglion.data.fit import recipe_values
     from ganglion.data.prepare import cache_folder, plan, prepare
+    from ganglion.data.suitability import notes_on, unsuitable
     from ganglion.pictures.sheets import save_image, sheet
     from ganglion.platform.screen import Screen
-    from ganglion.recipe.resolve import requested_recipe
+    from ganglion.recipe.resolve import parse_assignments, requested_recipe
 
     given = {"data.channels": channels, "data.fit": fit, "data.labels": labels}
-    overrides = {key: value for key, value in given.items() if value is not None}
+    overrides = parse_assignments(set_ or []) | {key: value for key, value in given.items() if value is not None}
     if augment is not None:
         overrides |= {"augment.kind": augment, "augment.flip": flip}
     recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
     screen = Screen()
     data_plan = plan(recipe.data, cache_folder(), screen)
-    chosen = recipe.data.model_copy(update={"size": data_plan.fit.size, "channels": data_plan.fit.channels})
-    store = prepare(chosen, cache_folder(), screen)
+    values = {key.removeprefix("data__"): value for key, value in recipe_values(data_plan.fit).items()}
+    store = prepare(recipe.data.model_copy(update=values), cache_folder(), screen)
     step = max(1, len(store.images) // PREVIEW_IMAGES)
-    save_image(sheet(store.images[::step][:PREVIEW_IMAGES]), preview)
+    save_image(sheet(straight(store.images[::step][:PREVIEW_IMAGES])), preview)
     augmented = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
     labelled = {key: store.facts[key] for key in ("labels", "labels_file") if key in store.facts}
     facts = (
@@ -76,6 +83,8 @@ def data(
             "augmented": str(augmented) if augmented else None,
             "store": str(store.path),
             "preview": str(preview),
+            "notes": notes_on(store.facts, store.fit),
+            "refused": unsuitable(store),
         }
     )
     typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
@@ -86,20 +95,24 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     import torch
 
     from ganglion.augment.pipeline import variants
+    from ganglion.data.alpha import straight
     from ganglion.data.pixels import to_float, to_uint8
     from ganglion.pictures.sheets import save_image, sheet
 
     step = max(1, len(store.images) // AUGMENTED_ROWS)
     images = to_float(torch.from_numpy(store.images[::step][:AUGMENTED_ROWS].copy()))
     path = preview.with_name(f"{preview.stem}-{augment.kind}{preview.suffix}")
-    save_image(sheet(to_uint8(variants(images, augment, 7, strength)).numpy(), columns=8), path)
+    save_image(sheet(straight(to_uint8(variants(images, augment, 7, strength)).numpy()), columns=8), path)
     return path
 
 
 def _facts(data_plan: DataPlan) -> dict[str, Any]:
     fit = data_plan.fit
-    chosen = {"size": list(fit.size), "channels": fit.channels, "fit": fit.policy}
-    return data_plan.scan.to_json() | {"chosen": chosen, "reasons": data_plan.reasons}
+    chosen = {
+        "size": list(fit.size), "channels": fit.channels, "fit": fit.policy, "trim": fit.trim, "trim_box": fit.box,
+        "resample": fit.resample, "duplicates": fit.duplicates,
+    }  # fmt: skip
+    return data_plan.scan.facts() | {"chosen": chosen, "reasons": data_plan.reasons}
 
 
 def _text(facts: dict[str, Any]) -> str:
@@ -111,10 +124,15 @@ def _text(facts: dict[str, Any]) -> str:
     remarks = [
         f"  {facts[key]:,} {text}"
         for key, text in (
-            ("duplicates", "are exact duplicates of another (kept)"),
+            (
+                "duplicates",
+                "equal an earlier one pixel by pixel"
+                + (" (left out)" if chosen["duplicates"] == "drop" else " (kept)"),
+            ),
             ("animated", "have several frames; the first is used"),
             ("turned", "are rotated by their EXIF orientation"),
             ("alpha", "have transparent pixels"),
+            ("tinted", "are gray but for small differences between the channels"),
         )
         if facts[key]
     ]
@@ -126,7 +144,10 @@ def _text(facts: dict[str, Any]) -> str:
         *labels_text(facts.get("labels_file")),
         *_skipped(facts["bad"]),
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
-        f"  {chosen['channels']} channels{why.get('channels', '')}, fit by {chosen['fit']}",
+        f"  {chosen['channels']} channel{'s' if chosen['channels'] > 1 else ''}{why.get('channels', '')},",
+        *(f"  {key} {chosen[key]}{why.get(key, '')}" for key in ("fit", "trim", "resample")),
+        *(f"Note: {note}" for note in facts["notes"]),
+        *([f"Training refuses these images: {facts['refused']}"] if facts["refused"] else []),
         f"Preview of the preprocessed images: {facts['preview']}",
         *([f"Augmented, seven copies of each image: {facts['augmented']}"] if facts["augmented"] else []),
     ]

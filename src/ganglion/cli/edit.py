@@ -97,6 +97,7 @@ def project(
     import numpy as np
     import torch
 
+    from ganglion.data.alpha import straight
     from ganglion.data.pixels import to_uint8
     from ganglion.latent.inputs import picture_from_file
     from ganglion.latent.model import discriminator_of, load
@@ -118,14 +119,14 @@ def project(
     )
     target = out or run / "latent" / f"projection-{image.stem}.png"
     words = ("image", f"projection, error {found.error:.3f}")
-    pixels = to_uint8(torch.stack([picture, found.image.cpu()])).numpy()
+    pixels = straight(to_uint8(torch.stack([picture, found.image.cpu()])).numpy())
     save_image(side_by_side(pixels, words, channels=model.shown_channels), target)
     latent = target.with_suffix(".npy")
     held = io.BytesIO()
     np.save(held, found.z.cpu().numpy())
     write_atomically(latent, held.getvalue())
     if film is not None:
-        frames = (to_uint8(frame[None])[0].cpu().numpy() for frame in found.trace)
+        frames = (straight(to_uint8(frame[None])[0].cpu().numpy()) for frame in found.trace)
         write_film((enlarged(display_channels(frame, model.shown_channels)) for frame in frames), film, 15)
     facts = {
         "error": found.error,
@@ -169,6 +170,7 @@ def complete(
     """Inpaint IMAGE: blend in the generator's images that match the known pixels."""
     import torch
 
+    from ganglion.data.alpha import RGBA, straight
     from ganglion.data.pixels import to_uint8
     from ganglion.latent.complete import complete as fill
     from ganglion.latent.complete import mean_completion, parse_mask
@@ -187,7 +189,7 @@ def complete(
     height, width = picture.shape[1:]
     hole = (
         parse_mask(str(missing), height, width, seed) if mask is None
-        else mask_from_file(mask, height, width, image, model.recipe.data.fit)
+        else mask_from_file(mask, height, width, image, model.recipe)
     )  # fmt: skip
     labels = class_of(model, label)
     try:
@@ -200,13 +202,15 @@ def complete(
     target = out or run / "latent" / f"completion-{image.stem}.png"
     shown = picture.clone()
     shown[:, torch.from_numpy(hole)] = 0
+    if len(shown) == RGBA:
+        shown[-1, torch.from_numpy(hole)] = 1  # gray that is opaque
     words = [f"{one.known_error:.3f}" for one in found]
     images = {"known": shown} | {
         f"{i}: {word}": one.image for i, (word, one) in enumerate(zip(words, found, strict=True))
     }
     if len(found) > 1:
         images["average"] = mean_completion(picture, found, hole)
-    pixels = to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy()
+    pixels = straight(to_uint8(torch.stack([one.cpu() for one in images.values()])).numpy())
     save_image(side_by_side(pixels, list(images), channels=model.shown_channels), target)
     facts = {"known_errors": [one.known_error for one in found], "missing": float(hole.mean()), "picture": str(target)}
     errors = ", ".join(words)

@@ -112,7 +112,9 @@ def evaluate(
     ] = None,
     features: Annotated[
         str,
-        typer.Option(help="auto, inception, learned, random, pixels, torchscript:FILE, timm:NAME, hf:OWNER/NAME."),
+        typer.Option(
+            help="auto, inception, squeezenet, learned, random, pixels, torchscript:FILE, timm:NAME, hf:OWNER/NAME."
+        ),
     ] = "auto",
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; several give a standard deviation.")] = 1,
     checkpoint: Annotated[str, typer.Option(help="best, latest or a step.")] = "best",

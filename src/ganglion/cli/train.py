@@ -184,6 +184,7 @@ def _text(result: Check) -> str:
         f"CPU threads: {result.threads}{f' ({result.threads_reason})' if result.threads_reason else ''}",
         f"Speed: {result.images_per_sec:,.0f} images/s, so {result.kimg:,.0f} kimg in {_time(result.minutes)}; "
         f"memory {'unknown' if result.memory_gb is None else f'{result.memory_gb:.1f} GiB so far'}",
+        f"Outlook: {result.outlook}",
     ])  # fmt: skip
 
 

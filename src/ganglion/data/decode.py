@@ -1,4 +1,4 @@
-"""From bytes to pixels for every source: decodes, rejects broken files, crops and resizes."""
+"""From bytes to pixels for every source: decodes and rejects broken files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganglion.data.look import nearly_gray
 from ganglion.data.sources import Payload
-from ganglion.recipe.schema import MOST_CHANNELS, Channels, FitPolicy
-from ganglion.recipe.size import Size
+from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = [
+    "MODE_FOR",
     "ImageFacts",
     "Picture",
     "Unreadable",
     "decode",
-    "fit",
-    "image_facts",
     "mode_channels",
     "pixels_of",
     "quiet_pillow",
@@ -52,6 +51,9 @@ class ImageFacts:
     mode: str
     """Pillow's mode, or `13 channels` where it has none."""
     gray: bool
+    """Whether all colour channels are equal, or nearly."""
+    tinted: bool
+    """Whether it is gray only nearly, such as after JPEG."""
     alpha: bool
     animated: bool
     turned: bool
@@ -106,31 +108,6 @@ def _pillow_errors() -> Iterator[None]:
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError, ...
         raise Unreadable(f"damaged: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
-
-
-def image_facts(payload: Payload) -> ImageFacts:
-    """Properties of the image; reads all of it, so that truncation is detected. Raises Unreadable."""
-    return decode(payload, at_least=32)[1]
-
-
-def fit(image: Picture, size: Size, channels: Channels, policy: FitPolicy) -> NDArray[np.uint8]:
-    """The picture as uint8 (H, W, C) of exactly `size`. Alpha that has no channel to go to is laid over white.
-
-    Of an array each channel is made to fit by itself. Raises Unreadable where it has another number of them, or where a
-    number is asked for that no picture has.
-    """
-    if isinstance(image, np.ndarray):
-        if image.shape[2] != channels:
-            raise Unreadable(f"{image.shape[2]} channels, not {channels}")
-        planes = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(channels)]
-        return np.concatenate([fit(plane, size, 1, policy) for plane in planes], 2)
-    if channels not in MODE_FOR:
-        raise Unreadable(f"{channels} channels were requested; image files have 1, 3 or 4")
-    image = _to_mode(image, channels)
-    height, width = size
-    if image.size != (width, height):
-        image = _FIT[policy](image, (width, height))
-    return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
 def mode_of_channels(channels: int) -> str:
@@ -201,42 +178,18 @@ def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:
         raise Unreadable(f"pixels of shape {pixels.shape}")
     height, width = flat.shape[:2]
     if flat.ndim == 3 and flat.shape[2] not in MODE_FOR:
-        return flat, ImageFacts(height, width, mode_of_channels(flat.shape[2]), False, False, False, False)
+        return flat, ImageFacts(height, width, mode_of_channels(flat.shape[2]), *[False] * 5)
     image = Image.fromarray(np.ascontiguousarray(flat))
     return image, ImageFacts(height, width, image.mode, *_gray_and_alpha(image), False, False)
 
 
-def _gray_and_alpha(image: Image.Image) -> tuple[bool, bool]:
-    """Whether all colour channels are equal, and whether any pixel is not opaque."""
+def _gray_and_alpha(image: Image.Image) -> tuple[bool, bool, bool]:
+    """Whether all colour channels are equal or nearly, whether only nearly, and whether any pixel is not opaque."""
     if image.mode == "L":
-        return True, False
+        return True, False, False
     pixels = np.asarray(image)
     alpha = image.mode in {"LA", "RGBA"} and bool(pixels[..., -1].min() < 255)
-    gray = image.mode == "LA" or bool((pixels[..., :1] == pixels[..., 1:3]).all())
-    return gray, alpha
-
-
-def _to_mode(image: Image.Image, channels: Channels) -> Image.Image:
-    if channels < 4 and image.mode in {"LA", "RGBA"}:
-        colour = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
-    return image.convert(MODE_FOR[channels])
-
-
-def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-
-
-def _pad(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    scale = min(size[0] / image.width, size[1] / image.height)
-    inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))  # ImageOps.pad rounds lines away
-    page = Image.new(image.mode, size)
-    page.paste(image.resize(inner, Image.Resampling.LANCZOS), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
-    return page
-
-
-def _stretch(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image.resize(size, Image.Resampling.LANCZOS)
-
-
-_FIT = {"crop": _crop, "pad": _pad, "stretch": _stretch}
+    if image.mode == "LA" or bool((pixels[..., :1] == pixels[..., 1:3]).all()):
+        return True, False, alpha
+    tinted = not alpha and nearly_gray(pixels)
+    return tinted, tinted, alpha

@@ -44,15 +44,15 @@ class Labels:
         return np.nan_to_num(self.attributes.values[:, 0], nan=-1).astype(np.int64)
 
 
-def read_labels(file: LabelsFile, keys: Sequence[str]) -> Labels:
-    """The labels of the images with these keys."""
+def read_labels(file: LabelsFile, keys: Sequence[str], left_out: Sequence[str] = ()) -> Labels:
+    """The labels of the images with these keys. Those `left_out` count only where rows are matched with images."""
     facts: dict[str, Any] = {"name": file.name, "remarks": [], "columns": [], "not_used": ""}
     try:
         table = table_of(file)
-        matched = match_rows(table, keys, file.name)
+        matched = match_rows(table, [*keys, *left_out], file.name)
     except ValueError as error:
         return Labels(None, facts | {"not_used": str(error)})
-    columns = _read_columns(matched, table.decimal_comma)
+    columns = _read_columns(matched._replace(cells=matched.cells[: len(keys)]), table.decimal_comma)
     usable = [column for column in columns if column.attribute]
     facts |= {"columns": [_summary(column) for column in columns], "remarks": matched.remarks + _remarks(columns)}
     if not usable:

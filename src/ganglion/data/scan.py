@@ -1,4 +1,4 @@
-"""Reads every image once, before training: sizes, modes, classes, duplicates, broken files.
+"""Reads every image once, before training: sizes, modes, classes, looks, duplicates, broken files.
 
 A scan is a small summary, cached as JSON under the source's fingerprint.
 """
@@ -10,13 +10,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ganglion.data.decode import ImageFacts, Unreadable, image_facts, quiet_pillow
+from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
+from ganglion.data.decode import ImageFacts, Unreadable, decode, quiet_pillow
+from ganglion.data.look import Look, look_at
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
@@ -25,9 +27,11 @@ from ganglion.platform.files import write_atomically
 __all__ = ["Scan", "printable", "scan"]
 
 
-FORMAT = 1
+FORMAT = 2
+LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
+MOST_LOOKS = 1000  # images looked at closely, evenly spread; all of a smaller source
 LISTED_DUPLICATES = 1000
-DIGEST_BYTES = 16
+LISTED_OF_A_KIND = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Scan:
     """The commonest sizes, `HxW` and count."""
     modes: dict[str, int]
     gray: int
-    """Images whose colour channels are equal."""
+    """Images whose colour channels are equal, or nearly."""
+    tinted: int
+    """Those of them that are gray only nearly, such as after JPEG."""
     alpha: int
     """Images with a pixel that is not opaque."""
     animated: int
@@ -61,12 +67,24 @@ class Scan:
     labels: dict[str, int]
     """Images in each class; empty where there are no classes."""
     duplicates: int
-    """Images that are byte for byte copies of an earlier one."""
+    """Images that equal an earlier one pixel by pixel."""
     duplicate_paths: list[tuple[str, str]] = field(default_factory=list)
     """Copy and original, the first thousand."""
+    copies: list[int] = field(default_factory=list)
+    """Places of the duplicates among the entries of the source."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """How many of the images looked at are a drawing, a photo, or unclear."""
+    kind_paths: dict[str, list[str]] = field(default_factory=dict)
+    """Some of each kind."""
+    looks: list[Look] = field(default_factory=list)
+    """Of at most MOST_LOOKS images, evenly spread over the source."""
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
+
+    def facts(self) -> dict[str, Any]:
+        """What is shown of it, as plain values: without the looks and places of single images."""
+        return {name: value for name, value in self.to_json().items() if name not in ("looks", "copies")}
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> Scan:
@@ -76,7 +94,14 @@ class Scan:
             raise ValueError("a scan of another format")
         pairs = {name: [tuple(pair) for pair in tree[name]] for name in ("bad", "sizes", "duplicate_paths")}
         sizes = {name: tuple(tree[name]) for name in ("median_size", "smallest_size", "largest_size")}
-        return cls(**{**tree, **pairs, **sizes})
+        return cls(
+            **{
+                **tree,
+                **pairs,
+                **sizes,
+                "looks": [Look._make([*one[:3], tuple(one[3]), *one[4:]]) for one in tree["looks"]],
+            }
+        )
 
 
 class ScannedEntry(NamedTuple):
@@ -85,6 +110,11 @@ class ScannedEntry(NamedTuple):
     entry: Entry
     facts: ImageFacts | None
     digest: bytes
+    """Of its bytes."""
+    pixels: bytes
+    """Digest of its pixels."""
+    look: Look | None
+    """Of some entries."""
     reason: str
 
 
@@ -101,9 +131,10 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     return result
 
 
-def read_chunk(source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
+def read_chunk(every: int, source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
+    """All entries, read; every so many are looked at closely."""
     with quiet_pillow():
-        return [_read_one(source, entry) for entry in entries]
+        return [_read_one(source, entry, i % every == 0) for i, entry in enumerate(entries)]
 
 
 def printable(name: str) -> str:
@@ -127,43 +158,53 @@ def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int]
     entries = source.entries()
     counter = _ScanCounter()
     progress(0, len(entries))
-    for findings in map_chunks(read_chunk, source, entries, processes_for(source)):
+    work = partial(read_chunk, max(1, -(-len(entries) // MOST_LOOKS)))
+    for findings in map_chunks(work, source, entries, processes_for(source)):
         for finding in findings:
             counter.add(finding)
         progress(counter.seen, len(entries))
-    return counter.result(source.description, fingerprint, entries)
+    return counter.result(source, fingerprint, entries)
 
 
-def _read_one(source: Source, entry: Entry) -> ScannedEntry:
+def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
     try:
         payload = source.read(entry)
-        facts = image_facts(payload)
+        image, facts = decode(payload, LEAST_DECODED)  # all of a file is read, so that truncation is detected
     except Unreadable as error:
-        return ScannedEntry(entry, None, b"", str(error))
+        return _skipped(entry, str(error))
     except OSError as error:
-        return ScannedEntry(entry, None, b"", f"cannot be read: {error.strerror or error}")
+        return _skipped(entry, f"cannot be read: {error.strerror or error}")
     except ValueError as error:
-        return ScannedEntry(entry, None, b"", str(error))
+        return _skipped(entry, str(error))
     raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
-    return ScannedEntry(entry, facts, hashlib.blake2b(raw, digest_size=DIGEST_BYTES).digest(), "")
+    look = look_at(image, facts.height, facts.width) if looked_at else None
+    digest = digest_of(raw)
+    pixels = digest if isinstance(payload, np.ndarray) and not facts.alpha else digest_of(pixels_shown(image, facts))
+    return ScannedEntry(entry, facts, digest, pixels, look, "")
+
+
+def _skipped(entry: Entry, reason: str) -> ScannedEntry:
+    return ScannedEntry(entry, None, b"", b"", None, reason)
 
 
 class _ScanCounter:
-    """Accumulates scanned entries; keeps sixteen bytes per image."""
+    """Accumulates scanned entries; keeps 32 bytes per image, and some looks."""
 
     def __init__(self) -> None:
-        self.seen = self.gray = self.alpha = self.animated = self.turned = self.broken = 0
+        self.seen = self.gray = self.tinted = self.alpha = self.animated = self.turned = self.broken = 0
         self.modes: Counter[str] = Counter()
         self.labels: Counter[str | None] = Counter()
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.bad: list[tuple[str, str]] = []
         self.bad_places: list[int] = []
-        self.digests = bytearray()  # of every entry, zeros for a bad one
+        self.digests, self.pixels = bytearray(), bytearray()  # of every entry, zeros for a bad one
+        self.looks: list[tuple[int, Look]] = []
         self.content = hashlib.sha256()
 
     def add(self, finding: ScannedEntry) -> None:
         self.seen += 1
         self.digests += finding.digest or bytes(DIGEST_BYTES)
+        self.pixels += finding.pixels or bytes(DIGEST_BYTES)
         entry, facts = finding.entry, finding.facts
         if facts is None:
             self.bad.append((printable(entry.key), finding.reason))
@@ -175,15 +216,21 @@ class _ScanCounter:
         self.labels[entry.label] += 1
         self.sizes[facts.height, facts.width] += 1
         self.gray += facts.gray
+        self.tinted += facts.tinted
         self.alpha += facts.alpha
         self.animated += facts.animated
         self.turned += facts.turned
+        if finding.look:
+            self.looks.append((self.seen - 1, finding.look))
 
-    def result(self, description: str, fingerprint: str, entries: Sequence[Entry]) -> Scan:
-        copies = _copies(self.digests, self.bad_places)
+    def result(self, source: Source, fingerprint: str, entries: Sequence[Entry]) -> Scan:
+        copies = copies_among(source, entries, self.digests, self.pixels, self.bad_places)
+        kinds: dict[str, list[int]] = {}
+        for place, look in self.looks:
+            kinds.setdefault(look.kind, []).append(place)
         areas = sorted(self.sizes, key=lambda size: (size[0] * size[1], size)) or [(0, 0)]
         return Scan(
-            description=description,
+            description=source.description,
             fingerprint=fingerprint,
             content=self.content.hexdigest(),
             images=self.modes.total(),
@@ -195,6 +242,7 @@ class _ScanCounter:
             sizes=[(f"{h}x{w}", count) for (h, w), count in self.sizes.most_common(10)],
             modes=dict(self.modes.most_common()),
             gray=self.gray,
+            tinted=self.tinted,
             alpha=self.alpha,
             animated=self.animated,
             turned=self.turned,
@@ -202,8 +250,15 @@ class _ScanCounter:
             duplicates=len(copies),
             duplicate_paths=[
                 (printable(entries[copy].key), printable(entries[original].key))
-                for copy, original in copies[:LISTED_DUPLICATES].tolist()
+                for copy, original in copies[:LISTED_DUPLICATES]
             ],
+            copies=[copy for copy, _ in copies],
+            kinds={kind: len(places) for kind, places in sorted(kinds.items())},
+            kind_paths={
+                kind: [printable(entries[place].key) for place in places[:LISTED_OF_A_KIND]]
+                for kind, places in sorted(kinds.items())
+            },
+            looks=[look for _, look in self.looks],
         )
 
     def _median(self, axis: int) -> int:
@@ -214,18 +269,6 @@ class _ScanCounter:
             if half <= 0:
                 return size[axis]
         return 0
-
-
-def _copies(digests: bytearray, bad: Sequence[int]) -> NDArray[np.int64]:
-    """Pairs (M, 2) of an entry's place and that of the first with the same digest, by ascending place; none for bad ones."""
-    words = np.array(digests, np.uint8).view(np.uint64).reshape(-1, 2)
-    usable = np.delete(np.arange(len(words)), bad)
-    order = usable[np.lexsort(words[usable].T)]  # equal digests side by side, in the order of their places
-    same = (words[order[1:]] == words[order[:-1]]).all(1)
-    starts = np.flatnonzero(np.concatenate([[True], ~same]))  # of runs of equal digests
-    originals = np.repeat(order[starts], np.diff(np.append(starts, len(order)))) if len(order) else order
-    pairs: NDArray[np.int64] = np.stack([order, originals], 1)[1:][same]
-    return pairs[np.argsort(pairs[:, 0])]
 
 
 def _check_usable(result: Scan) -> None:

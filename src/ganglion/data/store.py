@@ -1,7 +1,7 @@
 """A packed data set on disk: every image decoded and preprocessed once, in one memory-mapped uint8 array.
 
     STORE/
-      images.npy   uint8 (N, H, W, C)
+      images.npy   uint8 (N, H, W, C), the alpha of RGBA premultiplied (data/alpha.py)
       labels.npy   int64 (N,), -1 without a class
       attributes.npy  float32 (N, A), of a labels file's columns, where there is one
       store.json   size, channels, fit, class names, columns, the scan's facts
@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from ganglion.data.attributes import Attributes
 from ganglion.data.columns import natural
-from ganglion.data.decode import Unreadable, decode, fit, quiet_pillow
+from ganglion.data.decode import Unreadable, decode, quiet_pillow
+from ganglion.data.fit import Fit, fit, least_decoded
 from ganglion.data.labels import check_used, read_labels
 from ganglion.data.labels_file import LabelsFile
 from ganglion.data.scan import Scan, printable
@@ -36,28 +37,17 @@ from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
 from ganglion.recipe.attributes import Attribute
-from ganglion.recipe.schema import Channels, FitPolicy
-from ganglion.recipe.size import Size
 
-__all__ = ["Fit", "Store", "find_packed", "is_store", "open_store", "pack"]
+__all__ = ["FORMAT", "Store", "find_packed", "is_store", "open_store", "pack"]
 
 
-FORMAT = 1
+FORMAT = 2  # 1 had straight alpha
 LOST = "(it could be read when it was scanned)"
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Every setting that changes pixels."""
-
-    size: Size
-    channels: Channels
-    policy: FitPolicy
-
-
-@dataclass(frozen=True)
 class Store:
-    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8."""
+    """A packed data set. `images` is mapped from disk: (N, H, W, C) uint8, the alpha of RGBA premultiplied."""
 
     path: Path
     images: NDArray[np.uint8]
@@ -66,7 +56,7 @@ class Store:
     fit: Fit
     content: str
     facts: dict[str, Any]
-    """The scan of its source, as JSON; `labels_file`: what was found in one."""
+    """The scan of its source, as JSON; `whys`: the reason of each setting that was chosen; `labels_file`: what is in one."""
     attributes: Attributes | None = None
     """Of each image, from a labels file."""
 
@@ -96,7 +86,8 @@ def open_store(path: Path) -> Store:
         settings = tree["fit"]
         images = _mapped(path)
         labels = np.load(path / "labels.npy", allow_pickle=False)
-        chosen = Fit(tuple(settings["size"]), settings["channels"], settings["policy"])
+        pairs = {key: tuple(settings[key]) for key in ("size", "box") if settings[key] is not None}
+        chosen = Fit(**{**settings, **pairs})
         if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):
             raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
         columns = tuple(Attribute(**column) for column in tree.get("attributes", ()))
@@ -147,7 +138,7 @@ def _described(store: Store, scan: Scan) -> Store:
     """The store with the facts of the current source: it may have been packed from another path with the same images."""
     lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
     packed = {"images", "labels", "labels_file"} if "labels_file" in store.facts else {"images"}
-    facts = json.loads(json.dumps(scan.to_json())) | {key: store.facts[key] for key in packed}
+    facts = json.loads(json.dumps(scan.facts())) | {key: store.facts[key] for key in packed}
     return replace(store, facts=facts | {"bad": facts["bad"] + lost})
 
 
@@ -162,23 +153,25 @@ def _build(
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
-        entries = _usable(source.entries(), skipped)
+        dropped = set(scan.copies if settings.duplicates == "drop" else [])
+        entries = _usable(source.entries(), skipped, dropped)
+        left_out = [printable(source.entries()[place].key) for place in sorted(dropped)]
         classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
         if file and file.asked_for:
-            found = read_labels(file, [printable(entry.key) for entry in entries])
+            found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
             check_used(file, found.facts)  # before the images are packed, which takes longer
         packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
         codes = {name: code for code, name in enumerate(classes)}
         kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
         labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
-        facts = scan.to_json() | {
+        facts = scan.facts() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
             "images": packed,
         }
         tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
         if file:
             keys = [printable(entry.key) for i, entry in enumerate(entries) if i not in lost]
-            labels = _write_attributes(building / "attributes.npy", tree, file, keys, labels)
+            labels = _write_attributes(building / "attributes.npy", tree, file, keys, left_out, labels)
         np.save(building / "labels.npy", labels)
         write_synced(building / "store.json", json.dumps(tree, indent=1).encode())
         sync_folder(building)
@@ -189,13 +182,18 @@ def _build(
 
 
 def _write_attributes(
-    path: Path, tree: dict[str, Any], file: LabelsFile, keys: Sequence[str], labels: NDArray[np.int64]
+    path: Path,
+    tree: dict[str, Any],
+    file: LabelsFile,
+    keys: Sequence[str],
+    left_out: Sequence[str],
+    labels: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Writes the values that the labels file has for these images and notes its columns in `tree`; the images' classes.
 
     These are `labels`, or those of a file that has one column of classes and nothing else.
     """
-    found = read_labels(file, keys)
+    found = read_labels(file, keys, left_out)
     tree["facts"]["labels_file"] = found.facts
     if found.attributes is None:
         return labels
@@ -209,9 +207,11 @@ def _write_attributes(
     return found.codes
 
 
-def _usable(entries: Sequence[Entry], bad: set[str]) -> Sequence[Entry]:
-    """The entries without those that are bad; the same object where there are none."""
-    return [entry for entry in entries if printable(entry.key) not in bad] if bad else entries
+def _usable(entries: Sequence[Entry], bad: set[str], dropped: set[int]) -> Sequence[Entry]:
+    """The entries without those that are bad, and without some places; the same object where there are none."""
+    if not bad and not dropped:
+        return entries
+    return [entry for i, entry in enumerate(entries) if i not in dropped and printable(entry.key) not in bad]
 
 
 def _write_images(
@@ -251,8 +251,8 @@ def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple
     with quiet_pillow():
         for i, entry in enumerate(entries):
             try:
-                image, _ = decode(source.read(entry), at_least=2 * max(settings.size))
-                pixels[kept] = fit(image, settings.size, settings.channels, settings.policy)
+                image, _ = decode(source.read(entry), least_decoded(settings))
+                pixels[kept] = fit(image, settings)
                 kept += 1
             except (Unreadable, OSError, ValueError) as error:
                 lost[i] = f"{error} {LOST}"

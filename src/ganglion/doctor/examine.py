@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion.doctor.findings import RULES
+from ganglion.doctor.forecast import forecast
 from ganglion.doctor.history import BATCH, SUSTAINED_RECORDS, History, Thinned
 from ganglion.doctor.rule import Rule, thresholds_of
 from ganglion.doctor.verdict import Finding, State, Verdict
@@ -59,7 +60,9 @@ def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None, ob
         unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
     shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
     state = _state(found, bool(unseen))
-    return Verdict(state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown)
+    return Verdict(
+        state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history)
+    )  # fmt: skip
 
 
 def _when_missing(history: History, key: str) -> str | None:

@@ -86,7 +86,7 @@ Column = NDArray[np.float64]
 
 SUSTAINED_RECORDS = 5
 SUSTAINED_SHARE = 0.15
-SUSTAINED_KIMG = 1.0
+SUSTAINED_KIMG = 2.5
 BATCH = 32
 """Assumed batch size of logs that do not count images."""
 
@@ -154,7 +154,7 @@ class History:
 
     @property
     def window(self) -> int:
-        """Number of newest records for which a state has to last: five, 15 % of the run, or a thousand images, whichever is
+        """Number of newest records for which a state has to last: five, 15 % of the run, or 2,500 images, whichever is
         the most.
         """
         newest = int((self.kimg > self.kimg[-1] - SUSTAINED_KIMG).sum())

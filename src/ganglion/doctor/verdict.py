@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from ganglion.doctor.forecast import Forecast
     from ganglion.doctor.readers.understanding import Understanding
 
 __all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
@@ -127,23 +128,43 @@ class Verdict:
     """How the log was read; None where records were given."""
     seen: list[str] = field(default_factory=list)
     """What a watched training showed, at its last record."""
+    forecast: Forecast | None = None
+    """What the samples are worth, and what a longer run would bring; None where no record has a relative distance."""
+
+    @property
+    def label(self) -> str:
+        """The state, and whether the samples are good, as far as that was measured; a run with findings is not called done."""
+        if self.forecast is None or (self.forecast.done and self.findings):
+            return self.state
+        return f"{self.state}, {'done' if self.forecast.done else 'not done'}"
+
+    @property
+    def status(self) -> str:
+        """The state and what the samples are worth, for a status line."""
+        return self.label if self.forecast is None else f"{self.label}: {self.forecast.short}"
 
     @property
     def headline(self) -> str:
         """The state in a sentence, without its name."""
         return {
-            "healthy": f"no findings at {self.unit} {self.step:,}",
+            "healthy": f"no findings at {self.unit} {self.step:,}; how good the samples are is another question",
             "watch": f"possible problems at {self.unit} {self.step:,}",
             "failing": f"this training has failed, or will without a change ({self.unit} {self.step:,})",
             "unknown": f"not enough was measured for a verdict ({self.unit} {self.step:,})",
         }[self.state]
+
+    @property
+    def samples(self) -> str:
+        """What the samples are worth, and what to do; empty where it was not measured. Of a failing run no duration."""
+        return "" if self.forecast is None else self.forecast.text(self.own_run, advise=self.state != "failing")
 
     def text(self) -> str:
         """For a terminal."""
         foreign = self.understood is not None and not self.understood.is_ours
         parts = [
             *([self.understood.text()] if self.understood is not None and foreign else []),
-            f"Verdict {self.state}: {self.headline}",
+            f"Verdict {self.label}: {self.headline}",
+            *([f"Samples: {self.samples}"] if self.forecast is not None else []),
             *(finding.paragraph(self.own_run, self.unit) for finding in self.findings),
         ]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []

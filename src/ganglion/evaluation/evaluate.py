@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
+from ganglion.data.choices import choose_channels
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
-from ganglion.data.prepare import Reporter, cache_folder, choose_channels, plan, prepare, prepare_again
-from ganglion.data.scan import Scan
+from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, load
@@ -146,7 +147,8 @@ def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
             f"{source} has images from {size_text(found.smallest_size)} to {size_text(found.largest_size)}: "
             "samples are not resized, so they must have one size"
         )
-    return Data(source=source).model_copy(update={"size": found.median_size})  # also sizes that no network has
+    as_they_are = Data(source=source, fit="crop", trim="off", resample="lanczos")
+    return as_they_are.model_copy(update={"size": found.median_size})  # also sizes that no network has
 
 
 def find_real(
@@ -169,7 +171,7 @@ def find_real(
         store = prepare_again(wanted, cache, reporter)
     else:
         if not is_named(against) or not is_store(Path(str(source))):
-            notes = what_is_done(plan(wanted, cache, reporter, against).scan, wanted)
+            notes = what_is_done(plan(wanted, cache, reporter, against), wanted)
         store = prepare(wanted, cache, reporter, against)
     if own and data.content not in (None, store.content):
         notes.append("the real images have changed since the training")
@@ -188,13 +190,15 @@ def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np
     return kept
 
 
-def what_is_done(scan: Scan, wanted: Data) -> list[str]:
+def what_is_done(planned: DataPlan, wanted: Data) -> list[str]:
     """Notes on the preprocessing of real images."""
-    notes = []
+    notes, scan, settings = [], planned.scan, planned.fit
     size, smallest, largest = wanted.size or scan.median_size, scan.smallest_size, scan.largest_size
     if not smallest == largest == size:
         sizes = size_text(smallest) if smallest == largest else f"{size_text(smallest)} to {size_text(largest)}"
-        notes.append(f"real images of {sizes} are made to fit {size_text(size)} ({wanted.fit}, Lanczos)")
+        trimmed = "" if settings.trim == "off" else f"trim {settings.trim}, "
+        how = f"{trimmed}{settings.policy}, {settings.resample.capitalize()}"
+        notes.append(f"real images of {sizes} are made to fit {size_text(size)} ({how})")
     natural, _ = choose_channels(scan)
     if wanted.channels not in (None, natural):
         notes.append(
@@ -218,4 +222,4 @@ def neighbour_sheet(
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
         rows += [fake.images[chosen], real.images[trained[found.indices[chosen]]]]
-    return sheet(np.concatenate(rows), columns, channels=channels)
+    return sheet(straight(np.concatenate(rows)), columns, channels=channels)

@@ -7,42 +7,48 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from ganglion.data.decode import ImageFacts, Picture, Unreadable, decode, fit, quiet_pillow
+from ganglion.data.decode import ImageFacts, Picture, Unreadable, decode, quiet_pillow
+from ganglion.data.fit import Fit, draw, fit, fit_of, least_decoded, placement
 from ganglion.data.pixels import to_float
 from ganglion.errors import DataError
 from ganglion.latent.complete import Mask
-from ganglion.recipe.schema import FitPolicy, Recipe
+from ganglion.recipe.schema import Recipe
 
 __all__ = ["mask_from_file", "picture_from_file"]
 
 
 def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
-    """(C, H, W) in [-1, 1], preprocessed like the training images. Raises DataError."""
-    size, channels = recipe.data.size, recipe.data.channels
-    if size is None or channels is None:
-        raise DataError("the run's recipe does not say the size of its images")
+    """(C, H, W) in [-1, 1], preprocessed like the training images, alpha premultiplied. Raises DataError."""
+    settings = _settings(recipe)
     try:
-        return _float(fit(_read(path, 2 * max(size))[0], size, channels, recipe.data.fit))
+        return _float(fit(_read(path, least_decoded(settings))[0], settings))
     except Unreadable as error:
-        raise DataError(f"{path} cannot be made an image of the run, which has {channels} channels: {error}") from None
+        raise DataError(
+            f"{path} cannot be made an image of the run, which has {settings.channels} channels: {error}"
+        ) from None
 
 
 def mask_from_file(
-    path: Path, height: int, width: int, picture: Path | None = None, policy: FitPolicy = "crop"
+    path: Path, height: int, width: int, picture: Path | None = None, recipe: Recipe | None = None
 ) -> Mask:
     """(H, W), true where the file is white (above middle gray).
 
-    A mask of the size of `picture` is made to fit by the same `policy`, so that it stays where it was drawn; another one has
-    the shape of (H, W), whatever its size. Raises DataError.
+    A mask of the size of `picture` is put where the `recipe` puts that picture, so that it stays where it was drawn; nothing
+    is missing beside it. Another one has the shape of (H, W), whatever its size. Raises DataError.
     """
     image, facts = _read(path, 2 * max(height, width))
-    drawn_on = None if picture is None else _read(picture, 2 * max(height, width))[1]
-    if drawn_on is not None and (facts.height, facts.width) == (drawn_on.height, drawn_on.width):
-        pixels = fit(image, (height, width), 1, policy)
+    shown, drawn_on = (None, None) if picture is None else _read(picture, 2 * max(height, width))
+    if (
+        recipe and drawn_on and isinstance(shown, Image.Image)
+        and (facts.height, facts.width) == (drawn_on.height, drawn_on.width)
+    ):  # fmt: skip
+        gray = Image.fromarray(fit(image, Fit((shown.height, shown.width), 1, "stretch"))[..., 0])
+        pixels = draw(gray, placement(shown, _settings(recipe)), (height, width), ground=0)
     elif facts.height * width == facts.width * height:
-        pixels = fit(image, (height, width), 1, "stretch")
+        pixels = fit(image, Fit((height, width), 1, "stretch"))
     else:
         its = "" if drawn_on is None else f"the size of its picture, {drawn_on.height}x{drawn_on.width}, or "
         raise DataError(
@@ -50,6 +56,12 @@ def mask_from_file(
             f"{height}x{width}"
         )
     return np.asarray(pixels[..., 0] > 127)
+
+
+def _settings(recipe: Recipe) -> Fit:
+    if recipe.data.size is None or recipe.data.channels is None:
+        raise DataError("the run's recipe does not say the size of its images")
+    return fit_of(recipe.data)
 
 
 def _read(path: Path, at_least: int) -> tuple[Picture, ImageFacts]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
 from ganglion.latent.conditions import Asked, Conditions
@@ -120,6 +121,8 @@ class Model:
         """z (N, Z), and labels (N, ...) or one for all (1, ...) for a conditional model, to float images (N, C, H, W) in
         [-1, 1].
 
+        Of 4 channels, RGBA, colours are premultiplied with alpha; `pixels` and `sample` give them straight.
+
         Each image depends on its own latent and label only. Without labels, a conditional model draws them with seed 0.
         """
         return torch.cat(list(self.chunks(z, labels)))
@@ -131,7 +134,7 @@ class Model:
 
     def pixels(self, z: Tensor, labels: Tensor | None = None) -> NDArray[np.uint8]:
         """The images of latents as uint8 (N, H, W, C)."""
-        return np.concatenate([to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels)])
+        return np.concatenate([self._edge(to_uint8(chunk).cpu().numpy()) for chunk in self.chunks(z, labels)])
 
     def sample(
         self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1
@@ -149,8 +152,12 @@ class Model:
         """The images of `sample`, a few at a time: memory other than the latents' is constant in n."""
         z, labels = self.latents(n, seed, truncation), self.labels(n, seed, label)
         if devices > 1:
-            return iter(drawn_over_processes(self.generator, z, labels, self.device, devices))
-        return (to_uint8(chunk).cpu().numpy() for chunk in self.chunks(z, labels))
+            return map(self._edge, drawn_over_processes(self.generator, z, labels, self.device, devices))
+        return (self._edge(to_uint8(chunk).cpu().numpy()) for chunk in self.chunks(z, labels))
+
+    def _edge(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """With straight alpha; what alpha means to a generator that is not from a run is not known, so its pixels stay."""
+        return pixels if self._recipe is None else straight(pixels)
 
     def _asked(self, label: Label | None) -> str | Asked | None:
         return str(label) if isinstance(label, int) else label

@@ -15,6 +15,7 @@ from ganglion.metrics.pretrained import (
     find_inception,
     hf_extractor,
     inception_extractor,
+    squeezenet_extractor,
     timm_extractor,
     torchscript_extractor,
 )
@@ -25,7 +26,7 @@ __all__ = ["EXTRACTORS", "ExtractorContext", "choose_extractor", "find_extractor
 
 
 FEWEST_TO_LEARN = 500
-COLOUR_NETWORKS = ("inception", "timm", "hf")
+COLOUR_NETWORKS = ("inception", "squeezenet", "timm", "hf")
 COLOUR_CHANNELS = (1, 3)
 
 
@@ -41,6 +42,7 @@ class ExtractorContext:
 
 EXTRACTORS: dict[str, Callable[[ExtractorContext, str], Extractor]] = {
     "inception": lambda need, _: inception_extractor(need.cache, need.device),
+    "squeezenet": lambda need, _: squeezenet_extractor(need.cache, need.device),
     "learned": lambda need, _: learned_extractor(need.real, need.cache, need.device, need.progress),
     "random": lambda need, _: random_extractor(need.real.shape[2], need.device),
     "pixels": lambda need, _: pixel_extractor(need.device),

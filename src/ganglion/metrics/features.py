@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganglion.data.alpha import premultiplied
 from ganglion.data.pixels import to_float
-from ganglion.data.store import Store
+from ganglion.data.store import FORMAT, Store
 from ganglion.errors import DataError
 from ganglion.platform.files import move, storage_errors
 from ganglion.recipe.schema import MOST_CHANNELS
@@ -31,7 +32,7 @@ HASHED_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class ImageSet:
-    """`images` is uint8 (N, H, W, C), in memory or mapped from disk."""
+    """`images` is uint8 (N, H, W, C), in memory or mapped from disk; the alpha of RGBA premultiplied, as in a store."""
 
     name: str
     images: NDArray[np.uint8]
@@ -64,16 +65,17 @@ class ImageSet:
 def store_set(store: Store) -> ImageSet:
     """A packed data set. `content` is a hash of the source's images and of their preprocessing."""
     h, w = store.fit.size
-    key = hashlib.sha256(f"{store.content} {store.fit}".encode()).hexdigest()
+    key = hashlib.sha256(f"{FORMAT} {store.content} {store.fit}".encode()).hexdigest()
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
     return ImageSet(
-        str(store.facts["description"]), store.images, key, f"{store.fit.policy} to {h}x{w} (Lanczos)",
+        str(store.facts["description"]), store.images, key,
+        f"{store.fit.policy} to {h}x{w} ({store.fit.resample.capitalize()})",
         store.labels if labelled else None, tuple(store.classes) if labelled else (),
     )  # fmt: skip
 
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
-    """Images (N, H, W, C) from memory. Raises DataError for other shapes and types."""
+    """Images (N, H, W, C) from memory, of 4 channels RGBA with straight alpha. Raises DataError for other shapes and types."""
     if images.ndim != 4 or images.dtype != np.uint8 or not 1 <= images.shape[3] <= MOST_CHANNELS or not images.size:
         raise DataError(
             f"{name} must be uint8 (N, H, W, C), at least one, with 1 to {MOST_CHANNELS} channels; got {images.dtype} "
@@ -82,7 +84,7 @@ def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
     key = hashlib.sha256(str(images.shape).encode())
     for first in range(0, len(images), HASHED_AT_ONCE):
         key.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]).data)
-    return ImageSet(name, images, key.hexdigest())
+    return ImageSet(name, premultiplied(images), key.hexdigest())
 
 
 CHUNK = 250

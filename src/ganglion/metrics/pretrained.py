@@ -1,4 +1,4 @@
-"""Pretrained feature networks: FID's Inception or any TorchScript file, timm and the Hugging Face Hub.
+"""Pretrained feature networks: FID's Inception or any TorchScript file, SqueezeNet, timm and the Hugging Face Hub.
 
 FID's Inception file is a direct translation of the TensorFlow graph of 2015; it resizes to 299x299 itself. A TorchScript
 file can execute code: use only files you trust."""
@@ -24,6 +24,7 @@ from torch.nn.functional import interpolate
 
 from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
+from ganglion.networks.squeezenet import pretrained_squeezenet
 from ganglion.platform.files import write_atomically
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "find_inception",
     "hf_extractor",
     "inception_extractor",
+    "squeezenet_extractor",
     "timm_extractor",
     "torchscript_extractor",
 ]
@@ -91,6 +93,36 @@ def torchscript_extractor(path: Path, device: torch.device) -> Extractor:
         return ExtractorOutput(found.mean((2, 3)) if found.ndim == 4 else found, None)
 
     return Extractor("torchscript", key, f"the network {path.name}", embed, device)
+
+
+SQUEEZENET_SIDE, SMALLEST_SIDE = 128, 16
+"""Images are resized so that they have as many pixels as a square of the first; no side is below the second."""
+SQUEEZENET_SCALE = 4.0
+"""Root mean square of the features of photographs, by which they are divided: KID's kernel expects numbers around 1."""
+
+
+def squeezenet_extractor(cache: Path, device: torch.device) -> Extractor:
+    """SqueezeNet 1.1 trained on ImageNet: means of the feature maps before its last layer, (N, 512).
+
+    Raises DataError where the package with its weights is not installed.
+    """
+    network = pretrained_squeezenet(cache).to(device)
+
+    def embed(images: Tensor) -> ExtractorOutput:
+        *_, last = network.features(_with_area(images, SQUEEZENET_SIDE))
+        return ExtractorOutput(last.mean((2, 3)) / SQUEEZENET_SCALE, None)
+
+    about = f"SqueezeNet 1.1 trained on ImageNet, at {SQUEEZENET_SIDE}x{SQUEEZENET_SIDE}: not the network of FID"
+    key = f"{weights_hash(dict(network.named_buffers()))} {SQUEEZENET_SIDE} {SQUEEZENET_SCALE}"
+    return Extractor("squeezenet", key, about, embed, device, comparable=True)
+
+
+def _with_area(images: Tensor, side: int) -> Tensor:
+    """Images (N, C, H, W) with about `side` * `side` pixels and the same aspect ratio, bicubic."""
+    height, width = images.shape[2:]
+    scale = side / (height * width) ** 0.5
+    size = [max(SMALLEST_SIDE, round(length * scale)) for length in (height, width)]
+    return images if size == [height, width] else interpolate(images, size, mode="bicubic", antialias=True)
 
 
 def _fetch(path: Path, url: str, sha256: str) -> Path:

@@ -11,15 +11,16 @@ from itertools import chain
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils import skip_init
 
-from ganglion.metrics.distances import Moments, frechet_distance_from, moments
+from ganglion.metrics.distances import frechet_distance_from, moments
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
 from ganglion.streams import Purpose, stream
 
-__all__ = ["SCORED_IMAGES", "SnapshotScore", "pixel_extractor", "random_extractor"]
+__all__ = ["SCORED_IMAGES", "SnapshotScore", "pixel_extractor", "random_extractor", "scored_images"]
 
 
 WIDTHS = (32, 64, 128)
@@ -78,7 +79,12 @@ def pixel_extractor(device: torch.device) -> Extractor:
     )
 
 
-SCORED_IMAGES = 1000
+SCORED_IMAGES, FEWEST_SCORED = 1000, 500  # of a snapshot: as many as there are reals, within these
+
+
+def scored_images(reals: int) -> int:
+    """How many samples of a snapshot are scored, where there are so many reals."""
+    return min(SCORED_IMAGES, max(FEWEST_SCORED, reals))
 
 
 class SnapshotScore:
@@ -92,13 +98,17 @@ class SnapshotScore:
         chunks = iter(reals)
         first = next(chunks)
         self._extractor = random_extractor(first.shape[1], first.device)
-        self._distance = frechet_distance_from(_moments(chain([first], chunks), self._extractor))
+        self._distance = frechet_distance_from(moments(self.features(chain([first], chunks))))
+
+    def features(self, images: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Features (M, A) of chunks of the reals' size, channels and device."""
+        with torch.no_grad():
+            return np.concatenate([self._extractor.embed(chunk).features.cpu().numpy() for chunk in images])
+
+    def frechet(self, features: NDArray[np.float32]) -> float:
+        """The distance of images with these features (M, A)."""
+        return self._distance(moments(features))
 
     def of(self, samples: Iterable[Tensor]) -> float:
-        """samples: chunks of the same size, channels and device."""
-        return self._distance(_moments(samples, self._extractor))
-
-
-def _moments(chunks: Iterable[Tensor], extractor: Extractor) -> Moments:
-    with torch.no_grad():
-        return moments(np.concatenate([extractor.embed(chunk).features.cpu().numpy() for chunk in chunks]))
+        """The distance of samples, in chunks."""
+        return self.frechet(self.features(samples))

@@ -50,19 +50,24 @@ class Generator(nn.Module):
         return any(isinstance(layer, VirtualBatchNorm2d) for layer in self.modules())
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        if (labels is None) != (self.classes == 0):
-            raise ValueError("labels are given exactly where the generator has classes")
         if self.reference is not None:
             z = torch.cat([self.reference, z])  # (R+N, Z)
             labels = (
                 None if self.reference_labels is None or labels is None else torch.cat([self.reference_labels, labels])
             )
-        if self.embedding is not None:
-            z = torch.cat([z, embed(self.embedding, labels)], 1)  # (R+N, Z+E)
-        x = self.stem(z)
+        x = self.first_maps(z, labels)
         for block in self.blocks:
             x = block(x, labels)
         return torch.tanh(x if self.reference is None else x[len(self.reference) :])
+
+    def first_maps(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """The feature maps of the base grid."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the generator has classes")
+        if self.embedding is not None:
+            z = torch.cat([z, embed(self.embedding, labels)], 1)  # (N, Z+E)
+        maps: Tensor = self.stem(z)
+        return maps
 
 
 class Head(nn.Module):
@@ -132,14 +137,22 @@ class Discriminator(nn.Module):
 
     def trace(self, images: Tensor, labels: Tensor | None = None, layer: int | str = -1) -> tuple[Tensor, Tensor]:
         """Logits (N,) and the features after block `layer`, flat (N, A), in one pass. Raises IndexError for no such block."""
-        if (labels is None) != (self.classes == 0):
-            raise ValueError("labels are given exactly where the discriminator has classes")
+        self.check_labels(labels)
         wanted = range(len(self.blocks))[int(layer)]
         last = features = images
-        for number, last in enumerate(self.features(images)):
+        for number, last in enumerate(self.features(images), start=self.first_block(images)):
             features = last if number == wanted else features
         logits: Tensor = self.head(last, labels)
         return logits, features.flatten(1)
+
+    def check_labels(self, labels: Tensor | None) -> None:
+        """Raises ValueError where labels are missing, or there are none to tell."""
+        if (labels is None) != (self.classes == 0):
+            raise ValueError("labels are given exactly where the discriminator has classes")
+
+    def first_block(self, images: Tensor) -> int:  # noqa: ARG002 (families that see images of several sizes)
+        """The number of the block that images (N, C, H, W) of this size enter."""
+        return 0
 
     def features(self, images: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:  # noqa: ARG002 (others use them)
         """What each block makes of the images (N, C, H, W), one block after another, without the reference batch.

@@ -11,12 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganglion.networks import dcgan, r3gan, resnet
+from ganglion.networks import dcgan, projected, r3gan, resnet, skip
 from ganglion.networks.base import Discriminator, Generator, Head
 from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
 from ganglion.networks.layers import REFERENCE
 from ganglion.networks.sampling import blank_labels, draw_labels, draw_latents
+from ganglion.networks.squeezenet_weights import pretrained_weights
 from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
@@ -28,19 +29,33 @@ __all__ = [
     "Cost",
     "build_discriminator",
     "build_generator",
+    "check_available",
     "class_count",
     "class_counts",
     "cost_of",
 ]
 
-FamilyName = Literal["dcgan", "resnet", "r3gan"]
+FamilyName = Literal["dcgan", "resnet", "r3gan", "skip", "projected"]
 
-GENERATORS: dict[FamilyName, Any] = {"dcgan": dcgan.generator, "resnet": resnet.generator, "r3gan": r3gan.generator}
+GENERATORS: dict[FamilyName, Any] = {
+    "dcgan": dcgan.generator,
+    "resnet": resnet.generator,
+    "r3gan": r3gan.generator,
+    "skip": skip.generator,
+}
 DISCRIMINATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.discriminator,
     "resnet": resnet.discriminator,
     "r3gan": r3gan.discriminator,
+    "skip": skip.discriminator,
+    "projected": projected.discriminator,
 }
+
+
+def check_available(recipe: Recipe) -> None:
+    """Raises DataError where a network needs pretrained weights that are not installed."""
+    if recipe.discriminator.family == "projected":
+        pretrained_weights()
 
 
 def build_generator(recipe: Recipe) -> Generator:

@@ -17,6 +17,7 @@ __all__ = [
     "columns_for",
     "display_channels",
     "labelled_rows",
+    "over_white",
     "save_image",
     "sheet",
     "side_by_side",
@@ -52,6 +53,13 @@ def to_pillow(pixels: NDArray[np.uint8], channels: ShownChannels = None) -> Imag
     return Image.fromarray(np.ascontiguousarray(shown[..., 0] if shown.shape[2] == 1 else shown))
 
 
+def over_white(image: Image.Image) -> Image.Image:
+    """Any Pillow image as RGB; what is transparent is white."""
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def sheet(
     images: NDArray[np.uint8],
     columns: int | None = None,
@@ -85,7 +93,7 @@ def labelled_rows(
         top = GAP + y * (h + GAP)
         draw.text((4, top + h // 2 - LINE // 2), words, fill="black")
         for x, image in enumerate(images):
-            shown = to_pillow(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+            shown = over_white(to_pillow(image, channels)).resize((w, h), Image.Resampling.NEAREST)
             page.paste(shown, (first_column + x * (w + GAP), top))
     return np.asarray(page)
 
@@ -101,7 +109,7 @@ def side_by_side(
     for x, (image, word) in enumerate(zip(pixels, words, strict=True)):
         left = GAP + x * (w + GAP)
         draw.text((left, 1), word, fill="black")
-        shown = to_pillow(image, channels).convert("RGB").resize((w, h), Image.Resampling.NEAREST)
+        shown = over_white(to_pillow(image, channels)).resize((w, h), Image.Resampling.NEAREST)
         page.paste(shown, (left, LINE + GAP))
     return np.asarray(page)
 

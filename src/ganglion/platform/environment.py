@@ -19,7 +19,10 @@ __all__ = ["describe_environment", "missing_extras", "pasteable"]
 
 
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
-EXTRAS = {"hub": {"datasets": "data sets by name from the Hugging Face Hub"}}
+EXTRAS = {
+    "hub": {"datasets": "data sets by name from the Hugging Face Hub"},
+    "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
+}
 
 
 def describe_environment(device: torch.device | None = None, command: Sequence[str] = sys.argv) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Atomic file operations: write to a temporary file, sync, rename."""
+"""Atomic file operations: write to a temporary file, sync, rename. And the folder for what is kept between runs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from ganglion.errors import StorageError
 
 __all__ = [
+    "cache_folder",
     "full_disk_said_once",
     "move",
     "storage_errors",
@@ -34,6 +37,12 @@ BAD_PATH = {
 CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP}  # from file systems that cannot sync folders
 
 PAUSES_SEC = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # elsewhere an open file can be moved
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder of scans, stores and pretrained weights: $GANGLION_CACHE, or the user's cache folder."""
+    chosen = environment.get("GANGLION_CACHE")
+    return Path(chosen) if chosen else user_cache_path("ganglion")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator
+from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator, ProjectedDiscriminator
 from ganglion.recipe.parts import TRAITS
 from ganglion.recipe.size import chain_to, check_reachable, size_text
 
@@ -56,10 +56,29 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
             "objective.adversarial custom is a loss of your own, and objective.custom_loss is filled in from it: pass the loss "
             "to ganglion.train(adversarial=...), or leave both out"
         )
+    yield from _progressive_conflicts(recipe)
     yield from _own_network_conflicts(recipe)
     yield from _size_conflicts(recipe)
+    yield from _projected_conflicts(recipe)
     yield from _layer_conflicts(recipe)
     yield from _label_conflicts(recipe)
+
+
+def _progressive_conflicts(recipe: Recipe) -> Iterator[str]:
+    if not recipe.training.progressive:
+        return
+    families = {recipe.generator.family, recipe.discriminator.family}
+    if families != {"skip"}:
+        yield (
+            "training.progressive needs networks that make and see images of several sizes, and the families are "
+            f"{recipe.generator.family} and {recipe.discriminator.family}; set generator.family and discriminator.family to "
+            "skip, or training.progressive to 0"
+        )
+    if recipe.objective.feature_matching.weight and recipe.objective.feature_matching.layer != -1:
+        yield (
+            f"objective.feature_matching.layer is {recipe.objective.feature_matching.layer}, and with training.progressive "
+            "small images do not pass all blocks of D; set it to -1, or training.progressive to 0"
+        )
 
 
 def batch_norm_conflict(recipe: Recipe) -> str:
@@ -90,6 +109,16 @@ def _size_conflicts(recipe: Recipe) -> Iterator[str]:
         check_reachable(recipe.data.size)
     except ValueError as error:
         yield f"data.size: {size_text(recipe.data.size)} {error}"
+
+
+def _projected_conflicts(recipe: Recipe) -> Iterator[str]:
+    """SqueezeNet was trained on photographs in colour."""
+    channels = recipe.data.channels
+    if isinstance(recipe.discriminator, ProjectedDiscriminator) and channels not in (None, 1, 3):
+        yield (
+            f"discriminator.family projected takes images of 1 or 3 channels, and data.channels is {channels}: set it to 3, "
+            "or take another family"
+        )
 
 
 def _layer_conflicts(recipe: Recipe) -> Iterator[str]:

@@ -19,10 +19,14 @@ __all__ = [
     "Generator",
     "MinibatchName",
     "Norm",
+    "ProjectedDiscriminator",
     "R3ganDiscriminator",
     "R3ganGenerator",
     "ResnetDiscriminator",
     "ResnetGenerator",
+    "SkipDiscriminator",
+    "SkipGenerator",
+    "Upsampling",
 ]
 
 
@@ -33,6 +37,8 @@ Conditioning = Literal["embedding", "norm"]
 MinibatchName = Literal["none", "discrimination", "stddev"]
 
 Norm = Literal["batch", "virtual-batch", "instance", "layer", "none"]
+
+Upsampling = Literal["transposed", "nearest", "bilinear", "sub-pixel"]
 
 WIDTH = Field(64, ge=1, le=1024)
 
@@ -151,6 +157,62 @@ class R3ganDiscriminator(Part):
         return doublings + 3
 
 
+class SkipGenerator(Part):
+    family: Literal["skip"] = "skip"
+    """Family of networks: every resolution adds to the image, Karras et al. 2020; training can begin with small images."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    upsampling: Upsampling = "transposed"
+    """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a convolution, or a
+    sub-pixel convolution."""
+    norm: Literal["batch", "instance", "layer", "none"] = "batch"
+    """Normalisation before each hidden non-linearity."""
+    activation: Activation = "relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    conditioning: Conditioning = "embedding"
+    """How G is conditioned on the class: an embedding next to z, or scale and shift of each norm. Conditional runs only."""
+
+
+class SkipDiscriminator(Part):
+    family: Literal["skip"] = "skip"
+    """Family of networks: D sees the image at every resolution, Karras et al. 2020; training can begin with small images."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    activation: Activation = "leaky-relu"
+    """Non-linearity of the hidden layers."""
+    slope: float = SLOPE
+    """Slope below zero; used by leaky-relu only."""
+    spectral_norm: bool = False
+    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
+    minibatch: MinibatchName = "none"
+    """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
+
+    def block_count(self, doublings: int) -> int:
+        """Number of blocks that feature matching can use: one for each halving of the image."""
+        return doublings
+
+
+class ProjectedDiscriminator(Part):
+    family: Literal["projected"] = "projected"
+    """Family of networks: heads on features of SqueezeNet trained on ImageNet (extra eye), Sauer et al. 2021."""
+    width: int = WIDTH
+    """Feature maps of each scale after random mixing, and of its head."""
+    scales: int = Field(3, ge=1, le=3)
+    """Scales with a head: 1/4 of the image's sides, 1/8, 1/16. With fewer, SqueezeNet's later layers are not computed."""
+    enlarge: int = Field(1, ge=1, le=8)
+    """Factor by which images are enlarged before SqueezeNet, which was trained at 224 pixels; time grows with its square."""
+    norm: Literal["batch", "instance", "layer", "none"] = "batch"
+    """Normalisation after each strided convolution of a head."""
+    spectral_norm: bool = True
+    """Spectral normalisation of the heads' weights, Miyato et al. 2018."""
+
+    def block_count(self, _doublings: int) -> int:
+        """Number of blocks that feature matching can use: one for each scale."""
+        return self.scales
+
+
 class CustomGenerator(Part):
     family: Literal["custom"] = "custom"
     """Networks of your own: --networks FILE.py, or generator= and discriminator= of ganglion.train."""
@@ -169,8 +231,16 @@ class CustomDiscriminator(Part):
     """Whether the run folder keeps the file as networks.py, filled in; otherwise the module is passed again."""
 
 
-Generator = Annotated[DcganGenerator | ResnetGenerator | R3ganGenerator | CustomGenerator, *choice("family", "dcgan")]
+Generator = Annotated[
+    DcganGenerator | ResnetGenerator | R3ganGenerator | SkipGenerator | CustomGenerator, *choice("family", "dcgan")
+]
 
 Discriminator = Annotated[
-    DcganDiscriminator | ResnetDiscriminator | R3ganDiscriminator | CustomDiscriminator, *choice("family", "dcgan")
+    DcganDiscriminator
+    | ResnetDiscriminator
+    | R3ganDiscriminator
+    | SkipDiscriminator
+    | ProjectedDiscriminator
+    | CustomDiscriminator,
+    *choice("family", "dcgan"),
 ]

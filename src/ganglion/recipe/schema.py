@@ -17,9 +17,11 @@ from ganglion.recipe.size import Size, parse_size
 
 __all__ = [
     "MOST_CHANNELS",
+    "Box",
     "Channels",
     "CudaGraph",
     "Data",
+    "Duplicates",
     "Ema",
     "FitPolicy",
     "Init",
@@ -28,8 +30,10 @@ __all__ = [
     "Precision",
     "Prior",
     "Recipe",
+    "Resample",
     "Sampling",
     "Training",
+    "Trim",
 ]
 
 
@@ -37,7 +41,17 @@ MOST_CHANNELS = 64
 
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
-FitPolicy = Literal["crop", "pad", "stretch"]
+FitPolicy = Literal["auto", "crop", "pad", "stretch"]
+
+Trim = Literal["auto", "off", "each", "common"]
+
+Resample = Literal["auto", "lanczos", "nearest"]
+
+Duplicates = Literal["keep", "drop"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+Box = tuple[Share, Share, Share, Share]
 
 InitScheme = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
@@ -55,6 +69,11 @@ def _as_names(value: object) -> object:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
+def _on_or_off(value: object) -> object:
+    """YAML reads on and off as True and False."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 class Data(Part):
     source: str | None = None
     """Source of the images: a folder, zip, store, IDX file or data set's name. None: given by the caller."""
@@ -67,8 +86,19 @@ class Data(Part):
     shown_channels: tuple[int, int, int] | None = None
     """Channels, counted from 0, shown as red, green and blue on sheets. None: all channels of images with 1, 3 or 4, of 2 the
     first as gray, of more the first three."""
-    fit: FitPolicy = "crop"
-    """How an image of another aspect ratio is fitted: crop its centre, pad its short side with black, or stretch it."""
+    fit: FitPolicy = "auto"
+    """How an image of another aspect ratio is fitted: crop its centre, pad its short side with what continues its border, or
+    stretch it. auto: chosen from aspect ratios and borders."""
+    trim: Annotated[Trim, BeforeValidator(_on_or_off)] = "auto"
+    """Whether empty margins are cut off first: each image to its own content; common, the same part of every image; or off.
+    auto: chosen from the margins."""
+    trim_box: Box | None = None
+    """The part kept by trim common: left, top, right, bottom as shares of width and height. Filled in by auto."""
+    resample: Resample = "auto"
+    """Filter of the resizing. nearest keeps pixels sharp where an image is enlarged, by whole factors where it is padded.
+    auto: nearest for pixel art, otherwise lanczos."""
+    duplicates: Duplicates = "keep"
+    """Whether images that equal an earlier one pixel by pixel are kept or dropped."""
     held_out_images: int | None = Field(None, ge=0)
     """Images held out from training, to measure overfitting of D. None: a twentieth, at most 500, or none of fewer than 320."""
     conditional: bool = False
@@ -96,6 +126,14 @@ class Data(Part):
             raise ValueError(f"shown_channels contains channel {wrong[0]}; there are 0 to {last}: choose three of them")
         return self
 
+    @model_validator(mode="after")
+    def _box_has_an_area(self) -> Self:
+        if self.trim == "common" and self.trim_box is None:
+            raise ValueError("trim common needs trim_box: left, top, right, bottom, such as [0.1, 0.1, 0.9, 0.9]")
+        if self.trim_box and (self.trim_box[0] >= self.trim_box[2] or self.trim_box[1] >= self.trim_box[3]):
+            raise ValueError(f"trim_box {list(self.trim_box)} is empty: it is left, top, right, bottom, from 0 to 1")
+        return self
+
 
 class Latent(Part):
     dim: int = Field(100, ge=1, le=4096)
@@ -118,11 +156,6 @@ class Ema(Part):
     """The half-life is at most this share of the images shown so far, so that the average is usable early. None: no ramp."""
 
 
-def _on_or_off(value: object) -> object:
-    """YAML reads on and off as True and False."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
 class Training(Part):
     batch: int = Field(64, ge=2, le=65536)
     """Real images in one step, summed over all devices."""
@@ -135,6 +168,10 @@ class Training(Part):
     """Budget in steps of G."""
     minutes: float | None = Field(None, gt=0)
     """Budget in minutes of training, measured over all sessions of the run."""
+    progressive: float = Field(0, ge=0, lt=1)
+    """Share of the budget in which images are smaller: their short side begins at 16 to 31 pixels and doubles, in equal parts
+    of this share, up to the full size (progressive growing, Karras et al. 2018). 0: full size throughout. Networks of the
+    family skip only."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of all random numbers."""
     precision: Annotated[Precision, BeforeValidator(lambda v: "32" if v == 32 else v)] = "auto"  # YAML reads 32 as int
@@ -145,9 +182,10 @@ class Training(Part):
     cuda_graph: Annotated[CudaGraph, BeforeValidator(_on_or_off)] = "auto"
     """Whether steps run as CUDA graphs. auto: on a CUDA device, in one process, where networks and loss are Ganglion's."""
     tick_kimg: float = Field(2, gt=0)
-    """Interval, in thousands of images, at which a record is written and the doctor updates the verdict."""
+    """Longest interval, in thousands of images, at which a record is written and the doctor updates the verdict. A run has at
+    least forty records, so it is shorter where that is more than a fortieth of the budget (docs/runs.md)."""
     snapshot_kimg: float = Field(10, gt=0)
-    """Interval, in thousands of images, at which samples and a checkpoint are written."""
+    """Longest interval, in thousands of images, at which samples and a checkpoint are written; a run has eight at least."""
     keep_checkpoints: int = Field(2, ge=1)
     """Number of newest checkpoints to keep; the best one is kept as well."""
     stop_when_failing: bool = False
@@ -156,6 +194,11 @@ class Training(Part):
     """Training stops when the distance to the data has not improved for a third of the run."""
     start_from: str | None = None
     """The run whose weights this one begins with: RUN, RUN:best, RUN:latest or RUN:STEP. None: weights are drawn."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether the images become larger during the training."""
+        return self.progressive > 0 and self.start_from is None
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

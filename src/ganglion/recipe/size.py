@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Chain", "Size", "chain_to", "check_reachable", "nearest_sizes", "parse_size", "size_text"]
+__all__ = [
+    "Chain",
+    "Size",
+    "chain_to",
+    "check_reachable",
+    "first_image_doublings",
+    "nearest_sizes",
+    "parse_size",
+    "size_text",
+]
 
 
 Size = tuple[int, int]
@@ -51,6 +60,11 @@ def chain_to(size: Size) -> Chain | None:
     if size[0] % step or size[1] % step:
         return None
     return Chain((size[0] // step, size[1] // step), doublings)
+
+
+def first_image_doublings(chain: Chain) -> int:
+    """Doublings of the base grid that make the smallest image, whose short side is 16 to 31 pixels."""
+    return min(chain.doublings, (SMALLEST // SMALLEST_BASE).bit_length() - 1)
 
 
 def check_reachable(size: Size) -> Size:

@@ -15,6 +15,7 @@ from rich.table import Table
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
+from ganglion.pictures.sheets import over_white
 from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
 from ganglion.report.album import data_uri
@@ -115,6 +116,7 @@ def _outcomes(histories: Sequence[RunHistory]) -> list[Row]:
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
+        ("relative distance", [_number(_last(history, "relative_distance")) for history in histories]),
         ("best score", [_number(_least(history, "frechet")) for history in histories]),
         ("last SWD", [_number(_last(history, "swd")) for history in histories]),
         ("floor of the SWD", [_number(_last(history, "swd_floor")) for history in histories]),
@@ -146,12 +148,12 @@ def _samples(run: Run) -> str | None:
     if chosen is None:
         return None
     with Image.open(chosen) as picture:
-        return data_uri(np.asarray(picture.convert("RGB")))
+        return data_uri(np.asarray(over_white(picture)))
 
 
 def _verdict(verdict: Verdict) -> str:
     codes = ", ".join(finding.code for finding in verdict.findings)
-    return f"{verdict.state}: {codes}" if codes else verdict.state
+    return f"{verdict.label}: {codes}" if codes else verdict.label
 
 
 def _last(history: RunHistory, key: str) -> float:

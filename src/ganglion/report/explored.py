@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganglion.data.alpha import premultiplied, straight
 from ganglion.errors import DataError
 from ganglion.latent.directions import sefa_directions
 from ganglion.latent.model import Model
@@ -59,10 +60,14 @@ def explore(model: Model, run: str, seed: int = 0) -> list[Picture]:
 
 
 def nearest_rows(samples: Pixels, real: Pixels, channels: ShownChannels = None) -> Pixels:
-    """Each sample and the real images (N, H, W, C) nearest to it by pixels, as rows of one image (H, W, 3)."""
-    indices = _nearest_indices(samples, real, min(NEAREST, len(real)))
+    """Each sample and the real images (N, H, W, C) nearest to it by pixels, as rows of one image (H, W, 3).
+
+    Samples have straight alpha, as `Model.sample` gives them; real images are premultiplied, as a store holds them, and so
+    they are compared.
+    """
+    indices = _nearest_indices(premultiplied(samples), real, min(NEAREST, len(real)))
     rows = [
-        (f"sample {i}", np.concatenate([sample[None], real[chosen]]))
+        (f"sample {i}", np.concatenate([sample[None], straight(real[chosen])]))
         for i, (sample, chosen) in enumerate(zip(samples, indices, strict=True))
     ]
     return labelled_rows(rows, _times(samples), ROW_LABEL, channels)

@@ -63,6 +63,9 @@ PANEL_SPECS = (
     PanelSpec("distance", "Distance to the data", "Sliced Wasserstein distance (SWD, thousandths) of samples to real images, a "
          "cheap measure of quality; the floor is that between two halves of the real images.",
          {"samples": "swd", "floor": "swd_floor"}, "SWD", "log", "linear"),
+    PanelSpec("relative-distance", "Relative distance", "Where the averaged G's samples stand: 0 as other real images, 1 as a "
+         "Gaussian fitted to the pixels. The goal is 0.3.",
+         {"averaged G": "relative_distance"}, "relative distance", "linear", "log"),
     PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
          "features; it selects the best checkpoint. Lower is better.",
          {"averaged G": "frechet"}, "distance", "log", "linear"),
@@ -109,6 +112,7 @@ def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> l
         _logits_panel(records, frame, healthy),
         plain.pop("probabilities"),
         plain.pop("separation"),
+        plain.pop("relative-distance"),
         plain.pop("distance"),
         plain.pop("score"),
         plain.pop("diversity"),
@@ -120,6 +124,7 @@ def panels_of(history: RunHistory, bands: Mapping[str, Band] | None = None) -> l
 
 
 COMPARED = (
+    ("relative_distance", "Relative distance", "linear"),
     ("swd", "Distance of samples to the data", "log"), ("frechet", "Score of the averaged G", "log"),
     ("separation", "D AUC: AUC of D's logits", "linear"), ("diversity", "Diversity", "linear"),
     ("loss_d", "Loss of D", "linear"), ("loss_g", "Loss of G", "linear"), ("d_real", "D's probability on reals", "linear"),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.given import cannot_be_named
 from ganglion.data.prepare import cache_folder, prepare_again
 from ganglion.data.store import Store
@@ -129,7 +130,9 @@ def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> St
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run; the current ones are shown.")
     chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
-    (gallery.real,) = data_uris([sheet(store.images[chosen], channels=recipe.data.shown_channels)], PICTURES // 8)
+    (gallery.real,) = data_uris(
+        [sheet(straight(store.images[chosen]), channels=recipe.data.shown_channels)], PICTURES // 8
+    )
     gallery.data_facts = _data_facts(store, recipe)
     return store
 
@@ -173,7 +176,8 @@ def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) ->
 def _lead(verdict: Verdict) -> str:
     sentence = verdict.headline[0].upper() + verdict.headline[1:]
     codes = ", ".join(finding.code for finding in verdict.findings)
-    return f"{sentence}: {codes}." if codes else f"{sentence}."
+    samples = f" Samples: {verdict.samples}" if verdict.samples else ""
+    return (f"{sentence}: {codes}." if codes else f"{sentence}.") + samples
 
 
 def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any]) -> list[str]:

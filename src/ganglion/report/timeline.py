@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from ganglion.errors import RunError
 from ganglion.pictures.films import enlarged, write_film
+from ganglion.pictures.sheets import over_white
 from ganglion.runs.folder import Run
 from ganglion.runs.history import run_history
 
@@ -43,7 +44,7 @@ def _frames(paths: Sequence[Path], words: Sequence[str]) -> Iterator[NDArray[np.
     size: tuple[int, int] | None = None
     for path, word in zip(paths, words, strict=True):
         with Image.open(path) as picture:
-            pixels = enlarged(np.asarray(picture.convert("RGB")), LEAST_SIDE)
+            pixels = enlarged(np.asarray(over_white(picture)), LEAST_SIDE)
         frame = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + BAR), "white")
         frame.paste(Image.fromarray(pixels), (0, 0))
         size = size or frame.size

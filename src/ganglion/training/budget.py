@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from ganglion.doctor.verdict import Verdict
 from ganglion.recipe.parts import Optimizers, Schedule
 from ganglion.recipe.schema import Recipe, Training
+from ganglion.recipe.size import Size, chain_to, first_image_doublings
 from ganglion.runs.checkpoints import TrainingProgress
 
-__all__ = ["SCHEDULES", "Budget", "lr_scale", "reason_to_stop", "steps_for"]
+__all__ = [
+    "SCHEDULES",
+    "Budget",
+    "can_be_extended",
+    "halvings_at",
+    "lr_scale",
+    "reason_to_stop",
+    "sizes_of",
+    "steps_for",
+]
 
 PATIENCE = 1 / 3  # of a run without a better score after which it is done
 LEAST_KIMG = 20  # of a run that can be done
@@ -55,6 +65,28 @@ def lr_scale(settings: Optimizers, fraction: float, images: int) -> float:
     """Factor on the learning rates after `images` real images and `fraction` of the budget, in [0, 1]."""
     rise = min(1.0, images / (settings.warmup_kimg * 1000)) if settings.warmup_kimg else 1.0
     return rise * SCHEDULES[settings.schedule](fraction)
+
+
+def halvings_at(recipe: Recipe, fraction: float) -> int:
+    """How many times the images of a step are halved after `fraction` of the budget: fewer and fewer, in the end 0."""
+    share, size = recipe.training.progressive, recipe.data.size
+    chain = chain_to(size) if size else None
+    if chain is None or fraction >= share or not recipe.training.grows:
+        return 0
+    smaller = chain.doublings - first_image_doublings(chain)
+    return smaller - int(fraction / share * smaller)
+
+
+def sizes_of(recipe: Recipe) -> list[Size]:
+    """The sizes of the images that steps are made with, one after the other."""
+    height, width = recipe.data.size or (0, 0)
+    times = halvings_at(recipe, 0.0)
+    return [(height >> halvings, width >> halvings) for halvings in range(times, -1, -1)]
+
+
+def can_be_extended(recipe: Recipe) -> bool:
+    """Whether a finished run goes on with a larger budget: nothing in it is a function of the share that is used."""
+    return recipe.optimizer.schedule == "constant" and not recipe.training.grows
 
 
 def reason_to_stop(training: Training, progress: TrainingProgress, verdict: Verdict) -> str | None:

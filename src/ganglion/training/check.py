@@ -34,10 +34,10 @@ from ganglion.recipe.resolve import Request, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose, stream
-from ganglion.training.budget import Budget
 from ganglion.training.first_batch import check_own, first_step
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import plan_memory
+from ganglion.training.outlook import budget_at, outlook, with_budget_by_speed
 from ganglion.training.own import Own
 from ganglion.training.phases import discriminator_pass, discriminator_terms, generator_terms
 from ganglion.training.players import Players
@@ -74,6 +74,8 @@ class Check:
     """What a step needs of the memory available, and into what micro-batches it is divided; empty where it is not known."""
     micro_batch: int | None
     """Of the recipe, or the one that fits; None: a batch goes through the networks at once."""
+    outlook: str
+    """What the budget can be expected to give."""
     signals_g: list[LayerSignal]
     signals_d: list[LayerSignal]
 
@@ -125,11 +127,13 @@ def check(
         speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
     if failed:
         remarks.append(Remark("failing", "first steps", failed))
-    minutes, kimg = _budget(recipe, speed)
+    if prepared.auto_budget:
+        recipe = with_budget_by_speed(recipe, len(store.images), speed)
+    minutes, kimg = budget_at(recipe, speed)
     memory = peak_memory_gb(prepared.device)
     return Check(
         remarks, recipe.name, len(store.images), choice.count, choice.reason, speed, minutes, kimg, memory, plan.text,
-        recipe.training.micro_batch, layers_g, layers_d,
+        recipe.training.micro_batch, outlook(recipe, len(store.images), speed), layers_g, layers_d,
     )  # fmt: skip
 
 
@@ -172,10 +176,14 @@ def _speed(
     players, own = build_first_players(recipe, batches, own), replace(own, callback=None)
     progress, began, failed = TrainingProgress(), clock(), ""
     try:
-        one_step = update(recipe, training__steps=1, training__minutes=None, training__kimg=None)
+        one_step = update(
+            recipe, training__progressive=0, training__steps=1, training__minutes=None, training__kimg=None
+        )
         _train(fabric, one_step, batches, players, TrainingProgress(), clock, own)
         began = clock()
-        timed = update(recipe, training__minutes=seconds / 60, training__steps=None, training__kimg=None)
+        timed = update(
+            recipe, training__progressive=0, training__minutes=seconds / 60, training__steps=None, training__kimg=None
+        )
         _train(fabric, timed, batches, players, progress, clock, own)
     except TrainingFailed:
         failed = f"numbers are no longer finite after {max(1, progress.step):,} steps: smaller rates or first weights"
@@ -196,12 +204,3 @@ def _plain(layer: LayerSignal) -> dict[str, Any]:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in layer._asdict().items()
     }
-
-
-def _budget(recipe: Recipe, speed: float) -> tuple[float, float]:
-    """(minutes, kimg) of the whole run at this speed."""
-    budget = Budget.of(recipe)
-    if budget.seconds is not None:
-        return budget.seconds / 60, speed * budget.seconds / 1000
-    images = (budget.steps or 0) * recipe.training.batch * recipe.balance.d_steps
-    return images / speed / 60, images / 1000

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from ganglion.augment.pipeline import noise_at
 from ganglion.data.batches import Batches
+from ganglion.data.pixels import halved
 from ganglion.latent.model import trained_model
 from ganglion.objectives.losses import ramp, total
 from ganglion.objectives.penalties import clip_weights
@@ -26,9 +27,10 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
 from ganglion.runs.folder import Run
 from ganglion.streams import Purpose
-from ganglion.training.budget import Budget, lr_scale, reason_to_stop, steps_for
+from ganglion.training.budget import Budget, halvings_at, lr_scale, reason_to_stop
 from ganglion.training.collectives import Collectives
 from ganglion.training.draws import Draws
+from ganglion.training.intervals import Intervals
 from ganglion.training.one_stage import OneStage
 from ganglion.training.outputs import RunOutputs
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
@@ -48,7 +50,7 @@ from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
 from ganglion.vitals.scalars import Reading
-from ganglion.vitals.step_stats import CLOSE_LOOKS, StepStats, clip_share
+from ganglion.vitals.step_stats import StepStats, clip_share
 
 __all__ = ["train_loop"]
 
@@ -73,15 +75,15 @@ def train_loop(
     generator, discriminator = players.generator.train(), players.discriminator.train()
     objective, balance, batch = recipe.objective, recipe.balance, recipe.training.batch
     budget = Budget.of(recipe)
-    tick_steps = steps_for(recipe.training.tick_kimg, batch * balance.d_steps)
-    snapshot_steps = steps_for(recipe.training.snapshot_kimg, batch * balance.d_steps)
     together = Collectives(fabric)  # with the other processes, each of which has its share of a batch
     together.synchronise(generator, discriminator)
-    stats, look_steps = StepStats(generator, discriminator), max(1, tick_steps // CLOSE_LOOKS)
+    stats = StepStats(generator, discriminator)
     started, last = clock() - progress.seconds, (progress.images, progress.seconds)
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
+    intervals = Intervals(recipe, budget, progress.step, fraction, progress.seconds)
     _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
+    before = halvings_at(recipe, fraction)
     draws = Draws(recipe, fabric.device, together.rank, together.count, own.networks is not None)
     numbers = numbers_on(fabric.device, replay.from_tensors)
 
@@ -89,17 +91,20 @@ def train_loop(
         # Fetch: each turn of D has images and latents of its own, and which they are is a function of seed and position
         turns = []
         noise = noise_at(objective.instance_noise, progress.images)
-        scale = lr_scale(recipe.optimizer, fraction, progress.images)
+        scale, halvings = lr_scale(recipe.optimizer, fraction, progress.images), halvings_at(recipe, fraction)
         for _ in range(balance.d_steps):
             real, labels = batches.take(progress.images, batch, together.share)  # (N, C, H, W), (N,)
-            turns.append(Turn(real, labels, draws.latents(Purpose.LATENT, progress.images)))
+            turns.append(Turn(halved(real, halvings), labels, draws.latents(Purpose.LATENT, progress.images)))
             progress.images += batch
         more = [progress.step * balance.g_steps + turn for turn in range(1, balance.g_steps)]
         given = StepInputs(turns, [draws.latents(Purpose.LATENT_AGAIN, place) for place in more])
 
         # Step: all that changes a weight
-        closely = (progress.step + 1) % look_steps == 0
-        plan = StepPlan.of(recipe, players.running_stats, progress.step, closely, noise > 0)
+        closely = intervals.closely(progress.step + 1)
+        if outputs and halvings != before:
+            outputs.speed.other_steps()
+        before = halvings
+        plan = StepPlan.of(recipe, players.running_stats, progress.step, closely, noise > 0, halvings)
         matching = ramp(progress.images, objective.feature_matching.ramp_kimg)
         kept = decay(recipe.ema, progress.images + progress.images_before, batch * balance.d_steps)
         now = numbers(StepNumbers(noise, matching, kept, 1 / (progress.step + 2)))
@@ -115,9 +120,9 @@ def train_loop(
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe pauses players
         progress.seconds, wanted = together.clock_and_interrupt(clock() - started, interrupt.wanted)
         fraction = budget.fraction(progress.step, progress.seconds)
-        over = fraction >= 1 or wanted
+        over, due = fraction >= 1 or wanted, intervals.due(progress.step, fraction, progress.seconds)
         show_progress(fraction, None)
-        if not (over or progress.step % tick_steps == 0 or progress.step % snapshot_steps == 0):
+        if not (over or due.record):
             continue
 
         # Record, verdict, samples, checkpoint, stop
@@ -131,11 +136,10 @@ def train_loop(
             outputs.write_start()
             fake = done.fake.float()
             last_step = LastStep(done.real, fake, fake, (done.z, done.labels))
-            saving = over or progress.step % snapshot_steps == 0
             progress.stopped, failure = _record_and_save(
-                outputs, recipe, players, progress, record, last_step, saving, own
+                outputs, recipe, players, progress, record, last_step, over or due.snapshot, own
             )
-            show_progress(fraction, status_line(record, outputs.journal.verdict.state))
+            show_progress(fraction, status_line(record, outputs.journal.verdict.status))
             outputs.speed.go_on(progress.images)
         raise_if_non_finite(record)
         progress.stopped = _agreed_stop(together, progress.stopped, failure)
@@ -150,7 +154,7 @@ def _one_step(
     generator, discriminator, running = players.generator, players.discriminator, players.running_stats
     step = StepContext(
         recipe, players, random, fabric.autocast, own.adversarial, together.gathered,
-        noise=now.noise if plan.noisy else 0.0, matching=now.matching,
+        noise=now.noise if plan.noisy else 0.0, matching=now.matching, halvings=plan.halvings,
         strength=running.strength.clone() if recipe.augment.kind == "ada" else None,
     )  # fmt: skip
     measured: list[Reading] = []
@@ -242,8 +246,8 @@ def _ask_callback(
 
 
 def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, record: Record) -> None:
-    record["frechet"] = score = outputs.snapshots.take(players.ema, progress.step)
-    progress.keep_best(score)
+    record |= outputs.snapshots.take(players.ema, progress)
+    progress.keep_best(record["frechet"])
 
 
 def _backward(

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from ganglion.data.given import cannot_be_named
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
+from ganglion.data.suitability import notes_on
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, TrainingFailed
 from ganglion.networks.build import cost_of
@@ -18,6 +19,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.runs.folder import Run
+from ganglion.training.budget import can_be_extended, sizes_of
 from ganglion.training.memory import of_each_micro_batch
 from ganglion.training.own import Own
 from ganglion.training.players import Players
@@ -51,7 +53,13 @@ def introduce(
         screen.say(f"{labels['name']}: {remark}")
     if recipe.data.conditions:
         screen.say(f"Conditional on {len(recipe.data.conditions)} columns of {labels.get('name', 'the labels file')}")
+    for note in notes_on(store.facts, store.fit):
+        screen.say(f"Note: {note}")
     screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")
+    if len(sizes := sizes_of(recipe)) > 1:
+        share = recipe.training.progressive / (len(sizes) - 1)
+        small = ", ".join(size_text(size) for size in sizes[:-1])
+        screen.say(f"Image sizes: {small}, {share:.0%} of the budget each, then {size_text(sizes[-1])}")
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {folder}")
@@ -73,11 +81,10 @@ def say_it_is_over(run: Run, recipe: Recipe, progress: TrainingProgress, screen:
 def _ways_on(recipe: Recipe, progress: TrainingProgress) -> str:
     if progress.stopped:
         return "Without the option or callback that stopped it, the same command resumes it."
-    if recipe.optimizer.schedule == "constant":
+    if can_be_extended(recipe):
         return "A larger budget (--kimg, --steps or --minutes) resumes it."
-    return (
-        "Its learning rate schedule has ended: --fresh starts over; --from with another --run starts from its weights."
-    )
+    ended = "learning rate schedule" if recipe.optimizer.schedule != "constant" else "schedule of image sizes"
+    return f"Its {ended} has ended: --fresh starts over; --from with another --run starts from its weights."
 
 
 def conclude(run: Run, progress: TrainingProgress, verdict: Verdict, screen: Screen) -> None:

@@ -17,14 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganglion.data.alpha import straight
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
-from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore
+from ganglion.metrics.relative_distance import DistanceToReals, band_features, gaussian_images
+from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore, scored_images
 from ganglion.networks.build import class_count
 from ganglion.networks.sampling import CHUNK, draw_latents, generate, generate_chunks
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.pictures.sheets import sheet
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
@@ -39,6 +42,7 @@ from ganglion.vitals.records import Record
 __all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe", "start_writer"]
 
 SHEET_IMAGES = 64
+REGENERATED = 16  # images of the last step that G draws again in eval mode
 
 Autocast = Callable[[], AbstractContextManager[Any]]
 
@@ -67,6 +71,8 @@ class TrainingProbe:
         self._z = draw_latents(recipe.latent, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 1)).to(device)
         labels = labels_as_trained(recipe, batches, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
         self._labels = None if labels is None else labels.to(device)
+        self._depends_on_z_alone = labels is None and recipe.generator.family != "custom"
+        self._known: Tensor | None = None  # the newest samples, which with other latents are the same in another order
 
     def first_record(self, generator: nn.Module) -> Record:
         """The record of step 0: what `generator`, G with its first weights, draws in train mode as in the first step."""
@@ -90,11 +96,16 @@ class TrainingProbe:
         return self._reference
 
     def samples(self, shifted: bool = False) -> LabelledImages:
-        z = self._z.roll(1, 0) if shifted else self._z
-        return LabelledImages(self._generate(self.generator, z, self._labels), self._labels)
+        if shifted and self._known is not None:
+            return LabelledImages(self._known.roll(1, 0))
+        images = self._generate(self.generator, self._z.roll(1, 0) if shifted else self._z, self._labels)
+        if self._depends_on_z_alone:
+            self._known = images
+        return LabelledImages(images, self._labels)
 
     def regenerate(self, inputs: tuple[Any, ...]) -> Tensor:
-        return self._generate(self.generator, *inputs)
+        """Of the first REGENERATED images."""
+        return self._generate(self.generator, *(one if one is None else one[:REGENERATED] for one in inputs))
 
     def _generate(self, generator: nn.Module, *inputs: Tensor | None) -> Tensor:
         return in_parts(generator, lambda *some: (generator(*some),), self._most, *inputs)[0].float()
@@ -143,8 +154,9 @@ class Snapshots:
         self.recipe, self.journal, self.device = recipe, journal, device
         seed = recipe.training.seed
         self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
-        self.scored_z = self._latents(SCORED_IMAGES, Purpose.SCORE)
-        labels = labels_as_trained(recipe, batches, SCORED_IMAGES, stream(seed, Purpose.LABEL))
+        self._count = scored_images(batches.images)
+        self.scored_z = self._latents(self._count, Purpose.SCORE)
+        labels = labels_as_trained(recipe, batches, self._count, stream(seed, Purpose.LABEL))
         self.scored_labels = self._on_device(labels)
         self.sheet_labels = self._sorted_labels(class_count(recipe))
         self._batches = batches
@@ -154,15 +166,37 @@ class Snapshots:
         """Made at the first snapshot: the features of its reals take a second, by which the first step need not wait."""
         return SnapshotScore(_some_reals(self._batches, self.recipe.training.seed))
 
-    def take(self, ema: nn.Module, step: int) -> float:
-        """Writes both sheets of `ema` at `step` and returns its distance to the data; lower is better."""
-        self.draw(ema, step)
-        return self.score.of(generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels))
+    @cached_property
+    def distance(self) -> DistanceToReals:
+        reals = _some_reals(self._batches, self.recipe.training.seed)
+        return DistanceToReals(np.concatenate([band_features(chunk) for chunk in reals]))
+
+    def take(self, ema: nn.Module, progress: TrainingProgress) -> Record:
+        """Writes both sheets of `ema` and returns its distances to the data, as keys of a record; lower is better.
+
+        The distance that the relative one counts as 1 is measured once, and kept in `progress`.
+        """
+        self.draw(ema, progress.step)
+        samples = generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels)
+        both = [(self.score.features([chunk]), band_features(chunk)) for chunk in samples]
+        features, bands = (np.concatenate(parts) for parts in zip(*both, strict=True))
+        if progress.gaussian_distance is None:
+            progress.gaussian_distance = self._gaussian_distance()
+        found: Record = {"frechet": self.score.frechet(features)}
+        if self.distance.resolves(progress.gaussian_distance):
+            found["relative_distance"] = self.distance.of(bands) / progress.gaussian_distance
+        return found
+
+    def _gaussian_distance(self) -> float:
+        """The distance to the reals of samples of a Gaussian fitted to their pixels."""
+        seed = self.recipe.training.seed
+        drawn = gaussian_images(_some_reals(self._batches, seed), self._count, stream(seed, Purpose.SCORE, 2))
+        return self.distance.of(np.concatenate([band_features(chunk) for chunk in drawn]))
 
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
         for kind, z in (("fixed", self.fixed_z), ("fresh", self._latents(SHEET_IMAGES, Purpose.FRESH, step))):
-            images = to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy()
+            images = straight(to_uint8(generate(ema, z.to(self.device), self.sheet_labels)).cpu().numpy())
             page = sheet(images, channels=self.recipe.data.shown_channels)
             self.journal.save_sheet(kind, page, step)
 

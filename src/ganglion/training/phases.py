@@ -49,6 +49,8 @@ class StepContext:
     """Standard deviation of instance noise."""
     matching: float | Tensor = 1.0
     """Factor of feature matching's weight."""
+    halvings: int = 0
+    """How many times the images of the step are halved."""
     strength: Tensor | None = None
     """ADA's probability for the whole step, which the step itself moves; None: that of the running statistics."""
 
@@ -64,7 +66,8 @@ class StepContext:
     def generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """G's images (N, C, H, W) of z (N, Z), in micro-batches where the recipe has them."""
         generator, most = self.players.generator, self.recipe.training.micro_batch
-        return in_parts(generator, lambda *some: (generator(*some),), most, z, labels)[0]
+        smaller = {"halvings": self.halvings} if self.halvings else {}
+        return in_parts(generator, lambda *some: (generator(*some, **smaller),), most, z, labels)[0]
 
     def discriminate(
         self, images: Tensor, labels: Tensor | None, layer: int | str | None = None

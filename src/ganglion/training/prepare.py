@@ -14,10 +14,13 @@ import numpy as np
 import torch
 
 from ganglion.data.batches import Batches, held_out, held_out_count
+from ganglion.data.fit import recipe_values
 from ganglion.data.given import Images, name_of
 from ganglion.data.prepare import Reporter, cache_folder, prepare
 from ganglion.data.store import Store
+from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
+from ganglion.networks.build import check_available
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import DataFacts, choose
@@ -46,6 +49,8 @@ class PreparedRun:
     device: torch.device
     reasons: list[str]
     """A line for each choice of `auto`."""
+    auto_budget: bool = False
+    """Whether `auto` chose the budget."""
 
 
 def prepare_run(
@@ -63,15 +68,19 @@ def prepare_run(
     request = own.requested(request)
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
     own.check_complete(wanted)
+    check_available(wanted)
     own.check_many(devices * nodes)
     _check_shares(wanted.training.batch, devices, nodes)
     chosen_device = choose_device(device, devices)
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
-    reasons: list[str] = []
+    check_suitable(store)
+    of_images = said_of(store.fit, store.facts.get("whys", {}))
+    reasons, auto_budget = list[str](), False
     if request.get("recipe", AUTO) == AUTO:
-        wanted, reasons = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
+        wanted, reasons, auto_budget = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
         _check_shares(wanted.training.batch, devices, nodes)
-    return PreparedRun(wanted, _filled_in(wanted, store, chosen_device), store, chosen_device, reasons)
+    recipe = _filled_in(wanted, store, chosen_device)
+    return PreparedRun(wanted, recipe, store, chosen_device, [*reasons, *of_images], auto_budget)
 
 
 def batches_of(prepared: PreparedRun) -> Batches:
@@ -130,8 +139,8 @@ def _data_for(wanted: Recipe, own: Own) -> Data:
 
 def _resolve_auto(
     source: str | Path | None, request: Request, store: Store, device: str, own_networks: bool
-) -> tuple[Recipe, list[str]]:
-    """The recipe that suits these images, under what the request itself says; and the reasons."""
+) -> tuple[Recipe, list[str], bool]:
+    """The recipe that suits these images, under what the request itself says; the reasons; whether it chose the budget."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
     conditions = () if store.attributes is None or only_class(store) else store.attributes.columns
     facts = DataFacts(
@@ -145,7 +154,7 @@ def _resolve_auto(
     asked = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
     chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
-    return requested_recipe(source, **rest), choice.reasons
+    return requested_recipe(source, **rest), choice.reasons, any(key in BUDGETS for key in chosen)
 
 
 def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
@@ -155,8 +164,8 @@ def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
     classes, kept = None if conditions else _classes(wanted, store), _held_out_images(wanted, store)
     seen, _ = held_out(len(store.images), wanted.training.seed, kept)
     counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
-    values: dict[str, Any] = {
-        "data__size": store.fit.size, "data__channels": store.fit.channels, "data__content": store.content,
+    values: dict[str, Any] = recipe_values(store.fit) | {
+        "data__content": store.content,
         "data__classes": classes, "data__class_counts": counts, "data__held_out_images": kept,
         "data__conditions": [column.model_dump() for column in conditions],
         "training__precision": choose_precision(wanted.training.precision, device),

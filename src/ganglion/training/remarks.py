@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
+from ganglion.data.suitability import kinds_among
 from ganglion.networks.build import Cost
 from ganglion.streams import Purpose, stream
 from ganglion.vitals.gradients import LayerSignal
@@ -51,9 +52,10 @@ def of_images(store: Store) -> list[Remark]:
     chosen = np.sort(stream(0, Purpose.EXAMINED).permutation(n)[:CHECKED_IMAGES])
     pixels = np.array(store.images[chosen])
     repeated = _repeated(pixels)
-    copies = facts.get("duplicates", 0) / max(1, n)
+    copies = 0 if store.fit.duplicates == "drop" else facts.get("duplicates", 0) / max(1, n)
     if max(repeated, copies) > REPEATED:
-        text = f"{max(repeated, copies):.0%} of the images are duplicates: G will learn to reproduce them; remove them"
+        text = f"{max(repeated, copies):.0%} of the images are duplicates: G will learn to reproduce them; leave out equal ones"
+        text += " with --set data.duplicates=drop, and remove nearly equal ones"
         found.append(Remark("watch", "copies", text))
     low, high = int(pixels.min()), int(pixels.max())
     if high - low < MIN_RANGE * 255:
@@ -66,7 +68,7 @@ def of_images(store: Store) -> list[Remark]:
 
 
 def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
-    found = []
+    found = [Remark("watch", "kinds", note) for note in kinds_among(facts)]
     gray = facts.get("gray", 0)
     if 0.02 * n < gray < 0.98 * n:
         found.append(Remark("watch", "kinds", f"{gray:,} gray and {n - gray:,} colour images are mixed"))

@@ -42,7 +42,7 @@ class Replay:
         self._capture, self._say = capture, say
         self.from_tensors = from_tensors or capture is not None
         """Whether steps are to get their numbers as tensors, on any device."""
-        self._inputs: StepInputs | None = None
+        self._inputs: dict[int, StepInputs] = {}  # by the halvings of their images
         self._captured: dict[StepPlan, tuple[Callable[[], None], StepResult]] = {}
         self._ran: Counter[StepPlan] = Counter()
         self.replayed = 0
@@ -55,11 +55,13 @@ class Replay:
         random = draws.step(number)
         if self._capture is None or not (plan in self._captured or self._is_due(plan)):
             return step(plan, given, now, random)
-        self._inputs = self._inputs or given.copied()
-        self._inputs.fill(given)
+        if plan.halvings not in self._inputs:
+            self._inputs[plan.halvings] = given.copied()
+        inputs = self._inputs[plan.halvings]
+        inputs.fill(given)
         if plan not in self._captured:
             try:
-                self._captured[plan] = self._capture(partial(step, plan, self._inputs, now, random), random)
+                self._captured[plan] = self._capture(partial(step, plan, inputs, now, random), random)
             except RuntimeError as error:
                 self._give_up(error)
                 draws.renew()

@@ -60,7 +60,9 @@ def images_per_sec_alone(
 def _measured(
     fabric: Fabric, recipe: Recipe, batches: Batches, own: Own, interrupt: Interrupt, clock: Callable[[], float]
 ) -> float | None:
-    plain = update(recipe, training__tick_kimg=1e9, training__snapshot_kimg=1e9, training__kimg=None)
+    plain = update(
+        recipe, training__progressive=0, training__tick_kimg=1e9, training__snapshot_kimg=1e9, training__kimg=None
+    )
     players = build_first_players(recipe, batches, own)
 
     def seconds(steps: int | None, minutes: float | None) -> tuple[float, int]:

@@ -53,6 +53,11 @@ class SpeedWatch:
         self._from = images, self._clock()
         self._meter.read()  # what a record costs is not the steps'
 
+    def other_steps(self) -> None:
+        """From here on steps cost otherwise than before: the speed so far says nothing of them."""
+        self._best, self.slow = 0.0, False
+        self._images, self._seconds, self._readings = 0, 0.0, []
+
     def tick(self, images: int) -> Record:
         """At a record: says that the speed has fallen or is back. Returns `other_load` for the record, where it is known."""
         reading = self._meter.read()

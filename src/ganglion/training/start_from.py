@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -124,7 +124,9 @@ def _filled_in(source: Images | None, request: Request, other: Recipe, text: str
     reasons: list[str] = []
     if request.get("recipe", "auto") == "auto":
         named = source is not None  # what only the other images could say is left open
-        base = update(other, data__data_dir=None, data__held_out_images=None) if named else other
+        open_again: dict[str, Any] = {"data__data_dir": None, "data__held_out_images": None, "data__trim_box": None}
+        open_again |= dict.fromkeys(("data__fit", "data__trim", "data__resample"), "auto")
+        base = update(other, **open_again) if named else other
         request = {**request, "recipe": base}
         reasons.append(f"the recipe of {text}, {base.name}, with what this command names; --recipe takes another")
     if source is not None:

@@ -34,16 +34,20 @@ class StepPlan:
     """Whether the updates of the weights are measured."""
     noisy: bool
     """Whether there is instance noise at this step."""
+    halvings: int = 0
+    """How many times the images of the step are halved."""
 
     @classmethod
-    def of(cls, recipe: Recipe, running: RunningStats, step: int, closely: bool, noisy: bool) -> StepPlan:
+    def of(
+        cls, recipe: Recipe, running: RunningStats, step: int, closely: bool, noisy: bool, halvings: int = 0
+    ) -> StepPlan:
         """The plan after `step` steps. Where the recipe pauses players, this waits for the device."""
         balance, penalties = recipe.balance, recipe.objective.penalties
         d_paused, g_paused = running.paused(balance)
         first = running.d_update_number(balance, step, 0)
         turns = [first + (0 if d_paused else turn) for turn in range(balance.d_steps)]
         alike = tuple(next(u for u in range(turn + 1) if due(penalties, u) == due(penalties, turn)) for turn in turns)
-        return cls(alike, d_paused, g_paused, closely, noisy)
+        return cls(alike, d_paused, g_paused, closely, noisy, halvings)
 
 
 class StepNumbers(NamedTuple):

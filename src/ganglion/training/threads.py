@@ -61,6 +61,8 @@ class ThreadsChoice:
     count: int
     reason: str = ""
     """Empty where there was no choice."""
+    images_per_sec: float | None = None
+    """In trial steps; None where nothing was timed."""
 
     def text(self) -> str:
         """For the user, in a line."""
@@ -160,7 +162,7 @@ def steps_on_copies(
     copies, alone = copy.deepcopy(players), replace(own, callback=None)
 
     def train_steps(count: int) -> int:
-        budget = {"batch": batch, "steps": count, "kimg": None, "minutes": None}
+        budget = {"batch": batch, "steps": count, "kimg": None, "minutes": None, "progressive": 0}
         progress = TrainingProgress()
         short = recipe.model_copy(update={"training": recipe.training.model_copy(update=budget)})
         with suppress(TrainingFailed):  # the training itself will say so
@@ -198,7 +200,8 @@ def faster_threads(
         steps = min(MOST_STEPS, max(1, round(TRIAL_SEC * len(numbers) * steps / max(clock() - at, 1e-9))))
     of_all, of_one = (median(speeds) for speeds in zip(*(rounds[1:] or rounds), strict=True))
     chosen, other = ((count, of_all), (1, of_one)) if of_all >= of_one else ((1, of_one), (count, of_all))
-    return ThreadsChoice(chosen[0], f"{chosen[1]:,.0f} images/s in trial steps; {other[1]:,.0f} with {other[0]}")
+    reason = f"{chosen[1]:,.0f} images/s in trial steps; {other[1]:,.0f} with {other[0]}"
+    return ThreadsChoice(chosen[0], reason, chosen[1])
 
 
 def _is_clear(rounds: list[list[float]]) -> bool:

@@ -31,7 +31,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.runs.journal import RunJournal
-from ganglion.training.budget import Budget
+from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.conditions import training_rows
@@ -39,10 +39,11 @@ from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, plan_memory
 from ganglion.training.messages import conclude, introduce, refuse_unnamed, say_it_is_over
+from ganglion.training.outlook import foretelling, with_auto_budget
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
-from ganglion.training.prepare import batches_for, build_first_players, prepare_run
+from ganglion.training.prepare import PreparedRun, batches_for, build_first_players, prepare_run
 from ganglion.training.processes import launch
 from ganglion.training.replay import replay_for
 from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
@@ -117,12 +118,14 @@ def _train(
         own.check_same(Run(folder).recipe, folder)
     check_own(prepared, own, devices * nodes)
     with locked(folder):
-        recipe = prepared.recipe if fresh else _continued(Run(folder), prepared.wanted, prepared.recipe, screen)
+        recipe = prepared.recipe if fresh else _continued(Run(folder), prepared, screen)
         if not Run(folder).steps_saved():
             plan = plan_memory(replace(prepared, recipe=recipe), own, devices)
             recipe = plan.recipe
             if plan.text:
                 screen.say(f"Memory: {plan.text}")
+            new = fresh or not Run(folder).exists
+            recipe = with_auto_budget(prepared, recipe, own, screen.say) if new and devices * nodes == 1 else recipe
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
         begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
@@ -160,23 +163,22 @@ class Job:
     threads: Threads = "auto"
 
 
-def _continued(run: Run, wanted: Recipe, settled: Recipe, screen: Screen) -> Recipe:
+def _continued(run: Run, prepared: PreparedRun, screen: Screen) -> Recipe:
     """The recipe to go on with. Raises RunError where `run` was made with another."""
+    wanted, settled = prepared.wanted, prepared.recipe
     if not run.exists:
         return settled
     before = run.recipe
+    if prepared.auto_budget:  # nobody asked for another one
+        budget = {key.replace(".", "__"): getattr(before.training, key.partition(".")[2]) for key in BUDGET_KEYS}
+        settled = update(settled, **budget)
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     if wanted.training.micro_batch is None:  # what was chosen when the run began
         settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
-    may_change = (
-        STOP_KEYS
-        | SHOWN_KEYS
-        | MEMORY_KEYS
-        | COMPUTING_KEYS
-        | (BUDGET_KEYS if before.optimizer.schedule == "constant" else set())
-    )
+    may_change = STOP_KEYS | SHOWN_KEYS | MEMORY_KEYS | COMPUTING_KEYS
+    may_change |= BUDGET_KEYS if can_be_extended(before) else set()
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
             f"{run.path} was made with another recipe:\n"
@@ -234,9 +236,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         if not first:
             return loop(outputs=None, interrupt=interrupt)
         with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
+            show = foretelling(show_progress, recipe, len(job.store.images), progress, screen.say)
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
-                Snapshots(recipe, batches, journal, fabric.device), faster(show_progress),
+                Snapshots(recipe, batches, journal, fabric.device), faster(show),
                 _speed_watch(fabric, progress, screen),
             )  # fmt: skip
             if progress.step == 0:

@@ -154,7 +154,7 @@ class TrialSteps:
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         recipe = update(
             self.prepared.recipe, training__batch=batch, training__micro_batch=micro_batch, training__steps=1,
-            training__kimg=None, training__minutes=None, balance__d_steps=1, balance__g_steps=1,
+            training__kimg=None, training__minutes=None, training__progressive=0, balance__d_steps=1, balance__g_steps=1,
         )  # fmt: skip
         precision: Any = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
         return recipe, Fabric(accelerator=self.prepared.device.type, devices=1, precision=precision)

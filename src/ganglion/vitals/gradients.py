@@ -33,10 +33,12 @@ class GradientStats:
         self.layers = layers_of(network)
         self.step, self.closely = 0, False
         self._before: list[Tensor] | None = None
+        self._trained: list[bool] = []  # by layer: whether it has a gradient at the close look
         self._forget()
 
     def _forget(self) -> None:
-        self._steps = self._updates = 0
+        self._steps = 0
+        self._updates = [0] * len(self.layers)
         self._moved = self._gradient = None  # type: Tensor | None
         self._sums: Tensor | None = None  # of the norms (P,), and of the norm of all: (P + 1,)
         self._most: Tensor | None = None
@@ -66,9 +68,10 @@ class GradientStats:
         norms = torch.stack(found)  # (P,)
         readings = [Reading(self._keep_norms, (norms if scale == 1 else norms / scale,))]
         if self.closely:
-            first = next(iter(self.layers.values()), None)
-            if first is not None and first.grad is not None:
-                readings.append(Reading(self._keep_decades, (_decades(first.grad / scale),)))
+            self._trained = [weight.grad is not None for weight in self.layers.values()]
+            first = next((weight.grad for weight in self.layers.values() if weight.grad is not None), None)
+            if first is not None:
+                readings.append(Reading(self._keep_decades, (_decades(first / scale),)))
             self._before = [weight.detach().clone() for weight in self.layers.values()]
         return readings
 
@@ -94,7 +97,7 @@ class GradientStats:
 
     def _keep_moved(self, ratios: Tensor) -> None:
         self._moved = ratios if self._moved is None else self._moved + ratios
-        self._updates += 1
+        self._updates = [count + there for count, there in zip(self._updates, self._trained, strict=True)]
 
     def _sum_up(self) -> None:
         rows = torch.stack(self._norms)  # (S, P)
@@ -108,7 +111,8 @@ class GradientStats:
         """Means over the steps since the last read, by key; empty where the network has not been updated.
 
         `grad_*`: norm of the whole gradient; `grad_*_max`: its maximum; `grad_*_first`, `grad_*_last`: of the first and last
-        layer. `update_*`: median over layers of |update| / |weights| of a step. `weight_*`: norm of all weights.
+        layer. `update_*`: median of |update| / |weights| of a step over the layers that have a gradient. `weight_*`: norm of
+        all weights.
         `layers_*`: by layer, [gradient, weight, update]. `first_gradient_*`: histogram of the first layer's gradient.
         """
         if self._norms:
@@ -119,7 +123,8 @@ class GradientStats:
         *means, mean_total = (self._sums / self._steps).tolist()
         norms = dict(zip(self._names, weights.tolist(), strict=True))
         by_name = dict(zip(self._names, means, strict=True))
-        ratios = (self._moved / self._updates).tolist() if self._moved is not None else [None] * len(self.layers)
+        sums = self._moved.tolist() if self._moved is not None else [None] * len(self.layers)
+        ratios = [total and total / max(1, count) for total, count in zip(sums, self._updates, strict=True)]
         layers = {
             _layer(name): [by_name[name], norms[name], ratio] for name, ratio in zip(self.layers, ratios, strict=True)
         }
@@ -130,8 +135,9 @@ class GradientStats:
             "layers": layers,
         }
         if layers:
-            found |= {"grad_first": next(iter(layers.values()))[0], "grad_last": list(layers.values())[-1][0]}
-        moved = sorted(ratio for ratio in ratios if ratio is not None)
+            trained = [gradient for gradient, _, _ in layers.values() if gradient] or [0.0]
+            found |= {"grad_first": trained[0], "grad_last": trained[-1]}
+        moved = sorted(ratio for ratio, count in zip(ratios, self._updates, strict=True) if count)
         if moved:
             found["update"] = moved[len(moved) // 2]
         if self._gradient is not None:

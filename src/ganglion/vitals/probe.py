@@ -81,7 +81,7 @@ class ProbedModel(Protocol):
         """G's images at fixed latents; `shifted`: each with the latent of its neighbour and its own label."""
 
     def regenerate(self, inputs: tuple[Any, ...]) -> Tensor | None:
-        """G's images (N, C, H, W) for these inputs."""
+        """G's images for these inputs, or for the first of them (n, C, H, W)."""
 
     def discriminate(self, images: LabelledImages) -> DiscriminatorOutput | None:
         """D's output; None where D needs inputs that are not available."""
@@ -99,6 +99,7 @@ class ReferenceSet:
         self.spread = sample_stats.mean_distance(self._distances)
         self.fine, self.contrast = sample_stats.fine_energy(reals.images), sample_stats.contrast(reals.images)
         self.saturation = sample_stats.saturation(reals.images)
+        self.checkerboard = sample_stats.checkerboard_energy(reals.images)
         self._to_reals: dict[int, SlicedWasserstein] = {}
         self.floor = self._floor()
         self.pool = None if pool is None else _coarse(pool)
@@ -169,6 +170,7 @@ def sample_statistics(reference: ReferenceSet, samples: Tensor) -> dict[str, Any
         "saturation_real": reference.saturation,
         "contrast": sample_stats.contrast(samples) / reference.contrast,
         "fine": sample_stats.fine_energy(samples) / reference.fine,
+        "checkerboard": sample_stats.checkerboard_energy(samples) / reference.checkerboard,
     }
     values = zip(scalars, torch.stack(list(scalars.values())).tolist(), strict=True)
     return {key: value for key, value in values if np.isfinite(value)}
@@ -193,8 +195,8 @@ def _of_step(model: ProbedModel, reference: ReferenceSet, last: LastStep) -> dic
     ranges = torch.stack([sample_stats.value_range(last.real), sample_stats.value_range(last.fake)]).tolist()
     found: dict[str, Any] = {"range_real": ranges[0], "range_fake": ranges[1]}
     again = model.regenerate(last.inputs) if differs_by_mode(model.generator) else None
-    if again is not None and again.shape == last.generated.shape:
-        apart = (sample_stats.downsampled(last.generated) - sample_stats.downsampled(again)).norm(dim=1).mean()
+    if again is not None and again.shape == (few := last.generated[: len(again)]).shape:
+        apart = (sample_stats.downsampled(few) - sample_stats.downsampled(again)).norm(dim=1).mean()
         found["train_eval"] = float(apart / reference.spread)
     return found
 

@@ -56,7 +56,9 @@ def is_step(value: object) -> TypeGuard[int]:
 
 
 def status_line(record: Mapping[str, Any], state: str | None = None) -> str:
-    """One line for a terminal: progress, speed, time left, losses, AUC of D's logits, distance to the data, and the verdict."""
+    """One line for a terminal: progress, speed, time left, losses, AUC of D's logits, distance to the data, and `state`, the
+    verdict and what the samples are worth in words.
+    """
     parts = [f"{record['kimg']:,.1f} kimg", f"{record['images_per_sec']:,.0f} images/s"]
     if record.get("eta_sec") is not None:
         parts.append(f"{_clock(record['eta_sec'])} left")

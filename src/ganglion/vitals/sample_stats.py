@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 __all__ = [
+    "checkerboard_energy",
     "contrast",
     "downsampled",
     "duplicates",
@@ -29,6 +30,7 @@ __all__ = [
 SIDE = 32  # maximum side in pixels at which distances between images are measured
 BLACK_OR_WHITE = 0.98
 DUPLICATE = 0.25  # of the reals' distance to their nearest neighbour
+PATCH = 8  # pixels: a side of the squares in which the energy at the Nyquist frequency is measured
 BORDER = 1 / 16  # of a side, at least one pixel
 
 
@@ -82,8 +84,26 @@ def contrast(images: Tensor) -> Tensor:
 
 def fine_energy(images: Tensor) -> Tensor:
     """Mean square of the difference to a 3x3 mean: edges, grain, noise."""
-    inner = avg_pool2d(images.float(), 3, 1)
-    return (images[..., 1:-1, 1:-1].float() - inner).square().mean()
+    return _without_mean(images).square().mean()
+
+
+def _without_mean(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) less the mean of the 3x3 pixels around each one, (N, C, H - 2, W - 2)."""
+    inner: Tensor = images[..., 1:-1, 1:-1].float() - avg_pool2d(images.float(), 3, 1)
+    return inner
+
+
+def checkerboard_energy(images: Tensor) -> Tensor:
+    """Energy of grids of period 2 in squares of 8x8 pixels: at the Nyquist frequency of rows, of columns and of both.
+
+    Up-sampling layers leave such grids (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts"); photographs and
+    drawings rarely alternate from pixel to pixel at the same phase over eight of them.
+    """
+    x = _without_mean(images)
+    columns = 1 - 2 * (torch.arange(x.shape[3], device=x.device) % 2)  # 1, -1, 1, ...
+    rows = (1 - 2 * (torch.arange(x.shape[2], device=x.device) % 2))[:, None]
+    parts = [avg_pool2d(x * sign, min(PATCH, *x.shape[2:])).square().mean() for sign in (rows, columns, rows * columns)]
+    return torch.stack(parts).sum()
 
 
 def value_range(images: Tensor) -> Tensor:

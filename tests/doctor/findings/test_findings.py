@@ -51,6 +51,13 @@ def test_two_records_are_no_illness(code: str) -> None:
     assert code not in {finding.code for finding in examine(brief).findings}
 
 
+@pytest.mark.parametrize("code", ["growing-oscillation", "oscillation", "stalled"])
+def test_what_takes_a_long_run_is_not_found_in_a_short_one_with_as_many_records(code: str) -> None:
+    short = [record | {"kimg": record["kimg"] / 10} for record in SICK[code]]
+    assert code in {finding.code for finding in examine(SICK[code]).findings}
+    assert code not in {finding.code for finding in examine(short).findings}
+
+
 def test_every_made_up_fault_belongs_to_a_code() -> None:
     assert SICK.keys() == RULES.keys()
 

@@ -20,7 +20,7 @@ __all__ = ["GROWING_OSCILLATION", "OSCILLATION", "STALLED"]
 def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
     values = distance(history) if history.has("swd") else history["fid"]
     third = len(values) // 3
-    if third < limits["records"]:
+    if third < limits["records"] or history.kimg[-1] < limits["kimg"]:
         return None
     before, _ = amplitude_and_crossings(values[third : 2 * third])
     now, crossings = amplitude_and_crossings(values[2 * third :])
@@ -64,7 +64,7 @@ GROWING_OSCILLATION = Rule(
 def oscillation(history: History, limits: Limits) -> RuleHit | None:
     values = distance(history) if history.has("swd") else history["fid"]
     half = len(values) // 2
-    if half < limits["records"]:
+    if half < limits["records"] or history.kimg[-1] < limits["kimg"]:
         return None
     size, crossings = amplitude_and_crossings(values[half:])
     if size <= limits["swing"] or crossings < limits["crossings"]:
@@ -100,7 +100,7 @@ OSCILLATION = Rule(
 def stalled(history: History, limits: Limits) -> RuleHit | None:
     far = distance(history)
     third = len(far) // 3
-    if len(far) // 2 < limits["records"] or not lr_not_decayed(history):
+    if len(far) // 2 < limits["records"] or history.kimg[-1] < limits["kimg"] or not lr_not_decayed(history):
         return None
     before, now = median(far[third : 2 * third]), median(far[-third:])
     decrease = 1 - now / before if before > 0 else math.nan

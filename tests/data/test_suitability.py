@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganglion.data.prepare import prepare
+from ganglion.data.suitability import LEAST_IMAGES, check_suitable, kinds_among, notes_on, said_of, unsuitable
+from ganglion.errors import DataError
+from ganglion.recipe.schema import Data
+
+
+@pytest.fixture
+def stored(cache, reporter):
+    """The store of images in memory."""
+    return lambda images, **settings: prepare(Data(size=16, **settings), cache, reporter, images)
+
+
+def different(noise, count):
+    return np.stack([noise(16, 16, seed=seed) for seed in range(count)])
+
+
+@pytest.mark.parametrize("count", [1, 2, LEAST_IMAGES - 1])
+def test_too_few_images_are_refused_with_the_least_number_and_what_to_do(stored, noise, count):
+    with pytest.raises(
+        DataError, match=rf"has {count} images?, and a training takes at least 16 .* add images, or cut"
+    ):
+        check_suitable(stored(different(noise, count)))
+
+
+def test_the_least_number_is_enough(stored, noise):
+    assert unsuitable(stored(different(noise, LEAST_IMAGES))) is None
+
+
+def test_copies_do_not_make_few_images_more(stored, noise):
+    images = np.concatenate([different(noise, 5)] * 8)
+    with pytest.raises(DataError, match="has 40 images of which 35 are copies, and a training takes at least 16"):
+        check_suitable(stored(images))
+    with pytest.raises(DataError, match="has 5 images, and"):
+        check_suitable(stored(images, duplicates="drop"))
+
+
+def test_images_that_are_all_equal_are_refused(stored, noise):
+    with pytest.raises(DataError, match="all 40 images are equal when made to fit 16, so there is nothing to learn"):
+        check_suitable(stored(np.stack([noise(16, 16)] * 40)))
+
+
+def test_images_of_one_colour_each_are_refused(stored):
+    images = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((1, 16, 16), np.uint8)
+    with pytest.raises(DataError, match="every image is of one colour all over when made to fit 16"):
+        check_suitable(stored(images))
+
+
+def test_images_that_are_transparent_all_over_are_refused_whatever_they_hide(stored, noise):
+    images = np.stack([noise(16, 16, 4, seed) for seed in range(40)])
+    images[..., 3] = 0
+    with pytest.raises(DataError, match="every image is transparent all over"):
+        check_suitable(stored(images))
+
+
+@pytest.mark.parametrize("size", [(1, 1)])
+def test_images_of_one_pixel_are_refused(stored, noise, size):
+    with pytest.raises(DataError, match="one colour all over when made to fit 16"):
+        check_suitable(stored([Image.fromarray(noise(*size, seed=seed)) for seed in range(20)], fit="crop"))
+
+
+def test_few_copies_are_not_worth_a_note_and_many_are_with_how_to_drop_them(stored, noise):
+    images = different(noise, 60)
+    few, many = stored(np.concatenate([images, images[:1]])), stored(np.concatenate([images, images[:5]]))
+    assert notes_on(few.facts, few.fit) == []
+    assert notes_on(many.facts, many.fit) == [
+        "5 of 65 images (8%) equal an earlier one pixel by pixel, such as image 60; --set data.duplicates=drop leaves them out"
+    ]
+    dropped = stored(np.concatenate([images, images[:5]]), duplicates="drop")
+    assert len(dropped.images) == 60
+    assert notes_on(dropped.facts, dropped.fit) == ["5 images that equal an earlier one are left out"]
+
+
+def test_photos_among_drawings_are_told_with_some_of_their_names():
+    facts = {"kinds": {"drawing": 90, "photo": 8}, "kind_paths": {"drawing": ["d"], "photo": ["a", "b", "c", "d"]}}
+    (note,) = kinds_among(facts)
+    assert note.startswith("two kinds of images: 90 drawings and 8 photos (photos such as a, b, c)")
+
+
+@pytest.mark.parametrize(
+    "kinds", [{"drawing": 90}, {"drawing": 96, "photo": 4}, {"photo": 20, "drawing": 4}, {"unclear": 50, "photo": 50}]
+)
+def test_one_kind_and_a_few_strays_are_not_told(kinds):
+    assert kinds_among({"kinds": kinds, "kind_paths": {}}) == []
+
+
+def test_what_is_said_of_choices_is_the_fit_and_what_is_unusual(stored, noise):
+    plain = stored(different(noise, 20))
+    assert [line.partition(":")[0] for line in said_of(plain.fit, plain.facts["whys"])] == ["fit crop"]
+    gray = stored(different(noise, 20)[..., :1])
+    assert [line.partition(":")[0] for line in said_of(gray.fit, gray.facts["whys"])] == ["fit crop", "1 channel"]
