@@ -231,10 +231,10 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
     "Upsampling": (CHOICES["Upsampling"], skip.UPSAMPLINGS),
 }
-BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "UpdateOrder"}
-"""Conditioning says where a class enters, tests/networks/test_families.py; tests/training/test_replay.py,
-tests/data/test_store.py, tests/platform/test_devices.py and tests/training/test_one_stage.py hold the others to what settles
-them."""
+BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "Sampling", "UpdateOrder"}
+"""Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
+tests/data/test_batches.py; tests/training/test_replay.py, tests/data/test_store.py, tests/platform/test_devices.py and
+tests/training/test_one_stage.py hold the others to what settles them."""
 
 
 @pytest.mark.parametrize("choice", TABLES)

@@ -76,8 +76,9 @@ def train(
     generator, discriminator: any two torch.nn.Module of your own, given together; copies of them are trained, from the
         weights that they have, and they themselves stay as they are. G maps latents float32 (N, latent.dim) to images
         (N, C, H, W) in [-1, 1], D images to logits (N,), (N, 1) or a map (N, 1, h, w), without a sigmoid. Of a conditional
-        recipe each takes labels int64 (N,) as a second argument. G's images decide size and channels where these are open.
-        Weights with requires_grad=False stay as they are. To go on with the run, or to load it, pass them again.
+        recipe each takes labels, int64 (N,) or float32 (N, K), as a second argument. G's images decide size and channels where
+        these are open. Weights with requires_grad=False stay as they are. To go on with the run, or to load it, pass them
+        again.
     networks: in their place a Python file with functions generator(recipe) and discriminator(recipe) that make them. It is
         executed, and kept in the run folder.
     adversarial: a loss of your own. To go on with the run, pass it again.

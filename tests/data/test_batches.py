@@ -4,11 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganglion.data.attributes import Attributes
 from ganglion.data.batches import Batches, fits_on_device, order
 from ganglion.data.fit import Fit
 from ganglion.data.pixels import to_float
 from ganglion.data.scan import scan
 from ganglion.data.store import pack
+from ganglion.recipe.attributes import Attribute
 
 IMAGES = st.integers(1, 60)
 SEEDS = st.integers(0, 2**32)
@@ -125,3 +127,32 @@ def test_the_parts_of_a_batch_together_are_the_batch(batches):
     whole = batches.take(3, 6).images
     parts = [batches.take(3, 6, slice(rank, None, 2)).images for rank in range(2)]
     assert torch.equal(torch.stack(parts, 1).flatten(0, 1), whole)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_condition_vectors_come_with_their_images(store, whole):
+    found = Attributes((Attribute(name="x", kind="yes-no"),), np.array([[0, 0, 0, 0, 0, 1, 1]], np.float32).T)
+    batch = Batches(store, 3, torch.device("cpu"), True, whole=whole, attributes=found).take(5, 9)
+    places = order(7, 3, 5, 9)
+    assert torch.equal(batch.images, to_float(torch.from_numpy(store.images[places])))
+    assert batch.labels.tolist() == found.vectors()[places].tolist()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_balanced_batches_show_each_class_equally_often_and_each_image_of_a_class_too(store, whole):
+    found = Attributes((Attribute(name="x", kind="yes-no"),), np.array([[0, 0, 0, 0, 0, 0, 1]], np.float32).T)
+    batches = Batches(store, 3, torch.device("cpu"), True, whole=whole, attributes=found, balanced=True)
+    shown, labels = batches.take(0, 1400)
+    assert (labels[:, 0] == 1).float().mean() == pytest.approx(0.5, abs=0.05)
+    keys = {tuple(image.flatten()[:9].tolist()): i for i, image in enumerate(batches.pick(np.arange(7)).images)}
+    counts = np.bincount([keys[tuple(image.flatten()[:9].tolist())] for image in shown], minlength=7)
+    assert counts[:6] == pytest.approx([1400 / 12] * 6, abs=40)
+    assert torch.equal(batches.take(700, 9).images, shown[700:709])
+
+
+def test_classes_are_balanced_too(listed, cache, noise):
+    labels = {f"{i}.png": label for i, label in enumerate("aaaaaaab")}
+    source = listed({key: noise(16, 16, seed=i) for i, key in enumerate(labels)}, labels)
+    store = pack(source, scan(source, cache), Fit((16, 16), 3, "crop"), cache)
+    labels = Batches(store, 0, torch.device("cpu"), True, balanced=True).take(0, 800).labels
+    assert labels.float().mean() == pytest.approx(0.5, abs=0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ganglion.networks.build import build_discriminator, build_generator, cost_of
 from ganglion.networks.layers import REFERENCE
@@ -88,6 +89,33 @@ def test_a_class_changes_the_image_and_the_logit(family: str, conditioning: str)
     assert (g(z, first) - g(z, second)).abs().amax((1, 2, 3)).min() > 1e-4
     x = some(4, 3, 16, 16)
     assert (d(x, first) - d(x, second)).abs().min() > 1e-5
+
+
+@pytest.mark.parametrize(("family", "conditioning"), CONDITIONAL)
+def test_a_class_is_a_condition_vector_with_one_1(family: str, conditioning: str) -> None:
+    settings = recipe(family, conditioning=conditioning)
+    g, d, labels = build_generator(settings), build_discriminator(settings), labels_for(settings, 6)
+    assert labels is not None
+    with torch.no_grad():
+        for name, weight in g.named_parameters():
+            if name.endswith(("scale", "shift")):
+                weight.add_(some(*weight.shape))
+    z, vectors = some(6, 6), one_hot(labels, 3).float()
+    images = g(z, labels)
+    assert torch.allclose(g(z, vectors), images, atol=1e-5)
+    assert torch.allclose(d(images, vectors), d(images, labels), atol=1e-5)
+    assert not torch.allclose(g(z, vectors / 2), images, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_d_sees_where_the_attributes_of_a_condition_vector_are(family: str) -> None:
+    columns = [{"name": "left", "kind": "yes-no"}]
+    d = build_discriminator(recipe(family, data__conditional=True, data__conditions=columns))
+    images, grid = some(3, 3, 16, 16), 1 if family == "r3gan" or d.head.pooled else 16
+    assert d.head.projection.weight.shape == (2, grid * list(d.features(images))[-1].shape[1])
+    left, right = (d(images, torch.tensor([[side, 1.0]] * 3)) for side in (1, -1))
+    assert not torch.allclose(left, right)
+    assert torch.allclose((left + right) / 2, d(images, torch.tensor([[0.0, 1]] * 3)), atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from ganglion.networks.layers import (
     ACTIVATIONS,
@@ -135,8 +136,18 @@ def test_a_conditional_normalisation_is_the_plain_one_with_its_classs_scale_and_
         assert torch.allclose(layer(x, labels)[i], expected, atol=1e-6)
 
 
+def test_a_conditional_normalisation_takes_a_class_as_a_vector_with_one_1():
+    layer, x, labels = Normalise("batch", 6, classes=3).train(), maps(), torch.tensor([2, 0, 2, 1])
+    with torch.no_grad():
+        layer.scale.normal_(generator=torch.Generator().manual_seed(1))
+        layer.shift.normal_(generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(layer(x, one_hot(labels, 3).float()), layer(x, labels), atol=1e-5)
+
+
 def test_a_conditional_normalisation_begins_as_a_plain_one():
     x = maps()
+    vectors = torch.tensor([[1.0, -1, 1], [0.5, 3, 1], [0, 0, 1], [-1, -1, 1]])
+    assert torch.allclose(Normalise("batch", 6, 3)(x, vectors), NORMS["batch"](6, False)(x))
     assert torch.equal(Normalise("batch", 6, 3)(x, torch.tensor([0, 1, 2, 0])), NORMS["batch"](6, False)(x))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import conv2d, interpolate, one_hot
 
 from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator, build_generator, cost_of
@@ -124,6 +124,15 @@ def test_a_class_changes_the_logits() -> None:
     assert (zero - one).abs().min() > 1e-6
     with pytest.raises(ValueError, match="labels are given exactly where"):
         d(some(4, 3, 32, 32))
+
+
+def test_a_class_is_a_condition_vector_with_one_1() -> None:
+    d, images, labels = build_discriminator(conditional()).eval(), some(4, 3, 32, 32), torch.tensor([0, 2, 1, 1])
+    assert torch.allclose(d(images, one_hot(labels, 3).float()), d(images, labels), atol=1e-5)
+    columns = [{"name": "left", "kind": "yes-no"}, {"name": "hair", "kind": "class", "classes": ["a", "b"]}]
+    d = build_discriminator(recipe(data__conditional=True, data__conditions=columns)).eval()
+    yes, no = (d(images, torch.tensor([[value, 0, 1, 1.0]] * 4)) for value in (1, -1))
+    assert (yes - no).abs().min() > 1e-6
 
 
 def frozen_of(network: Discriminator) -> Iterator[tuple[str, Tensor]]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate, one_hot
 
 from ganglion.networks import skip
 from ganglion.networks.initialise import initialise
@@ -128,6 +128,32 @@ def test_classes_reach_the_images_of_every_size_and_the_logits():
     d = discriminator((64, 64), classes=3)
     images = noise(2, 3, 16, 16)
     assert not torch.equal(d(images, torch.tensor([0, 0])), d(images, torch.tensor([1, 1])))
+
+
+@pytest.mark.parametrize("conditioning", ["embedding", "norm"])
+def test_a_class_is_a_condition_vector_with_one_1_at_every_size(conditioning: str):
+    g = generator((64, 64), classes=3, conditioning=conditioning, first_weights=False)
+    with torch.no_grad():
+        for number, (name, weight) in enumerate(g.named_parameters()):
+            if name.endswith(("scale", "shift")):
+                weight.add_(noise(*weight.shape, seed=number))
+    d, labels = discriminator((64, 64), classes=3), torch.tensor([0, 2, 1, 1])
+    vectors = one_hot(labels, 3).float()
+    for halvings in (0, 1, 2):
+        images = g(noise(4, Z), labels, halvings)
+        assert torch.allclose(g(noise(4, Z), vectors, halvings), images, atol=1e-5)
+        assert not torch.allclose(g(noise(4, Z), vectors / 2, halvings), images, atol=1e-3)
+        assert torch.allclose(d(images, vectors), d(images, labels), atol=1e-5)
+
+
+def test_d_sees_where_the_attributes_of_a_condition_vector_are_at_every_size():
+    d = discriminator((64, 64), classes=2)
+    d.head.project_places()
+    assert d.head.projection.weight.shape == (2, 16 * 4 * 4)
+    for side in (64, 16):
+        images = noise(3, 3, side, side)
+        left, right = (d(images, torch.tensor([[value, 1.0]] * 3)) for value in (1, -1))
+        assert not torch.allclose(left, right)
 
 
 def test_a_sub_pixel_convolution_begins_without_a_grid():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from ganglion.recipe.attributes import Attribute
 from ganglion.recipe.auto import FEW, DataFacts, choose
 from ganglion.recipe.resolve import resolve
 
@@ -36,6 +37,18 @@ def test_classes_are_used_where_each_has_enough_images(images: int, classes: int
     choice = choose(FACTS._replace(images=images, classes=classes))
     assert choice.overrides.get("data.conditional", False) == conditional
     assert any(f"{classes} classes" in reason for reason in choice.reasons) == (classes > 0)
+
+
+@pytest.mark.parametrize(("images", "conditional"), [(1999, False), (2000, True)])
+def test_attributes_are_used_where_there_are_enough_images_for_each(images: int, conditional: bool) -> None:
+    hair = Attribute(name="hair", kind="class", classes=("red", "black", "gray"))
+    columns = (hair, Attribute(name="age", kind="number", mean=40))
+    choice = choose(FACTS._replace(images=images, classes=0, attributes=columns, labels_file="labels.csv"))
+    assert choice.overrides.get("data.conditional", False) == conditional
+    assert "2 columns of labels.csv" in choice.reasons[-1]
+    assert choice.reasons[-1].startswith(
+        "conditional" if conditional else "not conditional: 1,999 images are fewer than 500"
+    )
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganglion.cli.labels import labels_text
+
 if TYPE_CHECKING:
     from ganglion.data.prepare import DataPlan
     from ganglion.data.store import Store
@@ -35,6 +37,12 @@ def data(
         typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe, such as data.trim=off."),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="A local copy of a named data set.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, folders, or a file of labels in or beside the images. Default: labels.csv or the like."
+        ),
+    ] = None,
     preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path("ganglion-preview.png"),
     augment: Annotated[
         str | None,
@@ -55,10 +63,8 @@ def data(
     from ganglion.platform.screen import Screen
     from ganglion.recipe.resolve import parse_assignments, requested_recipe
 
-    overrides = parse_assignments(set_ or [])
-    overrides |= {
-        key: value for key, value in {"data.channels": channels, "data.fit": fit}.items() if value is not None
-    }
+    given = {"data.channels": channels, "data.fit": fit, "data.labels": labels}
+    overrides = parse_assignments(set_ or []) | {key: value for key, value in given.items() if value is not None}
     if augment is not None:
         overrides |= {"augment.kind": augment, "augment.flip": flip}
     recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
@@ -69,13 +75,18 @@ def data(
     step = max(1, len(store.images) // PREVIEW_IMAGES)
     save_image(sheet(straight(store.images[::step][:PREVIEW_IMAGES])), preview)
     augmented = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
-    facts = _facts(data_plan) | {
-        "augmented": str(augmented) if augmented else None,
-        "store": str(store.path),
-        "preview": str(preview),
-        "notes": notes_on(store.facts, store.fit),
-        "refused": unsuitable(store),
-    }
+    labelled = {key: store.facts[key] for key in ("labels", "labels_file") if key in store.facts}
+    facts = (
+        _facts(data_plan)
+        | labelled
+        | {
+            "augmented": str(augmented) if augmented else None,
+            "store": str(store.path),
+            "preview": str(preview),
+            "notes": notes_on(store.facts, store.fit),
+            "refused": unsuitable(store),
+        }
+    )
     typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
 
 
@@ -130,6 +141,7 @@ def _text(facts: dict[str, Any]) -> str:
         *remarks,
         f"Sizes (height x width): {sizes}{rest}; modes: {', '.join(f'{m} ({n:,})' for m, n in facts['modes'].items())}",
         f"Classes: {counts}",
+        *labels_text(facts.get("labels_file")),
         *_skipped(facts["bad"]),
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
         f"  {chosen['channels']} channel{'s' if chosen['channels'] > 1 else ''}{why.get('channels', '')},",

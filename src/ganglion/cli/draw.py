@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["interpolate", "sample", "walk"]
 
+NOT_IN_A_NAME = re.compile(r"[^\w=,.+ -]")
+
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
     label: Annotated[
-        str | None, typer.Option(help="The class to sample, by name or number; for conditional runs.")
+        str | None,
+        typer.Option(
+            help="The class to sample, by name or number, or attributes: smiling=1,age=30; for conditional runs."
+        ),
     ] = None,
     truncation: Annotated[
         float,
@@ -47,7 +53,7 @@ def sample(
 
     model = load(run, checkpoint, choose_device(device, devices))
     class_of(model, label)
-    name = f"seed-{seed}" if label is None else f"{label}-seed-{seed}"
+    name = f"seed-{seed}" if label is None else f"{NOT_IN_A_NAME.sub('_', label)}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
     target = out or run / "samples" / f"{name}.png"
     chunks = model.sample_chunks(n, seed, label, truncation, devices)
@@ -93,7 +99,7 @@ def interpolate(
     seeds: Annotated[str, typer.Option(help="Seeds of the latents, separated by commas: 1,7,42.")] = "0,1,2,3",
     frames: Annotated[int, typer.Option(min=1, help="Frames from one latent to the next.")] = 10,
     loop: Annotated[bool, typer.Option("--loop", help="Return from the last latent to the first.")] = False,
-    label: Annotated[str | None, typer.Option(help="The class to sample; for conditional runs.")] = None,
+    label: Annotated[str | None, typer.Option(help="The class or attributes to sample; for conditional runs.")] = None,
     fps: Annotated[float, typer.Option(min=1, help="Frames per second of a video.")] = 24,
     out: Annotated[
         Path | None,
@@ -145,7 +151,7 @@ def walk(
     steps: Annotated[int, typer.Option(min=2, help="Images per row.")] = 9,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
     rank: Annotated[bool, typer.Option("--rank", help="Print how much each dimension changes the image.")] = False,
-    label: Annotated[str | None, typer.Option(help="The class to sample; for conditional runs.")] = None,
+    label: Annotated[str | None, typer.Option(help="The class or attributes to sample; for conditional runs.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="FILE.png, or FILE.mp4, .gif, .webp: all rows at once. Default: in the run folder."),

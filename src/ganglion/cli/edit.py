@@ -83,7 +83,7 @@ def project(
     starts: Annotated[int, typer.Option(min=1, help="Latents that are optimised.")] = 8,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the initial latents.")] = 0,
-    label: Annotated[str | None, typer.Option(help="The image's class; for conditional runs.")] = None,
+    label: Annotated[str | None, typer.Option(help="The image's class or attributes; for conditional runs.")] = None,
     film: Annotated[Path | None, typer.Option(help="The search as a video, FILE.mp4, .gif or .webp.")] = None,
     out: Annotated[
         Path | None,
@@ -161,7 +161,7 @@ def complete(
     proposals: Annotated[int, typer.Option(min=1, help="Number of completions.")] = 4,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each search.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the searches, and of random:SHARE.")] = 0,
-    label: Annotated[str | None, typer.Option(help="The image's class; for conditional runs.")] = None,
+    label: Annotated[str | None, typer.Option(help="The image's class or attributes; for conditional runs.")] = None,
     out: Annotated[Path | None, typer.Option(help="FILE.png. Default: in the run folder.")] = None,
     checkpoint: Checkpoint = "best",
     device: Device = "cpu",

@@ -53,8 +53,13 @@ def with_ending(path: Path | None, endings: Sequence[str], option: str) -> None:
 
 
 def class_of(model: Model, label: str | None) -> Tensor | None:
-    """int64 (1,): the class `label`, or a random one; None for a run without classes. Raises BadParameter."""
+    """The class `label` (1,), or a random one; attributes as a condition vector (1, K); None without. Raises BadParameter.
+
+    Says so where no training image has such attributes.
+    """
     try:
+        if remark := model.remark(label):
+            typer.echo(f"--label {label}: {remark}", err=True)
         return model.labels(1, 0, label)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--label") from None

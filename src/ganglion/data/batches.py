@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganglion.data.attributes import Attributes, class_weights
 from ganglion.data.pixels import to_float
 from ganglion.data.prefetch import Place, Prefetch, Staging
 from ganglion.data.store import Store
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Batch", "Batches", "fits_on_device", "held_out", "held_out_count", "order"]
+__all__ = ["Batch", "Batches", "balanced_order", "fits_on_device", "held_out", "held_out_count", "order"]
 
 
 FEWEST_HELD_OUT, MOST_HELD_OUT, SHARE_HELD_OUT = 16, 500, 20
@@ -31,6 +32,16 @@ def order(images: int, seed: int, first: int, count: int) -> NDArray[np.int64]:
     positions = np.arange(first, first + count)
     epochs, offsets = np.divmod(positions, images)
     return np.concatenate([_permutation(images, seed, int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
+
+
+def balanced_order(weights: NDArray[np.float64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """Indices (N,) of the images of one epoch, each as often as its weight says, in random order; weights (N,) have the sum 1.
+
+    Systematic resampling: an image comes N * weight times, rounded up or down by chance, so that the mean is exact.
+    """
+    random, images = stream(seed, Purpose.ORDER, epoch), len(weights)
+    ends = np.floor(np.append(np.cumsum(weights)[:-1], 1.0) * images + random.random()).astype(np.int64)
+    return random.permutation(np.repeat(np.arange(images), np.diff(ends, prepend=0)))
 
 
 def held_out_count(images: int) -> int:
@@ -59,7 +70,7 @@ class Batch(NamedTuple):
     images: Tensor
     """Float (N, C, H, W) in [-1, 1]."""
     labels: Tensor | None
-    """int64 (N,); None for unlabelled batches."""
+    """Classes int64 (N,), or condition vectors float32 (N, K); None for unlabelled batches."""
 
 
 def fits_on_device(bytes_: int, free_bytes: int) -> bool:
@@ -71,6 +82,8 @@ class Batches:
     """Batches of a store on `device`: a CUDA device holds all images if they fit, otherwise each batch is copied ahead.
 
     Batches are the same bit for bit wherever the images are. `whole`: whether the device holds them; None: if they fit.
+    Labels are the store's classes, or with `attributes`, of all images of the store, their condition vectors. `balanced`: each
+    class is shown equally often.
     """
 
     def __init__(
@@ -81,13 +94,20 @@ class Batches:
         labelled: bool = False,
         held_out_images: int = 0,
         whole: bool | None = None,
+        attributes: Attributes | None = None,
+        balanced: bool = False,
     ) -> None:
         self.seen, self.unseen = held_out(len(store.images), seed, held_out_images)
         self.images = len(self.seen)
         self.seed = seed
         self.device = device
         self._pixels = torch.from_numpy(store.images)  # (N, H, W, C)
-        self._labels = torch.from_numpy(store.labels) if labelled else None
+        labels = store.labels if attributes is None else attributes.vectors()
+        self._labels = torch.from_numpy(labels) if labelled else None
+        self.attributes = attributes and attributes.pick(self.seen)
+        """Of the training images."""
+        codes = store.labels[:, None].astype(np.float32) if attributes is None else attributes.codes()
+        self._weights = class_weights(codes[self.seen]) if balanced else None
         self._orders: dict[int, Tensor] = {}
         self.whole = device.type != "cuda" or _free_for(self._pixels, device) if whole is None else whole
         self._ahead = None if self.whole else Prefetch(Staging(self._pixels, self._labels, self._indices, device).send)
@@ -123,8 +143,12 @@ class Batches:
         """Indices of an epoch's images in their order, copied to the device once an epoch; those of the last two are kept."""
         if epoch not in self._orders:
             self._orders = {old: index for old, index in self._orders.items() if old == epoch - 1}
-            indices = self.seen[order(self.images, self.seed, epoch * self.images, self.images)]
-            self._orders[epoch] = torch.from_numpy(indices).to(self._pixels.device)
+            indices = (
+                order(self.images, self.seed, epoch * self.images, self.images)
+                if self._weights is None
+                else balanced_order(self._weights, self.seed, epoch)
+            )
+            self._orders[epoch] = torch.from_numpy(self.seen[indices]).to(self._pixels.device)
         return self._orders[epoch]
 
 

@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 Receive = Callable[[], tuple[Tensor, Tensor | None]]
-"""Called by the thread that uses the batch: pixels uint8 (N, H, W, C) and labels int64 (N,) on the device."""
+"""Called by the thread that uses the batch: pixels uint8 (N, H, W, C) and labels (N,) or (N, K) on the device."""
 
 
 class Prefetch:
@@ -67,7 +67,7 @@ class Staging:
     def __init__(
         self, pixels: Tensor, labels: Tensor | None, indices: Callable[[Place], Tensor], device: torch.device
     ) -> None:
-        """`pixels` uint8 (N, H, W, C) and `labels` int64 (N,) of the data set, on the CPU; `indices` of a batch, int64."""
+        """`pixels` uint8 (N, H, W, C) and `labels` (N,) or (N, K) of the data set, on the CPU; `indices` of a batch, int64."""
         self._pixels, self._labels, self._indices, self._device = pixels, labels, indices, device
         self._cuda = device.type == "cuda"
         self._stream: torch.cuda.Stream | None = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from ganglion.data.choices import choose
 from ganglion.data.find import find_source
 from ganglion.data.fit import Fit, fit_of
 from ganglion.data.given import Images, given_source, is_named
-from ganglion.data.scan import Scan, scan
+from ganglion.data.labels_file import LabelsFile, find_labels_file
+from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Store, find_packed, is_store, open_store, pack
 from ganglion.errors import DataError
@@ -43,6 +45,8 @@ class DataPlan:
     fit: Fit
     reasons: dict[str, str]
     """Reasons by key (size, channels, fit, trim, resample), for values chosen from the images."""
+    labels: LabelsFile | None = None
+    """The labels file, where there is one; the scan's hash covers it."""
 
 
 def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> DataPlan:
@@ -51,8 +55,18 @@ def plan(data: Data, cache: Path, reporter: Reporter, images: Images | None = No
     `images` are images in memory; otherwise the source is named in `data`.
     """
     source = _source(data, images)
-    found = scan(source, cache, reporter.steps("Scanning images"))
-    return DataPlan(source, found, *choose(found, data))
+    found, labels = _with_labels(source, scan(source, cache, reporter.steps("Scanning images")), data.labels)
+    return DataPlan(source, found, *choose(found, data), labels)
+
+
+def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, LabelsFile | None]:
+    """The labels file, and the scan with a hash that changes with it; then it is no skipped file."""
+    labels = find_labels_file(source, wanted)
+    if labels is None:
+        return found, None
+    content = hashlib.sha256(f"{found.content} {labels.digest(source.entries())}".encode()).hexdigest()
+    bad = [(path, reason) for path, reason in found.bad if labels.key is None or path != printable(labels.key)]
+    return replace(found, content=content, bad=bad), labels
 
 
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
@@ -60,7 +74,8 @@ def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None =
     if is_named(images) and is_store(path := Path(_named(data))):
         return _checked(open_store(path), data)
     data_plan = plan(data, cache, reporter, images)
-    store = pack(data_plan.source, data_plan.scan, data_plan.fit, cache, reporter.steps("Packing images"))
+    packing = reporter.steps("Packing images")
+    store = pack(data_plan.source, data_plan.scan, data_plan.fit, cache, packing, data_plan.labels)
     return replace(store, facts=store.facts | {"whys": data_plan.reasons})
 
 

@@ -3,7 +3,8 @@
     STORE/
       images.npy   uint8 (N, H, W, C), the alpha of RGBA premultiplied (data/alpha.py)
       labels.npy   int64 (N,), -1 without a class
-      store.json   size, channels, fit, class names, the scan's facts
+      attributes.npy  float32 (N, A), of a labels file's columns, where there is one
+      store.json   size, channels, fit, class names, columns, the scan's facts
 
 A store's name is a hash of the images' content and of every setting that changes pixels, so it never becomes stale.
 """
@@ -24,13 +25,18 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from ganglion.data.attributes import Attributes
+from ganglion.data.columns import natural
 from ganglion.data.decode import Unreadable, decode, quiet_pillow
 from ganglion.data.fit import Fit, fit, least_decoded
+from ganglion.data.labels import check_used, read_labels
+from ganglion.data.labels_file import LabelsFile
 from ganglion.data.scan import Scan, printable
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
+from ganglion.recipe.attributes import Attribute
 
 __all__ = ["FORMAT", "Store", "find_packed", "is_store", "open_store", "pack"]
 
@@ -50,7 +56,9 @@ class Store:
     fit: Fit
     content: str
     facts: dict[str, Any]
-    """The scan of its source, as JSON; `whys`: the reason of each setting that was chosen."""
+    """The scan of its source, as JSON; `whys`: the reason of each setting that was chosen; `labels_file`: what is in one."""
+    attributes: Attributes | None = None
+    """Of each image, from a labels file."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the images: another process maps them from the same file, instead of being sent a copy of them all."""
@@ -82,7 +90,9 @@ def open_store(path: Path) -> Store:
         chosen = Fit(**{**settings, **pairs})
         if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):
             raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
-        return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"])
+        columns = tuple(Attribute(**column) for column in tree.get("attributes", ()))
+        attributes = Attributes(columns, np.load(path / "attributes.npy", allow_pickle=False)) if columns else None
+        return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"], attributes)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(f"{path} is not a complete store ({error}); delete it, and it is packed again") from None
 
@@ -93,20 +103,23 @@ def pack(
     settings: Fit,
     cache: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    labels: LabelsFile | None = None,
 ) -> Store:
     """The store of `source` under `settings`, packed now if there is none. Calls `progress(done, total)`.
 
-    If two processes need the same store, the second waits, then opens that of the first.
+    If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
     """
     path = _store_path(scan.content, settings, cache)
     if is_store(path):
-        return _described(open_store(path), scan)
+        packed = _described(open_store(path), scan)
+        check_used(labels, packed.facts.get("labels_file", {}))
+        return packed
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not is_store(path):
                 shutil.rmtree(path, ignore_errors=True)  # an incomplete store
-                _build(source, scan, settings, path, progress)
+                _build(source, scan, settings, path, progress, labels)
     return _described(open_store(path), scan)
 
 
@@ -124,26 +137,42 @@ def _store_path(content: str, settings: Fit, cache: Path) -> Path:
 def _described(store: Store, scan: Scan) -> Store:
     """The store with the facts of the current source: it may have been packed from another path with the same images."""
     lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
-    facts = json.loads(json.dumps(scan.facts())) | {"images": store.facts["images"]}
+    packed = {"images", "labels", "labels_file"} if "labels_file" in store.facts else {"images"}
+    facts = json.loads(json.dumps(scan.facts())) | {key: store.facts[key] for key in packed}
     return replace(store, facts=facts | {"bad": facts["bad"] + lost})
 
 
-def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Callable[[int, int], None]) -> None:
+def _build(
+    source: Source,
+    scan: Scan,
+    settings: Fit,
+    place: Path,
+    progress: Callable[[int, int], None],
+    file: LabelsFile | None,
+) -> None:
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
+        skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
         dropped = set(scan.copies if settings.duplicates == "drop" else [])
-        entries = _usable(source.entries(), {path for path, _ in scan.bad}, dropped)
-        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=_natural)
+        entries = _usable(source.entries(), skipped, dropped)
+        left_out = [printable(source.entries()[place].key) for place in sorted(dropped)]
+        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
+        if file and file.asked_for:
+            found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
+            check_used(file, found.facts)  # before the images are packed, which takes longer
         packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
         codes = {name: code for code, name in enumerate(classes)}
         kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
         labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
-        np.save(building / "labels.npy", labels)
         facts = scan.facts() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
             "images": packed,
         }
         tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
+        if file:
+            keys = [printable(entry.key) for i, entry in enumerate(entries) if i not in lost]
+            labels = _write_attributes(building / "attributes.npy", tree, file, keys, left_out, labels)
+        np.save(building / "labels.npy", labels)
         write_synced(building / "store.json", json.dumps(tree, indent=1).encode())
         sync_folder(building)
         move(building, place)
@@ -152,16 +181,37 @@ def _build(source: Source, scan: Scan, settings: Fit, place: Path, progress: Cal
         shutil.rmtree(building, ignore_errors=True)
 
 
+def _write_attributes(
+    path: Path,
+    tree: dict[str, Any],
+    file: LabelsFile,
+    keys: Sequence[str],
+    left_out: Sequence[str],
+    labels: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Writes the values that the labels file has for these images and notes its columns in `tree`; the images' classes.
+
+    These are `labels`, or those of a file that has one column of classes and nothing else.
+    """
+    found = read_labels(file, keys, left_out)
+    tree["facts"]["labels_file"] = found.facts
+    if found.attributes is None:
+        return labels
+    np.save(path, found.attributes.values)
+    tree["attributes"] = [column.model_dump(mode="json") for column in found.attributes.columns]
+    if (only := found.only_class) is None:
+        return labels
+    counts = np.bincount(found.codes[found.codes >= 0], minlength=len(only.classes)).tolist()
+    tree["classes"] = list(only.classes)
+    tree["facts"]["labels"] = dict(zip(only.classes, counts, strict=True))
+    return found.codes
+
+
 def _usable(entries: Sequence[Entry], bad: set[str], dropped: set[int]) -> Sequence[Entry]:
     """The entries without those that are bad, and without some places; the same object where there are none."""
     if not bad and not dropped:
         return entries
     return [entry for i, entry in enumerate(entries) if i not in dropped and printable(entry.key) not in bad]
-
-
-def _natural(label: str) -> tuple[int, int, str]:
-    """Sort key: numeric names in numeric order, 2 before 10."""
-    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
 
 
 def _write_images(

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganglion.errors import DataError
-from ganglion.latent.model import Model
+from ganglion.latent.model import Model, for_each
 from ganglion.latent.project import DEFAULT, Settings, best_starts, search
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import per_image
@@ -74,7 +74,7 @@ def complete(
         context = (weights * (images - target).abs()).sum((1, 2, 3)) / (weights.sum() * target.shape[1])
         if discriminator is None:
             return context
-        each = None if labels is None else labels.expand(len(images))
+        each = None if labels is None else for_each(labels, len(images))
         return context + PRIOR * per_image(softplus(-discriminator(images, each).float()))
 
     found = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,21 +13,26 @@ from torch import Tensor, nn
 from ganglion.data.alpha import straight
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
+from ganglion.latent.conditions import Asked, Conditions
+from ganglion.latent.own_networks import load_weights, own_discriminator, own_generator
 from ganglion.latent.shares import drawn_over_processes
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
-from ganglion.networks.custom import AnyDiscriminator, CustomNetworks, WrappedDiscriminator, digest_of, wrapped_copy
+from ganglion.networks.custom import AnyDiscriminator
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
-from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator
+from ganglion.recipe.attributes import Attribute
 from ganglion.recipe.schema import Latent, Prior, Recipe
 from ganglion.runs.checkpoints import load_discriminator, load_generator
 from ganglion.runs.folder import Run
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Model", "discriminator_of", "load", "model_of", "trained_model"]
+__all__ = ["Label", "Model", "discriminator_of", "for_each", "load", "model_of", "trained_model"]
 
 
 Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
-"""z (N, Z) and labels (N,) to float images (n, C, H, W) in [-1, 1], chunk by chunk."""
+"""z (N, Z) and labels (N,) or (N, K) to float images (n, C, H, W) in [-1, 1], chunk by chunk."""
+
+Label = str | int | Asked
+"""A class by name or number; of a model with attributes some of their values, as `smiling=1,age=30` or a mapping."""
 
 
 class Model:
@@ -45,13 +49,19 @@ class Model:
         recipe: Recipe | None = None,
         checkpoint: Path | None = None,
         discriminator: nn.Module | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self.latent, self.device, self.classes = latent, device, classes
         """Prior and dimensions of z; the device; names of the classes."""
         self.network = network
         """The generator itself, in eval mode; None for a plain function."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
-        self._discriminator = discriminator
+        self._discriminator, self._conditions = discriminator, conditions
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The columns of a labels file that the model is conditioned on: names, kinds, ranges, classes; empty without."""
+        return self._conditions.columns if self._conditions else ()
 
     @property
     def recipe(self) -> Recipe:
@@ -89,19 +99,27 @@ class Model:
             raise ValueError(f"n must be at least 1; got {n}")
         return truncation * draw_latents(self.latent, n, stream(seed, Purpose.SAMPLE)).to(self.device)
 
-    def labels(self, n: int, seed: int = 0, label: str | int | None = None) -> Tensor | None:
+    def labels(self, n: int, seed: int = 0, label: Label | None = None) -> Tensor | None:
         """n classes as int64 (n,): all of them `label` (a name or a number), or random; None for a model without classes.
 
-        Random classes have the frequencies of the training images, so that samples are comparable with these. Raises
-        ValueError for an unknown class.
+        Of a model with attributes, condition vectors float32 (n, K): with the values in `label`, and all others those of random
+        training images that agree with these. Random classes and attributes have the frequencies of the training images, so
+        that samples are comparable with these. Raises ValueError for an unknown class, attribute or value.
         """
+        if self._conditions is not None:
+            return torch.from_numpy(self._conditions.draw(n, seed, self._asked(label))).to(self.device)
         if label is not None:
             return torch.full((n,), self._class(label), device=self.device)
         drawn = draw_labels(self._class_counts, n, stream(seed, Purpose.LABEL))
         return None if drawn is None else drawn.to(self.device)
 
+    def remark(self, label: Label | None) -> str:
+        """A sentence where no training image has the values in `label`; empty otherwise. Raises ValueError as `labels`."""
+        return self._conditions.remark(self._asked(label)) if self._conditions else ""
+
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z (N, Z), and labels (N,) or one for all (1,) for a conditional model, to float images (N, C, H, W) in [-1, 1].
+        """z (N, Z), and labels (N, ...) or one for all (1, ...) for a conditional model, to float images (N, C, H, W) in
+        [-1, 1].
 
         Of 4 channels, RGBA, colours are premultiplied with alpha; `pixels` and `sample` give them straight.
 
@@ -112,16 +130,16 @@ class Model:
     def chunks(self, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
         """The same, in chunks."""
         z = z.to(self.device, torch.float32)
-        return self._draw(z, self.labels(len(z)) if labels is None else labels.to(self.device).expand(len(z)))
+        return self._draw(z, self.labels(len(z)) if labels is None else for_each(labels.to(self.device), len(z)))
 
     def pixels(self, z: Tensor, labels: Tensor | None = None) -> NDArray[np.uint8]:
         """The images of latents as uint8 (N, H, W, C)."""
         return np.concatenate([self._edge(to_uint8(chunk).cpu().numpy()) for chunk in self.chunks(z, labels)])
 
     def sample(
-        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0, devices: int = 1
+        self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1
     ) -> NDArray[np.uint8]:
-        """n images as uint8 (n, H, W, C), of class `label` if given; equal arguments give equal images.
+        """n images as uint8 (n, H, W, C), of class `label` or with its attributes if given; equal arguments give equal images.
 
         Memory other than the images is constant in n. With several `devices` as many processes draw a share each: on CUDA
         devices of their own, or on shares of the CPU's cores.
@@ -129,7 +147,7 @@ class Model:
         return _gathered(self.sample_chunks(n, seed, label, truncation, devices), n)
 
     def sample_chunks(
-        self, n: int, seed: int = 0, label: str | int | None = None, truncation: float = 1.0, devices: int = 1
+        self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1
     ) -> Iterator[NDArray[np.uint8]]:
         """The images of `sample`, a few at a time: memory other than the latents' is constant in n."""
         z, labels = self.latents(n, seed, truncation), self.labels(n, seed, label)
@@ -141,15 +159,23 @@ class Model:
         """With straight alpha; what alpha means to a generator that is not from a run is not known, so its pixels stay."""
         return pixels if self._recipe is None else straight(pixels)
 
-    def _class(self, label: str | int) -> int:
+    def _asked(self, label: Label | None) -> str | Asked | None:
+        return str(label) if isinstance(label, int) else label
+
+    def _class(self, label: Label) -> int:
         if not self.classes:
             raise ValueError(f"this model has no classes: leave the label out; got {label!r}")
         if str(label) in self.classes:
             return self.classes.index(str(label))
-        if str(label).isdecimal() and int(label) < len(self.classes):
-            return int(label)
+        if str(label).isdecimal() and int(str(label)) < len(self.classes):
+            return int(str(label))
         names = ", ".join(self.classes[:20]) + (", ..." if len(self.classes) > 20 else "")
         raise ValueError(f"there is no class {label!r}; classes are {names} (or their numbers from 0)")
+
+
+def for_each(labels: Tensor, n: int) -> Tensor:
+    """Labels (1, ...) for n images, without copies; those of n images as they are."""
+    return labels.expand(n, *labels.shape[1:])
 
 
 def load(
@@ -175,24 +201,30 @@ def load(
         raise RunError(
             f"{folder.path} was not trained on networks of your own: leave out generator= and discriminator="
         )
-    network = _own_generator(folder, generator) if recipe.generator.family == "custom" else build_generator(recipe)
-    _load_weights(load_generator, found, network, folder)
+    network = own_generator(folder, generator) if recipe.generator.family == "custom" else build_generator(recipe)
+    load_weights(load_generator, found, network, folder)
     return trained_model(
-        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), found, discriminator
-    )
+        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), found, discriminator,
+        folder.training_rows() if recipe.data.conditions else None,
+    )  # fmt: skip
 
 
 def trained_model(
     network: nn.Module, recipe: Recipe, device: torch.device, checkpoint: Path | None = None,
-    discriminator: nn.Module | None = None,
+    discriminator: nn.Module | None = None, rows: NDArray[np.float32] | None = None,
 ) -> Model:  # fmt: skip
-    """The model of a recipe's generator, in eval mode; without a checkpoint it is that of a training under way."""
+    """The model of a recipe's generator, in eval mode; without a checkpoint it is that of a training under way.
+
+    `rows` (M, A) are the attributes of training images, for a recipe with some.
+    """
     classes = (recipe.data.classes or ()) if recipe.data.conditional else ()
 
     def draw(z: Tensor, labels: Tensor | None) -> Iterator[Tensor]:
         return generate_chunks(network, z, labels)
 
-    return Model(recipe.latent, draw, device, network, classes, class_counts(recipe), recipe, checkpoint, discriminator)
+    conditions = Conditions(recipe.data.conditions, rows) if recipe.data.conditions and rows is not None else None
+    counts = class_counts(recipe)
+    return Model(recipe.latent, draw, device, network, classes, counts, recipe, checkpoint, discriminator, conditions)
 
 
 def model_of(
@@ -226,61 +258,11 @@ def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> An
     )
     network: AnyDiscriminator
     if model._recipe.discriminator.family == "custom":
-        network = _own_discriminator(run, own)
+        network = own_discriminator(run, own)
     else:
         network = build_discriminator(model._recipe)
-    _load_weights(load_discriminator, model._checkpoint, network, run)
+    load_weights(load_discriminator, model._checkpoint, network, run)
     return network.to(model.device).eval().requires_grad_(False)
-
-
-def _own_generator(run: Run, module: nn.Module | None) -> nn.Module:
-    recipe = run.recipe
-    assert isinstance(recipe.generator, CustomGenerator)
-    if recipe.generator.file:
-        return _kept_networks(run, recipe.generator.digest).build(recipe)[0]
-    return wrapped_copy(_same_module(run, "generator", module, recipe.generator.digest))
-
-
-def _own_discriminator(run: Run, module: nn.Module | None) -> WrappedDiscriminator:
-    recipe = run.recipe
-    assert isinstance(recipe.discriminator, CustomDiscriminator)
-    if recipe.discriminator.file:
-        return _kept_networks(run, recipe.discriminator.digest).build(recipe)[1]
-    return WrappedDiscriminator(copy.deepcopy(_same_module(run, "discriminator", module, recipe.discriminator.digest)))
-
-
-def _same_module(run: Run, name: str, module: nn.Module | None, digest: str | None) -> nn.Module:
-    if module is None:
-        raise RunError(
-            f"{run.path} was trained on modules of your own, which it does not keep: pass the {name} again, as in "
-            f"ganglion.load({str(run.path)!r}, {name}=...)"
-        )
-    if digest_of(module) != digest:
-        raise RunError(
-            f"the {name} given for {run.path} is not the one it was trained with: class, modules or shapes of weights differ"
-        )
-    return module
-
-
-def _kept_networks(run: Run, digest: str | None) -> CustomNetworks:
-    """The run's networks.py, if it is the file that its recipe names."""
-    try:
-        networks = CustomNetworks(run.networks_path, run.networks_path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{run.networks_path} cannot be read: {error.strerror or error}; the run needs it") from None
-    if networks.digests[0] != digest:
-        raise RunError(
-            f"{run.networks_path} is not the file that this run was trained with (its hash differs from generator.digest in "
-            "recipe.yaml), so it is not executed: put the right one there"
-        )
-    return networks
-
-
-def _load_weights(load_into: Callable[[Path, nn.Module], None], checkpoint: Path, network: nn.Module, run: Run) -> None:
-    try:
-        load_into(checkpoint, network)
-    except RuntimeError as error:  # names or shapes differ
-        raise RunError(f"the weights in {checkpoint} do not fit the networks of {run.path}: {error}") from error
 
 
 def _gathered(chunks: Iterator[NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:

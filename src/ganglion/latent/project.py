@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganglion.latent.model import Model
+from ganglion.latent.model import Model, for_each
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.streams import Purpose, stream
 
@@ -123,7 +123,7 @@ def _descend(
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
     z = starts.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([z], settings.learning_rate)
-    each = [] if labels is None else [labels.expand(len(z))]
+    each = [] if labels is None else [for_each(labels, len(z))]
     best_loss = torch.full((len(z),), math.inf, device=z.device)
     best = starts.clone()
     trace: list[Tensor] = []
@@ -191,7 +191,7 @@ def feature_distance(discriminator: AnyDiscriminator, target: Tensor, labels: Te
     """
 
     def layers(images: Tensor) -> list[Tensor]:
-        each = None if labels is None else labels.expand(len(images))
+        each = None if labels is None else for_each(labels, len(images))
         return [torch.nn.functional.normalize(maps, dim=1) for maps in discriminator.features(images, each)]
 
     with torch.no_grad():

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganglion.latent.model import Model
+from ganglion.latent.model import Model, for_each
 from ganglion.recipe.schema import Prior
 
 __all__ = ["RANGES", "influence", "linear", "path_through", "spherical", "walk_along", "walk_dimensions"]
@@ -104,7 +104,7 @@ def influence(
     """
     move = STEP * {"normal": 1.0, "sphere": 1.0, "uniform": 1 / 3**0.5}[model.latent.prior]
     z = model.latents(bases, seed)
-    labels = model.labels(bases, seed) if labels is None else labels.expand(bases)
+    labels = model.labels(bases, seed) if labels is None else for_each(labels, bases)
     at_once = max(1, MOST_IMAGES // bases)
     found = np.zeros(model.latent.dim)
     for first in range(0, model.latent.dim, at_once):
@@ -121,5 +121,5 @@ def _moved(model: Model, z: Tensor, dims: range, by: float, labels: Tensor | Non
     moved = z.repeat(len(dims), 1, 1)  # (D, B, Z)
     for row, dim in enumerate(dims):
         moved[row, :, dim] += by
-    images = model.generate(moved.flatten(0, 1), None if labels is None else labels.repeat(len(dims)))
+    images = model.generate(moved.flatten(0, 1), None if labels is None else torch.cat([labels] * len(dims)))
     return images.view(*moved.shape[:2], *images.shape[1:])

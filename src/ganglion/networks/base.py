@@ -1,6 +1,7 @@
 """What every family's G and D have in common: blocks in a row, classes, a reference batch, features on the way.
 
-N images, C channels, H height, W width, Z latent dimension, E length of a class embedding, A features of an image."""
+N images, C channels, H height, W width, Z latent dimension, E length of a class embedding, A features of an image. Labels are
+classes, int64 (N,), or condition vectors, float (N, K): a class is a vector with one 1, so both have a table of K rows."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from ganglion.networks.layers import MINIBATCH, VirtualBatchNorm2d
+from ganglion.networks.layers import MINIBATCH, VirtualBatchNorm2d, embed
 from ganglion.recipe.networks import MinibatchName
 
 __all__ = ["Discriminator", "Generator", "Head"]
@@ -19,7 +20,7 @@ LARGEST_EMBEDDING = 64
 
 
 class Generator(nn.Module):
-    """z (N, Z), and labels int64 (N,) where there are classes, to images (N, C, H, W) in [-1, 1].
+    """z (N, Z), and labels where there are `classes` (K), to images (N, C, H, W) in [-1, 1].
 
     `stem(dim)` makes the layer from a vector of `dim` numbers to the first feature maps; each block maps
     (feature maps, labels) to feature maps.
@@ -64,7 +65,7 @@ class Generator(nn.Module):
         if (labels is None) != (self.classes == 0):
             raise ValueError("labels are given exactly where the generator has classes")
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], 1)  # (N, Z+E)
+            z = torch.cat([z, embed(self.embedding, labels)], 1)  # (N, Z+E)
         maps: Tensor = self.stem(z)
         return maps
 
@@ -73,7 +74,8 @@ class Head(nn.Module):
     """Feature maps (N, C, H, W) to logits (N,), from all places of the grid or from their sum.
 
     With classes, the projection of Miyato and Koyama 2018 (arXiv 1802.05637, equation 3): the inner product of the
-    class's vector with the feature maps' mean is added.
+    class's vector, or of a linear map of the condition vector, with the feature maps' mean is added; or with all features, see
+    `project_places`.
     """
 
     def __init__(
@@ -92,6 +94,15 @@ class Head(nn.Module):
         self.linear = nn.Linear(features + (self.likeness.out if self.likeness else 0), 1)
         self.projection = nn.Embedding(classes, maps) if classes else None
 
+    def project_places(self) -> None:
+        """Has the projection see every feature in its place, in a head that is not pooled, instead of the maps' mean.
+
+        For attributes, which may be about places: under the mean, whether something is left or right is learned slowly.
+        """
+        if self.projection is not None and not self.pooled:
+            features = self.linear.in_features - (self.likeness.out if self.likeness else 0)
+            self.projection = nn.Embedding(self.projection.num_embeddings, features)
+
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         # (N, A): a sum over places, or all of them in the order of channels-last memory, which makes it a view
         features = x.sum((2, 3)) if self.pooled else x.permute(0, 2, 3, 1).flatten(1)
@@ -101,12 +112,13 @@ class Head(nn.Module):
         logits: Tensor = self.linear(seen).squeeze(1)  # (N,)
         if self.projection is None:
             return logits
-        agreement: Tensor = (self.projection(labels) * x.mean((2, 3))).sum(1)  # (N,)
+        projected = x.mean((2, 3)) if self.projection.embedding_dim == x.shape[1] else features
+        agreement: Tensor = (embed(self.projection, labels) * projected).sum(1)  # (N,)
         return logits + agreement
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, H, W), and labels int64 (N,) where there are classes, to logits (N,)."""
+    """Images (N, C, H, W), and labels where there are `classes` (K), to logits (N,)."""
 
     def __init__(self, blocks: Sequence[nn.Module], head: nn.Module, classes: int = 0) -> None:
         super().__init__()

@@ -12,12 +12,13 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganglion.networks import dcgan, projected, r3gan, resnet, skip
-from ganglion.networks.base import Discriminator, Generator
+from ganglion.networks.base import Discriminator, Generator, Head
 from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
 from ganglion.networks.layers import REFERENCE
-from ganglion.networks.sampling import draw_labels, draw_latents
+from ganglion.networks.sampling import blank_labels, draw_labels, draw_latents
 from ganglion.networks.squeezenet_weights import pretrained_weights
+from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
 from ganglion.streams import Purpose, stream
@@ -58,7 +59,10 @@ def check_available(recipe: Recipe) -> None:
 
 
 def build_generator(recipe: Recipe) -> Generator:
-    """G with the first weights that the recipe's seed gives: z (N, Z), labels (N,) to images (N, C, H, W) in [-1, 1]."""
+    """G with the first weights that the recipe's seed gives: z (N, Z), labels (N,) to images (N, C, H, W) in [-1, 1].
+
+    With virtual batch normalisation its reference has no attributes until those of training images are put there.
+    """
     channels, chain = _image(recipe)
     with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights of their own; the caller's numbers stay his
         family = GENERATORS[_ours(recipe.generator.family)]
@@ -68,6 +72,7 @@ def build_generator(recipe: Recipe) -> Generator:
         device, seed = next(network.parameters()).device, recipe.training.seed
         network.reference = draw_latents(recipe.latent, REFERENCE, stream(seed, Purpose.REFERENCE)).to(device)
         labels = draw_labels(class_counts(recipe), REFERENCE, stream(seed, Purpose.REFERENCE, 2))
+        labels = blank_labels(recipe, REFERENCE) if labels is None else labels
         network.reference_labels = None if labels is None else labels.to(device)
     return network
 
@@ -83,6 +88,8 @@ def build_discriminator(recipe: Recipe) -> Discriminator:
         torch.default_generator.manual_seed(recipe.training.seed)
         family = DISCRIMINATORS[_ours(recipe.discriminator.family)]
         network: Discriminator = family(recipe.discriminator, channels, chain, class_count(recipe))
+        if recipe.data.conditions and isinstance(network.head, Head):
+            network.head.project_places()
         _initialise(network, recipe, Purpose.INIT_DISCRIMINATOR)
         if getattr(recipe.discriminator, "spectral_norm", False):
             _normalise_spectrally(network)
@@ -99,17 +106,19 @@ def _ours(family: str) -> FamilyName:
 
 
 def class_count(recipe: Recipe) -> int:
-    """Number of classes that the networks are told apart; 0 for an unconditional recipe."""
+    """Number of classes that the networks are told apart, or of numbers in a condition vector; 0 for neither."""
     if not recipe.data.conditional:
         return 0
+    if recipe.data.conditions:
+        return len(vector_names(recipe.data.conditions))
     if not recipe.data.classes:
         raise ValueError("data.classes is settled before conditional networks are built")
     return len(recipe.data.classes)
 
 
 def class_counts(recipe: Recipe) -> tuple[int, ...]:
-    """Training images of each class, by which labels are drawn; empty for an unconditional recipe."""
-    if not recipe.data.conditional:
+    """Training images of each class, by which labels are drawn; empty for an unconditional recipe, or one with attributes."""
+    if not recipe.data.conditional or recipe.data.conditions:
         return ()
     if not recipe.data.class_counts:
         raise ValueError("data.class_counts is settled before labels are drawn")
@@ -157,7 +166,7 @@ def cost_of(recipe: Recipe, own: CustomNetworks | None = None) -> tuple[Cost, Co
     with torch.device("meta"):
         generator, discriminator = build_generator(recipe), build_discriminator(recipe)
         n = recipe.training.batch  # with a reference batch, the cost of an image depends on it
-        labels = torch.zeros(n, dtype=torch.int64) if class_count(recipe) else None
+        labels = blank_labels(recipe, n)
         images = torch.empty(n, recipe.data.channels or 0, *(recipe.data.size or (0, 0)))
         latents = torch.empty(n, recipe.latent.dim)
     return _cost(generator, latents, labels), _cost(discriminator, images, labels)
@@ -166,7 +175,7 @@ def cost_of(recipe: Recipe, own: CustomNetworks | None = None) -> tuple[Cost, Co
 def _cost_of_own(recipe: Recipe, own: CustomNetworks) -> tuple[Cost, Cost]:
     generator, discriminator = own.build(recipe)
     device = next(generator.parameters()).device
-    labels = torch.zeros(2, dtype=torch.int64, device=device) if class_count(recipe) else None
+    labels = blank_labels(recipe, 2, device)
     images = torch.zeros(2, recipe.data.channels or 0, *(recipe.data.size or (0, 0)), device=device)
     latents = torch.zeros(2, recipe.latent.dim, device=device)
     with torch.random.fork_rng(devices=[]):  # dropout draws

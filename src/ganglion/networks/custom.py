@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ganglion.errors import RecipeError
 from ganglion.networks.base import Discriminator
 from ganglion.networks.layers import MinibatchDiscrimination, MinibatchStddev
+from ganglion.networks.sampling import blank_labels
 from ganglion.recipe.schema import Recipe
 
 __all__ = [
@@ -33,7 +34,7 @@ WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class WrappedGenerator(nn.Module):
-    """z (N, Z), and labels int64 (N,) where there are classes, to images (N, C, H, W) in [-1, 1]."""
+    """z (N, Z), and labels int64 (N,) or float32 (N, K) in a conditional run, to images (N, C, H, W) in [-1, 1]."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class WrappedGenerator(nn.Module):
 
 
 class WrappedDiscriminator(nn.Module):
-    """Images (N, C, H, W), and labels int64 (N,) where there are classes, to logits (N,), or (N, P) of a map."""
+    """Images (N, C, H, W), and labels int64 (N,) or float32 (N, K) in a conditional run, to logits (N,), or (N, P) of a map."""
 
     needs_reference = False
     reference: Tensor | None = None
@@ -136,7 +137,7 @@ class CustomNetworks:
             return None
         network = wrapped_copy(self.modules[0]).eval()
         device = next((weight.device for weight in network.parameters()), None)
-        labels = torch.zeros(2, dtype=torch.int64, device=device) if recipe.data.conditional else None
+        labels = blank_labels(recipe, 2, device)
         try:
             with torch.no_grad():
                 shape = tuple(network(torch.zeros(2, recipe.latent.dim, device=device), labels).shape[1:])

@@ -22,6 +22,7 @@ __all__ = [
     "ToGrid",
     "VirtualBatchNorm2d",
     "activation",
+    "embed",
     "feature_maps",
     "full_precision",
     "widened",
@@ -55,6 +56,13 @@ def full_precision(like: Tensor) -> torch.autocast:
 def widened(x: Tensor) -> Tensor:
     """x in float32, or as it is where it is wider still."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def embed(table: nn.Embedding, labels: Tensor | None) -> Tensor:
+    """Rows (N, E) of a table (K, E) for classes int64 (N,), or its product with condition vectors (N, K)."""
+    assert labels is not None
+    rows: Tensor = labels @ table.weight if labels.is_floating_point() else table(labels)
+    return rows
 
 
 class ToGrid(nn.Module):
@@ -111,7 +119,7 @@ NORMS: dict[Norm, Callable[[int, bool], nn.Module]] = {
 
 
 class Normalise(nn.Module):
-    """A normalisation; for `classes` > 0 its scale and shift are those of each image's class.
+    """A normalisation; for `classes` > 0 its scale and shift are those of each image's class, or linear in its vector.
 
     Conditional normalisation, Dumoulin et al. 2017, arXiv 1610.07629; in a GAN, Miyato and Koyama 2018.
     """
@@ -127,7 +135,11 @@ class Normalise(nn.Module):
         out: Tensor = self.norm(x)
         if self.scale is None or self.shift is None or labels is None:
             return out
-        return out * self.scale[labels][..., None, None] + self.shift[labels][..., None, None]  # (N, C, 1, 1)
+        if labels.is_floating_point():  # a class would be a vector with one 1, and have the same scale
+            scale, shift = 1 + labels @ (self.scale - 1), labels @ self.shift
+        else:
+            scale, shift = self.scale[labels], self.shift[labels]
+        return out * scale[..., None, None] + shift[..., None, None]  # (N, C, 1, 1)
 
 
 KERNELS, DIMENSIONS = 50, 5  # the paper leaves them open; its authors' code has 100 kernels of 5 dimensions

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
 from ganglion.networks.base import Discriminator
-from ganglion.networks.layers import Normalise
+from ganglion.networks.layers import Normalise, embed
 from ganglion.networks.squeezenet import LAYERS, pretrained_squeezenet
 from ganglion.recipe.networks import ProjectedDiscriminator as Settings
 from ganglion.recipe.size import Chain
@@ -96,12 +96,12 @@ class ScaleHead(nn.Module):
         logits: Tensor = self.logits(x).flatten(1)  # (N, P)
         if self.projection is None:
             return logits
-        agreement: Tensor = (self.projection(labels) * x.mean((2, 3))).sum(1, keepdim=True)  # (N, 1)
+        agreement: Tensor = (embed(self.projection, labels) * x.mean((2, 3))).sum(1, keepdim=True)  # (N, 1)
         return logits + agreement
 
 
 class ProjectedDiscriminator(Discriminator):
-    """Images (N, 1 or 3, H, W), and labels int64 (N,) where there are classes, to logits (N, P) of all scales."""
+    """Images (N, 1 or 3, H, W), and labels where there are `classes` (K), to logits (N, P) of all scales."""
 
     def __init__(self, projection: Projection, heads: Sequence[ScaleHead], classes: int = 0) -> None:
         super().__init__([projection], nn.ModuleList(heads), classes)

@@ -10,12 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ganglion.recipe.schema import Latent, Prior
+from ganglion.recipe.attributes import vector_names
+from ganglion.recipe.schema import Latent, Prior, Recipe
 
 __all__ = [
     "CHUNK",
     "DEVICE_PRIORS",
     "PRIORS",
+    "blank_labels",
     "draw_labels",
     "draw_latents",
     "draw_latents_on",
@@ -71,15 +73,28 @@ def draw_latents_on(device: torch.device, settings: Latent, n: int, random: torc
     return DEVICE_PRIORS[settings.prior](n, settings.dim, random, device)
 
 
-def draw_labels(counts: Sequence[int], n: int, random: np.random.Generator) -> Tensor | None:
-    """n labels as int64 (n,) on the CPU, each class as likely as its count of training images says; None without classes.
+def draw_labels(counts: Sequence[int] | NDArray[np.float32], n: int, random: np.random.Generator) -> Tensor | None:
+    """n labels on the CPU, as frequent as among the training images; None without classes.
 
-    Generated images compare with the data only where their classes are as frequent. The first k of n as above.
+    `counts` of training images in each class: int64 (n,). Condition vectors of the training images (M, K): n of them, float32
+    (n, K), so that they occur together as in training. Generated images compare with the data only where their classes are as
+    frequent. The first k of n as above.
     """
+    if isinstance(counts, np.ndarray):
+        return torch.from_numpy(counts[(random.random(n) * len(counts)).astype(np.int64)])
     if not counts:
         return None
     ends = np.cumsum(np.asarray(counts, np.int64))
     return torch.from_numpy(np.searchsorted(ends, random.random(n) * ends[-1], side="right").astype(np.int64))
+
+
+def blank_labels(recipe: Recipe, n: int, device: torch.device | str | None = None) -> Tensor | None:
+    """n labels of the form that the networks get, all of the first class or without values; None without classes."""
+    if not recipe.data.conditional:
+        return None
+    if recipe.data.conditions:
+        return torch.zeros(n, len(vector_names(recipe.data.conditions)), device=device)
+    return torch.zeros(n, dtype=torch.int64, device=device)
 
 
 CHUNK = 16
@@ -88,7 +103,7 @@ otherwise. A smaller last chunk is filled up. It also keeps memory flat."""
 
 
 def generate(generator: nn.Module, z: Tensor, labels: Tensor | None = None) -> Tensor:
-    """z (N, Z), and labels (N,) for a conditional generator, to float images (N, C, H, W) in [-1, 1].
+    """z (N, Z), and labels (N,) or (N, K) for a conditional generator, to float images (N, C, H, W) in [-1, 1].
 
     In float32 and eval mode, on z's device.
     """

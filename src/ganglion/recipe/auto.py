@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ganglion.recipe.attributes import Attribute, vector_names
 from ganglion.recipe.size import Size
 
 __all__ = ["FEW", "Choice", "DataFacts", "choose"]
@@ -33,6 +34,10 @@ class DataFacts(NamedTuple):
     """How likely it is that the images and their mirror images differ by chance only; None: not tested."""
     photographs: bool = False
     """Whether most of the images are photographs."""
+    attributes: tuple[Attribute, ...] = ()
+    """Columns of a labels file, where there are others than one of classes."""
+    labels_file: str = ""
+    """The name of that file."""
 
 
 class Choice(NamedTuple):
@@ -77,7 +82,9 @@ def choose(facts: DataFacts) -> Choice:
         flip, why = _may_flip(facts, facts.mirror_p_value)
         overrides["augment.flip"] = flip
         reasons.append(f"flip {'on' if flip else 'off'}: {why}")
-    if facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
+    if facts.attributes:
+        reasons.append(_of_attributes(facts, overrides))
+    elif facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
         overrides["data.conditional"] = True
         reasons.append(f"conditional: {facts.classes} classes help training; ganglion sample --label selects one")
     elif facts.classes > 1:
@@ -95,3 +102,16 @@ def _may_flip(facts: DataFacts, p_value: float) -> tuple[bool, str]:
     if not facts.photographs and facts.images < ENOUGH_TO_TELL:
         return False, f"fewer than {ENOUGH_TO_TELL} drawings do not show whether left and right differ"
     return True, "mirror images cannot be told from the images, so there are twice as many"
+
+
+def _of_attributes(facts: DataFacts, overrides: dict[str, object]) -> str:
+    """Conditions on the columns of a labels file where there are as many images for each number as there are for a class."""
+    columns, numbers = facts.attributes, len(vector_names(facts.attributes)) - 1
+    of_file = f"{len(columns)} column{'s' if len(columns) > 1 else ''} of {facts.labels_file}"
+    if facts.images >= ENOUGH_OF_A_CLASS * numbers:
+        overrides["data.conditional"] = True
+        return f"conditional: {of_file}; ganglion sample --label {columns[0].example}... selects values"
+    return (
+        f"not conditional: {facts.images:,} images are fewer than {ENOUGH_OF_A_CLASS} for each of {numbers} values in "
+        f"{of_file}; --set data.conditional=true conditions on them anyway, with --set data.attributes=NAME,... on some"
+    )

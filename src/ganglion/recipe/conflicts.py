@@ -145,6 +145,16 @@ def _layer_conflicts(recipe: Recipe) -> Iterator[str]:
 
 def _label_conflicts(recipe: Recipe) -> Iterator[str]:
     if not recipe.data.conditional:
+        if recipe.data.attributes:
+            yield (
+                "data.attributes chooses the columns that G and D are conditioned on, and data.conditional is false; set it to "
+                "true"
+            )
+        if recipe.data.sampling == "balanced":
+            yield (
+                "data.sampling balanced shows rare classes more often, and without data.conditional G would draw them more "
+                "often, too; set data.conditional to true, or data.sampling to frequency"
+            )
         return
     conditioning = getattr(recipe.generator, "conditioning", "embedding")
     if conditioning == "norm" and getattr(recipe.generator, "norm", "none") == "none":

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ganglion.recipe.attributes import Attribute
 from ganglion.recipe.conflicts import conflicts
 from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Discriminator, Generator
 from ganglion.recipe.parts import Augment, Balance, NoAugment, Objective, Optimizers, Part
@@ -30,6 +31,7 @@ __all__ = [
     "Prior",
     "Recipe",
     "Resample",
+    "Sampling",
     "Training",
     "Trim",
 ]
@@ -58,6 +60,13 @@ Precision = Literal["auto", "32", "bf16"]
 CudaGraph = Literal["auto", "on", "off"]
 
 Prior = Literal["normal", "uniform", "sphere"]
+
+Sampling = Literal["frequency", "balanced"]
+
+
+def _as_names(value: object) -> object:
+    """`smiling,young` as a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 def _on_or_off(value: object) -> object:
@@ -93,7 +102,16 @@ class Data(Part):
     held_out_images: int | None = Field(None, ge=0)
     """Images held out from training, to measure overfitting of D. None: a twentieth, at most 500, or none of fewer than 320."""
     conditional: bool = False
-    """Whether G and D are conditioned on the class; every image needs one."""
+    """Whether G and D are conditioned on the class, which every image needs, or on the columns of a labels file."""
+    labels: str = Field("auto", min_length=1)
+    """Where labels come from: a file in or beside the images, by its name; folders; auto: labels.csv or the like where there
+    is one, otherwise folders."""
+    attributes: Annotated[tuple[str, ...], BeforeValidator(_as_names), Field(min_length=1)] | None = None
+    """Columns of the labels file to condition on; NAME:class takes whole numbers as classes. None: all that can be used."""
+    sampling: Sampling = "frequency"
+    """How often a class is shown in training: by its frequency, or, balanced, all classes equally often; conditional runs."""
+    conditions: tuple[Attribute, ...] = ()
+    """The columns that G and D are conditioned on, filled in when the images have been read and conditional is set."""
     classes: tuple[str, ...] | None = None
     """Names of the classes, filled in when the images have been read and conditional is set."""
     class_counts: tuple[Annotated[int, Field(ge=0)], ...] | None = None

@@ -32,7 +32,7 @@ Row = tuple[str, list[str]]
 """A name, and one value per run."""
 
 LONGEST = 60  # characters of a value
-NOT_COMPARED = {"data.classes", "data.class_counts"}
+NOT_COMPARED = {"data.classes", "data.class_counts", "data.conditions"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from ganglion.data.given import cannot_be_named
 from ganglion.errors import RecipeError, RunError, StorageError
@@ -29,6 +32,7 @@ OWN_FILES = {
     "recipe.yaml",
     "environment.json",
     "networks.py",
+    "attributes.npy",
     "start.json",
     "vitals.jsonl",
     "findings.jsonl",
@@ -68,6 +72,11 @@ class Run:
         return self.path / "networks.py"
 
     @property
+    def attributes_path(self) -> Path:
+        """The values of the columns that the run is conditioned on, of training images, if there are such columns."""
+        return self.path / "attributes.npy"
+
+    @property
     def fixed_samples(self) -> Path:
         """Sheets `STEP.png` of the same latents at every snapshot."""
         return self.path / "samples" / "fixed"
@@ -92,6 +101,19 @@ class Run:
         except RecipeError as error:
             raise RunError(f"{self.recipe_path} cannot be used: {error}") from None
 
+    def training_rows(self) -> NDArray[np.float32]:
+        """The attributes (M, A) of training images, for a run that is conditioned on some. Raises RunError."""
+        count = len(self.recipe.data.conditions)
+        try:
+            rows: NDArray[np.float32] = np.load(self.attributes_path, allow_pickle=False)
+            if rows.ndim != 2 or rows.shape[1] != count or not len(rows) or rows.dtype != np.float32:
+                raise ValueError(f"it holds {rows.dtype} {rows.shape}, and the run has {count} attributes")
+        except (OSError, ValueError, EOFError) as error:
+            raise RunError(
+                f"{self.attributes_path} cannot be read ({error}); samples need it: copy it from the run"
+            ) from None
+        return rows
+
     def records(self) -> list[Record]:
         """The vitals, oldest first."""
         return read_records(self.path / "vitals.jsonl")
@@ -106,8 +128,21 @@ class Run:
             raise RunError(f"{self.path} is not a run: it has no recipe.yaml")
         return find_checkpoint(self.checkpoints, which)
 
-    def begin(self, recipe: Recipe, environment: dict[str, Any], networks: bytes = b"") -> None:
-        """Writes recipe, environment and the content of the file of networks, if there is one. Raises StorageError."""
+    def begin(
+        self,
+        recipe: Recipe,
+        environment: dict[str, Any],
+        networks: bytes = b"",
+        rows: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Writes recipe, environment, the content of the file of networks, and the attributes of training images (M, A).
+
+        Raises StorageError.
+        """
+        if rows is not None:
+            file = io.BytesIO()
+            np.save(file, rows, allow_pickle=False)
+            write_atomically(self.attributes_path, file.getvalue())
         if networks:
             write_atomically(self.networks_path, networks)
         write_atomically(self.path / "environment.json", json.dumps(environment, indent=1).encode())

@@ -25,6 +25,7 @@ from ganglion.objectives.penalties import clip_weights
 from ganglion.platform.interrupt import Interrupt
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, prune, save_checkpoint
+from ganglion.runs.folder import Run
 from ganglion.streams import Purpose
 from ganglion.training.budget import Budget, halvings_at, lr_scale, reason_to_stop
 from ganglion.training.collectives import Collectives
@@ -214,7 +215,7 @@ def _record_and_save(
             _score(outputs, players, progress, record)
     verdict = outputs.journal.diagnose(record)
     stop = reason_to_stop(recipe.training, progress, verdict) if finite else None
-    asked, failure = _ask_callback(own, record, recipe, players) if finite else (None, None)
+    asked, failure = _ask_callback(own, record, outputs.run, recipe, players) if finite else (None, None)
     stop = stop or asked
     if (stop or failure) and not saving:
         _score(outputs, players, progress, record)
@@ -226,13 +227,17 @@ def _record_and_save(
     return stop, failure
 
 
-def _ask_callback(own: Own, record: Record, recipe: Recipe, players: Players) -> tuple[str | None, Exception | None]:
+def _ask_callback(
+    own: Own, record: Record, run: Run, recipe: Recipe, players: Players
+) -> tuple[str | None, Exception | None]:
     """Why the callback has the run stop, if it does, and what it raised. It is given a copy of the record."""
     if own.callback is None:
         return None, None
     device = players.running_stats.means.device
     try:
-        answer = own.callback(copy.deepcopy(record), trained_model(players.ema, recipe, device))
+        rows = run.training_rows() if recipe.data.conditions else None
+        model = trained_model(players.ema, recipe, device, rows=rows)
+        answer = own.callback(copy.deepcopy(record), model)
         if answer not in (None, "stop"):
             raise ValueError(f'a callback returns "stop", or None to go on; got {answer!r}')
     except Exception as failure:  # raised again when all is saved

@@ -48,6 +48,11 @@ def introduce(
     images = f"{len(store.images):,} images of {size_text(store.fit.size)}, {store.fit.channels} channels"
     skipped = f"; {len(store.facts['bad'])} files skipped, see: ganglion data" if store.facts["bad"] else ""
     screen.say(f"Images: {printable(store.facts['description'])}, {images}{skipped}")
+    labels = store.facts.get("labels_file", {})
+    for remark in [f"not used, {labels['not_used']}"] if labels.get("not_used") else labels.get("remarks", ()):
+        screen.say(f"{labels['name']}: {remark}")
+    if recipe.data.conditions:
+        screen.say(f"Conditional on {len(recipe.data.conditions)} columns of {labels.get('name', 'the labels file')}")
     for note in notes_on(store.facts, store.fit):
         screen.say(f"Note: {note}")
     screen.say(f"Recipe {recipe.name}: G {cost_g}; D {cost_d}")

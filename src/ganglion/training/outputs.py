@@ -22,8 +22,8 @@ from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
 from ganglion.metrics.relative_distance import DistanceToReals, band_features, gaussian_images
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore, scored_images
-from ganglion.networks.build import class_count, class_counts
-from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate, generate_chunks
+from ganglion.networks.build import class_count
+from ganglion.networks.sampling import CHUNK, draw_latents, generate, generate_chunks
 from ganglion.objectives.losses import DiscriminatorOutput
 from ganglion.pictures.sheets import sheet
 from ganglion.recipe.schema import Recipe
@@ -31,6 +31,7 @@ from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.streams import Purpose, stream
+from ganglion.training.conditions import labels_as_trained
 from ganglion.training.micro_batches import in_parts
 from ganglion.training.players import Players
 from ganglion.training.speed_watch import SpeedWatch
@@ -68,7 +69,7 @@ class TrainingProbe:
             seed,
         )
         self._z = draw_latents(recipe.latent, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 1)).to(device)
-        labels = draw_labels(class_counts(recipe), PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
+        labels = labels_as_trained(recipe, batches, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 2))
         self._labels = None if labels is None else labels.to(device)
         self._depends_on_z_alone = labels is None and recipe.generator.family != "custom"
         self._known: Tensor | None = None  # the newest samples, which with other latents are the same in another order
@@ -155,9 +156,9 @@ class Snapshots:
         self.fixed_z = self._latents(SHEET_IMAGES, Purpose.SAMPLE)
         self._count = scored_images(batches.images)
         self.scored_z = self._latents(self._count, Purpose.SCORE)
-        self.sheet_labels = self._sorted_labels(class_count(recipe))
-        labels = draw_labels(class_counts(recipe), self._count, stream(seed, Purpose.LABEL))
+        labels = labels_as_trained(recipe, batches, self._count, stream(seed, Purpose.LABEL))
         self.scored_labels = self._on_device(labels)
+        self.sheet_labels = self._sorted_labels(class_count(recipe))
         self._batches = batches
 
     @cached_property
@@ -200,7 +201,10 @@ class Snapshots:
             self.journal.save_sheet(kind, page, step)
 
     def _sorted_labels(self, classes: int) -> Tensor | None:
-        """The sheet's classes in their order, as evenly many of each as it holds."""
+        """The sheet's classes in their order, as evenly many of each as it holds; condition vectors in the order of columns."""
+        if self.recipe.data.conditions and self.scored_labels is not None:
+            vectors = self.scored_labels[:SHEET_IMAGES]  # (N, K)
+            return vectors[torch.from_numpy(np.lexsort(vectors.cpu().numpy().T[::-1])).to(vectors.device)]
         return self._on_device(torch.arange(SHEET_IMAGES) * classes // SHEET_IMAGES) if classes else None
 
     def _on_device(self, labels: Tensor | None) -> Tensor | None:

@@ -28,10 +28,11 @@ from ganglion.recipe.auto import FEW, DataFacts, choose
 from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
+from ganglion.training.conditions import conditions_of, labels_as_trained, only_class, unused_labels_file
 from ganglion.training.own import Own
 from ganglion.training.players import Players, build_players
 
-__all__ = ["AUTO", "PreparedRun", "batches_of", "build_first_players", "prepare_run"]
+__all__ = ["AUTO", "PreparedRun", "batches_for", "batches_of", "build_first_players", "prepare_run"]
 
 AUTO = "auto"
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
@@ -85,8 +86,17 @@ def prepare_run(
 
 def batches_of(prepared: PreparedRun) -> Batches:
     """The images of a run on its device."""
-    data, seed = prepared.recipe.data, prepared.recipe.training.seed
-    return Batches(prepared.store, seed, prepared.device, data.conditional, data.held_out_images or 0)
+    return batches_for(prepared.recipe, prepared.store, prepared.device)
+
+
+def batches_for(recipe: Recipe, store: Store, device: torch.device) -> Batches:
+    """The images of `store` as `recipe` has them shown, on `device`."""
+    data = recipe.data
+    attributes = conditions_of(data, store) if data.conditions else None
+    balanced = data.sampling == "balanced"
+    return Batches(
+        store, recipe.training.seed, device, data.conditional, data.held_out_images or 0, None, attributes, balanced
+    )
 
 
 def _check_shares(batch: int, devices: int, nodes: int) -> None:
@@ -110,6 +120,11 @@ def build_first_players(recipe: Recipe, batches: Batches, own: Own | None = None
     if players.discriminator.needs_reference:
         chosen = stream(batches.seed, Purpose.REFERENCE, 1).integers(0, batches.images, REFERENCE)
         players.discriminator.reference = batches.pick(batches.seen[chosen]).images
+    if recipe.data.conditions and getattr(players.generator, "needs_reference", False):
+        labels = labels_as_trained(recipe, batches, REFERENCE, stream(batches.seed, Purpose.REFERENCE, 2))
+        assert labels is not None
+        for network in (players.generator, players.ema):
+            network.get_buffer("reference_labels").copy_(labels)
     return players
 
 
@@ -128,10 +143,12 @@ def _resolve_auto(
 ) -> tuple[Recipe, list[str], bool]:
     """The recipe that suits these images, under what the request itself says; the reasons; whether it chose the budget."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
+    conditions = () if store.attributes is None or only_class(store) else store.attributes.columns
     facts = DataFacts(
         len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks,
         mirror_p_value=mirror_p_value(store.images) if len(store.images) < FEW and not own_networks else None,
-        photographs=_photographs(store),
+        photographs=_photographs(store), attributes=conditions,
+        labels_file=store.facts.get("labels_file", {}).get("name", ""),
     )  # fmt: skip
     choice = choose(facts)
     extra = request.get("set", ())
@@ -151,12 +168,15 @@ def _photographs(store: Store) -> bool:
 
 def _filled_in(wanted: Recipe, store: Store, device: torch.device) -> Recipe:
     """The recipe with all that its images and the device decide. Raises DataError where the images do not suffice."""
-    classes, kept = _classes(wanted, store), _held_out_images(wanted, store)
+    found = conditions_of(wanted.data, store) if wanted.data.conditional else None
+    conditions = found.columns if found else ()
+    classes, kept = None if conditions else _classes(wanted, store), _held_out_images(wanted, store)
     seen, _ = held_out(len(store.images), wanted.training.seed, kept)
     counts = None if classes is None else np.bincount(store.labels[seen], minlength=len(classes)).tolist()
     values: dict[str, Any] = recipe_values(store.fit) | {
         "data__content": store.content,
         "data__classes": classes, "data__class_counts": counts, "data__held_out_images": kept,
+        "data__conditions": [column.model_dump() for column in conditions],
         "training__precision": choose_precision(wanted.training.precision, device),
     }  # fmt: skip
     return update(wanted, **values)
@@ -170,7 +190,8 @@ def _classes(recipe: Recipe, store: Store) -> list[str] | None:
     if without:
         raise DataError(
             f"data.conditional needs the class of every image, and {without:,} of {len(store.labels):,} have none: "
-            "put each class into a folder of its own, two folders or more, or leave data.conditional out"
+            "put each class into a folder of its own, two folders or more, or write labels.csv (docs/data.md), or leave "
+            f"data.conditional out{unused_labels_file(store)}"
         )
     found = np.bincount(store.labels, minlength=len(store.classes))
     if len(store.classes) < 2 or len(store.classes) * FEWEST_OF_A_CLASS > len(store.labels) or not found.all():

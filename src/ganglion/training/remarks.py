@@ -80,6 +80,12 @@ def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
         found.append(Remark("watch", "sizes", text))
     if facts.get("bad"):
         found.append(Remark("watch", "files", f"{len(facts['bad'])} files are skipped; ganglion data lists them"))
+    labels = facts.get("labels_file") or {"not_used": "", "remarks": []}
+    if labels["not_used"] or labels["remarks"]:
+        why = labels["not_used"] or f"{len(labels['remarks'])} remarks; ganglion data lists them"
+        found.append(
+            Remark("watch", "labels", f"{labels['name']}{' is not used' if labels['not_used'] else ''}: {why}")
+        )
     return found
 
 

@@ -15,18 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganglion.data.batches import Batches
 from ganglion.data.store import Store
 from ganglion.errors import RunError
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.platform.files import write_atomically
+from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, load_optimizers, save_checkpoint
 from ganglion.runs.folder import Run, difference
 from ganglion.runs.transfer import ClassRows, Pieces, filled, match, part_of, weights_taken
 from ganglion.training.own import Own
 from ganglion.training.players import Players
-from ganglion.training.prepare import build_first_players
+from ganglion.training.prepare import batches_for, build_first_players
 from ganglion.training.start_from import START_FILE, Origin
 from ganglion.training.start_report import start_text
 
@@ -62,8 +62,7 @@ class StartedPlayers:
 
 def started_players(recipe: Recipe, store: Store, origin: Origin, own: Own | None = None) -> StartedPlayers:
     """The players that `recipe` describes, with the weights of `origin`. Raises RunError where none of them fits."""
-    data = recipe.data
-    batches = Batches(store, recipe.training.seed, torch.device("cpu"), data.conditional, data.held_out_images or 0)
+    batches = batches_for(recipe, store, torch.device("cpu"))
     return take_over(build_first_players(recipe, batches, own), recipe, origin)
 
 
@@ -196,7 +195,10 @@ def _family(recipe: Recipe, name: str) -> str:
 
 
 def _class_names(recipe: Recipe) -> tuple[str, ...]:
-    return recipe.data.classes or () if recipe.data.conditional else ()
+    """Names of classes, or of the numbers of a condition vector."""
+    if not recipe.data.conditional:
+        return ()
+    return vector_names(recipe.data.conditions) or recipe.data.classes or ()
 
 
 def _classes(recipe: Recipe, other: Recipe) -> dict[str, list[str]]:
@@ -210,5 +212,5 @@ def _classes(recipe: Recipe, other: Recipe) -> dict[str, list[str]]:
 
 def _changes(recipe: Recipe, other: Recipe) -> list[str]:
     """What the recipe changes against the other run's, beside what is told of images and classes."""
-    told = ("data.content", "data.classes", "data.class_counts", "training.start_from")
+    told = ("data.content", "data.classes", "data.class_counts", "data.conditions", "training.start_from")
     return [line for line in difference(other, recipe) if line.partition(":")[0] not in told]

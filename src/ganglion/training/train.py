@@ -34,6 +34,7 @@ from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
+from ganglion.training.conditions import training_rows
 from ganglion.training.first_batch import check_own
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, plan_memory
@@ -42,7 +43,7 @@ from ganglion.training.outlook import foretelling, with_auto_budget
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
 from ganglion.training.players import Players
-from ganglion.training.prepare import PreparedRun, build_first_players, prepare_run
+from ganglion.training.prepare import PreparedRun, batches_for, build_first_players, prepare_run
 from ganglion.training.processes import launch
 from ganglion.training.replay import replay_for
 from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
@@ -132,7 +133,9 @@ def _train(
             begun = begun and begun.moved(folder, aside)
         environment = describe_environment(prepared.device)
         environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes}
-        Run(folder).begin(recipe, environment, own.networks.content if own.networks else b"")
+        Run(folder).begin(
+            recipe, environment, own.networks.content if own.networks else b"", training_rows(recipe, prepared.store)
+        )
         if begun:
             begun.save(Run(folder))
             screen.say(begun.text())
@@ -212,9 +215,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         storage_errors(job.folder),
         memory_errors(recipe, run, fabric.world_size),
     ):
-        batches = Batches(
-            job.store, recipe.training.seed, fabric.device, recipe.data.conditional, recipe.data.held_out_images or 0
-        )
+        batches = batches_for(recipe, job.store, fabric.device)
         players = build_first_players(recipe, batches, job.own)
         networks, optimizers = players.networks(), players.optimizers()
         first = fabric.global_rank == 0

@@ -13,8 +13,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ganglion.errors import TrainingFailed
-from ganglion.networks.build import class_counts
-from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate
+from ganglion.networks.sampling import CHUNK, draw_latents, generate
 from ganglion.platform.devices import keep_freed_memory, release_freed_memory
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import PeakMeter, is_out_of_memory, process_bytes
@@ -23,6 +22,7 @@ from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose, stream
+from ganglion.training.conditions import labels_as_trained
 from ganglion.training.loop import train_loop
 from ganglion.training.outputs import SHEET_IMAGES, TrainingProbe
 from ganglion.training.own import Own
@@ -173,6 +173,6 @@ class TrialSteps:
 
     def _drawn(self, recipe: Recipe, images: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         device = self.prepared.device
-        labels = draw_labels(class_counts(recipe), images, stream(0, Purpose.EXAMINED))
+        labels = labels_as_trained(recipe, self.batches, images, stream(0, Purpose.EXAMINED))
         z = draw_latents(recipe.latent, images, stream(0, Purpose.EXAMINED))
         return z.to(device), None if labels is None else labels.to(device)

@@ -46,7 +46,7 @@ class LabelledImages(NamedTuple):
     images: Tensor
     """Float (N, C, H, W), as D's input."""
     labels: Tensor | None = None
-    """int64 (N,)"""
+    """Classes int64 (N,), or condition vectors float32 (N, K)."""
 
 
 class LastStep(NamedTuple):

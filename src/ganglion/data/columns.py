@@ -1,0 +1,121 @@
+"""What the columns of a labels file hold: yes or no, numbers, or classes; and which columns are of no use.
+
+N images. A cell is text; an empty one, `n/a`, `nan`, `null`, `none` and `?` mean that there is no value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion.recipe.attributes import Attribute
+
+__all__ = ["ReadColumn", "examples", "natural", "read_column"]
+
+MISSING = frozenset(["", "n/a", "na", "nan", "null", "none", "?"])
+PAIRS = (("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"))
+CLASS_NAMES = frozenset(["label", "labels", "class", "classes", "category", "species", "target", "type"])
+"""Whole numbers in a column of such a name are classes, not amounts."""
+MOSTLY = 0.95  # share of numbers from which other text in a column counts as missing
+FEWEST_IDS = 16  # whole numbers that are all different are an id from so many on
+
+
+class ReadColumn(NamedTuple):
+    """A column, read."""
+
+    name: str
+    attribute: Attribute | None
+    """None where it cannot be used."""
+    values: NDArray[np.float32]
+    """(N,): 1 or 0, a number, or the number of a class; NaN where there is no value."""
+    why_not: str = ""
+    """Why it cannot be used."""
+    remark: str = ""
+    """What was read otherwise than it stands."""
+
+
+def examples(values: Sequence[str], most: int = 3) -> str:
+    """The first three: `a, b, c, ...`."""
+    return ", ".join(values[:most]) + (", ..." if len(values) > most else "")
+
+
+def natural(label: str) -> tuple[int, int, str]:
+    """Sort key: numeric names in numeric order, 2 before 10."""
+    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+
+
+def read_column(name: str, cells: Sequence[str], decimal_comma: bool = False) -> ReadColumn:
+    """The column `name` with a cell for each image."""
+    cleaned = {cell: cell.strip() for cell in set(cells)}
+    texts = [cleaned[cell] for cell in cells]
+    counts = Counter(text for text in texts if text.casefold() not in MISSING)
+    present = counts.total()
+    if 2 * present < len(texts):
+        return _left_out(name, len(texts), f"{len(texts) - present:,} of {len(texts):,} images have no value in it")
+    numbers = {text: number for text in counts if (number := _number(text, decimal_comma)) is not None}
+    if (yes_no := _yes_no(counts, numbers)) is not None:
+        return ReadColumn(name, Attribute(name=name, kind="yes-no"), _coded(texts, yes_no))
+    if len(set(counts) if len(numbers) < len(counts) else set(numbers.values())) < 2:
+        return _left_out(name, len(texts), f"every value in it is {next(iter(counts))}")
+    numeric = sum(counts[text] for text in numbers) / present
+    whole = len(numbers) == len(counts) and all(number.is_integer() for number in numbers.values())
+    if numeric >= MOSTLY and not (whole and name.strip().casefold() in CLASS_NAMES):
+        return _numbers(name, texts, counts, numbers, whole)
+    return _classes(name, texts, counts)
+
+
+def _yes_no(counts: Counter[str], numbers: dict[str, float]) -> dict[str, float] | None:
+    """1 or 0 for each text of a column of yes and no, in words, as 1 and 0 or as 1 and -1; None for another column."""
+    if len(numbers) == len(counts) and set(numbers.values()) in ({0.0, 1.0}, {-1.0, 1.0}):
+        return {text: float(number > 0) for text, number in numbers.items()}
+    words = {text.casefold() for text in counts}
+    pair = next((pair for pair in PAIRS if words == set(pair)), None)
+    return None if pair is None else {text: float(text.casefold() == pair[1]) for text in counts}
+
+
+def _numbers(name: str, texts: list[str], counts: Counter[str], numbers: dict[str, float], whole: bool) -> ReadColumn:
+    found = np.array([numbers[text] for text in texts if text in numbers])
+    different = len(set(numbers.values()))
+    gapless = found.max() - found.min() + 1 == different
+    if whole and different == len(found) >= FEWEST_IDS and (gapless or name.strip().casefold().endswith("id")):
+        return _left_out(name, len(texts), "it numbers the images")
+    others = [text for text in counts if text not in numbers]
+    remark = ""
+    if others:
+        many = sum(counts[text] for text in others)
+        remark = f"values of {name} that are not numbers and count as missing: {many:,} ({examples(others)})"
+    attribute = Attribute(
+        name=name, kind="number", low=float(found.min()), high=float(found.max()), mean=float(found.mean()),
+        std=float(found.std()),
+    )  # fmt: skip
+    return ReadColumn(name, attribute, _coded(texts, numbers), remark=remark)
+
+
+def _classes(name: str, texts: list[str], counts: Counter[str]) -> ReadColumn:
+    if 2 * len(counts) > counts.total():
+        many = f"it has {len(counts):,} different values in {counts.total():,} images, so that it tells images apart"
+        return _left_out(name, len(texts), f"{many}, not classes")
+    names = sorted(counts, key=natural)
+    codes = {text: float(code) for code, text in enumerate(names)}
+    return ReadColumn(name, Attribute(name=name, kind="class", classes=tuple(names)), _coded(texts, codes))
+
+
+def _coded(texts: Sequence[str], codes: dict[str, float]) -> NDArray[np.float32]:
+    return np.array([codes.get(text, math.nan) for text in texts], np.float32)
+
+
+def _left_out(name: str, images: int, why: str) -> ReadColumn:
+    return ReadColumn(name, None, np.full(images, np.nan, np.float32), why)
+
+
+def _number(text: str, decimal_comma: bool) -> float | None:
+    try:
+        number = float(text.replace(",", ".") if decimal_comma else text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None

@@ -1,0 +1,118 @@
+"""Which row of a labels file belongs to which image: by path, by name, or by name without its suffix.
+
+A file may come from another computer: folders before the name may differ, and be separated by backslashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ganglion.data.columns import examples
+from ganglion.data.labels_file import Table
+
+__all__ = ["ImageNames", "Matched", "match_rows"]
+
+TRIED_ROWS = 200  # from which the column that names the files is found
+
+
+class ImageNames:
+    """Paths of images, to be found by what a labels file calls them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._exact = {key: place for place, key in enumerate(keys)}
+        self._keys = [_parts(key) for key in keys]
+        self._named, self._stems = dict[str, list[int]](), dict[str, list[int]]()
+        for place, key in enumerate(keys):
+            name = key.rpartition("/")[2].casefold()
+            self._named.setdefault(name, []).append(place)
+            self._stems.setdefault(_stem(name), []).append(place)
+
+    def find(self, text: str) -> list[int]:
+        """Places of the images that `text` can mean: none, one, or several where it is ambiguous."""
+        if text in self._exact:
+            return [self._exact[text]]
+        parts = _parts(text)
+        if not parts or not parts[-1]:
+            return []
+        name = parts[-1]
+        called = self._named.get(name) or self._stems.get(name) or self._stems.get(_stem(name)) or []
+        if len(called) < 2:
+            return called
+        agreeing = [(_common(self._keys[place][:-1], parts[:-1]), place) for place in called]
+        most = max(common for common, _ in agreeing)
+        best = [place for common, place in agreeing if common == most]
+        return best if len(best) == 1 else called
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.strip().replace("\\", "/").casefold().split("/") if part != "."]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many of the last folders of two paths agree."""
+    count = 0
+    for one, other in zip(reversed(first), reversed(second), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+class Matched(NamedTuple):
+    """A labels file's rows by image."""
+
+    columns: list[str]
+    """Without the one that names the files."""
+    cells: list[list[str] | None]
+    """Of each image; None for an image without a row."""
+    remarks: list[str]
+
+
+def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
+    """The rows that belong to the images of these paths. Raises ValueError where fewer than half of the images have one."""
+    names = ImageNames(keys)
+    column = _column_of_files(table, names)
+    rows, remarks = table.rows, list(table.remarks)
+    columns = [title for place, title in enumerate(table.columns) if place != column]
+    if names.find(table.columns[column]):  # the first line is a row, too: there is no header
+        rows = [table.columns, *rows]
+        columns = [f"column {place + 1}" for place in range(len(table.columns)) if place != column]
+        remarks.append(f"{name} has no header line; its columns are called {examples(columns)}")
+    cells: list[list[str] | None] = [None] * len(keys)
+    unknown, ambiguous, twice = list[str](), list[str](), list[str]()
+    for row in rows:
+        found = names.find(row[column])
+        if len(found) != 1:
+            (ambiguous if found else unknown).append(row[column].strip() or "an empty name")
+        elif cells[found[0]] is not None:
+            twice.append(row[column].strip())
+        else:
+            cells[found[0]] = [cell for place, cell in enumerate(row) if place != column]
+    without = [key for key, cell in zip(keys, cells, strict=True) if cell is None]
+    if 2 * len(without) > len(keys):
+        raise ValueError(_refused(name, without, keys, unknown))
+    for many, what in (
+        (unknown, "rows of {} whose image is not here"),
+        (ambiguous, "rows of {} that can mean several images and are not used"),
+        (twice, "rows of {} that repeat an image, whose first row is used"), (without, "images without a row in {}"),
+    ):  # fmt: skip
+        if many:
+            remarks.append(f"{what.format(name)}: {len(many):,} ({examples(many)})")
+    return Matched(columns, cells, remarks)
+
+
+def _refused(name: str, without: Sequence[str], keys: Sequence[str], unknown: Sequence[str]) -> str:
+    said = f"{len(without):,} of {len(keys):,} images have no row in it ({examples(without)})"
+    return f"{said}; it has {len(unknown):,} rows of other names ({examples(unknown)})" if unknown else said
+
+
+def _column_of_files(table: Table, names: ImageNames) -> int:
+    """The column that names the most different images, which classes of images called `3.png` do not; the first of equals."""
+    some = table.rows[:: max(1, len(table.rows) // TRIED_ROWS)]
+    found = [len({tuple(names.find(row[column])) for row in some} - {()}) for column in range(len(table.columns))]
+    return found.index(max(found))
