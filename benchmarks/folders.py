@@ -46,26 +46,27 @@ Pixels = NDArray[np.uint8]
 
 
 def train(zips: Path, out: Path, minutes: float, name: str) -> dict[str, Any]:
-    """What the command said at its end, and how long it took by the clock."""
+    """What was said beforehand and at the end, and how long the training took by the clock."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ganglion.cli.app"]
-    source = str(zips / f"{name}.zip")
-    checked = subprocess.run(
-        [*command, "check", source, "--minutes", str(minutes), "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+
+    def command(*words: object) -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, "-m", "ganglion.cli.app", *map(str, words)]
+        return subprocess.run(asked, env=environment, capture_output=True, encoding="utf-8")
+
+    source, run = zips / f"{name}.zip", out / name
+    checked = command("check", source, "--minutes", minutes, "--json")
     started = time.monotonic()
-    done = subprocess.run(
-        [*command, "train", source, "--minutes", str(minutes), "--run", str(out / name), "--no-report", "--json"],
-        env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    said = json.loads(done.stdout) if done.stdout.strip() else {}
+    done = command("train", source, "--minutes", minutes, "--run", run, "--no-report")
+    seconds = time.monotonic() - started
+    verdict = command("diagnose", run, "--json")
     return {
-        "exit": done.returncode, "seconds": round(time.monotonic() - started, 1), "said": said,
-        "check": json.loads(checked.stdout) if checked.stdout.strip() else {}, "error": done.stderr[-2000:],
+        "exit": done.returncode, "seconds": round(seconds, 1), "said": done.stderr[-2000:] + done.stdout[-2000:],
+        "check": _json(checked), "verdict": _json(verdict),
     }  # fmt: skip
+
+
+def _json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    return dict(json.loads(done.stdout)) if done.stdout.strip().startswith("{") else {"error": done.stderr[-500:]}
 
 
 class Judge:
@@ -227,8 +228,8 @@ def main() -> None:
     print("\n".join([HEAD, *(row(result) for result in results)]))
     trained = [result for result in results if "distance" in result]
     count = sum(result["converged"] for result in trained)
-    print(f"\n{len(trained)} of {len(results)} trained, {count} converged; median distance "
-          f"{np.median([result['distance'] for result in trained]):.2f}")  # fmt: skip
+    middle = f"; median distance {np.median([result['distance'] for result in trained]):.2f}" if trained else ""
+    print(f"\n{len(trained)} of {len(results)} trained, {count} converged{middle}")
     for result in trained if asked.sheets else []:
         draw(asked.out, asked.sheets, result["name"])
 

@@ -31,6 +31,7 @@ SMOKE = {
     "completion.py": "{run} digits --n 2 --proposals 1 --steps 2 --starts 1 --out {out}/filled.json",
     "corruptions.py": "{flowers} --features pixels --n 20 --size 16 --out {out}/table.md",
     "field_guide.py": "--codes oscillation --out {out}",
+    "folders.py": "{zips} --out {out} --minutes 0.01 --sheets {out}",
     "gpu.py": "--device cpu --quick",
     "grids.py": "--out {out}/page.png a={picture} b={picture}",
     "judge.py": "--data-dir {mnist}",
@@ -61,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, cache: Path, tiny_run: gangli
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(picture)
     return {
         "mnist": small_mnist(folder / "mnist"), "flowers": small_flowers(folder / "flowers.zip", 55),
-        "few": small_flowers(folder / "few.zip", 2),
+        "few": small_flowers(folder / "few.zip", 2), "zips": small_flowers(folder / "zips" / "few.zip", 2).parent,
         "healthy": healthy_run(folder / "healthy", tiny_run), "run": tiny_run.path, "picture": picture,
     }  # fmt: skip
 
@@ -81,6 +82,7 @@ def small_mnist(folder: Path) -> Path:
 def small_flowers(archive: Path, each: int) -> Path:
     """A zip of 17 classes, so many JPEG files each."""
     random = np.random.default_rng(0)
+    archive.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(archive, "w") as opened:
         for number in range(17 * each):
             buffer = io.BytesIO()

@@ -106,7 +106,7 @@ def test_a_run_of_ours_is_judged_as_it_is_in_python(command, digits_run: ganglio
     verdict = ganglion.diagnose(digits_run.path)
     done = command("diagnose", digits_run.path)
     assert (done.code, done.out, done.said) == (0, verdict.text() + "\n", "")
-    assert done.out.startswith(f"Verdict {verdict.state}: ")
+    assert done.out.startswith(f"Verdict {verdict.status.partition(':')[0]}: ")
     assert verdict.step == digits_run.steps_saved()[-1]
     assert strict(command("diagnose", digits_run.path, "--json").out) == json.loads(json.dumps(verdict.to_json()))
 

@@ -49,9 +49,9 @@ def found(curve: Curve, **more: Any) -> Forecast:
 
 @pytest.mark.parametrize("slope", [-0.5, -1.0])
 def test_a_falling_curve_reaches_the_goal_when_it_does(slope: float) -> None:
-    result = found(power(0.8, slope))
-    expected = 16 * ((GOAL / 0.8) ** (1 / slope) - 1)
-    assert (result.trend, result.done, result.relative_distance) == ("falling", False, 0.8)
+    result = found(power(0.13, slope))
+    expected = 16 * ((GOAL / 0.13) ** (1 / slope) - 1)
+    assert (result.trend, result.done, result.relative_distance) == ("falling", False, 0.13)
     assert result.more_kimg == pytest.approx(expected, rel=1e-6)
     assert result.more_minutes == pytest.approx(expected * 1000 / IMAGES_PER_SEC / 60, rel=1e-6)
     assert result.more_minutes_range == pytest.approx((result.more_minutes, result.more_minutes), rel=1e-5)
@@ -59,9 +59,9 @@ def test_a_falling_curve_reaches_the_goal_when_it_does(slope: float) -> None:
 
 def test_with_noise_the_interval_holds_what_is_true_about_as_often_as_it_says() -> None:
     """Eighty per cent, of those that are seen to fall."""
-    expected, held = 16 * ((GOAL / 0.8) ** (1 / -0.8) - 1) * 1000 / IMAGES_PER_SEC / 60, []
+    expected, held = 16 * ((GOAL / 0.13) ** (1 / -0.8) - 1) * 1000 / IMAGES_PER_SEC / 60, []
     for seed in range(300):
-        result = found(power(0.8, -0.8), noise=0.05, seed=seed)
+        result = found(power(0.13, -0.8), noise=0.05, seed=seed)
         if result.more_minutes_range:
             low, high = result.more_minutes_range
             held.append(low <= expected <= (math.inf if high is None else high))
@@ -76,7 +76,7 @@ def test_a_flat_curve_is_no_reason_to_go_on() -> None:
 
 
 def test_a_rising_curve_says_to_stop() -> None:
-    result = found(power(0.8, 0.6), noise=0.02)
+    result = found(power(0.13, 0.6), noise=0.02)
     assert (result.trend, result.more_minutes) == ("rising", None)
     assert "best checkpoint is kept" in result.text()
 
@@ -95,14 +95,17 @@ def test_a_slow_fall_has_no_date() -> None:
 
 @pytest.mark.parametrize("snapshots", [1, 2, 3])
 def test_of_few_snapshots_the_value_is_said_and_no_trend(snapshots: int) -> None:
-    result = found(power(0.8, -1), snapshots=snapshots)
-    assert (result.relative_distance, result.trend, result.more_minutes) == (0.8, "unclear", None)
+    result = found(power(0.13, -1), snapshots=snapshots)
+    assert (result.relative_distance, result.trend, result.more_minutes) == (0.13, "unclear", None)
 
 
 def test_at_the_goal_it_is_done_though_one_value_is_not_enough() -> None:
-    assert found(power(0.28, -0.2)).done
-    late = records(power(0.5, -0.1))
-    late[-1]["relative_distance"] = 0.25
+    assert found(power(0.04, 0.0)).done
+    falling = found(power(0.045, -0.5))
+    assert not falling.done
+    assert "The goal is reached, and a longer run still improves the samples" in falling.text()
+    late = records(power(0.08, -0.01))
+    late[-1]["relative_distance"] = 0.04
     assert not forecast(History(late)).done  # type: ignore[union-attr]
 
 
@@ -114,7 +117,7 @@ def test_values_at_and_below_0_are_noise_around_it() -> None:
 
 def test_without_a_snapshot_or_a_clock_nothing_is_invented() -> None:
     assert forecast(History(healthy())) is None
-    timeless = [{key: value for key, value in r.items() if key != "seconds"} for r in records(power(0.8, -1))]
+    timeless = [{key: value for key, value in r.items() if key != "seconds"} for r in records(power(0.13, -1))]
     result = forecast(History(timeless))
     assert result is not None
     assert result.more_kimg is not None
@@ -125,13 +128,13 @@ def test_without_a_snapshot_or_a_clock_nothing_is_invented() -> None:
 
 
 def test_a_healthy_verdict_says_that_the_samples_are_not_good_yet() -> None:
-    verdict = examine(records(power(0.8, -0.6)))
+    verdict = examine(records(power(0.13, -0.6)))
     assert verdict.state == "healthy"
-    assert verdict.status.startswith("healthy, not done: relative distance 0.80, still falling, about ")
+    assert verdict.status.startswith("healthy, not done: relative distance 0.13, still falling, about ")
     first, second = verdict.text().splitlines()[:2]
     assert first.startswith("Verdict healthy, not done: ")
     assert second.startswith(
-        "Samples: relative distance 0.80 (0: as other real images; 1: as a Gaussian of the pixels;"
+        "Samples: relative distance 0.13 (0: as other real images; 1: as a Gaussian of the pixels;"
     )
     minutes = 16_000 / IMAGES_PER_SEC / 60
     assert verdict.forecast is not None
@@ -147,8 +150,8 @@ def test_nor_does_it_stand_alone_where_samples_were_not_measured() -> None:
 
 
 def test_at_the_goal_it_says_done() -> None:
-    verdict = examine(records(power(0.2, -0.3)))
-    assert verdict.status == "healthy, done: relative distance 0.20"
+    verdict = examine(records(power(0.04, 0.0)))
+    assert verdict.status == "healthy, done: relative distance 0.04"
     assert verdict.text().startswith("Verdict healthy, done: ")
     assert "The goal is reached." in verdict.text()
 
@@ -165,7 +168,7 @@ def test_of_a_failing_run_no_duration_is_said() -> None:
 
 
 def test_where_the_learning_rates_have_ended_it_says_to_start_over() -> None:
-    ended = [r | {"lr_g": 1e-3 * (1 - i / 41), "lr_d": 1e-3} for i, r in enumerate(records(power(0.8, -1)))]
+    ended = [r | {"lr_g": 1e-3 * (1 - i / 41), "lr_d": 1e-3} for i, r in enumerate(records(power(0.13, -1)))]
     result = forecast(History(ended))
     assert result is not None
     assert result.ended
@@ -173,12 +176,12 @@ def test_where_the_learning_rates_have_ended_it_says_to_start_over() -> None:
 
 
 def test_another_program_gets_no_options_of_ours() -> None:
-    for curve in (power(0.8, -1), power(0.8, 0.0), power(0.8, 0.6)):
+    for curve in (power(0.13, -1), power(0.13, 0.0), power(0.13, 0.6)):
         assert "--" not in found(curve).text(own_run=False)
 
 
 def test_it_is_plain_json_and_no_alarm() -> None:
-    verdict = examine(records(power(0.8, -0.6)))
+    verdict = examine(records(power(0.13, -0.6)))
     tree = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
     assert tree["findings"] == []
     assert tree["forecast"].keys() == set(asdict(verdict.forecast))  # type: ignore[arg-type, call-overload]

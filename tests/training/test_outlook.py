@@ -18,7 +18,7 @@ from ganglion.training.train import train
 
 TABLE = [
     MeasuredRun("photographs", "small-data", 300, 64, kimg, distance, "made up")
-    for kimg, distance in ((20, 0.9), (80, 0.3))
+    for kimg, distance in ((20, 0.9), (80, 0.05))
 ]
 RECIPE = resolve("small-data", {"data.size": 64, "training.minutes": 10})
 
@@ -30,8 +30,8 @@ def test_a_budget_in_minutes_has_images_by_speed_and_one_in_images_minutes() -> 
 
 def test_it_says_what_similar_runs_reached_with_as_many_images() -> None:
     assert outlook(RECIPE, 250, 66.67, TABLE) == (
-        "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.6 after 40 kimg "
-        "(0: as other real images; goal 0.3). They were at the goal after as many images as take 20 minutes here."
+        "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.47 after 40 kimg "
+        "(0: as other real images; goal 0.05). They were at the goal after as many images as take 20 minutes here."
     )
 
 
@@ -51,7 +51,7 @@ def test_without_a_measurement_the_budget_stays() -> None:
     assert with_budget_by_speed(RECIPE, 250, 100, TABLE[:1]) == RECIPE
 
 
-DIGITS = [MeasuredRun("digits", "small-data", 1797, 16, 0.5, 0.2, "made up")]
+DIGITS = [MeasuredRun("digits", "small-data", 1797, 16, 0.5, 0.04, "made up")]
 
 
 def test_a_new_run_of_auto_takes_it_by_trial_steps_and_one_whose_budget_was_asked_for_does_not(cache: Path) -> None:

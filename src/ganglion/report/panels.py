@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganglion.doctor.forecast import GOAL
 from ganglion.report.bands import Band
 from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart, unchecked
 from ganglion.runs.history import RunHistory
@@ -64,7 +65,7 @@ PANEL_SPECS = (
          "cheap measure of quality; the floor is that between two halves of the real images.",
          {"samples": "swd", "floor": "swd_floor"}, "SWD", "log", "linear"),
     PanelSpec("relative-distance", "Relative distance", "Where the averaged G's samples stand: 0 as other real images, 1 as a "
-         "Gaussian fitted to the pixels. The goal is 0.3.",
+         f"Gaussian fitted to the pixels. The goal is {GOAL:g}.",
          {"averaged G": "relative_distance"}, "relative distance", "linear", "log"),
     PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
          "features; it selects the best checkpoint. Lower is better.",
