@@ -225,6 +225,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "Prior": (CHOICES["Prior"], latents.PRIORS),
     "latent.prior": (CHOICES["Prior"], latents.DEVICE_PRIORS),
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
+    "Upsampling": (CHOICES["Upsampling"], skip.UPSAMPLINGS),
     "generator.family": (words_of("generator", "family"), {*build.GENERATORS, "custom"}),
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),

@@ -136,7 +136,7 @@ def test_a_class_is_a_condition_vector_with_one_1_at_every_size(conditioning: st
     with torch.no_grad():
         for number, (name, weight) in enumerate(g.named_parameters()):
             if name.endswith(("scale", "shift")):
-                weight.add_(noise(*weight.shape, seed=number))
+                weight.add_(noise(number + 1, *weight.shape)[number])
     d, labels = discriminator((64, 64), classes=3), torch.tensor([0, 2, 1, 1])
     vectors = one_hot(labels, 3).float()
     for halvings in (0, 1, 2):
