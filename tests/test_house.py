@@ -230,7 +230,6 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),
     "augment.kind": (words_of("augment", "kind"), present.AUGMENTS),
-    "Upsampling": (CHOICES["Upsampling"], skip.UPSAMPLINGS),
 }
 BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "Sampling", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
