@@ -111,8 +111,9 @@ def test_a_class_is_a_condition_vector_with_one_1(family: str, conditioning: str
 def test_d_sees_where_the_attributes_of_a_condition_vector_are(family: str) -> None:
     columns = [{"name": "left", "kind": "yes-no"}]
     d = build_discriminator(recipe(family, data__conditional=True, data__conditions=columns))
-    images, grid = some(3, 3, 16, 16), 1 if family == "r3gan" or d.head.pooled else 16
-    assert d.head.projection.weight.shape == (2, grid * list(d.features(images))[-1].shape[1])
+    images = some(3, 3, 16, 16)
+    maps, places = list(d.features(images))[-1].shape[1:2], list(d.features(images))[-1][0, 0].numel()
+    assert d.head.projection.weight.shape == (2, maps[0] * (1 if d.head.pooled else places))
     left, right = (d(images, torch.tensor([[side, 1.0]] * 3)) for side in (1, -1))
     assert not torch.allclose(left, right)
     assert torch.allclose((left + right) / 2, d(images, torch.tensor([[0.0, 1]] * 3)), atol=1e-5)

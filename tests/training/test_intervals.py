@@ -15,7 +15,9 @@ from ganglion.training.intervals import FIRST_SEC, RECORDS, SNAPSHOTS, Intervals
 
 
 def recipe(**training: object) -> Recipe:
-    return resolve("small-data", {f"training.{key}": value for key, value in training.items()})
+    return resolve(
+        "small-data", {"training.batch": 32, **{f"training.{key}": value for key, value in training.items()}}
+    )
 
 
 @dataclass

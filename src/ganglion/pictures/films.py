@@ -52,7 +52,7 @@ def _write_mp4(frames: Frames, path: Path, fps: float) -> int:
 
     count = 0
     with av.open(str(path.absolute()), "w") as container:
-        stream = container.add_stream("libx264", rate=round(fps), options={"crf": "18"})
+        stream = container.add_stream("libx264", rate=round(fps), options={"crf": "18", "threads": "1"})
         stream.pix_fmt = "yuv420p"
         for frame in map(_colour, frames):
             height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
