@@ -1,6 +1,6 @@
 """What is done to images where the recipe leaves it open: size, channels, trimming, fit and filter, each with one sentence why.
 
-The thresholds were set on 36 folders of icons, sprites, drawings, textures and photos, by looking at the packed images.
+The thresholds were set on 36 folders of icons, sprites, drawings, textures and photos; the packed images of 23 were looked at.
 """
 
 from __future__ import annotations
