@@ -138,12 +138,12 @@ def trial(run: PreparedRun) -> TrialSteps:
 
 @pytest.mark.parametrize(("preset", "split"), [("r3gan", False), ("r3gan", True)])
 def test_the_line_through_small_batches_is_that_of_a_larger_one(preset: str, split: bool, cache: Path) -> None:
-    """An image of 20 takes what one of 4 takes, to a third: freed blocks do not fit together, and kernels differ."""
+    """An image of 20 takes what one of 4 takes, to a half: freed blocks do not fit together, and kernels differ."""
     steps = trial(prepared(preset, cache, training__batch=20))
     line = steps._line_of_steps(split)
     few, more = ((20, 4), (20, 16)) if split else ((8, None), (20, None))
     found = steps._measured(*more) - steps._measured(*few)
-    assert line.of_image == pytest.approx(found / 12, rel=0.34)
+    assert line.of_image == pytest.approx(found / 12, rel=0.5)
 
 
 def test_a_step_takes_less_than_the_bound_and_more_than_the_least(cache: Path) -> None:
