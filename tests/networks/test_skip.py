@@ -161,3 +161,9 @@ def test_a_sub_pixel_convolution_begins_without_a_grid():
     out = layer(noise(1, 3, 5, 5))
     squares = out.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
     assert torch.allclose(squares, squares[..., :1].expand_as(squares))
+
+
+def test_d_has_no_spectral_norm_since_a_weight_that_begins_at_zero_has_no_norm_to_divide_by() -> None:
+    assert "spectral_norm" not in SkipDiscriminator.model_fields
+    with torch.no_grad():
+        assert discriminator((64, 64))(noise(2, 3, 64, 64)).isfinite().all()

@@ -15,7 +15,7 @@ FACTS = DataFacts(images=60_000, size=(32, 32), channels=1, classes=10, device="
 def test_few_images_get_augmentation(images: int, recipe: str) -> None:
     choice = choose(FACTS._replace(images=images))
     assert choice.recipe == recipe
-    assert f"{images:,}" in choice.reasons[0]
+    assert f"{images:,}" in choice.reasons["recipe"]
 
 
 def test_larger_images_get_more_time() -> None:
@@ -36,7 +36,7 @@ def test_a_gpu_gets_wider_networks_and_a_cpu_the_recipes_own() -> None:
 def test_classes_are_used_where_each_has_enough_images(images: int, classes: int, conditional: bool) -> None:
     choice = choose(FACTS._replace(images=images, classes=classes))
     assert choice.overrides.get("data.conditional", False) == conditional
-    assert any(f"{classes} classes" in reason for reason in choice.reasons) == (classes > 0)
+    assert any(f"{classes} classes" in reason for reason in choice.reasons.values()) == (classes > 0)
 
 
 @pytest.mark.parametrize(("images", "conditional"), [(1999, False), (2000, True)])
@@ -45,8 +45,8 @@ def test_attributes_are_used_where_there_are_enough_images_for_each(images: int,
     columns = (hair, Attribute(name="age", kind="number", mean=40))
     choice = choose(FACTS._replace(images=images, classes=0, attributes=columns, labels_file="labels.csv"))
     assert choice.overrides.get("data.conditional", False) == conditional
-    assert "2 columns of labels.csv" in choice.reasons[-1]
-    assert choice.reasons[-1].startswith(
+    assert "2 columns of labels.csv" in choice.reasons["data.conditional"]
+    assert choice.reasons["data.conditional"].startswith(
         "conditional" if conditional else "not conditional: 1,999 images are fewer than 500"
     )
 
@@ -69,5 +69,5 @@ def test_images_are_flipped_where_their_mirror_images_cannot_be_told_from_them(
 ) -> None:
     choice = choose(FACTS._replace(images=images, mirror_p_value=p_value, photographs=photographs))
     assert choice.overrides.get("augment.flip") == flip
-    assert any(reason.startswith("flip ") for reason in choice.reasons) == (flip is not None)
+    assert any(reason.startswith("flip ") for reason in choice.reasons.values()) == (flip is not None)
     assert resolve(choice.recipe, choice.overrides).augment.flip == bool(flip)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,14 @@ def test_train_uses_it_where_no_recipe_is_named(cache: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert run.recipe.name == "small-data"
     assert run.recipe.augment.kind == "diffaugment"
+
+
+def test_no_reason_is_given_for_what_was_asked_for(cache: Path) -> None:
+    def reasons(**more: Any) -> str:
+        return "\n".join(prepare_run("digits", {"size": 16, **more}, Screen(quiet=True), "cpu", 1, cache).reasons)
+
+    assert "minutes: " in reasons()
+    assert "flip " in reasons()
+    assert "minutes: " not in reasons(kimg=1)
+    assert "minutes: " not in reasons(set={"training.steps": 3})
+    assert "flip " not in reasons(set={"augment.flip": True})

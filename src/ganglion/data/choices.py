@@ -191,7 +191,8 @@ def choose_fit(
     bordered = sum(look.border != "busy" for look in looks)
     whole = bordered > MOST * len(looks) and resample == "nearest"  # by whole factors, with a border around
     if cut <= LITTLE_CUT and not whole:
-        return "crop", f"cropping to {size_text(size)} cuts off {cut:.1%} of an image on average"
+        how = f"cuts off {cut:.1%} of an image on average" if cut >= 0.0005 else "cuts off nothing"
+        return "crop", f"cropping to {size_text(size)} {how}"
     if bordered > MOST * len(looks):
         return "pad", (
             f"{bordered} of {len(looks)} images have a transparent or plain border, which padding continues; cropping would "

@@ -170,7 +170,7 @@ class GrowingDiscriminator(Discriminator):
         for block in self.blocks[self.first_block(images) :]:
             x = block(x, images)
             yield x
-            if min(images.shape[2:]) > 1 and block.from_image is not None:
+            if block.from_image is not None:
                 images = avg_pool2d(images, 2)
 
 

@@ -44,8 +44,8 @@ class Choice(NamedTuple):
     recipe: str
     overrides: dict[str, object]
     """By dotted key; they replace the recipe's values."""
-    reasons: list[str]
-    """One line per decision."""
+    reasons: dict[str, str]
+    """A line for each decision, by the dotted key that it is about; `recipe` for the recipe."""
 
 
 def choose(facts: DataFacts) -> Choice:
@@ -55,44 +55,50 @@ def choose(facts: DataFacts) -> Choice:
     overrides: dict[str, object] = {}
     if facts.own_networks:
         recipe = "dcgan"
-        reasons = [
-            "recipe dcgan: Adam at 2e-4 with beta1 0.5, the usual setting; fast's 6e-3 was tuned for its own networks",
-            f"augment {'diffaugment' if few else 'none'}: {facts.images:,} images are {why}",
-        ]
+        reasons = {
+            "recipe": "recipe dcgan: Adam at 2e-4 with beta1 0.5, the usual setting; fast's 6e-3 suits its own networks alone",
+            "augment.kind": f"augment {'diffaugment' if few else 'none'}: {facts.images:,} images are {why}",
+        }
         if few:
             overrides["augment.kind"] = "diffaugment"
     else:
         recipe = "small-data" if few else "fast"
-        reasons = [f"recipe {recipe}: {facts.images:,} images are {why}"]
-    minutes = next((minutes for side, minutes in MINUTES if min(facts.size) <= side), LONGEST_MINUTES)
-    overrides["training.minutes"] = minutes
-    shape = f"{facts.size[0]}x{facts.size[1]} pixels with {facts.channels} channel{'s' if facts.channels > 1 else ''}"
-    reasons.append(f"{minutes:g} minutes: {shape} on {facts.device}; --minutes or --kimg changes it")
+        reasons = {"recipe": f"recipe {recipe}: {facts.images:,} images are {why}"}
+    overrides["training.minutes"], reasons["training.minutes"] = _budget(facts)
     if facts.own_networks:
         if facts.classes > 1:
-            reasons.append(
+            reasons["data.conditional"] = (
                 f"not conditional: networks of your own may not take labels; --set data.conditional=true passes the "
                 f"{facts.classes} classes to both"
             )
         return Choice(recipe, overrides, reasons)
     if facts.device != "cpu":
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
-        reasons.append(f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed")
+        reasons["generator.width"] = f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed"
     if few and facts.mirror_p_value is not None:
         flip, why = _may_flip(facts, facts.mirror_p_value)
         overrides["augment.flip"] = flip
-        reasons.append(f"flip {'on' if flip else 'off'}: {why}")
+        reasons["augment.flip"] = f"flip {'on' if flip else 'off'}: {why}"
     if facts.attributes:
-        reasons.append(_of_attributes(facts, overrides))
+        reasons["data.conditional"] = _of_attributes(facts, overrides)
     elif facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
         overrides["data.conditional"] = True
-        reasons.append(f"conditional: {facts.classes} classes help training; ganglion sample --label selects one")
+        reasons["data.conditional"] = (
+            f"conditional: {facts.classes} classes help training; ganglion sample --label selects one"
+        )
     elif facts.classes > 1:
-        reasons.append(
+        reasons["data.conditional"] = (
             f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
             "--set data.conditional=true conditions on them anyway"
         )
     return Choice(recipe, overrides, reasons)
+
+
+def _budget(facts: DataFacts) -> tuple[float, str]:
+    """Minutes, and why."""
+    minutes = next((minutes for side, minutes in MINUTES if min(facts.size) <= side), LONGEST_MINUTES)
+    shape = f"{facts.size[0]}x{facts.size[1]} pixels with {facts.channels} channel{'s' if facts.channels > 1 else ''}"
+    return minutes, f"{minutes:g} minutes: {shape} on {facts.device}; --minutes or --kimg changes it"
 
 
 def _may_flip(facts: DataFacts, p_value: float) -> tuple[bool, str]:

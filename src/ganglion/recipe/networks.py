@@ -184,8 +184,6 @@ class SkipDiscriminator(Part):
     """Non-linearity of the hidden layers."""
     slope: float = SLOPE
     """Slope below zero; used by leaky-relu only."""
-    spectral_norm: bool = False
-    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
     minibatch: MinibatchName = "none"
     """Batch statistics for D's last layer: none, minibatch discrimination, or minibatch standard deviation."""
 

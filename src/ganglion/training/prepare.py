@@ -157,7 +157,8 @@ def _resolve_auto(
     asked = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
     chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
-    return requested_recipe(source, **rest), choice.reasons, any(key in BUDGETS for key in chosen)
+    reasons = [why for key, why in choice.reasons.items() if key not in asked and key not in given]
+    return requested_recipe(source, **rest), reasons, any(key in BUDGETS for key in chosen)
 
 
 def _photographs(store: Store) -> bool:

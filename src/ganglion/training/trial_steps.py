@@ -115,9 +115,15 @@ class TrialSteps:
         """In micro-batches, which take about a third, of more images."""
         more = max(2, min(3 * self._few, self.share - 1)) if split else max(2, min(max(4, self._few), self.share))
         sizes = dict.fromkeys((max(self.least if split else 2, more // 2), more))
+
+        def measured(n: int) -> float:
+            return self._measured(n + 1 if split else n, n if split else None)
+
+        for n in sizes:  # kernels are compiled for each size, and stay: those of the second would count as its images'
+            measured(n)
         release_freed_memory()
-        before = process_bytes()  # what stays after the first step (compiled kernels) belongs to both
-        line = Line.through([(n, self._measured(n + 1 if split else n, n if split else None) - before) for n in sizes])
+        before = process_bytes()
+        line = Line.through([(n, measured(n) - before) for n in sizes])
         return Line(line.fixed + self._later, line.of_image * self.scatter)
 
     def _measured(self, batch: int, micro_batch: int | None) -> float:
