@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 import ganglion
-from ganglion.metrics.relative_distance import DistanceToReals
+from ganglion.metrics.relative_distance import RelativeDistance
 from ganglion.metrics.untrained import SnapshotScore
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
@@ -46,7 +46,7 @@ RECORDS: dict[Any, tuple[str, ...]] = {
     StepStats: ("read",), loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
-    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), DistanceToReals: ("of",), outputs: ("band_features",),
+    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), RelativeDistance: ("features", "of"),
     loop: ("save_checkpoint", "prune"),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg

@@ -57,7 +57,8 @@ class SkipLayerExcitation(nn.Module):
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         seen = leaky_relu(self.squeeze(adaptive_avg_pool2d(coarse, GRID)), 0.1)  # (N, F, 1, 1)
-        return fine * self.excite(seen).sigmoid()
+        excited: Tensor = fine * self.excite(seen).sigmoid()
+        return excited
 
 
 class ToImage(nn.Module):

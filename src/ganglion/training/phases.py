@@ -90,8 +90,9 @@ class StepContext:
 
     def reconstruction_errors(self, images: Tensor, quarter: Tensor) -> Tensor:
         """The errors (N,) of D's reconstructions of images (N, C, H, W), where it has decoders; `quarter` as they take it."""
+        discriminator: Any = self.players.discriminator
         with self.autocast():
-            errors: Tensor = self.players.discriminator.reconstruction_errors(images, quarter)
+            errors: Tensor = discriminator.reconstruction_errors(images, quarter)
         return errors
 
     def mean_in_parts(self, labels: Tensor | None) -> MeanInParts | None:
