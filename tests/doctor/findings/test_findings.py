@@ -171,8 +171,10 @@ def test_every_finding_speaks_to_a_person_and_says_what_to_change(code: str) -> 
     rule = RULES[code]
     assert rule.code == code
     assert 1 <= rule.why.count(".") <= 6  # three findings put a sentence of their own before it
-    assert rule.remedies
-    assert all(remedy.what and (remedy.recipe or remedy.code) for remedy in rule.remedies)
+    assert rule.ideas
+    assert all(idea.what[0].isupper() and not idea.what.endswith(".") for idea in rule.ideas)
+    assert all(idea.change or idea.code for idea in rule.ideas)
+    assert rule.ideas[0].code  # a loop of one's own gets an answer to every finding
     assert set(rule.explains) < RULES.keys()
 
 
