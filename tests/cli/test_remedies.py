@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import ganglion
 from ganglion.doctor.findings import RULES
@@ -42,11 +43,22 @@ def discriminator(recipe):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, command: Any) -> Path:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of forty gray images: so few that a snapshot is scored at once. The name has a space."""
+    folder, random = tmp_path_factory.mktemp("sources") / "my pictures", np.random.default_rng(0)
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        for i in range(40):
+            Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, command: Any, pictures: Path) -> Path:
     """Checkpoints of a run of two steps with QUICK."""
     folder = tmp_path_factory.mktemp("weights") / "run"
     words = [word for key, value in QUICK.items() if key != "data.source" for word in ("--set", f"{key}={value}")]
-    done = command("train", "digits", "--recipe", "dcgan", "--run", folder, "--device", "cpu", "--no-report", *words)
+    done = command("train", pictures, "--recipe", "dcgan", "--run", folder, "--device", "cpu", "--no-report", *words)
     assert done.code == 0, done.said
     return folder / "checkpoints"
 
@@ -93,9 +105,9 @@ def test_every_command_resolves_to_the_run_with_that_changed_and_nothing_else(
     assert printed >= 20 // SHARE
 
 
-def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: Path, squeezenet: None) -> None:
+def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: Path, pictures: Path) -> None:
     """On recipes that have, together, something to change for each of them; from weights, or without."""
-    small = {key: value for key, value in QUICK.items() if key != "training.precision"}
+    small = {key: value for key, value in QUICK.items() if key != "training.precision"} | {"data.source": str(pictures)}
     bases = {
         "dcgan": {
             "training.precision": "bf16",
@@ -111,7 +123,7 @@ def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: P
         folder = tmp_path / "runs" / name
         run_of(folder.with_name("recipe"), resolve(name, small | extra), weights)
         words = ["--recipe", folder.with_name("recipe") / "recipe.yaml", "--device", "cpu", "--no-report"]
-        assert command("train", "digits", *words, "--run", folder).code == 0
+        assert command("train", pictures, *words, "--run", folder).code == 0
         shutil.rmtree(folder.with_name("recipe"))
         for i, remedy in enumerate(remedies(folder, good_weights=len(done) % 2 == 0)):
             if remedy.name in done or not remedy.settings:
@@ -127,24 +139,11 @@ def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: P
     assert set(done.values()) == {"--from", "--recipe"}
 
 
-def test_networks_in_a_file_go_on_with_the_file_of_the_run(command: Any, tmp_path: Path) -> None:
+def test_networks_in_a_file_go_on_with_the_file_of_the_run(command: Any, tmp_path: Path, pictures: Path) -> None:
     (tmp_path / "nets.py").write_text(NETWORKS)
-    first = [
-        "train",
-        "digits",
-        "--recipe",
-        "wgan",
-        "--networks",
-        tmp_path / "nets.py",
-        "--size",
-        16,
-        "--steps",
-        2,
-        "--batch",
-        8,
-    ]
+    first = ["train", pictures, "--recipe", "wgan", "--networks", tmp_path / "nets.py", "--size", 16, "--steps", 2]
     run = tmp_path / "own"
-    done = command(*first, "--device", "cpu", "--no-report", "--run", run)
+    done = command(*first, "--device", "cpu", "--no-report", "--batch", 8, "--run", run)
     assert done.code == 0, done.said
     (tmp_path / "nets.py").unlink()
     fitting = {remedy.name: remedy for remedy in remedies(run) if remedy.settings}
@@ -169,10 +168,13 @@ def test_what_a_run_of_a_program_is_told_is_python_that_runs(tmp_path: Path, cac
     assert new.recipe.training.start_from == f"{run.path}:best"
 
 
-def test_a_run_started_with_a_remedy_is_told_the_next_one(command: Any, tmp_path: Path, weights: Path) -> None:
+def test_a_run_started_with_a_remedy_is_told_the_next_one(
+    command: Any, tmp_path: Path, weights: Path, pictures: Path
+) -> None:
     """From records that stay as bad, through --from and through a recipe.yaml."""
     small = {key: value for key, value in QUICK.items() if key != "training.precision"}
-    folder, names = run_of(tmp_path / "a", resolve("fast", small), weights), list[str]()
+    recipe = resolve("fast", small | {"data.source": str(pictures)})
+    folder, names = run_of(tmp_path / "a", recipe, weights), list[str]()
     for way in ("--recipe", "--from", "--recipe"):
         records = SICK["discriminator-wins"]
         once = [{**records[1], "swd": 80.0}] if way == "--from" else []  # near the data at the start

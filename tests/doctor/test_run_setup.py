@@ -93,8 +93,8 @@ def test_what_was_given_in_python_is_given_again_in_python() -> None:
     }
     loss = {"objective.adversarial": "custom", "objective.custom_loss": {"name": "mine"}}
     assert command(setup(recipe=modules | loss, in_memory=True), "x", LOWER) == (
-        "ganglion.train(images, start_from='runs/a b:best', run='runs/a b-x', set={'optimizer.discriminator.lr': 0.001}, "
-        "generator=G, discriminator=D, adversarial=loss)"
+        "ganglion.train(images, recipe='runs/a b/recipe.yaml', start_from='runs/a b:best', run='runs/a b-x', "
+        "set={'optimizer.discriminator.lr': 0.001}, generator=G, discriminator=D, adversarial=loss)"
     )
     replaced = assignments({"objective.adversarial": "hinge", "objective.custom_loss": None})
     assert command(setup(recipe=loss), "x", replaced).startswith("ganglion train 'my photos' --from")

@@ -139,10 +139,10 @@ def _call(setup: RunSetup, name: str, new: Recipe, settings: tuple[str, ...], ot
     words = ["images" if setup.in_memory else repr(setup.recipe.data.source)]
     if other:
         words, settings = [*words, f"recipe={other!r}"], assignments(_kept(setup.recipe))
-    elif fresh:
-        words, settings = [*words, f"recipe={f'{setup.run}/recipe.yaml'!r}"], _without_start(setup.recipe, settings)
     else:
-        words.append(f"start_from={f'{setup.run}:best'!r}")
+        words.append(f"recipe={f'{setup.run}/recipe.yaml'!r}")
+        words += [] if fresh else [f"start_from={f'{setup.run}:best'!r}"]
+        settings = _without_start(setup.recipe, settings) if fresh else settings
     words.append(f"run={setup.new_run(name)!r}")
     words += [f"set={parse_assignments(settings)!r}"] if settings else []
     if _own(new):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ganglion.data.given import Images, cannot_be_named, name_of
+from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.errors import CheckpointError, DataError, RecipeError, RunError
 from ganglion.recipe.resolve import Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Recipe
@@ -132,9 +132,8 @@ def _filled_in(source: Images | None, request: Request, other: Recipe, text: str
     """With the other run's recipe where none is named, and its source. Raises DataError, RecipeError."""
     reasons: list[str] = []
     if request.get("recipe", "auto") == "auto":
-        named = (
-            source is not None and name_of(source) != other.data.source
-        )  # what only the other images could say is left open
+        same = is_named(source) and source is not None and str(source) == other.data.source
+        named = source is not None and not same  # what only the other images could say is left open
         open_again: dict[str, Any] = {"data__data_dir": None, "data__held_out_images": None, "data__trim_box": None}
         open_again |= dict.fromkeys(("data__fit", "data__trim", "data__resample"), "auto")
         base = update(other, **open_again) if named else other

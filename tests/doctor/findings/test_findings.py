@@ -13,6 +13,7 @@ import pytest
 
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
+from ganglion.doctor.remedies.idea import UNKNOWN
 from ganglion.doctor.rule import thresholds, thresholds_of
 from made_records import SICK, far, healthy, with_values
 from stored_records import ILL, WELL
@@ -140,6 +141,16 @@ def test_every_page_has_its_parts_and_the_command_that_reproduces_it(code: str) 
     assert "benchmarks/clinic.py" in page
     rows = thresholds()[code]
     assert all(f"| `{n}` | {row['value']:g} | {row['unit']} | {row['meaning']} |" in page for n, row in rows.items())
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_page_lists_the_ideas_of_its_finding_in_their_order(code: str) -> None:
+    page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^(\d+)\. (.*)$", page.partition("## Remedies")[2].partition("## Reproduce")[0], re.MULTILINE)
+    assert [int(number) for number, _ in listed] == list(range(1, len(RULES[code].ideas) + 1))
+    for (_, line), idea in zip(listed, RULES[code].ideas, strict=True):
+        hint = idea.code_for(UNKNOWN)
+        assert line == f"{idea.what}{f' (in your own loop: {hint})' if hint else ''}."
 
 
 def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:

@@ -44,7 +44,7 @@ def known_of(history: History) -> Known:
     steps, kimg = int(history.steps[-1]), float(history.kimg[-1])
     counted = not history.batch_is_assumed and steps > 0
     return Known(
-        *(_largest(history, key) for key in ("lr_g", "lr_d", "update_g", "update_d")),
+        _largest(history, "lr_g"), _largest(history, "lr_d"), _largest(history, "update_g"), _largest(history, "update_d"),
         1000 * kimg / steps if counted else math.nan,
         history.last("parameters_g"), history.last("parameters_d"),
     )  # fmt: skip

@@ -40,8 +40,8 @@ def _change_of(factors: dict[str, Factor], recipe: Recipe, known: Known) -> Chan
     spans, times = {}, {}
     for player, factor in factors.items():
         now, times[player] = _lr(recipe, player), factor if isinstance(factor, int | float) else factor(known)
-        new = rounded(now * times[player])
-        if new == now or not LEAST_RATE <= new <= MOST_RATE:
+        new = min(max(rounded(now * times[player]), LEAST_RATE), MOST_RATE)
+        if (new - now) * (times[player] - 1) <= 0:
             return None
         spans[player] = f"{NAMES[player]}'s from {now:g} to {new:g}"
         settings[f"optimizer.{player}.lr"] = new
