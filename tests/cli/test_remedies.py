@@ -19,6 +19,7 @@ from ganglion.doctor.findings import RULES
 from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.remedies.idea import Known
 from ganglion.doctor.remedies.propose import proposed
+from ganglion.doctor.run_setup import assignments, changed
 from ganglion.doctor.verdict import Remedy
 from ganglion.recipe.resolve import flatten, preset_names, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
@@ -106,7 +107,7 @@ def test_every_command_resolves_to_the_run_with_that_changed_and_nothing_else(
 
 
 def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: Path, pictures: Path) -> None:
-    """On recipes that have, together, something to change for each of them; from weights, or without."""
+    """On recipes that have, together, something to change for each of them; some ideas in one run."""
     small = {key: value for key, value in QUICK.items() if key != "training.precision"} | {"data.source": str(pictures)}
     bases = {
         "dcgan": {
@@ -125,18 +126,40 @@ def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: P
         words = ["--recipe", folder.with_name("recipe") / "recipe.yaml", "--device", "cpu", "--no-report"]
         assert command("train", pictures, *words, "--run", folder).code == 0
         shutil.rmtree(folder.with_name("recipe"))
-        for i, remedy in enumerate(remedies(folder, good_weights=len(done) % 2 == 0)):
-            if remedy.name in done or not remedy.settings:
-                continue
-            ended = command(*shlex.split(remedy.command)[1:])
-            assert ended.code == 0, (remedy.command, ended.said)
-            words = shlex.split(remedy.command)
+        recipe = resolve(folder / "recipe.yaml")
+        new = [one for one in remedies(folder, name != "wgan") if one.settings and one.name not in done]
+        for group in together(recipe, new):
+            words = shlex.split(group[0].command)[1:]
+            more = [word for one in group[1:] for text in assignments(one.settings) for word in ("--set", text)]
+            ended = command(*words, *more)
+            assert ended.code == 0, (words, more, ended.said)
             run = ganglion.Run(words[words.index("--run") + 1])
             assert run.steps_saved()[-1] == 2
-            assert DIRECTIONS[remedy.name](resolve(folder / "recipe.yaml"), run.recipe), (i, remedy.command)
-            done[remedy.name] = "--from" if "--from" in words else "--recipe"
+            for one in group:
+                assert DIRECTIONS[one.name](recipe, run.recipe), one.command
+                done[one.name] = way(one)
     assert done.keys() == DIRECTIONS.keys() - {"another-recipe"}
     assert set(done.values()) == {"--from", "--recipe"}
+
+
+def way(remedy: Remedy) -> str:
+    """Whether it goes on from weights."""
+    return "--from" if " --from " in remedy.command else "--recipe"
+
+
+def together(recipe: Recipe, new: list[Remedy]) -> list[list[Remedy]]:
+    """Remedies that one run can have at once, since they set different keys and no check refuses them together."""
+    groups: list[list[Remedy]] = []
+    for remedy in new:
+        for group in groups:
+            settings = {key: value for one in (*group, remedy) for key, value in one.settings.items()}
+            apart = len(settings) == sum(len(one.settings) for one in (*group, remedy))
+            if apart and way(group[0]) == way(remedy) and changed(recipe, assignments(settings)) is not None:
+                group.append(remedy)
+                break
+        else:
+            groups.append([remedy])
+    return groups
 
 
 def test_networks_in_a_file_go_on_with_the_file_of_the_run(command: Any, tmp_path: Path, pictures: Path) -> None:

@@ -247,8 +247,9 @@ def test_a_loop_whose_numbers_are_not_known_is_told_the_factor() -> None:
 @pytest.mark.parametrize("code", RULES)
 def test_records_alone_give_words_and_no_command(code: str) -> None:
     finding = next(f for f in examine(SICK[code]).findings if f.code == code)
+    assert finding.remedies
     assert all(remedy.what and not (remedy.settings or remedy.command) for remedy in finding.remedies)
-    assert finding.remedy.endswith(".")
+    assert finding.remedy == str(finding.remedies[0])
 
 
 def test_a_run_that_was_never_near_the_data_starts_over_and_one_that_was_goes_on() -> None:

@@ -36,16 +36,17 @@ def proposed(
     `own_run`: of `ganglion train`, whose recipe `setup` holds; None: in words that fit any recipe. `good_weights`: whether
     its best weights are worth going on from.
     """
-    if not own_run:
-        told = (Remedy(idea.name, idea.what, code=idea.code_for(known)) for idea in ideas if idea.code)
-        return list(islice(told, MOST))
-    if setup is None:
-        return list(islice((Remedy(idea.name, idea.what) for idea in ideas if idea.change is not None), MOST))
-    known = known._replace(d_batch_norm=setup.d_batch_norm)
     ideas = list(ideas)
+    in_code = [Remedy(idea.name, idea.what, code=idea.code_for(known)) for idea in ideas if idea.code]
+    if not own_run:
+        return in_code[:MOST]
+    if setup is None:
+        words = [Remedy(idea.name, idea.what) for idea in ideas if idea.change is not None]
+        return (words or in_code)[:MOST]
+    known = known._replace(d_batch_norm=setup.d_batch_norm)
     found = list(islice(_for_run(ideas, known, setup, good_weights), MOST))
     if found or all(idea.by_hand for idea in ideas):
-        return found
+        return found or in_code[:MOST]
     return list(_for_run([ANOTHER_RECIPE], known, setup, good_weights))
 
 
