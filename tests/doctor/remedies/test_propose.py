@@ -233,7 +233,7 @@ def test_a_loop_of_ones_own_is_told_its_own_numbers() -> None:
     records = with_values(SICK["discriminator-wins"], {"lr_d": 0.01, "lr_g": 0.002})
     finding = next(f for f in examine(records, own_run=False).findings if f.code == "discriminator-wins")
     lower = next(remedy for remedy in finding.remedies if remedy.name == "lower-d-rate")
-    assert str(lower) == "Divide D's learning rate by 4: your D's learning rate is 0.01: set it to 0.0025"
+    assert str(lower) == "Lower D's learning rate: yours is 0.01, set it to 0.001"
     assert not lower.settings
     assert not lower.command
 

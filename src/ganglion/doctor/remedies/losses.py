@@ -67,8 +67,8 @@ def _added(recipe: Recipe, now: list[dict[str, Any]], penalty: dict[str, Any]) -
 
 
 BOUND_SLOPE = Idea(
-    "penalise-gradient", "Penalise D's gradient, without batch norm in D: R1, or WGAN-GP's penalty for a critic",
-    "R1, Mescheder et al. 2018, at every fourth update; WGAN-GP's penalty for a critic", _bound_slope,
+    "penalise-gradient", "Penalise D's gradient, without batch norm in D",
+    "R1 (Mescheder et al. 2018) at every fourth update; WGAN-GP's penalty for a critic", _bound_slope,
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ __all__ = [
 WANTED_UPDATE = 5e-3
 """Of the weights in a step, where an update is too large or too small; 4e-4 to 2e-2 in healthy runs."""
 LEAST_RATE, MOST_RATE = 1e-7, 0.05
+FAR_ABOVE = 4
+"""Times G's learning rate."""
 WARM_UP_KIMG, AVERAGE_KIMG = 5.0, 20.0
 NAMES = {"generator": "G", "discriminator": "D"}
 Factor = float | Callable[[Known], float]
@@ -51,7 +53,8 @@ def _change_of(factors: dict[str, Factor], recipe: Recipe, known: Known) -> Chan
     elif len(set(times.values())) == 1:
         what = f"{_verb(times['generator'])} both learning rates: {', '.join(spans.values())}"
     else:
-        what = f"Change the learning rates: {', '.join(spans.values())}"
+        what = ", ".join(f"{_verb(times[player]).lower()} {span}" for player, span in spans.items())
+        what = what[0].upper() + what[1:].replace("'s from", "'s learning rate from", 1)
     return Change(what, settings)
 
 
@@ -62,7 +65,8 @@ def _code_of(factors: dict[str, Factor], hint: str, known: Known) -> str:
         now, times = _known_lr(known, player), factor if isinstance(factor, int | float) else factor(known)
         if math.isnan(now) or now <= 0:
             return hint
-        told.append(f"your {NAMES[player]}'s learning rate is {now:.3g}: set it to {rounded(now * times):g}")
+        whose = "yours" if len(factors) == 1 else f"your {NAMES[player]}'s"
+        told.append(f"{whose} is {now:.3g}, set it to {rounded(now * times):g}")
     return "; ".join(told)
 
 
@@ -85,24 +89,29 @@ def _up(known: Known) -> float:
     return 10.0 if math.isnan(largest) else _one_digit(min(max(WANTED_UPDATE / largest, 10), 1000))
 
 
+def _down_d(known: Known) -> float:
+    """To a tenth where D's rate is far above G's, to a quarter otherwise."""
+    return 1 / 10 if known.lr_d > FAR_ABOVE * known.lr_g else 1 / 4
+
+
 def _one_digit(value: float) -> float:
     return float(f"{value:.1g}")
 
 
 LOWER_BOTH = _rates(
-    "lower-both-rates", "Divide both learning rates by 4 or more",
+    "lower-both-rates", "Lower both learning rates",
     "a quarter of both learning rates, from the last good weights",
     {"generator": _down, "discriminator": _down},
 )  # fmt: skip
 RAISE_BOTH = _rates(
-    "raise-both-rates", "Multiply both learning rates by 10 or more", "ten times both learning rates; 2e-4 is usual for Adam",
+    "raise-both-rates", "Raise both learning rates", "ten times both learning rates; 2e-4 is usual for Adam",
     {"generator": _up, "discriminator": _up}, fresh=True,
 )  # fmt: skip
 LOWER_D = _rates(
-    "lower-d-rate", "Divide D's learning rate by 4", "a quarter of D's learning rate", {"discriminator": 1 / 4}
+    "lower-d-rate", "Lower D's learning rate", "a quarter of D's learning rate", {"discriminator": _down_d}
 )
 LOWER_G = _rates(
-    "lower-g-rate", "Divide G's learning rate by 4", "a quarter of G's learning rate; load the last good weights",
+    "lower-g-rate", "Lower G's learning rate", "a quarter of G's learning rate; load the last good weights",
     {"generator": 1 / 4},
 )  # fmt: skip
 FASTER_D = _rates(
