@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.remedies.idea import UNKNOWN
 from ganglion.doctor.rule import thresholds, thresholds_of
-from made_records import SICK, far, healthy, with_values
+from made_records import FLOOR, SICK, far, healthy, with_values
 from stored_records import ILL, WELL
 
 PAGES = Path(__file__).parents[3] / "docs" / "field-guide"
@@ -194,6 +195,37 @@ def test_a_calibrated_table_replaces_the_thresholds() -> None:
     table["clip-saturation"] = {"share": {"value": 0.99, "unit": "share", "meaning": "stricter"}}
     assert examine(SICK["clip-saturation"]).state == "watch"
     assert examine(SICK["clip-saturation"], table=table).state == "healthy"
+
+
+def severities(code: str, records: list[dict[str, object]]) -> list[str]:
+    """Of one finding, at each record that it is raised at, without repetitions."""
+    found = [f.severity for n in range(5, len(records) + 1) for f in examine(records[:n]).findings if f.code == code]
+    return [now for i, now in enumerate(found) if i == 0 or found[i - 1] != now]
+
+
+@pytest.mark.parametrize("code", ["mode-collapse", "discriminator-wins", "generator-wins"])
+def test_what_may_recover_is_watched_before_it_is_called_failing(code: str) -> None:
+    assert severities(code, SICK[code]) == ["watch", "failing"]
+
+
+def test_a_real_collapse_is_watched_first_and_then_called_failing_to_the_end() -> None:
+    records = ILL["mode-collapse"]["records"]
+    assert severities("mode-collapse", records) == ["watch", "failing"]
+    assert examine(records).state == "failing"
+
+
+def test_an_oscillation_that_grows_while_samples_still_approach_the_data_is_watched() -> None:
+    def swings(slope: float) -> list[dict[str, object]]:
+        return with_values(
+            healthy(),
+            {"swd": lambda done: FLOOR * (6 - slope * done + 1.8 * math.exp(3 * (done - 1)) * math.sin(40 * done))},
+        )
+
+    (falling,), (level,) = (
+        [f for f in examine(swings(s)).findings if f.code == "growing-oscillation"] for s in (3.0, 0.0)
+    )
+    assert (falling.severity, level.severity) == ("watch", "failing")
+    assert examine(ILL["growing-oscillation"]["records"]).findings[0].severity == "failing"
 
 
 def test_noise_that_lies_near_to_every_image_is_no_copy() -> None:

@@ -33,8 +33,9 @@ def mode_collapse(history: History, limits: Limits) -> RuleHit | None:
     far = history.recent_of(distance(history))
     if since is None or far <= limits["poor"]:
         return None
+    longer = len(history) - since >= 2 * history.window
     return RuleHit(
-        "failing",
+        "failing" if longer else "watch",
         since,
         [
             Evidence.at_least("diversity of samples over their contrast", history.recent_of(alike), limits["sameness"]),

@@ -21,6 +21,7 @@ __all__ = ["GROWING_OSCILLATION", "OSCILLATION", "STALLED"]
 
 
 def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
+    """Watch while the distance as such still falls, failing where it does not."""
     values = distance(history) if history.has("swd") else history["fid"]
     third = len(values) // 3
     if third < limits["records"] or history.kimg[-1] < limits["kimg"]:
@@ -30,8 +31,9 @@ def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
     if now <= limits["swing"] or now <= limits["growth"] * before or crossings < limits["crossings"]:
         return None
     name = "amplitude of the distance around its trend, over its mean"
+    level = median(values[2 * third :]) / median(values[third : 2 * third])
     return RuleHit(
-        "failing",
+        "watch" if level < 1 else "failing",
         2 * third,
         [
             Evidence.at_most(name, now, limits["swing"]),
@@ -39,6 +41,7 @@ def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
                 f"the same compared with the third of the run before, {before:.3g}", now, limits["growth"] * before
             ),
             Evidence.at_most("crossings of the trend", crossings, limits["crossings"] - 1),
+            Evidence.context("median distance over that in the third before", level),
         ],
     )
 
