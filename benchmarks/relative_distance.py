@@ -18,7 +18,7 @@ from torch.nn.functional import conv2d, pad
 
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder, prepare
-from ganglion.metrics.relative_distance import DistanceToReals, band_features, gaussian_images
+from ganglion.metrics.relative_distance import RelativeDistance, gaussian_images
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import resolve
 
@@ -53,11 +53,11 @@ def row(source: str, size: int, most: int, seed: int) -> str:
     images = images[torch.from_numpy(random.permutation(len(images)))]
     half = len(images) // 2
     reals, others = images[:half], images[half : 2 * half]
-    distance = DistanceToReals(band_features(reals))
-    gaussian = distance.of(
-        np.concatenate([band_features(some) for some in gaussian_images([reals], GAUSSIANS, random)])
-    )
-    found = {name: distance.of(band_features(some)) / gaussian for name, some in faults(reals, others, random).items()}
+    distance = RelativeDistance([reals])
+    gaussian = distance.distances(distance.features(gaussian_images([reals], GAUSSIANS, random)))
+    found = {
+        name: distance.of(distance.features([some]), gaussian) for name, some in faults(reals, others, random).items()
+    }
     return f"| {Path(source).stem} | {half} | " + " | ".join(f"{value:.2f}" for value in found.values()) + " |"
 
 

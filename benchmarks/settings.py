@@ -1,12 +1,13 @@
-"""Settings of a recipe against each other at equal time: which of them ends with the better samples?
+"""Settings of a recipe against each other at equal time, or at equal images: which of them ends with the better samples?
 
     python benchmarks/settings.py mnist --data-dir mnist/ --recipe fast --out results/ \\
         --variant balance.updates=alternating --variant balance.updates=simultaneous --seconds 60 --seeds 0 1 2 3 4
 
 First all variants take steps in turn, in CPU seconds of one thread, so that each one's speed is known on the same machine;
-then each trains for as many images as it would see in `--seconds`. So other work on the machine changes how long this takes,
-not what it finds. Samples are scored by the Fréchet distance under features that are trained on the data (`learned`), which
-neither training, nor vitals, nor the choice of a checkpoint uses. What stands in --out is not trained again.
+then each trains for as many images as it would see in `--seconds`, or with --equal-images for those of the first variant. So
+other work on the machine changes how long this takes, not what it finds. Samples are scored by the Fréchet distance under
+features that are trained on the data (`learned`), which neither training, nor vitals, nor the choice of a checkpoint uses.
+What stands in --out is not trained again.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--variant", action="append", required=True, help="KEY=VALUE, several parted by spaces")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of all variants")
     parser.add_argument("--seconds", type=float, default=60, help="CPU seconds of one thread")
+    parser.add_argument("--equal-images", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--features", default="learned", help="of the score")
@@ -131,11 +133,12 @@ def main() -> None:
     for seed in asked.seeds:
         for name, settings in variants.items():
             if f"{name} {seed}" not in results:
-                kimg = rates[name] * asked.seconds / 1000
+                kimg = rates[asked.variant[0] if asked.equal_images else name] * asked.seconds / 1000
                 results[f"{name} {seed}"] = {"kimg": kimg, **score(asked, name, settings, kimg, seed)}
                 stored.write_text(json.dumps(results, indent=1))
                 print(name, seed, results[f"{name} {seed}"], flush=True)
-    print(f"\n{asked.source}, recipe {asked.recipe}, {asked.seconds:g} CPU seconds of one thread\n")
+    equal = f"the images of {asked.variant[0]} in " if asked.equal_images else ""
+    print(f"\n{asked.source}, recipe {asked.recipe}, {equal}{asked.seconds:g} CPU seconds of one thread\n")
     print(table(asked, list(variants), rates, results))
 
 

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 import ganglion
-from ganglion.metrics.relative_distance import DistanceToReals
+from ganglion.metrics.relative_distance import RelativeDistance
 from ganglion.metrics.untrained import SnapshotScore
 from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.recipe.resolve import resolve
@@ -46,13 +46,13 @@ RECORDS: dict[Any, tuple[str, ...]] = {
     StepStats: ("read",), loop: ("measure", "parameter_counts", "record_of"), RunJournal: ("diagnose", "write"),
 }  # fmt: skip
 SNAPSHOTS: dict[Any, tuple[str, ...]] = {
-    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), DistanceToReals: ("of",), outputs: ("band_features",),
+    outputs.Snapshots: ("draw",), SnapshotScore: ("features", "frechet"), RelativeDistance: ("features", "of"),
     loop: ("save_checkpoint", "prune"),
 }  # fmt: skip
 EVERY = 31  # steps of 64 images: the default tick of 2 kimg
 SETTINGS = (("small-data", 64, 300), ("dcgan", 64, 300), ("fast", 32, 2048))  # recipe, side, images
 FIVE_MINUTES = 300.0
-TICK, SNAPSHOT = 4, 8  # steps
+TICK, SNAPSHOT = 16, 32  # steps: most have no close look at the updates, as in a run
 
 
 @contextmanager
@@ -101,17 +101,19 @@ def in_training(recipe: str, size: int, count: int, ticks: int, folder: Path, cl
         f"ganglion train, {recipe} {size}x{size}, batch {batch}: {batch / statistics.median(steps):.1f} images/s in steps"
     )
     least = {"records": (RECORDS, RECORDS_OF_A_RUN), "snapshots": (SNAPSHOTS, SNAPSHOTS_OF_A_RUN)}
+    of_step = sum(np.reshape(spent[name], (len(marks), -1)).sum(1) for names in STEPS.values() for name in names)
+    usual = float(np.median(of_step))
+    close_looks = {"records": {"close looks": float((of_step - usual).clip(0).sum()) / ticks}, "snapshots": {}}
     whole = 0.0
     for title, (parts, number) in least.items():
         each = {name: statistics.median(spent[name]) for names in parts.values() for name in names if name in spent}
+        each |= close_looks[title]
         share = number * sum(each.values()) / FIVE_MINUTES
         whole += share
         print(f"  {number} {title} in five minutes {share:7.2%}, each {sum(each.values()) * 1000:.0f} ms:")
         for name, sec in sorted(each.items(), key=lambda item: -item[1]):
             print(f"    {name:32}{sec * 1000:9.1f} ms")
-    of_steps = (
-        sum(sum(spent[name]) for names in STEPS.values() for name in names) / len(marks) / statistics.median(steps)
-    )
+    of_steps = usual / statistics.median(steps)
     print(f"  together {whole:7.2%}; and of each step {of_steps:.2%} for losses, logits and gradients")
 
 

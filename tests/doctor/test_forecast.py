@@ -104,7 +104,7 @@ def test_at_the_goal_it_is_done_though_one_value_is_not_enough() -> None:
     falling = found(power(0.045, -0.5))
     assert not falling.done
     assert "The goal is reached, and a longer run still improves the samples" in falling.text()
-    late = records(power(0.08, -0.01))
+    late = records(power(0.16, -0.01))
     late[-1]["relative_distance"] = 0.04
     assert not forecast(History(late)).done  # type: ignore[union-attr]
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from ganglion.metrics.relative_distance import DistanceToReals, band_features, energy_distance, gaussian_images
+from ganglion.metrics.relative_distance import (
+    DistanceToReals,
+    RelativeDistance,
+    band_features,
+    energy_distance,
+    gaussian_images,
+)
 
 
 def rows(n: int, seed: int, shift: float = 0.0, width: int = 5) -> np.ndarray:  # type: ignore[type-arg]
@@ -101,6 +109,45 @@ def test_other_reals_are_at_0_a_gaussian_at_1_and_faults_in_their_order() -> Non
     assert 0.1 < found["blurred"] < found["noise"]
     assert found["noise"] > 1
     assert 0.02 < found["ten"] < found["one"]
+
+
+def scale(reals: Tensor) -> Callable[[Tensor], float]:
+    """The relative distance of images."""
+    distance = RelativeDistance(reals.split(64))
+    gaussian = distance.distances(distance.features(drawn(reals, 150).split(64)))
+
+    def of(images: Tensor) -> float:
+        found = distance.of(distance.features(images.split(64)), gaussian)
+        assert found is not None
+        return found
+
+    return of
+
+
+def test_the_relative_distance_is_the_larger_of_that_of_textures_and_that_of_parts() -> None:
+    reals, others = discs(0), discs(1)
+    of = scale(reals)
+    assert abs(of(others)) < 0.1
+    assert of(drawn(reals, 150, 1)) == pytest.approx(1, abs=0.15)
+    assert 0.1 < of(blurred(others)) < of(torch.randn(others.shape).clamp(-1, 1))
+    distance = RelativeDistance([reals])
+    features = distance.features([others])
+    parts = distance.distances(features)
+    assert distance.of(features, (1.0, 1e9)) == pytest.approx(max(parts[0], parts[1] / 1e9))
+    assert distance.of(features, (1e9, 1.0)) == pytest.approx(max(parts[0] / 1e9, parts[1]))
+
+
+def test_samples_whose_parts_have_other_shapes_are_far_though_their_textures_are_right() -> None:
+    reals, others = discs(0, 300), discs(1, 300)
+    broken = others.clone()
+    broken[:, :, :8], broken[:, :, 8:] = others[:, :, 8:], others[:, :, :8]  # halves change places: discs are cut
+    assert scale(reals)(broken) > 5 * max(0.02, scale(reals)(others))
+
+
+def test_reals_that_are_all_alike_have_no_relative_distance() -> None:
+    alike = torch.full((20, 3, 16, 16), 0.5)
+    distance = RelativeDistance([alike])
+    assert distance.of(distance.features([alike]), (0.0, 0.0)) is None
 
 
 def test_a_gaussian_of_the_same_covariance_has_less_sparse_responses_than_drawings() -> None:

@@ -15,13 +15,15 @@ from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import chain_to
 
-FAMILIES = ["dcgan", "resnet", "r3gan"]
+FAMILIES = ["dcgan", "resnet", "r3gan", "skip"]
 CONDITIONAL = [
     ("dcgan", "embedding"),
     ("dcgan", "norm"),
     ("resnet", "embedding"),
     ("resnet", "norm"),
     ("r3gan", "embedding"),
+    ("skip", "embedding"),
+    ("skip", "norm"),
 ]
 """R3GAN has no normalisation that a class could scale."""
 

@@ -76,7 +76,8 @@ def scene() -> PenaltyInputs:
         return 3 * x.flatten(1).sum(1)
 
     return PenaltyInputs(
-        judge, real, fake, judge(real) + shift, judge(fake) - shift, torch.tensor(0.0), torch.tensor(0.0), torch.Generator()
+        judge, real, fake, judge(real) + shift, judge(fake) - shift, torch.tensor(0.0), torch.tensor(0.0), torch.Generator(),
+        reconstruction_errors=lambda images, quarter: images.abs().mean((1, 2, 3)),
     )  # fmt: skip
 
 

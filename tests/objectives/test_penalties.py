@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ganglion.objectives.penalties import PENALTIES, PenaltyInputs, clip_weights, differentiated_inputs, due, penalty_of
 from ganglion.recipe.parts import Penalty
 
-ON_GRADIENT = [kind for kind in PENALTIES if kind != "lecam"]
+ON_GRADIENT = [kind for kind in PENALTIES if Penalty(kind=kind).on_gradient]
 
 
 def images(seed: int, n: int = 5) -> Tensor:
@@ -24,7 +24,10 @@ def inputs(
 ) -> PenaltyInputs:
     means = {"mean_real": torch.tensor(0.0), "mean_fake": torch.tensor(0.0)} | more
     real, fake = (images.detach().clone().requires_grad_() for images in (real, fake))  # as where r1 and r2 are due
-    return PenaltyInputs(judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3), **means)
+    return PenaltyInputs(
+        judge, real, fake, judge(real), judge(fake), random=torch.Generator().manual_seed(3),
+        reconstruction_errors=lambda images, quarter: judge(images).square(), **means,
+    )  # fmt: skip
 
 
 class Quadratic(nn.Module):
@@ -62,6 +65,20 @@ def test_on_a_linear_d_the_length_of_its_weight_counts(length: float, two_sided:
     towards_0 = (("r1", length**2 / 2), ("r2", length**2 / 2))
     for kind, expected in towards_1 + towards_0:
         assert PENALTIES[kind](inputs(Linear(length))).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_reconstruction_is_the_mean_error_on_reals_in_one_quarter_for_all() -> None:
+    quarters = []
+
+    def errors(images: Tensor, quarter: Tensor) -> Tensor:
+        quarters.append(int(quarter))
+        return images.abs().mean((1, 2, 3))
+
+    for draw in range(20):
+        random = torch.Generator().manual_seed(draw)
+        judged = inputs(Linear(1.0))._replace(reconstruction_errors=errors, random=random)
+        torch.testing.assert_close(PENALTIES["reconstruction"](judged), REAL.abs().mean())
+    assert set(quarters) == {0, 1, 2, 3}
 
 
 def test_lecam_draws_logits_towards_the_other_sides_running_mean() -> None:

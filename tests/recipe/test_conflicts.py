@@ -45,6 +45,10 @@ def test_a_penalty_on_ds_logits_goes_with_batch_norm() -> None:
         ),
         ({"objective.adversarial_weight": 0}, "G would have no loss"),
         (
+            {"objective.penalties": [{"kind": "reconstruction"}]},
+            "reconstruction needs the decoders of D's family fastgan, and discriminator.family is dcgan; set",
+        ),
+        (
             {"discriminator.family": "projected", "data.channels": 4},
             "projected takes images of 1 or 3 channels, and data.channels is 4: set it to 3",
         ),
@@ -105,7 +109,7 @@ def test_the_order_of_overrides_does_not_matter() -> None:
     [
         (
             {"generator.family": "resnett"},
-            "'resnett' is not allowed; allowed: dcgan, resnet, r3gan, skip, custom; did you mean 'resnet'",
+            "'resnett' is not allowed; allowed: dcgan, resnet, r3gan, skip, fastgan, custom; did you mean 'resnet'",
         ),
         (
             {"generator.family": "resnet", "generator.kernel": 5},

@@ -40,7 +40,9 @@ def recipe(preset: str, micro_batch: int | None, changes: dict[str, object], pre
     }  # fmt: skip
     if preset == "r3gan":
         small |= {"generator.group": 4, "discriminator.group": 4}
-    unknown = {"r3gan": "norm", "projected": "discriminator.minibatch"}.get(preset, "-")
+    unknown = {"r3gan": "norm", "projected": "discriminator.minibatch", "fastgan": "discriminator.minibatch"}.get(
+        preset, "-"
+    )
     family = {key: value for key, value in changes.items() if not key.endswith(unknown)}
     return resolve(preset, small | family)
 

@@ -18,7 +18,7 @@ from ganglion.training.train import train
 
 TABLE = [
     MeasuredRun("photographs", "small-data", 300, 64, kimg, distance, "made up")
-    for kimg, distance in ((20, 0.9), (80, 0.05))
+    for kimg, distance in ((20, 0.9), (80, 0.1))
 ]
 RECIPE = resolve("small-data", {"data.size": 64, "training.minutes": 10})
 
@@ -30,8 +30,8 @@ def test_a_budget_in_minutes_has_images_by_speed_and_one_in_images_minutes() -> 
 
 def test_it_says_what_similar_runs_reached_with_as_many_images() -> None:
     assert outlook(RECIPE, 250, 66.67, TABLE) == (
-        "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.47 after 40 kimg "
-        "(0: as other real images; goal 0.05). They were at the goal after as many images as take 20 minutes here."
+        "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.5 after 40 kimg "
+        "(0: as other real images; goal 0.1). They were at the goal after as many images as take 20 minutes here."
     )
 
 

@@ -11,7 +11,7 @@ from ganglion.data.prepare import prepare
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
-from ganglion.training.outputs import TrainingProbe
+from ganglion.training.outputs import TrainingProbe, rank
 from ganglion.training.players import build_players
 from ganglion.vitals.probe import LastStep, measure
 from tiny import TINY
@@ -96,3 +96,11 @@ def test_labels_stay_while_latents_change(cache: Path) -> None:
     probe, players, batches = looked_at(settings, cache)
     found = measure(probe, last_step(players, batches, settings), 0.5)
     assert found["z_response"] > 0
+
+
+def test_few_reals_are_ranked_by_the_relative_distance_and_many_by_frechet() -> None:
+    worse, better = {"frechet": 1.7, "relative_distance": 0.9}, {"frechet": 2.2, "relative_distance": 0.2}
+    assert rank(better, 200) < rank(worse, 200)
+    assert rank(better, 1000) > rank(worse, 1000)
+    assert rank({"frechet": 2.2}, 200) == 2.2  # of reals that are all alike there is no relative distance
+    assert rank({"frechet": 9.0, "relative_distance": -0.03}, 200) == 1

@@ -1,16 +1,17 @@
 """Where samples stand on a scale that needs no knowledge of the data: 0 as other real images, 1 as a Gaussian of the pixels.
 
-The features describe layout, and energy and sparseness of band-pass filters at several scales, as of textures (Portilla and
-Simoncelli 2000, "A parametric texture model based on joint statistics of complex wavelet coefficients", IJCV 40):
-photographs have sparse responses, and a Gaussian with the same covariance has not, so that few images tell the two apart. The
-distance is the energy distance (Szekely and Rizzo 2013, "Energy statistics", J. Statistical Planning and Inference 143). Its
-estimate is unbiased for any number of images: 60 images give the same scale as 1,000, with more noise.
+It is the larger one of two. The first is of layout and textures: means of areas, and energy and sparseness of band-pass filters
+at several scales (Portilla and Simoncelli 2000, "A parametric texture model based on joint statistics of complex wavelet
+coefficients", IJCV 40); photographs have sparse responses, and a Gaussian with the same covariance has not, so that few images
+tell the two apart. The second is of what has the shape of the images' parts at 16 to 31 pixels (`patches`).
+The distance is the energy distance (Szekely and Rizzo 2013, "Energy statistics", J. Statistical Planning and Inference 143).
+Its estimate is unbiased for any number of images: 60 images give the same scale as 1,000, with more noise.
 N reals, M samples, A features, C channels, H height, W width, P = C H W.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d
 
+from ganglion.metrics.patches import PatchFeatures, shrunk
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DistanceToReals", "band_features", "energy_distance", "gaussian_images"]
+__all__ = ["DistanceToReals", "RelativeDistance", "band_features", "energy_distance", "gaussian_images"]
 
+PATCHES_AT = 16  # pixels, the least short side at which patches are compared
 LAYOUT = 4  # areas by so many, of which the mean colours are features
 FILTERS, KERNEL, LEVELS, LEAST_SIDE = 12, 3, 4, 8  # a level has half the side of the one before
 LEAST_ENERGY, LEAST_RESPONSE = 1e-4, 3e-3  # of a filter, added so that a flat image has features too
@@ -32,6 +35,41 @@ SMALL_DEVIATION = (
     0.05  # of all features' root mean square one: added to each, so that a constant feature does not decide
 )
 RESOLVED = 0.01  # of the mean distance between reals: a smaller distance of the Gaussian is no scale
+
+
+Features = tuple[NDArray[np.floating], ...]
+"""Of images, for each kind of features (M, A)."""
+
+
+class RelativeDistance:
+    """The scale of one set of real images."""
+
+    def __init__(self, reals: Iterable[Tensor]) -> None:
+        """`reals`: chunks (n, C, H, W) in [-1, 1], of at least 2 images together."""
+        both = [(band_features(chunk), shrunk(chunk, PATCHES_AT)) for chunk in reals]
+        bands, small = zip(*both, strict=True)
+        patches = PatchFeatures(torch.cat(small), PATCHES_AT)
+        self._kinds: tuple[Callable[[Tensor], NDArray[np.floating]], ...] = (band_features, patches)
+        of_patches = np.concatenate([patches(chunk) for chunk in small])
+        self._distances = [DistanceToReals(found) for found in (np.concatenate(bands), of_patches)]
+
+    def features(self, images: Iterable[Tensor]) -> Features:
+        """Of images in chunks (n, C, H, W)."""
+        each = [[kind(chunk) for kind in self._kinds] for chunk in images]
+        return tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
+
+    def distances(self, samples: Features) -> tuple[float, ...]:
+        """Those that are relative to the same of a Gaussian's images, one for each kind of features."""
+        return tuple(distance.of(found) for distance, found in zip(self._distances, samples, strict=True))
+
+    def of(self, samples: Features, gaussian: Sequence[float]) -> float | None:
+        """The largest distance of samples as a share of that of the Gaussian; None where it gives no scale for any."""
+        resolved = [
+            mine / its
+            for distance, mine, its in zip(self._distances, self.distances(samples), gaussian, strict=True)
+            if distance.resolves(its)
+        ]
+        return max(resolved, default=None)
 
 
 class DistanceToReals:

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganglion.networks import dcgan, projected, r3gan, resnet, skip
+from ganglion.networks import dcgan, fastgan, projected, r3gan, resnet, skip
 from ganglion.networks.base import Discriminator, Generator, Head
 from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
@@ -35,19 +35,21 @@ __all__ = [
     "cost_of",
 ]
 
-FamilyName = Literal["dcgan", "resnet", "r3gan", "skip", "projected"]
+FamilyName = Literal["dcgan", "resnet", "r3gan", "skip", "fastgan", "projected"]
 
 GENERATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.generator,
     "resnet": resnet.generator,
     "r3gan": r3gan.generator,
     "skip": skip.generator,
+    "fastgan": fastgan.generator,
 }
 DISCRIMINATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.discriminator,
     "resnet": resnet.discriminator,
     "r3gan": r3gan.discriminator,
     "skip": skip.discriminator,
+    "fastgan": fastgan.discriminator,
     "projected": projected.discriminator,
 }
 

@@ -41,6 +41,9 @@ Judge = Callable[[Tensor], Tensor]
 MeanInParts = Callable[[Callable[[Judge, Tensor], Tensor], Tensor], Tensor]
 """(function of D and images (N, C, H, W) to (N,), images) to the function's mean."""
 
+Errors = Callable[[Tensor, Tensor], Tensor]
+"""Of D's decoders: images (N, C, H, W) and the number of a quarter (1,) to the errors (N,) of their reconstructions."""
+
 Gathered = Callable[[Tensor], Tensor]
 """Values (N, ...) of each of P processes to those of all, (P * N, ...), in the order of the whole batch; differentiable."""
 
@@ -64,6 +67,8 @@ class PenaltyInputs(NamedTuple):
     """How a mean over images is computed in micro-batches; None: of all images at once."""
     gathered: Gathered | None = None
     """Where several processes share a batch."""
+    reconstruction_errors: Errors | None = None
+    """Where D has decoders."""
 
     def mean(self, of: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor | None = None) -> Tensor:
         """Mean of `of(|grad D|)` (N,) at images (N, C, H, W); `logits`: those of D there, if they have a graph."""
@@ -117,6 +122,16 @@ def lecam(inputs: PenaltyInputs) -> Tensor:
     ).square().mean()
 
 
+def reconstruction(inputs: PenaltyInputs) -> Tensor:
+    """E[|decoded features of x - x|] over reals, mean over pixels. Liu et al. 2021, arXiv 2101.04775, equation 4."""
+    errors, real = inputs.reconstruction_errors, inputs.real.detach()
+    assert errors is not None, "the recipe is refused where D has no decoders"
+    quarter = torch.randint(4, (1,), generator=inputs.random, device=real.device)
+    if inputs.mean_in_parts is not None:
+        return inputs.mean_in_parts(lambda judge, some: errors(some, quarter), real)
+    return errors(real, quarter).mean()
+
+
 PENALTIES: dict[PenaltyName, Callable[[PenaltyInputs], Tensor]] = {
     "r1": r1,
     "r2": r2,
@@ -124,6 +139,7 @@ PENALTIES: dict[PenaltyName, Callable[[PenaltyInputs], Tensor]] = {
     "wgan-lp": wgan_lp,
     "dragan": dragan,
     "lecam": lecam,
+    "reconstruction": reconstruction,
 }
 
 

@@ -44,6 +44,11 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     kinds = [penalty.kind for penalty in objective.penalties]
     if twice := [kind for kind in kinds if kinds.count(kind) > 1]:
         yield f"objective.penalties has {twice[0]} more than once; keep one, with the sum of the weights"
+    if "reconstruction" in kinds and d.family != "fastgan":
+        yield (
+            f"the penalty reconstruction needs the decoders of D's family fastgan, and discriminator.family is {d.family}; set "
+            "discriminator.family to fastgan, or leave the penalty out"
+        )
     if recipe.augment.kind == "ada" and not traits.sign_is_the_answer:
         suited = [name for name, known in TRAITS.items() if known.sign_is_the_answer]
         yield (
@@ -83,7 +88,7 @@ def _progressive_conflicts(recipe: Recipe) -> Iterator[str]:
 
 def batch_norm_conflict(recipe: Recipe) -> str:
     """Why a D with batch norm cannot have the penalties of `recipe`; empty where none of them is on its gradient."""
-    on_gradient = [penalty.kind for penalty in recipe.objective.penalties if penalty.kind != "lecam"]
+    on_gradient = [penalty.kind for penalty in recipe.objective.penalties if penalty.on_gradient]
     if not on_gradient:
         return ""
     return (

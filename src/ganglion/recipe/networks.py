@@ -16,6 +16,8 @@ __all__ = [
     "DcganDiscriminator",
     "DcganGenerator",
     "Discriminator",
+    "FastganDiscriminator",
+    "FastganGenerator",
     "Generator",
     "MinibatchName",
     "Norm",
@@ -211,6 +213,32 @@ class ProjectedDiscriminator(Part):
         return self.scales
 
 
+class FastganGenerator(Part):
+    family: Literal["fastgan"] = "fastgan"
+    """Family of networks: gated blocks and skip-layer excitation, Liu et al. 2021."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 16 times this."""
+    norm: Literal["batch", "instance", "layer", "none"] = "batch"
+    """Normalisation before each gated linear unit."""
+    conditioning: Conditioning = "embedding"
+    """How G is conditioned on the class: an embedding next to z, or scale and shift of each norm. Conditional runs only."""
+
+
+class FastganDiscriminator(Part):
+    family: Literal["fastgan"] = "fastgan"
+    """Family of networks: two paths at each resolution and decoders for the penalty reconstruction, Liu et al. 2021."""
+    width: int = WIDTH
+    """Feature maps at the largest resolution; they double towards the smallest, up to 16 times this."""
+    norm: Literal["batch", "instance", "layer", "none"] = "batch"
+    """Normalisation after each convolution but the first, and in the decoders."""
+    spectral_norm: bool = False
+    """Spectral normalisation of every layer's weight, Miyato et al. 2018."""
+
+    def block_count(self, doublings: int) -> int:
+        """Number of blocks that feature matching can use: one for each halving of the image but the last."""
+        return doublings - 1
+
+
 class CustomGenerator(Part):
     family: Literal["custom"] = "custom"
     """Networks of your own: --networks FILE.py, or generator= and discriminator= of ganglion.train."""
@@ -230,7 +258,8 @@ class CustomDiscriminator(Part):
 
 
 Generator = Annotated[
-    DcganGenerator | ResnetGenerator | R3ganGenerator | SkipGenerator | CustomGenerator, *choice("family", "dcgan")
+    DcganGenerator | ResnetGenerator | R3ganGenerator | SkipGenerator | FastganGenerator | CustomGenerator,
+    *choice("family", "dcgan"),
 ]
 
 Discriminator = Annotated[
@@ -238,6 +267,7 @@ Discriminator = Annotated[
     | ResnetDiscriminator
     | R3ganDiscriminator
     | SkipDiscriminator
+    | FastganDiscriminator
     | ProjectedDiscriminator
     | CustomDiscriminator,
     *choice("family", "dcgan"),

@@ -58,7 +58,7 @@ AdversarialName = Literal[
     "relativistic-average",
 ]
 
-PenaltyName = Literal["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam"]
+PenaltyName = Literal["r1", "r2", "wgan-gp", "wgan-lp", "dragan", "lecam", "reconstruction"]
 
 
 class LossTraits(Part):
@@ -93,11 +93,17 @@ TRAITS: dict[AdversarialName, LossTraits] = {
 class Penalty(Part):
     kind: PenaltyName
     """On D's gradient: r1 (at reals), r2 (at fakes), wgan-gp (at interpolates, towards norm 1), wgan-lp (the same, only above
-    norm 1), dragan (around reals, towards norm 1). On D's logits: lecam (towards their running means)."""
+    norm 1), dragan (around reals, towards norm 1). On D's logits: lecam (towards their running means). On D's features of
+    reals: reconstruction (the family fastgan decodes them to the image)."""
     weight: float = Field(1.0, gt=0)
     """Multiplies the penalty; r1 and r2 are half the squared norm, so that this is the gamma of their papers."""
     interval_updates: int = Field(1, ge=1)
     """Computed at every k-th update of D and multiplied by k (lazy regularisation)."""
+
+    @property
+    def on_gradient(self) -> bool:
+        """Whether it is a function of D's gradient at its input, so that D is differentiated twice."""
+        return self.kind not in ("lecam", "reconstruction")
 
 
 def _layer(value: object) -> object:

@@ -70,8 +70,8 @@ class TrainingProgress:
     """Why the run ended before its budget; None if it did not."""
     images_before: int = 0
     """Images behind averaged weights that were taken over whole from another run: their half-life does not ramp up again."""
-    gaussian_distance: float | None = None
-    """The distance that `relative_distance` counts as 1; measured at the first snapshot, and kept with the run."""
+    gaussian_distances: tuple[float, ...] | None = None
+    """The distances that `relative_distance` counts as 1; measured at the first snapshot, and kept with the run."""
     threads: int | None = None  # CPU threads of each process; with another number sums are rounded otherwise
 
     def keep_best(self, score: float) -> None:

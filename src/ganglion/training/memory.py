@@ -78,7 +78,7 @@ def plan_memory(prepared: PreparedRun, own: Own, devices: int = 1) -> MemoryPlan
 
 def bound_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
     """More than a step of so many images takes: the outputs of all layers in each pass, as if none were freed."""
-    on_gradient = sum(penalty.kind != "lecam" for penalty in recipe.objective.penalties)
+    on_gradient = sum(penalty.on_gradient for penalty in recipe.objective.penalties)
     step = (g.outputs + d.outputs * (2 + 4 * on_gradient)) * images  # a penalty: two passes, and the gradient of each
     look = max(CHUNK, PROBE_IMAGES) * max(g.outputs, d.outputs)
     return BASE_BYTES + 4 * STATES * (g.parameters + d.parameters) + SCATTER * max(step, look)
@@ -87,7 +87,7 @@ def bound_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
 def least_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
     """Less than a step of so many images in one piece takes: what is kept for the gradient of one pass of each kind."""
     kept = KEPT * (0.5 if recipe.training.precision == "bf16" else 1)
-    on_gradient = sum(penalty.kind != "lecam" for penalty in recipe.objective.penalties)
+    on_gradient = sum(penalty.on_gradient for penalty in recipe.objective.penalties)
     return kept * (g.outputs + (2 + on_gradient) * d.outputs) * images
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ganglion.data.alpha import straight
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
-from ganglion.metrics.relative_distance import DistanceToReals, band_features, gaussian_images
+from ganglion.metrics.relative_distance import RelativeDistance, gaussian_images
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore, scored_images
 from ganglion.networks.build import class_count
 from ganglion.networks.sampling import CHUNK, draw_latents, generate, generate_chunks
@@ -39,7 +39,7 @@ from ganglion.vitals.inspection import in_eval_mode
 from ganglion.vitals.probe import POOL, PROBE_IMAGES, LabelledImages, ReferenceSet, sample_statistics
 from ganglion.vitals.records import Record
 
-__all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe", "start_writer"]
+__all__ = ["SHEET_IMAGES", "RunOutputs", "Snapshots", "TrainingProbe", "rank", "start_writer"]
 
 SHEET_IMAGES = 64
 REGENERATED = 16  # images of the last step that G draws again in eval mode
@@ -167,31 +167,33 @@ class Snapshots:
         return SnapshotScore(_some_reals(self._batches, self.recipe.training.seed))
 
     @cached_property
-    def distance(self) -> DistanceToReals:
-        reals = _some_reals(self._batches, self.recipe.training.seed)
-        return DistanceToReals(np.concatenate([band_features(chunk) for chunk in reals]))
+    def distance(self) -> RelativeDistance:
+        return RelativeDistance(_some_reals(self._batches, self.recipe.training.seed))
 
     def take(self, ema: nn.Module, progress: TrainingProgress) -> Record:
         """Writes both sheets of `ema` and returns its distances to the data, as keys of a record; lower is better.
 
-        The distance that the relative one counts as 1 is measured once, and kept in `progress`.
+        The distances that the relative one counts as 1 are measured once, and kept in `progress`.
         """
         self.draw(ema, progress.step)
+        if progress.gaussian_distances is None:
+            progress.gaussian_distances = self._gaussian_distances()
         samples = generate_chunks(ema, self.scored_z.to(self.device), self.scored_labels)
-        both = [(self.score.features([chunk]), band_features(chunk)) for chunk in samples]
-        features, bands = (np.concatenate(parts) for parts in zip(*both, strict=True))
-        if progress.gaussian_distance is None:
-            progress.gaussian_distance = self._gaussian_distance()
+        each = [(self.score.features([chunk]), *self.distance.features([chunk])) for chunk in samples]
+        features, *relative_to = (np.concatenate(parts) for parts in zip(*each, strict=True))
+        relative = self.distance.of(tuple(relative_to), progress.gaussian_distances)
         found: Record = {"frechet": self.score.frechet(features)}
-        if self.distance.resolves(progress.gaussian_distance):
-            found["relative_distance"] = self.distance.of(bands) / progress.gaussian_distance
-        return found
+        return found | ({} if relative is None else {"relative_distance": relative})
 
-    def _gaussian_distance(self) -> float:
-        """The distance to the reals of samples of a Gaussian fitted to their pixels."""
+    def _gaussian_distances(self) -> tuple[float, ...]:
+        """The distances to the reals of samples of a Gaussian fitted to their pixels."""
         seed = self.recipe.training.seed
         drawn = gaussian_images(_some_reals(self._batches, seed), self._count, stream(seed, Purpose.SCORE, 2))
-        return self.distance.of(np.concatenate([band_features(chunk) for chunk in drawn]))
+        return self.distance.distances(self.distance.features(drawn))
+
+    def rank(self, record: Record) -> float:
+        """What the best checkpoint has least of, of a record with the distances of `take`."""
+        return rank(record, self._batches.images)
 
     def draw(self, ema: nn.Module, step: int) -> None:
         """Writes both sheets of `ema` at `step`: fixed latents and new ones."""
@@ -212,6 +214,15 @@ class Snapshots:
 
     def _latents(self, n: int, purpose: Purpose, position: int = 0) -> Tensor:
         return draw_latents(self.recipe.latent, n, stream(self.recipe.training.seed, purpose, position))
+
+
+def rank(record: Record, reals: int) -> float:
+    """The Fréchet distance of a snapshot, or, where there are fewer reals than it needs, 1 + relative distance.
+
+    Lower is better. The noise of both is about 3 %, so that two snapshots near 0 rank alike.
+    """
+    relative = record.get("relative_distance")
+    return float(record["frechet"] if relative is None or reals >= SCORED_IMAGES else 1 + max(0.0, relative))
 
 
 def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:

@@ -88,6 +88,13 @@ class StepContext:
             logits: Tensor = self.players.discriminator(images, labels).float()
         return logits
 
+    def reconstruction_errors(self, images: Tensor, quarter: Tensor) -> Tensor:
+        """The errors (N,) of D's reconstructions of images (N, C, H, W), where it has decoders; `quarter` as they take it."""
+        discriminator: Any = self.players.discriminator
+        with self.autocast():
+            errors: Tensor = discriminator.reconstruction_errors(images, quarter)
+        return errors
+
     def mean_in_parts(self, labels: Tensor | None) -> MeanInParts | None:
         """How penalties on D's gradient are computed; None where the recipe has no micro-batches."""
         discriminator, most = self.players.discriminator, self.recipe.training.micro_batch
@@ -162,6 +169,7 @@ def discriminator_terms(step: StepContext, passed: DiscriminatorPass, labels: Te
     inputs = PenaltyInputs(
         partial(step.judge, labels=labels), passed.seen_real, passed.seen_fake, passed.real_logits, passed.fake_logits,
         stats.mean("mean_real"), stats.mean("mean_fake"), step.random, step.mean_in_parts(labels), step.gathered,
+        step.reconstruction_errors,
     )  # fmt: skip
     parts = discriminator_loss(objective, inputs, update, step.adversarial)
     return parts | stats.historical_averaging(objective.historical_averaging_weight, "discriminator", discriminator)
