@@ -43,11 +43,7 @@ def both(*directions: Direction) -> Direction:
 
 def slope_weights(recipe: Recipe) -> float:
     """What penalties on D's gradient weigh together."""
-    return sum(penalty.weight for penalty in recipe.objective.penalties if penalty.kind != "lecam")
-
-
-def weights(recipe: Recipe) -> float:
-    return sum(penalty.weight for penalty in recipe.objective.penalties)
+    return sum(penalty.weight for penalty in recipe.objective.penalties if penalty.on_gradient)
 
 
 def kinds(recipe: Recipe) -> set[str]:
@@ -92,11 +88,13 @@ DIRECTIONS: dict[str, Direction] = {
         becomes("objective.weight_clip", None), lambda before, after: slope_weights(after) > 0
     ),
     "wider-clip": rises("objective.weight_clip"),
-    "weaker-penalties": lambda before, after: 0 < weights(after) < weights(before) and kinds(before) == kinds(after),
+    "weaker-penalties": lambda before, after: (
+        0 < slope_weights(after) < slope_weights(before) and kinds(before) == kinds(after)
+    ),
     "non-saturating": becomes("objective.adversarial", "non-saturating"),
     "loss-on-logits": becomes("objective.adversarial", "non-saturating"),
     "relativistic-pairs": lambda before, after: (
-        after.objective.adversarial == "relativistic" and kinds(after) == {"r1", "r2"} and before.objective != after.objective
+        after.objective.adversarial == "relativistic" and {"r1", "r2"} <= kinds(after) and before.objective != after.objective
     ),
     "smooth-labels": falls("objective.real_label"),
     "instance-noise": rises("objective.instance_noise.std"),

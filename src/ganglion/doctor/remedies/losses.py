@@ -20,8 +20,10 @@ WGAN_GP = {"kind": "wgan-gp", "weight": 10.0, "interval_updates": 1}
 RELATIVISTIC_PENALTIES = ({"kind": "r1", "weight": 1.0}, {"kind": "r2", "weight": 1.0})
 
 
-def _penalties(recipe: Recipe) -> list[dict[str, Any]]:
-    return [penalty.model_dump() for penalty in recipe.objective.penalties]
+def _penalties(recipe: Recipe, on_gradient: bool | None = None) -> list[dict[str, Any]]:
+    """All, or those that are on D's gradient, or those that are not."""
+    found = recipe.objective.penalties
+    return [one.model_dump() for one in found if on_gradient is None or one.on_gradient is on_gradient]
 
 
 def _can_be_penalised(recipe: Recipe, known: Known) -> bool:
@@ -40,30 +42,32 @@ def _without_batch_norm(recipe: Recipe) -> tuple[dict[str, object], str]:
 def _bound_slope(recipe: Recipe, known: Known) -> Change | None:
     if not _can_be_penalised(recipe, known):
         return None
-    now = _penalties(recipe)
-    there = [penalty for penalty in now if penalty["kind"] != "lecam"]
-    if there:
-        return _heavier(now)
+    if _penalties(recipe, on_gradient=True):
+        return _times(recipe, 4, "Penalise D's gradient four times as much")
     if recipe.objective.traits.critic:
-        return _penalty_for_clip(recipe, known) or _added(recipe, now, WGAN_GP)
-    return _added(recipe, now, R1)
+        return _penalty_for_clip(recipe, known) or _added(recipe, WGAN_GP)
+    return _added(recipe, R1)
 
 
-def _heavier(now: list[dict[str, Any]]) -> Change | None:
-    """Four times the weights of the penalties on D's gradient."""
-    new = [one if one["kind"] == "lecam" else {**one, "weight": rounded(4 * one["weight"])} for one in now]
-    if max(one["weight"] for one in new) > HEAVIEST:
-        return None
-    told = ", ".join(
-        f"{a['kind']} from {a['weight']:g} to {b['weight']:g}" for a, b in zip(now, new, strict=True) if a != b
-    )
-    return Change(f"Penalise D's gradient four times as much: {told}", {"objective.penalties": new})
+def _times(recipe: Recipe, factor: float, what: str) -> Change | None:
+    """Other weights of the penalties on D's gradient; None beyond what makes sense, or where there are none."""
+    now, told = _penalties(recipe), []
+    new = [dict(penalty) for penalty in now]
+    for penalty, known in zip(new, recipe.objective.penalties, strict=True):
+        if known.on_gradient:
+            penalty["weight"] = rounded(factor * known.weight)
+            told.append(f"{known.kind} from {known.weight:g} to {penalty['weight']:g}")
+            if not LIGHTEST <= penalty["weight"] <= HEAVIEST:
+                return None
+    return Change(f"{what}: {', '.join(told)}", {"objective.penalties": new}) if told else None
 
 
-def _added(recipe: Recipe, now: list[dict[str, Any]], penalty: dict[str, Any]) -> Change:
+def _added(recipe: Recipe, penalty: dict[str, Any]) -> Change:
     settings, norm = _without_batch_norm(recipe)
     name = {"r1": "at real images (R1)", "wgan-gp": "towards 1 between reals and fakes (WGAN-GP)"}[penalty["kind"]]
-    return Change(f"Penalise D's gradient {name}{norm}", {"objective.penalties": [*now, penalty], **settings})
+    return Change(
+        f"Penalise D's gradient {name}{norm}", {"objective.penalties": [*_penalties(recipe), penalty], **settings}
+    )
 
 
 BOUND_SLOPE = Idea(
@@ -75,8 +79,7 @@ BOUND_SLOPE = Idea(
 def _penalty_for_clip(recipe: Recipe, known: Known) -> Change | None:
     if recipe.objective.weight_clip is None or not _can_be_penalised(recipe, known):
         return None
-    kinds = [penalty["kind"] for penalty in _penalties(recipe)]
-    added = () if set(kinds) - {"lecam"} else (WGAN_GP,)
+    added = () if _penalties(recipe, on_gradient=True) else (WGAN_GP,)
     settings, norm = _without_batch_norm(recipe)
     settings |= {"objective.weight_clip": None, "objective.penalties": [*_penalties(recipe), *added]}
     return Change(f"Take WGAN-GP's penalty on D's gradient in place of clipping{norm}", settings)
@@ -102,18 +105,13 @@ WIDER_CLIP = Idea("wider-clip", "Double the bound of the clipping", "clip at twi
 
 
 def _weaker_penalties(recipe: Recipe, known: Known) -> Change | None:
-    now = _penalties(recipe)
-    new = [{**one, "weight": rounded(one["weight"] / 10)} for one in now]
-    if not now or min(one["weight"] for one in new) < LIGHTEST:
-        return None
-    told = ", ".join(f"{a['kind']} from {a['weight']:g} to {b['weight']:g}" for a, b in zip(now, new, strict=True))
-    return Change(f"Divide the weight of D's penalties by 10: {told}", {"objective.penalties": new})
+    return _times(recipe, 0.1, "Penalise D's gradient a tenth as much")
 
 
 WEAKER_PENALTIES = Idea(
     "weaker-penalties",
-    "Divide the weight of D's penalties by 10",
-    "a tenth of the penalties' weight",
+    "Penalise D's gradient a tenth as much",
+    "a tenth of the penalty's weight",
     _weaker_penalties,
 )
 
@@ -143,7 +141,8 @@ def _pairs(recipe: Recipe, known: Known) -> Change | None:
     if not _can_be_penalised(recipe, known) or (objective.adversarial == "relativistic" and {"r1", "r2"} <= kinds):
         return None
     settings, norm = _without_batch_norm(recipe)
-    settings |= {"objective.adversarial": "relativistic", "objective.penalties": list(RELATIVISTIC_PENALTIES)}
+    penalties = [*_penalties(recipe, on_gradient=False), *RELATIVISTIC_PENALTIES]
+    settings |= {"objective.adversarial": "relativistic", "objective.penalties": penalties}
     settings |= {"objective.custom_loss": None} if objective.adversarial == "custom" else {}
     settings |= {"objective.weight_clip": None} if objective.weight_clip is not None else {}
     settings |= {"objective.real_label": 1.0} if objective.real_label < 1 else {}

@@ -162,7 +162,7 @@ def _normal_with_norms(recipe: Recipe, known: Known) -> Change | None:
     norms = {player: getattr(getattr(recipe, player), "norm", None) for player in NAMES}
     if None in norms.values():
         return None
-    penalised = any(penalty.kind != "lecam" for penalty in recipe.objective.penalties)
+    penalised = any(penalty.on_gradient for penalty in recipe.objective.penalties)
     wanted = {"generator": "batch", "discriminator": "layer" if penalised else "batch"}
     settings: dict[str, object] = {"init.scheme": "normal", "init.std": 0.02}
     settings |= {f"{player}.norm": wanted[player] for player, norm in norms.items() if norm == "none"}
