@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ganglion.recipe.resolve import recipe_text, resolve
 from ganglion.runs.journal import RunJournal
 from ganglion.vitals.records import Record, read_records, status_line
-from made_records import SICK, healthy
+from made_records import SICK, healthy, with_values
 
 
 def record(step: int, **more: float) -> Record:
@@ -170,6 +171,23 @@ def test_what_is_raised_is_said_and_kept_on_record(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "findings.jsonl").read_text().splitlines()]
     assert {line["event"] for line in lines} <= {"raised", "cleared"}
     assert "mode-collapse" in {line["code"] for line in lines}
+
+
+def test_while_a_run_goes_on_remedies_are_commands_for_it(tmp_path: Path) -> None:
+    """With new weights before there is a checkpoint, from the best ones after."""
+    (tmp_path / "recipe.yaml").write_text(recipe_text(resolve("fast", {"data.source": "digits"})))
+    (tmp_path / "environment.json").write_text('{"command": "ganglion train digits --device cpu"}')
+    journal, commands = RunJournal(tmp_path, 0, lambda text: None), []
+    for i, record in enumerate(with_values(healthy(), {"swd": 480.0, "diversity": 0.1, "contrast": 1.0}, first=20)):
+        if i == 50:
+            (tmp_path / "checkpoints").mkdir()
+            (tmp_path / "checkpoints" / "best").write_text("00000001")
+        remedies = [one for finding in journal.diagnose(record).findings for one in finding.remedies]
+        commands += [one.command for one in remedies if one.name == "lower-both-rates"]
+    journal.close()
+    rest = f"--run {tmp_path}-lower-both-rates --device cpu --set optimizer.generator.lr=0.0015"
+    assert commands[0].startswith(f"ganglion train digits --recipe {tmp_path}/recipe.yaml {rest}")
+    assert commands[-1].startswith(f"ganglion train digits --from {tmp_path}:best {rest}")
 
 
 def test_of_a_healthy_run_nothing_is_said(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 import ganglion
 from ganglion.data.given import cannot_be_named
+from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.errors import CheckpointError, DataError, RecipeError, RunError
 from tiny import TINY
 
@@ -75,6 +76,32 @@ def test_from_alone_takes_over_recipe_images_and_weights_and_counts_from_zero(
     assert run.recipe.training.start_from == str(tiny_run.path)
     assert [record["step"] for record in run.records()] == [0, 5, 10, 15, 20, 25, 30]
     assert facts(run)["checkpoint"] == "best"
+
+
+def test_naming_the_same_images_again_leaves_all_that_was_said_of_them(tmp_path: Path, cache: Path) -> None:
+    images = pictures(tmp_path / "images", {"dark": 40}, 30)
+    how = {**TINY, "data.trim": "each", "data.held_out_images": 7}
+    first = ganglion.train(
+        images, recipe="dcgan", size=16, steps=2, run=tmp_path / "a", cache=cache, quiet=True, device="cpu", set=how,
+        at_end=lambda run: None,
+    )  # fmt: skip
+    again = started(tmp_path / "b", cache, first, str(images)).recipe.data
+    assert again == first.recipe.data
+    assert (again.trim, again.held_out_images) == ("each", 7)
+    others = shutil.copytree(images, tmp_path / "others")
+    assert started(tmp_path / "c", cache, first, str(others)).recipe.data.held_out_images == 0  # chosen anew
+
+
+def test_recipes_of_all_runs_that_it_comes_from_are_kept(tmp_path: Path, cache: Path, tiny_run: ganglion.Run) -> None:
+    for name, before, seed in (("b", tiny_run.path, 1), ("c", tmp_path / "b", 2), ("d", tmp_path / "c", 3)):
+        started(tmp_path / name, cache, before, steps=1, seed=seed)
+    for name in "bc":
+        shutil.rmtree(tmp_path / name)  # with start.json they are needed no more
+    kept = facts(ganglion.Run(tmp_path / "d"))
+    assert [recipe["training"]["seed"] for recipe in (kept["recipe"], *kept["earlier"])] == [2, 1, 0]
+    setup = setup_of(tmp_path / "d")
+    assert setup is not None
+    assert [recipe.training.seed for recipe in setup.earlier] == [2, 1, 0]
 
 
 def test_the_first_checkpoint_holds_the_bits_of_the_other_run(

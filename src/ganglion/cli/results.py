@@ -85,7 +85,7 @@ def _follow(
             if look.first:
                 typer.echo(verdict.text())
             for event in [] if look.first else look.events:
-                typer.echo(event.text(verdict.own_run, verdict.unit))
+                typer.echo(event.text(verdict.unit))
             if _reached(verdict.state, fail_on):
                 raise typer.Exit(FAILED)
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from ganglion.doctor.readers.columns import Rows
 from ganglion.doctor.readers.mapping import check_names, names_text, parse_map
 from ganglion.doctor.readers.own import own_log
 from ganglion.doctor.readers.records import Log, Options, interpreted, thinned
+from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.readers.sources import read_file, read_folder
 from ganglion.doctor.verdict import Finding, Verdict
 from ganglion.errors import DataError
@@ -43,15 +44,19 @@ def diagnose(
     """
     chosen = parse_map(map) if isinstance(map, str) else parse_map(",".join(f"{k}={v}" for k, v in map.items()))
     where = fspath(path)
-    own_run = where != STANDARD_INPUT and (Path(where) / "recipe.yaml").is_file()
-    return verdict_of(log_of(where, Options(chosen, batch, images_per_epoch, run)), own_run)
+    log = log_of(where, Options(chosen, batch, images_per_epoch, run))
+    return verdict_of(log, None if where == STANDARD_INPUT else Path(where))
 
 
-def verdict_of(log: Log, own_run: bool = False) -> Verdict:
-    """The verdict on a log; on one of several pairs of networks the worst, with the findings of all."""
-    verdict = examine(
-        thinned(log.records) if not log.understood.is_ours else log.records, own_run, objective=log.objective.name
-    )
+def verdict_of(log: Log, folder: Path | None = None) -> Verdict:
+    """The verdict on a log; on one of several pairs of networks the worst, with the findings of all.
+
+    `folder`, where it is that of a run of `ganglion train`, says how it was started.
+    """
+    own_run = folder is not None and (folder / "recipe.yaml").is_file()
+    setup = setup_of(folder) if folder is not None and own_run else None
+    records = log.records if log.understood.is_ours else thinned(log.records)
+    verdict = examine(records, own_run, objective=log.objective.name, setup=setup)
     for letter, records in log.pairs.items():
         other = examine(thinned(records), own_run, objective=log.objective.name)
         findings = [*verdict.findings, *(_of_pair(finding, letter) for finding in other.findings)]

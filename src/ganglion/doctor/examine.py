@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,11 @@ import numpy as np
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.forecast import forecast
 from ganglion.doctor.history import BATCH, SUSTAINED_RECORDS, History, Thinned
+from ganglion.doctor.remedies.idea import Idea, known_of
+from ganglion.doctor.remedies.propose import proposed, weights_help
 from ganglion.doctor.rule import Rule, thresholds_of
-from ganglion.doctor.verdict import Finding, State, Verdict
+from ganglion.doctor.run_setup import RunSetup
+from ganglion.doctor.verdict import Finding, Remedy, State, Verdict
 
 __all__ = ["FindingEvent", "IncrementalDiagnosis", "conclude", "examine"]
 
@@ -32,22 +36,27 @@ NEEDED = {
 
 
 def examine(
-    records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None, objective: str = ""
+    records: Sequence[Mapping[str, Any]], own_run: bool = True, table: Table | None = None, objective: str = "",
+    setup: RunSetup | None = None,
 ) -> Verdict:  # fmt: skip
-    """The verdict on a run's records, oldest first. `own_run`: remedies are options of `ganglion train`.
+    """The verdict on a run's records, oldest first. `own_run`: of `ganglion train`, not of a loop of the user's own.
 
     `table` replaces the thresholds, for calibration. `objective` is what a log's losses look like (`readers.objective`), where
-    that is not known. Of a long run only the records that `Thinned` keeps are used.
+    that is not known. `setup` is how an own run was started: remedies are then commands for it, otherwise words that fit any
+    recipe. Of a long run only the records that `Thinned` keeps are used.
     """
-    return conclude(Thinned(records), own_run, table, objective)
+    return conclude(Thinned(records), own_run, table, objective, setup)
 
 
-def conclude(kept: Thinned, own_run: bool = True, table: Table | None = None, objective: str = "") -> Verdict:
+def conclude(
+    kept: Thinned, own_run: bool = True, table: Table | None = None, objective: str = "", setup: RunSetup | None = None
+) -> Verdict:
     """The same from thinned records. Milliseconds, whatever the length of the run."""
     history = History(kept.records, objective)
     if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
-    found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table))]
+    treat = partial(proposed, known=known_of(history), own_run=own_run, setup=setup, good_weights=weights_help(history))
+    found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table, treat))]
     unseen = [f"{what} ({when})" for key, what in NEEDED.items() if (when := _when_missing(history, key))]
     if len(history) < SUSTAINED_RECORDS:
         there = f"there {'is 1 record' if len(history) == 1 else f'are {len(history)} records'}"
@@ -81,7 +90,9 @@ def _texts(value: object) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
-def _finding(rule: Rule, history: History, table: Table | None) -> Finding | None:
+def _finding(
+    rule: Rule, history: History, table: Table | None, treat: Callable[[Iterable[Idea]], list[Remedy]]
+) -> Finding | None:
     with np.errstate(all="ignore"):  # quotients with 0 or NaN are not finite, and are dropped below
         hit = rule.check(history, thresholds_of(rule.code, table))
     if hit is None:
@@ -89,7 +100,7 @@ def _finding(rule: Rule, history: History, table: Table | None) -> Finding | Non
     evidence = [one for one in hit.evidence if math.isfinite(one.value)]
     return Finding(
         rule.code, hit.severity, int(history.steps[max(0, hit.since)]), evidence, hit.why or rule.why,
-        list(rule.remedies), hit.inferred,
+        treat(rule.ideas), hit.inferred,
     )  # fmt: skip
 
 
@@ -122,10 +133,10 @@ class FindingEvent(NamedTuple):
     step: int
     finding: Finding
 
-    def text(self, own_run: bool = True, unit: str = "step") -> str:
+    def text(self, unit: str = "step") -> str:
         """For a terminal."""
         if self.raised:
-            return self.finding.paragraph(own_run, unit)
+            return self.finding.paragraph(unit)
         return f"cleared at {unit} {self.step:,}: {self.finding.code}"
 
     def to_json(self) -> dict[str, Any]:
@@ -138,16 +149,18 @@ class IncrementalDiagnosis:
     run. A finding that changes its severity is raised again.
     """
 
-    def __init__(self, records: Iterable[Mapping[str, Any]] = (), own_run: bool = True) -> None:
+    def __init__(
+        self, records: Iterable[Mapping[str, Any]] = (), own_run: bool = True, setup: RunSetup | None = None
+    ) -> None:
         self._own_run = own_run
         self._kept = Thinned(records)
-        self.verdict = conclude(self._kept, own_run)
+        self.verdict = conclude(self._kept, own_run, setup=setup)
 
-    def take(self, record: Mapping[str, Any]) -> list[FindingEvent]:
-        """Findings that this record raises or clears."""
+    def take(self, record: Mapping[str, Any], setup: RunSetup | None = None) -> list[FindingEvent]:
+        """Findings that this record raises or clears, in a run that was started as `setup` says."""
         before = {finding.code: finding for finding in self.verdict.findings}
         self._kept.add(record)
-        self.verdict = conclude(self._kept, self._own_run)
+        self.verdict = conclude(self._kept, self._own_run, setup=setup)
         now = {finding.code: finding for finding in self.verdict.findings}
         step = self.verdict.step
         raised = [

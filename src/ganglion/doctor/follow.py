@@ -70,20 +70,20 @@ def follow(
 
     `wait` is called between two looks, with the longer of `every_sec` and ten times the seconds that the last reading took.
     """
-    followed, last, own_run = _Followed(path, options), None, (path / "recipe.yaml").is_file()
+    followed, last = _Followed(path, options), None
     pause = every_sec
     while True:
         begun = clock()
-        look = _look(followed, last, own_run) if followed.changed() else None
+        look = _look(followed, last, path) if followed.changed() else None
         last = look.verdict if look is not None else last
         pause = max(every_sec, 10 * (clock() - begun))
         yield look
         wait(pause)
 
 
-def _look(followed: _Followed, last: Verdict | None, own_run: bool) -> Look | None:
+def _look(followed: _Followed, last: Verdict | None, path: Path) -> Look | None:
     try:
-        verdict = verdict_of(followed.read(), own_run)
+        verdict = verdict_of(followed.read(), path)
     except DataError:
         return None
     before = {finding.code: finding for finding in last.findings} if last is not None else {}

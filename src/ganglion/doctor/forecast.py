@@ -77,7 +77,7 @@ class Forecast:
 
     def _advice(self, own_run: bool) -> str:
         if self.trend == "flat":
-            change = ": a wider G (--fresh --set generator.width=64), another recipe, or more images" if own_run else ""
+            change = ": a wider G (generator.width), another recipe, or more images" if own_run else ""
             return f"A longer run alone is not expected to help; a change may{change}."
         if self.trend == "rising":
             return f"Do not go on from here{': the best checkpoint is kept' if own_run else ''}."

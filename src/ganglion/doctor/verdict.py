@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
@@ -19,6 +20,7 @@ Severity = Literal["watch", "failing"]
 State = Literal["healthy", "watch", "failing", "unknown"]
 
 WIDTH = 100
+NO_REMEDY = "All that is known to help was tried, or is there already: look at the images, or take other networks."
 
 
 class Evidence(NamedTuple):
@@ -70,14 +72,22 @@ class Evidence(NamedTuple):
 
 
 class Remedy(NamedTuple):
-    """One change."""
+    """One change, or something else to do."""
 
+    name: str
+    """Of the idea, the same for every run."""
     what: str
-    """As a sentence."""
-    recipe: str = ""
-    """As options of `ganglion train`."""
+    """A sentence without its full stop; of a run whose recipe is known with its numbers."""
+    settings: Mapping[str, object] = {}
+    """New values of the recipe by dotted key."""
+    command: str = ""
+    """One line for a shell that does it on this run (a call of `ganglion.train` where no command line can)."""
     code: str = ""
     """For the user's own training loop."""
+
+    def __str__(self) -> str:
+        how = self.command or self.code
+        return f"{self.what}: {how}" if how else f"{self.what}."
 
 
 @dataclass(frozen=True)
@@ -89,23 +99,30 @@ class Finding:
     since_step: int
     evidence: list[Evidence]
     why: str
-    remedy: list[Remedy]
-    """Best first."""
+    remedies: list[Remedy]
+    """Best first. Empty where all that the doctor knows was tried, or is there already."""
     inferred: bool = False
     """Whether it rests on losses alone, whose levels differ between objectives."""
     because_of: str | None = None
     """The code of the finding that causes this one."""
 
-    def paragraph(self, own_run: bool = True, unit: str = "step") -> str:
-        """Plain text of a few lines; remedies as options of `ganglion train`, or for the user's own loop."""
+    @property
+    def remedy(self) -> str:
+        """The first remedy as a sentence, with the command or the code that carries it out."""
+        return str(self.remedies[0]) if self.remedies else NO_REMEDY
+
+    def paragraph(self, unit: str = "step") -> str:
+        """Plain text of a few lines. A command stands on a line of its own, so that it can be copied."""
         sure = " (from losses alone)" if self.inferred else ""
         cause = f", a consequence of {self.because_of}" if self.because_of else ""
         lines = [f"{self.severity}: {self.code}{sure}, since {unit} {self.since_step:,}{cause}"]
         lines += _wrapped(self.why)
         lines += _wrapped("Measured: " + "; ".join(map(str, self.evidence)) + ".")
-        for number, remedy in enumerate(self.remedy, start=1):
-            how = remedy.recipe if own_run else remedy.code
-            lines += _wrapped(f"{number}. {remedy.what}" + (f": {how}" if how else ""), indent="     ", first="  ")
+        lines += _wrapped(NO_REMEDY) if not self.remedies else []
+        for number, remedy in enumerate(self.remedies, start=1):
+            told = f"{remedy.what}:" if remedy.command else str(remedy)
+            lines += _wrapped(f"{number}. {told}", indent="     ", first="  ")
+            lines += [f"     {remedy.command}"] if remedy.command else []
         return "\n".join(lines)
 
 
@@ -121,7 +138,7 @@ class Verdict:
     unseen: list[str] = field(default_factory=list)
     """What could not be assessed, and why."""
     own_run: bool = True
-    """Whether the run is one of `ganglion train`, so that remedies are its options."""
+    """Whether the run is one of `ganglion train`, so that remedies are its commands."""
     unit: str = "step"
     """What `step` and `since_step` count: step, epoch, image, tick or row."""
     understood: Understanding | None = None
@@ -165,7 +182,7 @@ class Verdict:
             *([self.understood.text()] if self.understood is not None and foreign else []),
             f"Verdict {self.label}: {self.headline}",
             *([f"Samples: {self.samples}"] if self.forecast is not None else []),
-            *(finding.paragraph(self.own_run, self.unit) for finding in self.findings),
+            *(finding.paragraph(self.unit) for finding in self.findings),
         ]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
@@ -176,7 +193,8 @@ class Verdict:
         del tree["understood"]
         for finding, plain in zip(self.findings, tree["findings"], strict=True):
             plain["evidence"] = [{"name": e.name, "value": e.value, "expected": e.expected} for e in finding.evidence]
-            plain["remedy"] = [one._asdict() for one in finding.remedy]
+            plain["remedy"] = finding.remedy
+            plain["remedies"] = [one._asdict() for one in finding.remedies]
         return tree | (self.understood.to_json() if self.understood is not None else {})
 
 

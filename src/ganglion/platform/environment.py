@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["describe_environment", "missing_extras", "pasteable"]
+from ganglion.platform.command_line import pasteable
+
+__all__ = ["describe_environment", "missing_extras"]
 
 
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
@@ -41,11 +42,6 @@ def describe_environment(device: torch.device | None = None, command: Sequence[s
         "command": pasteable(command),
     }
     return facts | ({"device": str(device)} if device else {})
-
-
-def pasteable(command: Sequence[str], windows: bool = os.name == "nt") -> str:
-    """A command as one line, quoted for this system's shell."""
-    return subprocess.list2cmdline(command) if windows else shlex.join(command)
 
 
 def missing_extras() -> dict[str, str]:

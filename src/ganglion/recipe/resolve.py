@@ -18,11 +18,13 @@ from ganglion.recipe.size import Size
 
 __all__ = [
     "BUDGETS",
+    "KEYS",
     "Request",
     "flatten",
     "parse_assignments",
     "preset_names",
     "preset_text",
+    "recipe_file",
     "recipe_text",
     "requested_recipe",
     "resolve",
@@ -211,6 +213,12 @@ KEYS = {
     "start_from": "training.start_from",
 }
 """The recipe's key for each keyword."""
+
+
+def recipe_file(request: Request) -> Path | None:
+    """The file that a request's recipe is read from; None for a preset or a recipe."""
+    named = request.get("recipe", "auto")
+    return None if isinstance(named, Recipe) or str(named) in preset_names() else Path(named)
 
 
 def requested_recipe(source: str | Path | None = None, **request: Unpack[Request]) -> Recipe:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.doctor.examine import IncrementalDiagnosis
+from ganglion.doctor.readers.run_folder import setup_of, with_checkpoint
+from ganglion.doctor.run_setup import RunSetup
 from ganglion.doctor.verdict import Verdict
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.files import storage_errors, write_atomically
@@ -40,16 +42,17 @@ class RunJournal:
     ) -> None:
         """Lines after `resumed_step`, of a lost session, are removed; 0 starts empty. Raises StorageError.
 
-        `own_run`: remedies are options of `ganglion train`.
+        `own_run`: of `ganglion train`; remedies are then commands for the run in `folder`.
         """
-        self._folder, self._say, self._own_run = folder, say, own_run
+        self._folder, self._say = folder, say
+        self._setup = setup_of(folder) if folder is not None and own_run else None
         self._vitals = self._findings = self._board = None  # type: Any
         if folder is not None:
             self._vitals = JsonLines(folder / "vitals.jsonl", resumed_step)
             self._findings = JsonLines(folder / "findings.jsonl", resumed_step)
             self._board = TensorBoardLog(folder, resumed_step)
         earlier = [] if folder is None else read_records(folder / "vitals.jsonl")
-        self._diagnosis = IncrementalDiagnosis(earlier, own_run)
+        self._diagnosis = IncrementalDiagnosis(earlier, own_run, self._setup)
 
     @property
     def verdict(self) -> Verdict:
@@ -57,13 +60,19 @@ class RunJournal:
 
     def diagnose(self, record: Record) -> Verdict:
         """The verdict with this record; findings that it raises or clears are written and printed. Raises StorageError."""
-        events = self._diagnosis.take(record)
+        events = self._diagnosis.take(record, self._setup_now())
         for event in events:
-            self._say(event.text(self._own_run))
+            self._say(event.text())
         for event in events:
             if self._findings:
                 self._findings.write(event.to_json())
         return self.verdict
+
+    def _setup_now(self) -> RunSetup | None:
+        """How the run was started; with weights to start from once there is a checkpoint."""
+        if self._setup is not None and self._folder is not None and not self._setup.has_checkpoint:
+            self._setup = with_checkpoint(self._setup, self._folder)
+        return self._setup
 
     def stop_writing(self) -> None:
         """Records are still diagnosed; files stay as they are."""

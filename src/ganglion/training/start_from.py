@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ganglion.data.given import Images, cannot_be_named, name_of
+from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.errors import CheckpointError, DataError, RecipeError, RunError
 from ganglion.recipe.resolve import Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, named_checkpoint, read_checkpoint
 from ganglion.runs.folder import Run, default_run
 
-__all__ = ["START_FILE", "Begun", "Origin", "begun_from", "start_of"]
+__all__ = ["START_FILE", "Begun", "Origin", "begun_from", "recipes_before", "start_of"]
 
 START_FILE = "start.json"
 """In the new run: where it started, what it took over, and the other run's recipe. It is written when the start is complete."""
@@ -85,6 +85,15 @@ def start_of(folder: Path, text: str | None) -> Recipe | None:
         return None
 
 
+def recipes_before(run: Path) -> list[dict[str, Any]]:
+    """Recipes of the runs that `run` comes from, newest first; empty where its first weights were drawn."""
+    try:
+        facts = json.loads((run / START_FILE).read_text(encoding="utf-8"))
+        return [facts["recipe"], *facts.get("earlier", [])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _text(request: Request) -> str | None:
     """RUN or RUN:CHECKPOINT as the command, its assignments or its recipe say; a slash at the end does not count."""
     extra = request.get("set", ())
@@ -123,7 +132,8 @@ def _filled_in(source: Images | None, request: Request, other: Recipe, text: str
     """With the other run's recipe where none is named, and its source. Raises DataError, RecipeError."""
     reasons: list[str] = []
     if request.get("recipe", "auto") == "auto":
-        named = source is not None  # what only the other images could say is left open
+        same = is_named(source) and source is not None and str(source) == other.data.source
+        named = source is not None and not same  # what only the other images could say is left open
         open_again: dict[str, Any] = {"data__data_dir": None, "data__held_out_images": None, "data__trim_box": None}
         open_again |= dict.fromkeys(("data__fit", "data__trim", "data__resample"), "auto")
         base = update(other, **open_again) if named else other

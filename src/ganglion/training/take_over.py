@@ -27,7 +27,7 @@ from ganglion.runs.transfer import ClassRows, Pieces, filled, match, part_of, we
 from ganglion.training.own import Own
 from ganglion.training.players import Players
 from ganglion.training.prepare import batches_for, build_first_players
-from ganglion.training.start_from import START_FILE, Origin
+from ganglion.training.start_from import START_FILE, Origin, recipes_before
 from ganglion.training.start_report import start_text
 
 __all__ = ["StartedPlayers", "started_players", "take_over"]
@@ -89,7 +89,7 @@ def take_over(players: Players, recipe: Recipe, origin: Origin) -> StartedPlayer
             "classes": _classes(recipe, origin.recipe),
             "images_differ": origin.recipe.data.content != recipe.data.content,
             "recipe_changes": _changes(recipe, origin.recipe),
-            "recipe": origin.recipe.model_dump(mode="json"),
+            "recipe": origin.recipe.model_dump(mode="json"), "earlier": recipes_before(origin.run),
         },
     )  # fmt: skip
 

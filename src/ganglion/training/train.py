@@ -26,7 +26,7 @@ from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request, requested_recipe, update
+from ganglion.recipe.resolve import Request, recipe_file, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
@@ -133,6 +133,7 @@ def _train(
             begun = begun and begun.moved(folder, aside)
         environment = describe_environment(prepared.device)
         environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes}
+        environment |= {"recipe_file": str(Path(file).resolve())} if (file := recipe_file(request)) else {}
         Run(folder).begin(
             recipe, environment, own.networks.content if own.networks else b"", training_rows(recipe, prepared.store)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
+from ganglion.doctor.remedies.idea import UNKNOWN
 from ganglion.doctor.rule import thresholds, thresholds_of
-from made_records import SICK, far, healthy, with_values
+from made_records import FLOOR, SICK, far, healthy, with_values
 from stored_records import ILL, WELL
 
 PAGES = Path(__file__).parents[3] / "docs" / "field-guide"
@@ -142,6 +144,16 @@ def test_every_page_has_its_parts_and_the_command_that_reproduces_it(code: str) 
     assert all(f"| `{n}` | {row['value']:g} | {row['unit']} | {row['meaning']} |" in page for n, row in rows.items())
 
 
+@pytest.mark.parametrize("code", RULES)
+def test_every_page_lists_the_ideas_of_its_finding_in_their_order(code: str) -> None:
+    page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^(\d+)\. (.*)$", page.partition("## Remedies")[2].partition("## Reproduce")[0], re.MULTILINE)
+    assert [int(number) for number, _ in listed] == list(range(1, len(RULES[code].ideas) + 1))
+    for (_, line), idea in zip(listed, RULES[code].ideas, strict=True):
+        hint = idea.code_for(UNKNOWN)
+        assert line == f"{idea.what}{f' (in your own loop: {hint})' if hint else ''}."
+
+
 def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:
     """A rule's function, and those of its module that it calls."""
     called = [look.__globals__.get(name) for name in look.__code__.co_names]
@@ -171,8 +183,10 @@ def test_every_finding_speaks_to_a_person_and_says_what_to_change(code: str) -> 
     rule = RULES[code]
     assert rule.code == code
     assert 1 <= rule.why.count(".") <= 6  # three findings put a sentence of their own before it
-    assert rule.remedies
-    assert all(remedy.what and (remedy.recipe or remedy.code) for remedy in rule.remedies)
+    assert rule.ideas
+    assert all(idea.what[0].isupper() and not idea.what.endswith(".") for idea in rule.ideas)
+    assert all(idea.change or idea.code for idea in rule.ideas)
+    assert rule.ideas[0].code  # a loop of one's own gets an answer to every finding
     assert set(rule.explains) < RULES.keys()
 
 
@@ -181,6 +195,37 @@ def test_a_calibrated_table_replaces_the_thresholds() -> None:
     table["clip-saturation"] = {"share": {"value": 0.99, "unit": "share", "meaning": "stricter"}}
     assert examine(SICK["clip-saturation"]).state == "watch"
     assert examine(SICK["clip-saturation"], table=table).state == "healthy"
+
+
+def severities(code: str, records: list[dict[str, object]]) -> list[str]:
+    """Of one finding, at each record that it is raised at, without repetitions."""
+    found = [f.severity for n in range(5, len(records) + 1) for f in examine(records[:n]).findings if f.code == code]
+    return [now for i, now in enumerate(found) if i == 0 or found[i - 1] != now]
+
+
+@pytest.mark.parametrize("code", ["mode-collapse", "discriminator-wins", "generator-wins"])
+def test_what_may_recover_is_watched_before_it_is_called_failing(code: str) -> None:
+    assert severities(code, SICK[code]) == ["watch", "failing"]
+
+
+def test_a_real_collapse_is_watched_first_and_then_called_failing_to_the_end() -> None:
+    records = ILL["mode-collapse"]["records"]
+    assert severities("mode-collapse", records) == ["watch", "failing"]
+    assert examine(records).state == "failing"
+
+
+def test_an_oscillation_that_grows_while_samples_still_approach_the_data_is_watched() -> None:
+    def swings(slope: float) -> list[dict[str, object]]:
+        return with_values(
+            healthy(),
+            {"swd": lambda done: FLOOR * (6 - slope * done + 1.8 * math.exp(3 * (done - 1)) * math.sin(40 * done))},
+        )
+
+    (falling,), (level,) = (
+        [f for f in examine(swings(s)).findings if f.code == "growing-oscillation"] for s in (3.0, 0.0)
+    )
+    assert (falling.severity, level.severity) == ("watch", "failing")
+    assert examine(ILL["growing-oscillation"]["records"]).findings[0].severity == "failing"
 
 
 def test_noise_that_lies_near_to_every_image_is_no_copy() -> None:

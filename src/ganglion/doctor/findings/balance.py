@@ -12,8 +12,18 @@ from ganglion.doctor.history import (
     not_converging,
     smallest_recent_distance,
 )
-from ganglion.doctor.rule import R1, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.losses import (
+    BOUND_SLOPE,
+    INSTANCE_NOISE,
+    LOSS_THAT_REACHES_G,
+    SMOOTH_LABELS,
+    WEAKER_PENALTIES,
+)
+from ganglion.doctor.remedies.networks import EQUAL_SIZES, LEAKY_D, WIDER_D
+from ganglion.doctor.remedies.rates import FASTER_D, LOWER_D
+from ganglion.doctor.remedies.training import FEWER_D_STEPS, FEWER_G_STEPS, MORE_D_STEPS, MORE_STEPS_OF_THE_SMALLER
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 
 __all__ = ["CAPACITY_IMBALANCE", "DISCRIMINATOR_WINS", "GENERATOR_WINS", "VANISHING_GENERATOR_GRADIENT"]
 
@@ -79,19 +89,7 @@ DISCRIMINATOR_WINS = Rule(
     discriminator_wins,
     "D separates reals from fakes perfectly, and samples are not approaching the data at a useful rate. D's gradient "
     "does not give G a direction that improves its samples.",
-    (
-        R1,
-        Remedy(
-            "Lower D's learning rate, or raise G's",
-            "--set optimizer.discriminator.lr=0.00005 --set optimizer.generator.lr=0.0002",
-            "a quarter of D's learning rate",
-        ),
-        Remedy(
-            "Smooth the labels of reals, or add noise to D's input",
-            "--set objective.real_label=0.9 --set objective.instance_noise.std=0.1",
-            "0.9 instead of 1 for reals, Salimans et al. 2016",
-        ),
-    ),
+    (BOUND_SLOPE, LOWER_D, FEWER_D_STEPS, SMOOTH_LABELS, INSTANCE_NOISE),
     explains=(
         "vanishing-generator-gradient",
         "stalled",
@@ -129,19 +127,7 @@ VANISHING_GENERATOR_GRADIENT = Rule(
     vanishing_generator_gradient,
     "Hardly any gradient reaches G's first layer: D is saturated, so its output no longer changes with the image. G does "
     "not move while D's margin grows.",
-    (
-        Remedy(
-            "Use a loss whose gradient does not vanish where D is confident",
-            "--set objective.adversarial=non-saturating",
-            "-log D(G(z)) instead of log(1 - D(G(z)))",
-        ),
-        R1,
-        Remedy(
-            "Lower D's learning rate, or add noise to its input",
-            "--set optimizer.discriminator.lr=0.0001 --set objective.instance_noise.std=0.1",
-            "instance noise, Sønderby et al. 2017",
-        ),
-    ),
+    (LOSS_THAT_REACHES_G, BOUND_SLOPE, LOWER_D, INSTANCE_NOISE),
     explains=(
         "discriminator-wins",
         "stalled",
@@ -201,24 +187,7 @@ GENERATOR_WINS = Rule(
     generator_wins,
     "D does not separate fakes from reals, although fakes are far from the data and do not approach it. D is too weak, too "
     "slow, or its units have died, so G gets no useful gradient.",
-    (
-        Remedy(
-            "Raise D's learning rate, or lower G's",
-            "--set optimizer.discriminator.lr=0.0004 --set optimizer.generator.lr=0.0001",
-            "twice D's learning rate",
-        ),
-        Remedy(
-            "Give D more updates, or more width",
-            "--set balance.d_steps=2 --set discriminator.width=64",
-            "two updates of D for one of G",
-        ),
-        Remedy(
-            "Weaken D's penalties, and use leaky ReLU, whose units cannot die",
-            "--set 'objective.penalties=[{kind: r1, weight: 0.1, interval_updates: 4}]' "
-            "--set discriminator.activation=leaky-relu",
-            "LeakyReLU(0.2)",
-        ),
-    ),
+    (FASTER_D, FEWER_G_STEPS, MORE_D_STEPS, WEAKER_PENALTIES, WIDER_D, LEAKY_D),
     explains=(
         "stalled",
         "mode-collapse",
@@ -258,18 +227,7 @@ CAPACITY_IMBALANCE = Rule(
     "capacity-imbalance",
     capacity_imbalance,
     "One network has many times as many weights as the other, and it wins. Longer training does not help the smaller one.",
-    (
-        Remedy(
-            "Make the widths more equal",
-            "--set generator.width=32 --set discriminator.width=32",
-            "equal numbers of feature maps at equal resolutions",
-        ),
-        Remedy(
-            "Give the smaller network more updates, or a higher learning rate",
-            "--set balance.g_steps=2",
-            "two updates of G for one of D",
-        ),
-    ),
+    (EQUAL_SIZES, MORE_STEPS_OF_THE_SMALLER),
     explains=(
         "discriminator-wins",
         "generator-wins",

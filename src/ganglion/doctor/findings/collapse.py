@@ -16,8 +16,13 @@ from ganglion.doctor.history import (
     running_median,
     smallest_recent_distance,
 )
-from ganglion.doctor.rule import AVERAGE, COSINE, PAIRS, R1, SLOWER_G, STDDEV, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.by_hand import COMPARE_LATENTS
+from ganglion.doctor.remedies.losses import BOUND_SLOPE, PAIRS
+from ganglion.doctor.remedies.networks import LEAKY_G, MORE_LATENT, NORM_IN_G, STDDEV
+from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, LOWER_G
+from ganglion.doctor.remedies.training import FEWER_G_STEPS, WITHOUT_LABELS
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 
 __all__ = ["BLANK_COLLAPSE", "LATENT_IGNORED", "LATE_COLLAPSE", "MODE_COLLAPSE", "NOISE_COLLAPSE", "PARTIAL_COLLAPSE"]
 
@@ -28,8 +33,9 @@ def mode_collapse(history: History, limits: Limits) -> RuleHit | None:
     far = history.recent_of(distance(history))
     if since is None or far <= limits["poor"]:
         return None
+    longer = len(history) - since >= 2 * history.window
     return RuleHit(
-        "failing",
+        "failing" if longer else "watch",
         since,
         [
             Evidence.at_least("diversity of samples over their contrast", history.recent_of(alike), limits["sameness"]),
@@ -45,15 +51,7 @@ MODE_COLLAPSE = Rule(
     mode_collapse,
     "Nearly every latent gives the same image. G has found one image that D accepts as real, and D, which sees one image "
     "at a time, cannot penalise the repetition.",
-    (
-        STDDEV,
-        PAIRS,
-        Remedy(
-            "Fewer updates of G per update of D, a lower learning rate of G",
-            "--set balance.g_steps=1 --set optimizer.generator.lr=0.0001",
-            "one update of G for one of D",
-        ),
-    ),
+    (STDDEV, PAIRS, FEWER_G_STEPS, LOWER_G),
     explains=(
         "generator-wins",
         "discriminator-wins",
@@ -93,15 +91,7 @@ PARTIAL_COLLAPSE = Rule(
     partial_collapse,
     "Single samples look right, but they cover few modes: many are near-duplicates, or they differ far less than real "
     "images do. Part of the data is never generated.",
-    (
-        STDDEV,
-        Remedy(
-            "Give the latent more dimensions",
-            "--set latent.dim=64",
-            "z of 64 to 128 dimensions",
-        ),
-        PAIRS,
-    ),
+    (STDDEV, PAIRS, MORE_LATENT, LOWER_G),
     explains=("stalled",),
 )
 
@@ -137,15 +127,7 @@ BLANK_COLLAPSE = Rule(
     blank_collapse,
     "Samples are one uniform tone, whatever the latent: black, white or gray. G's tanh is saturated or its units have "
     "died, and no gradient passes backward through it.",
-    (
-        SLOWER_G,
-        Remedy(
-            "Use batch norm in G, or leaky instead of plain ReLU",
-            "--set generator.norm=batch --set generator.activation=leaky-relu",
-            "BatchNorm2d after each layer but the last",
-        ),
-        R1,
-    ),
+    (LOWER_G, NORM_IN_G, LEAKY_G, BOUND_SLOPE),
     explains=(
         "mode-collapse",
         "discriminator-wins",
@@ -179,15 +161,7 @@ NOISE_COLLAPSE = Rule(
     noise_collapse,
     "Samples have many times the fine detail of real images: they are noise. G's updates are too large relative to its "
     "weights, or its tanh is saturated.",
-    (
-        SLOWER_G,
-        AVERAGE,
-        Remedy(
-            "Use a norm in G, or penalise D's gradient",
-            "--set generator.norm=batch",
-            "BatchNorm2d in G; R1 on D",
-        ),
-    ),
+    (LOWER_G, NORM_IN_G, LONGER_AVERAGE, BOUND_SLOPE),
     explains=(
         "discriminator-wins",
         "stalled",
@@ -236,15 +210,7 @@ LATE_COLLAPSE = Rule(
     late_collapse,
     "The run was good and has collapsed: the balance of G and D was lost, in one jump or by slow drift. It seldom recovers "
     "by itself.",
-    (
-        Remedy(
-            "Continue from the best checkpoint with lower learning rates",
-            "ganglion sample RUN --checkpoint best",
-            "load the best weights and halve both learning rates",
-        ),
-        COSINE,
-        R1,
-    ),
+    (LOWER_BOTH, COSINE, BOUND_SLOPE, LONGER_AVERAGE),
     explains=(
         "oscillation",
         "noise-collapse",
@@ -285,14 +251,7 @@ LATENT_IGNORED = Rule(
     latent_ignored,
     "Samples differ, but do not depend on z: another z with the same label gives the same image. All variation comes from "
     "the label or from noise.",
-    (
-        Remedy(
-            "Check how z enters G: is it multiplied by 0, overwritten, or the same in every batch?",
-            "--set generator.conditioning=norm",
-            "print(G(z1, y) - G(z2, y))",
-        ),
-        STDDEV,
-    ),
+    (COMPARE_LATENTS, STDDEV, WITHOUT_LABELS, MORE_LATENT),
     explains=(
         "partial-collapse",
         "mode-collapse",

@@ -11,13 +11,17 @@ from ganglion.doctor.history import (
     lr_not_decayed,
     median,
 )
-from ganglion.doctor.rule import AVERAGE, NO_MOMENTUM, R1, STOP, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.losses import BOUND_SLOPE, PAIRS
+from ganglion.doctor.remedies.networks import MORE_LATENT, WIDER_G
+from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, NO_MOMENTUM
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 
 __all__ = ["GROWING_OSCILLATION", "OSCILLATION", "STALLED"]
 
 
 def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
+    """Watch while the distance as such still falls, failing where it does not."""
     values = distance(history) if history.has("swd") else history["fid"]
     third = len(values) // 3
     if third < limits["records"] or history.kimg[-1] < limits["kimg"]:
@@ -27,8 +31,9 @@ def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
     if now <= limits["swing"] or now <= limits["growth"] * before or crossings < limits["crossings"]:
         return None
     name = "amplitude of the distance around its trend, over its mean"
+    level = median(values[2 * third :]) / median(values[third : 2 * third])
     return RuleHit(
-        "failing",
+        "watch" if level < 1 else "failing",
         2 * third,
         [
             Evidence.at_most(name, now, limits["swing"]),
@@ -36,6 +41,7 @@ def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
                 f"the same compared with the third of the run before, {before:.3g}", now, limits["growth"] * before
             ),
             Evidence.at_most("crossings of the trend", crossings, limits["crossings"] - 1),
+            Evidence.context("median distance over that in the third before", level),
         ],
     )
 
@@ -45,15 +51,7 @@ GROWING_OSCILLATION = Rule(
     growing_oscillation,
     "The distance to the data oscillates with a growing amplitude. G and D rotate around the equilibrium and spiral "
     "outwards instead of converging.",
-    (
-        R1,
-        NO_MOMENTUM,
-        Remedy(
-            "Decay both learning rates towards the end, and average G",
-            "--set optimizer.schedule=cosine --set ema.halflife_kimg=20",
-            "an exponential moving average of G",
-        ),
-    ),
+    (BOUND_SLOPE, NO_MOMENTUM, COSINE, LOWER_BOTH),
     explains=(
         "oscillation",
         "late-collapse",
@@ -84,16 +82,7 @@ OSCILLATION = Rule(
     oscillation,
     "The distance to the data oscillates by a large share of its mean: G and D cycle. The quality of the samples then "
     "depends on when training stops.",
-    (
-        R1,
-        Remedy(
-            "Set the optimisers' beta1 to 0 (no momentum), and lower both learning rates",
-            "--set optimizer.generator.beta1=0 --set optimizer.discriminator.beta1=0 --set "
-            "optimizer.generator.lr=0.0001 --set optimizer.discriminator.lr=0.0001",
-            "betas=(0.0, 0.99)",
-        ),
-        AVERAGE,
-    ),
+    (BOUND_SLOPE, NO_MOMENTUM, LONGER_AVERAGE, LOWER_BOTH),
 )
 
 
@@ -121,17 +110,5 @@ STALLED = Rule(
     stalled,
     "Samples are still far from the data, and the distance has not fallen in the last third of the run, although both "
     "networks are updated. G may be too small for these images, or G and D are at a poor equilibrium.",
-    (
-        Remedy(
-            "A wider G, or a latent with more dimensions",
-            "--set generator.width=64 --set latent.dim=64",
-            "twice the feature maps",
-        ),
-        Remedy(
-            "Change the balance of G and D: a penalty on D, or other learning rates",
-            "--recipe fast",
-            "R1; the learning rates of the recipe fast",
-        ),
-        STOP,
-    ),
+    (WIDER_G, BOUND_SLOPE, MORE_LATENT, PAIRS),
 )

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ganglion.doctor.history import History
-from ganglion.doctor.rule import AUGMENT, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.by_hand import OUTPUT_RANGE, SAME_PREPARATION, SCALE_ONCE
+from ganglion.doctor.remedies.training import AUGMENT, CROP
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 
 __all__ = ["PADDING_SHORTCUT", "RANGE_MISMATCH"]
 
@@ -68,18 +70,7 @@ RANGE_MISMATCH = Rule(
     range_mismatch,
     "D separates reals from fakes by their value range alone, which G's tanh cannot match: G's gradient says nothing about "
     "image content.",
-    (
-        Remedy(
-            "Scale real images to [-1, 1], once",
-            "",
-            "images / 127.5 - 1 for uint8; (images - 0.5) / 0.5 after ToTensor()",
-        ),
-        Remedy(
-            "Or give G an output activation with the range of the data",
-            "",
-            "a sigmoid for [0, 1]",
-        ),
-    ),
+    (SCALE_ONCE, OUTPUT_RANGE),
     explains=(
         "discriminator-wins",
         "blank-collapse",
@@ -116,19 +107,7 @@ PADDING_SHORTCUT = Rule(
     padding_shortcut,
     "D separates reals from fakes by the outermost pixels: with the border of reals on fakes, it no longer does. Real and "
     "generated images are not preprocessed in the same way, and G learns nothing about the interior.",
-    (
-        Remedy(
-            "Preprocess real and generated images by the same code: the same padding, resizing, compression",
-            "--set data.fit=crop",
-            "pad and resize before the images are scaled, and do nothing after G",
-        ),
-        Remedy(
-            "Crop the borders of real images",
-            "--set data.fit=crop",
-            "CenterCrop instead of Pad",
-        ),
-        AUGMENT,
-    ),
+    (SAME_PREPARATION, CROP, AUGMENT),
     explains=(
         "discriminator-wins",
         "vanishing-generator-gradient",

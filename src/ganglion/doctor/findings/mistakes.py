@@ -7,8 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganglion.doctor.history import History
-from ganglion.doctor.rule import R1, SLOWER, SLOWER_D, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.by_hand import LABEL_OF_REALS, MOMENTUM_OF_NORMS, NEW_STATISTICS, OWN_WEIGHTS
+from ganglion.doctor.remedies.losses import BOUND_SLOPE, LOGITS_LOSS, LOSS_THAT_REACHES_G, PENALTY_FOR_CLIP, WIDER_CLIP
+from ganglion.doctor.remedies.networks import NORM_WITHOUT_STATISTICS
+from ganglion.doctor.remedies.rates import LOWER_BOTH, LOWER_D
+from ganglion.doctor.remedies.training import FLOAT32, LARGER_BATCH
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 from ganglion.vitals.records import is_step
 
 __all__ = [
@@ -40,15 +45,7 @@ NON_FINITE = Rule(
     "non-finite",
     non_finite,
     "A NaN or an infinity spreads to every weight within one update and stays there, so all further training is useless.",
-    (
-        SLOWER,
-        Remedy(
-            "Compute in float32, to check whether 16 bits were too few",
-            "--precision 32",
-            "disable autocast for the penalty and the losses",
-        ),
-        R1,
-    ),
+    (LOWER_BOTH, FLOAT32, BOUND_SLOPE),
     explains=(
         "exploding-gradient",
         "blank-collapse",
@@ -84,13 +81,7 @@ LABELS_SWAPPED = Rule(
     labels_swapped,
     "G's loss moves D's logits on fakes in the same direction as D's loss does: G is trained to be classified as fake. "
     "G's loss probably uses the labels of D's.",
-    (
-        Remedy(
-            "In G's step, use the label that D's step uses for real images",
-            "",
-            "loss_G = criterion(D(G(z)), real_label)",
-        ),
-    ),
+    (LABEL_OF_REALS, LOSS_THAT_REACHES_G),
     explains=(
         "discriminator-wins",
         "vanishing-generator-gradient",
@@ -117,13 +108,7 @@ OPTIMIZER_CROSSTALK = Rule(
     optimizer_crosstalk,
     "Each step of one network's optimiser also updates the other network, in the direction that lowers the first one's "
     "loss. D is then trained to misclassify, one of the losses goes to 0, and neither network learns.",
-    (
-        Remedy(
-            "Give each optimiser the weights of its own network",
-            "",
-            "torch.optim.Adam(G.parameters()), torch.optim.Adam(D.parameters())",
-        ),
-    ),
+    (OWN_WEIGHTS,),
     explains=(
         "generator-wins",
         "discriminator-wins",
@@ -152,23 +137,7 @@ BATCHNORM_MISMATCH = Rule(
     batchnorm_mismatch,
     "G generates other images in eval mode than in train mode. Its batch norm uses running statistics in eval mode, and "
     "these are wrong: samples from a checkpoint are worse than those in training.",
-    (
-        Remedy(
-            "Use larger batches, or a norm without running statistics",
-            "--batch 64 --set generator.norm=instance",
-            "GroupNorm, InstanceNorm, or none",
-        ),
-        Remedy(
-            "Check the momentum of G's batch norm, and that G is in train mode during training",
-            "",
-            "BatchNorm2d(momentum=0.1); G.train() before the loop",
-        ),
-        Remedy(
-            "Sample in train mode, or recompute the statistics with many latents",
-            "",
-            "run G in train mode over a thousand latents with momentum=None, then eval",
-        ),
-    ),
+    (LARGER_BATCH, NORM_WITHOUT_STATISTICS, MOMENTUM_OF_NORMS, NEW_STATISTICS),
     explains=(
         "blank-collapse",
         "mode-collapse",
@@ -217,15 +186,7 @@ LOSS_CLAMPED = Rule(
     loss_clamped,
     "The loss is constant at the value at which a logarithm is clamped: D's probability has rounded to 0 or 1, and the "
     "gradient behind the clamp is exactly 0. G learns nothing more.",
-    (
-        Remedy(
-            "Remove the sigmoid and use a loss on logits, which does not round",
-            "--set objective.adversarial=non-saturating",
-            "BCEWithLogitsLoss() instead of Sigmoid() and BCELoss()",
-        ),
-        SLOWER_D,
-        R1,
-    ),
+    (LOGITS_LOSS, LOWER_D, BOUND_SLOPE),
     explains=(
         "discriminator-wins",
         "vanishing-generator-gradient",
@@ -251,16 +212,5 @@ CLIP_SATURATION = Rule(
     clip_saturation,
     "Most of the critic's weights are at the clip bound, so only their signs still differ. Such a critic is too simple a "
     "function, and G's gradient through it vanishes or explodes.",
-    (
-        Remedy(
-            "Use a gradient penalty instead of clipping",
-            "--recipe wgan-gp",
-            "Gulrajani et al. 2017",
-        ),
-        Remedy(
-            "Lower the critic's learning rate, or widen the bound",
-            "--set optimizer.discriminator.lr=0.00005 --set objective.weight_clip=0.02",
-            "RMSprop at 5e-5, clip 0.01",
-        ),
-    ),
+    (PENALTY_FOR_CLIP, WIDER_CLIP, LOWER_D),
 )

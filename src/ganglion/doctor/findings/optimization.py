@@ -16,8 +16,11 @@ from ganglion.doctor.history import (
     not_converging,
     smallest_recent_distance,
 )
-from ganglion.doctor.rule import SLOWER, SLOWER_D, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy, Severity
+from ganglion.doctor.remedies.losses import BOUND_SLOPE
+from ganglion.doctor.remedies.networks import KAIMING, NORM_IN_G, NORMAL_WITH_NORMS, SPECTRAL_NORM
+from ganglion.doctor.remedies.rates import COSINE, LOWER_BOTH, LOWER_D, RAISE_BOTH, WARM_UP
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence, Severity
 
 __all__ = [
     "BAD_INITIALIZATION",
@@ -67,14 +70,7 @@ EXPLODING_GRADIENT = Rule(
     exploding_gradient,
     "D's logits, and with them all gradients, grow from record to record: nothing bounds D's slope. It ends in non-finite "
     "numbers.",
-    (
-        Remedy(
-            "Bound D's slope: a gradient penalty, spectral norm, or clipping",
-            "--set 'objective.penalties=[{kind: wgan-gp, weight: 10}]' --set discriminator.norm=none",
-            "WGAN-GP's penalty, or torch.nn.utils.parametrizations.spectral_norm",
-        ),
-        SLOWER_D,
-    ),
+    (BOUND_SLOPE, SPECTRAL_NORM, LOWER_D),
     explains=(
         "learning-rate-too-high",
         "discriminator-wins",
@@ -112,14 +108,7 @@ LEARNING_RATE_TOO_HIGH = Rule(
     learning_rate_too_high,
     "Each update changes a large share of the weights, so they overshoot and grow instead of converging. Adam moves every "
     "weight by about the learning rate, whatever the size of the gradient.",
-    (
-        SLOWER,
-        Remedy(
-            "Warm the learning rates up, and decay them towards the end",
-            "--set optimizer.warmup_kimg=5 --set optimizer.schedule=cosine",
-            "a warm-up and a cosine schedule",
-        ),
-    ),
+    (LOWER_BOTH, WARM_UP, COSINE),
     explains=(
         "noise-collapse",
         "blank-collapse",
@@ -165,13 +154,7 @@ LEARNING_RATE_TOO_LOW = Rule(
     learning_rate_too_low,
     "Updates are so small that weights and samples stay as they were at initialisation. At this rate the budget ends "
     "before anything is learned.",
-    (
-        Remedy(
-            "Raise both learning rates tenfold",
-            "--fresh --set optimizer.generator.lr=0.0002 --set optimizer.discriminator.lr=0.0002",
-            "2e-4 is the usual rate for Adam on DCGAN",
-        ),
-    ),
+    (RAISE_BOTH,),
     explains=(
         "stalled",
         "discriminator-wins",
@@ -219,23 +202,7 @@ BAD_INITIALIZATION = Rule(
     bad_initialization,
     "At initialisation, G's samples are saturated noise or uniform gray, where gradients are too small to learn from, and "
     "samples have hardly approached the data since.",
-    (
-        Remedy(
-            "Use He initialisation, which preserves the scale of signals",
-            "--fresh --set init.scheme=kaiming",
-            "nn.init.kaiming_normal_(weight)",
-        ),
-        Remedy(
-            "Or N(0, 0.02) with batch norm in both networks",
-            "--fresh --set init.scheme=normal --set init.std=0.02 --set generator.norm=batch",
-            "nn.init.normal_(weight, 0, 0.02)",
-        ),
-        Remedy(
-            "Check the size of signals before training",
-            "ganglion check SOURCE",
-            "ganglion.watch writes a record of the initial weights",
-        ),
-    ),
+    (KAIMING, NORMAL_WITH_NORMS, NORM_IN_G),
     explains=(
         "noise-collapse",
         "discriminator-wins",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from ganglion.doctor.history import History, distance
-from ganglion.doctor.rule import AUGMENT, STOP, Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Remedy
+from ganglion.doctor.remedies.by_hand import NEIGHBOURS
+from ganglion.doctor.remedies.losses import BOUND_SLOPE
+from ganglion.doctor.remedies.networks import NARROWER_D
+from ganglion.doctor.remedies.training import AUGMENT, STOP
+from ganglion.doctor.rule import Limits, Rule, RuleHit
+from ganglion.doctor.verdict import Evidence
 
 __all__ = ["DISCRIMINATOR_OVERFITTING", "MEMORIZATION"]
 
@@ -26,15 +30,7 @@ DISCRIMINATOR_OVERFITTING = Rule(
     discriminator_overfitting,
     "D separates training images from held-out real images, so it has memorised them. Its gradient no longer reflects "
     "what real images look like, and samples get worse or become copies.",
-    (
-        AUGMENT,
-        Remedy(
-            "Use the recipe for small data sets",
-            "--recipe small-data",
-            "a narrower D, R1, augmentation",
-        ),
-        STOP,
-    ),
+    (AUGMENT, NARROWER_D, BOUND_SLOPE, STOP),
     explains=("memorization",),
 )
 
@@ -56,13 +52,5 @@ MEMORIZATION = Rule(
     memorization,
     "Samples are nearer to the training images than held-out real images are: G copies its training data. Samples look "
     "excellent, but G does not generalise.",
-    (
-        STOP,
-        AUGMENT,
-        Remedy(
-            "Check which samples are copies: ganglion evaluate RUN --neighbours sheet.png",
-            "",
-            "compare samples with their nearest training images",
-        ),
-    ),
+    (AUGMENT, NARROWER_D, STOP, NEIGHBOURS),
 )
