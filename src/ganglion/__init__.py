@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DataError,
         DeviceError,
         GanglionError,
+        HubError,
         Interrupted,
         RecipeError,
         RunError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ganglion.report.report import write_report
     from ganglion.report.timeline import write_timeline
     from ganglion.runs.folder import Run
+    from ganglion.sharing.push import Push, push
     from ganglion.watching.monitor import Monitor, watch
 
     __version__: str
@@ -45,9 +47,11 @@ __all__ = [
     "Evaluation",
     "Finding",
     "GanglionError",
+    "HubError",
     "Interrupted",
     "Model",
     "Monitor",
+    "Push",
     "Recipe",
     "RecipeError",
     "Run",
@@ -61,6 +65,7 @@ __all__ = [
     "evaluate",
     "load",
     "model_of",
+    "push",
     "train",
     "watch",
     "write_report",
@@ -74,6 +79,7 @@ _HOMES = {
     "Finding": "doctor.verdict",
     "Model": "latent.model",
     "Monitor": "watching.monitor",
+    "Push": "sharing.push",
     "Recipe": "recipe.schema",
     "Run": "runs.folder",
     "Verdict": "doctor.verdict",
@@ -82,6 +88,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "load": "latent.model",
     "model_of": "latent.model",
+    "push": "sharing.push",
     "train": "api",
     "watch": "watching.monitor",
     "write_report": "report.report",

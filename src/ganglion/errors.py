@@ -5,6 +5,7 @@
     ├── DataError         the source of images, or what is in it
     ├── RunError          the run folder: locked, foreign, made with another recipe
     │   └── CheckpointError   no readable checkpoint
+    ├── HubError          a model on the Hugging Face Hub: not there, not allowed, not reached
     ├── DeviceError       the requested device or precision is not available
     ├── StorageError      the disk is full or cannot be written
     ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
@@ -20,6 +21,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "GanglionError",
+    "HubError",
     "Interrupted",
     "RecipeError",
     "RunError",
@@ -50,6 +52,10 @@ class RunError(GanglionError):
 
 class CheckpointError(RunError):
     """No checkpoint in the run folder can be read."""
+
+
+class HubError(GanglionError):
+    """A model on the Hugging Face Hub cannot be loaded or sent."""
 
 
 class DeviceError(GanglionError):

@@ -14,13 +14,26 @@ if TYPE_CHECKING:
 
     from ganglion.latent.model import Model
 
-__all__ = ["Checkpoint", "Device", "Devices", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
+__all__ = [
+    "Checkpoint", "Device", "Devices", "ModelFolder", "RunFolder", "class_of", "numbers", "pair", "with_ending",
+    "written_to",
+]  # fmt: skip
 
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+ModelFolder = Annotated[
+    Path, typer.Argument(help="A run folder, or hf:OWNER/NAME on the Hugging Face Hub.", show_default=False)
+]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes that draw a share of the images each.")]
+
+
+def written_to(run: Path) -> Path:
+    """Where a command writes by default: into the run folder; for hf:OWNER/NAME into the folder NAME here."""
+    from ganglion.hub.names import hub_model, is_hub_model
+
+    return Path(hub_model(run).name) if is_hub_model(run) else run
 
 
 def numbers(text: str, option: str) -> list[int]:

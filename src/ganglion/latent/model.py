@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from ganglion.data.alpha import straight
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
+from ganglion.hub.names import is_hub_model
 from ganglion.latent.conditions import Asked, Conditions
 from ganglion.latent.own_networks import load_weights, own_discriminator, own_generator
+from ganglion.latent.published import published
 from ganglion.latent.shares import drawn_over_processes
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator
@@ -50,11 +52,14 @@ class Model:
         checkpoint: Path | None = None,
         discriminator: nn.Module | None = None,
         conditions: Conditions | None = None,
+        origin: str = "",
     ) -> None:
         self.latent, self.device, self.classes = latent, device, classes
         """Prior and dimensions of z; the device; names of the classes."""
         self.network = network
         """The generator itself, in eval mode; None for a plain function."""
+        self.origin = origin or ("" if checkpoint is None else f"checkpoint {checkpoint.name}")
+        """Where the weights are from: `checkpoint 00012000`, `hf:OWNER/NAME@COMMIT`; empty for a generator not from a run."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
         self._discriminator, self._conditions = discriminator, conditions
 
@@ -188,30 +193,38 @@ def load(
 ) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
+    "hf:OWNER/NAME" in the place of a run is a model that `ganglion push` has sent to the Hugging Face Hub, with @REVISION a
+    branch, tag or commit of it. Its files have to have the hashes that its repository states; once downloaded it loads without
+    a network. It comes without D.
+
     For a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
     Copies of them get the run's weights. For a run that was trained on a file of networks, its copy in the run folder,
     networks.py, is executed if its hash is the one in the recipe: read a stranger's file before you load the run. Nothing
-    is unpickled, and of any other run nothing is executed.
+    is unpickled, and of any other run, and of a model from the Hub, nothing is executed.
 
-    Raises RunError, CheckpointError, and RecipeError for a networks.py that fails.
+    Raises RunError, CheckpointError, HubError, and RecipeError for a networks.py that fails.
     """
+    if not isinstance(run, Run) and is_hub_model(run):
+        found = published(run, checkpoint, generator, discriminator)
+        network = found.network.to(device).eval().requires_grad_(False)
+        return trained_model(network, found.recipe, torch.device(device), rows=found.rows, origin=str(found.model))
     folder = run if isinstance(run, Run) else Run(run)
-    recipe, found = folder.recipe, folder.checkpoint(checkpoint)
+    recipe, kept = folder.recipe, folder.checkpoint(checkpoint)
     if recipe.generator.family != "custom" and (generator is not None or discriminator is not None):
         raise RunError(
             f"{folder.path} was not trained on networks of your own: leave out generator= and discriminator="
         )
     network = own_generator(folder, generator) if recipe.generator.family == "custom" else build_generator(recipe)
-    load_weights(load_generator, found, network, folder)
+    load_weights(load_generator, kept, network, folder)
     return trained_model(
-        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), found, discriminator,
+        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), kept, discriminator,
         folder.training_rows() if recipe.data.conditions else None,
     )  # fmt: skip
 
 
 def trained_model(
     network: nn.Module, recipe: Recipe, device: torch.device, checkpoint: Path | None = None,
-    discriminator: nn.Module | None = None, rows: NDArray[np.float32] | None = None,
+    discriminator: nn.Module | None = None, rows: NDArray[np.float32] | None = None, origin: str = "",
 ) -> Model:  # fmt: skip
     """The model of a recipe's generator, in eval mode; without a checkpoint it is that of a training under way.
 
@@ -224,7 +237,9 @@ def trained_model(
 
     conditions = Conditions(recipe.data.conditions, rows) if recipe.data.conditions and rows is not None else None
     counts = class_counts(recipe)
-    return Model(recipe.latent, draw, device, network, classes, counts, recipe, checkpoint, discriminator, conditions)
+    return Model(
+        recipe.latent, draw, device, network, classes, counts, recipe, checkpoint, discriminator, conditions, origin
+    )
 
 
 def model_of(
