@@ -50,6 +50,7 @@ FLOORS = [
     {"training", "watching"},
     {"evaluation"},
     {"report"},
+    {"exporting"},
     {"api"},
     {"cli"},
 ]
@@ -253,6 +254,7 @@ EXIT_CODES = {
     "CheckpointError": 1,
     "DataError": 1,
     "DeviceError": 1,
+    "ExportError": 1,
     "GanglionError": 1,
     "Interrupted": 130,
     "RecipeError": 1,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         CheckpointError,
         DataError,
         DeviceError,
+        ExportError,
         GanglionError,
         Interrupted,
         RecipeError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from ganglion.evaluation.evaluate import evaluate
+    from ganglion.exporting.export import export
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.objectives.adversarial import AdversarialLoss
@@ -43,6 +45,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Evaluation",
+    "ExportError",
     "Finding",
     "GanglionError",
     "Interrupted",
@@ -59,6 +62,7 @@ __all__ = [
     "compare",
     "diagnose",
     "evaluate",
+    "export",
     "load",
     "model_of",
     "train",
@@ -80,6 +84,7 @@ _HOMES = {
     "compare": "report.compare",
     "diagnose": "doctor.diagnose",
     "evaluate": "evaluation.evaluate",
+    "export": "exporting.export",
     "load": "latent.model",
     "model_of": "latent.model",
     "train": "api",

@@ -6,6 +6,7 @@
     ├── RunError          the run folder: locked, foreign, made with another recipe
     │   └── CheckpointError   no readable checkpoint
     ├── DeviceError       the requested device or precision is not available
+    ├── ExportError       a network cannot be written in a format, or a file would not compute the same
     ├── StorageError      the disk is full or cannot be written
     ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
     └── Interrupted       not a failure: training was interrupted and has saved everything
@@ -19,6 +20,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DeviceError",
+    "ExportError",
     "GanglionError",
     "Interrupted",
     "RecipeError",
@@ -54,6 +56,10 @@ class CheckpointError(RunError):
 
 class DeviceError(GanglionError):
     """The requested device is not available."""
+
+
+class ExportError(GanglionError):
+    """A trained generator cannot be exported as asked."""
 
 
 class StorageError(GanglionError):

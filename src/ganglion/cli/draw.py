@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, Devices, RunFolder, class_of, numbers, pair, with_ending
+from ganglion.cli.options import (
+    Checkpoint,
+    Device,
+    Devices,
+    RunFolder,
+    class_of,
+    numbers,
+    pair,
+    written_to,
+    with_ending,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +65,7 @@ def sample(
     class_of(model, label)
     name = f"seed-{seed}" if label is None else f"{NOT_IN_A_NAME.sub('_', label)}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
-    target = out or run / "samples" / f"{name}.png"
+    target = out or written_to(run) / "samples" / f"{name}.png"
     chunks = model.sample_chunks(n, seed, label, truncation, devices)
     _write_samples(chunks, n, target, model.shown_channels)
     typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
@@ -125,7 +135,7 @@ def interpolate(
     stops = torch.cat([model.latents(1, seed) for seed in chosen])
     path = path_through(stops, frames, model.latent.prior, loop)
     images = model.pixels(path, class_of(model, label))
-    target = out or run / "latent" / "interpolation.png"
+    target = out or written_to(run) / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
         write_film((enlarged(display_channels(image, model.shown_channels)) for image in images), target, fps)
     else:
@@ -183,7 +193,7 @@ def walk(
         chosen = _dimensions(model, requested, rank, seed, labels)
         rows = walk_dimensions(z, chosen, low, high, steps)
         names = [f"dim {dim}" for dim in chosen]
-    target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
+    target = out or written_to(run) / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
     _write_walk(model, rows, names, labels, target)
     typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
 

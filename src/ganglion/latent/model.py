@@ -16,6 +16,8 @@ from ganglion.errors import RunError
 from ganglion.latent.conditions import Asked, Conditions
 from ganglion.latent.own_networks import load_weights, own_discriminator, own_generator
 from ganglion.latent.shares import drawn_over_processes
+from ganglion.latent.single_file import is_single_file, read_single_file
+from ganglion.latent.single_file_networks import single_file_discriminator, single_file_generator
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
@@ -62,6 +64,11 @@ class Model:
     def attributes(self) -> tuple[Attribute, ...]:
         """The columns of a labels file that the model is conditioned on: names, kinds, ranges, classes; empty without."""
         return self._conditions.columns if self._conditions else ()
+
+    @property
+    def training_rows(self) -> NDArray[np.float32] | None:
+        """Attributes (M, A) of training images, NaN where there is no value; None without attributes."""
+        return self._conditions.rows if self._conditions else None
 
     @property
     def recipe(self) -> Recipe:
@@ -188,6 +195,8 @@ def load(
 ) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
+    `run` may also be a FILE.safetensors that `ganglion export --safetensors` wrote, which holds one checkpoint.
+
     For a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
     Copies of them get the run's weights. For a run that was trained on a file of networks, its copy in the run folder,
     networks.py, is executed if its hash is the one in the recipe: read a stranger's file before you load the run. Nothing
@@ -195,6 +204,10 @@ def load(
 
     Raises RunError, CheckpointError, and RecipeError for a networks.py that fails.
     """
+    if is_single_file(run):
+        path, content = Path(run), read_single_file(Path(run), checkpoint)
+        network = single_file_generator(path, content, generator).to(device)
+        return trained_model(network, content.recipe, torch.device(device), path, discriminator, content.rows)
     folder = run if isinstance(run, Run) else Run(run)
     recipe, found = folder.recipe, folder.checkpoint(checkpoint)
     if recipe.generator.family != "custom" and (generator is not None or discriminator is not None):
@@ -245,17 +258,18 @@ def model_of(
 
 
 def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> AnyDiscriminator | None:
-    """D of the same checkpoint, in eval mode; None for a generator that is not from a run.
+    """D of the same checkpoint, in eval mode; None for a generator that is not from a run, or from a file without D.
 
     `discriminator`: the module, for a run that was trained on modules of your own, unless `load` was given it.
     Raises RunError, CheckpointError.
     """
     if model._recipe is None or model._checkpoint is None:
         return None
-    run, own = (
-        Run(model._checkpoint.parent.parent),
-        discriminator if discriminator is not None else model._discriminator,
-    )
+    own = discriminator if discriminator is not None else model._discriminator
+    if is_single_file(model._checkpoint):
+        found = single_file_discriminator(model._checkpoint, own)
+        return None if found is None else found.to(model.device)
+    run = Run(model._checkpoint.parent.parent)
     network: AnyDiscriminator
     if model._recipe.discriminator.family == "custom":
         network = own_discriminator(run, own)
