@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         CheckpointError,
         DataError,
         DeviceError,
+        ExportError,
         GanglionError,
         HubError,
         Interrupted,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from ganglion.evaluation.evaluate import evaluate
+    from ganglion.exporting.export import export
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.objectives.adversarial import AdversarialLoss
@@ -45,6 +47,7 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Evaluation",
+    "ExportError",
     "Finding",
     "GanglionError",
     "HubError",
@@ -63,6 +66,7 @@ __all__ = [
     "compare",
     "diagnose",
     "evaluate",
+    "export",
     "load",
     "model_of",
     "push",
@@ -86,6 +90,7 @@ _HOMES = {
     "compare": "report.compare",
     "diagnose": "doctor.diagnose",
     "evaluate": "evaluation.evaluate",
+    "export": "exporting.export",
     "load": "latent.model",
     "model_of": "latent.model",
     "push": "sharing.push",

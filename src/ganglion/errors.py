@@ -7,6 +7,7 @@
     │   └── CheckpointError   no readable checkpoint
     ├── HubError          a model on the Hugging Face Hub: not there, not allowed, not reached
     ├── DeviceError       the requested device or precision is not available
+    ├── ExportError       a network cannot be written in a format, or a file would not compute the same
     ├── StorageError      the disk is full or cannot be written
     ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
     └── Interrupted       not a failure: training was interrupted and has saved everything
@@ -20,6 +21,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DeviceError",
+    "ExportError",
     "GanglionError",
     "HubError",
     "Interrupted",
@@ -60,6 +62,10 @@ class HubError(GanglionError):
 
 class DeviceError(GanglionError):
     """The requested device is not available."""
+
+
+class ExportError(GanglionError):
+    """A trained generator cannot be exported as asked."""
 
 
 class StorageError(GanglionError):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from ganglion.errors import HubError
 from ganglion.hub.checksums import SUMS, checksums
-from ganglion.hub.download import Downloaded, download
+from ganglion.hub.download import download
 from ganglion.hub.names import HubModel
 from local_hub import LocalHub, Repository
 
@@ -29,8 +30,14 @@ def sent(hub: LocalHub, files: dict[str, bytes], branch: str = "main", sums: byt
     return hub.model(NAME.repository).commit(branch, tree, f"{len(files)} files")
 
 
-def fetch(model: HubModel = NAME) -> Downloaded:
-    return download(model, ("weights", "recipe"), ("rows",))
+class Fetched(NamedTuple):
+    model: HubModel
+    files: dict[str, bytes]
+
+
+def fetch(model: HubModel = NAME) -> Fetched:
+    found = download(model, ("weights", "recipe"), ("rows",))
+    return Fetched(found.model, {name: path.read_bytes() for name, path in found.files.items()})
 
 
 def test_only_the_files_that_are_asked_for_are_fetched_and_the_commit_is_told(there: LocalHub) -> None:

@@ -22,7 +22,7 @@ __all__ = [
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 ModelFolder = Annotated[
-    Path, typer.Argument(help="A run folder, or hf:OWNER/NAME on the Hugging Face Hub.", show_default=False)
+    Path, typer.Argument(help="A run folder, a FILE.safetensors, or hf:OWNER/NAME.", show_default=False)
 ]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -30,10 +30,13 @@ Devices = Annotated[int, typer.Option(min=1, help="Processes that draw a share o
 
 
 def written_to(run: Path) -> Path:
-    """Where a command writes by default: into the run folder; for hf:OWNER/NAME into the folder NAME here."""
+    """Where a command writes unless told otherwise: the run folder; of a single FILE.safetensors, a folder FILE beside it; of
+    hf:OWNER/NAME, the folder NAME here."""
     from ganglion.hub.names import hub_model, is_hub_model
 
-    return Path(hub_model(run).name) if is_hub_model(run) else run
+    if is_hub_model(run):
+        return Path(hub_model(run).name)
+    return run.with_suffix("") if run.is_file() else run
 
 
 def numbers(text: str, option: str) -> list[int]:

@@ -28,6 +28,9 @@ def push(
         str | None, typer.Option("--branch", "--revision", help="Made if it is not there. Default: main.")
     ] = None,
     checkpoint: Checkpoint = "best",
+    space: Annotated[
+        bool, typer.Option("--space", help="Also a Space: a page to explore the generator in; needs the extra export.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be sent, with sizes; needs no network.")
     ] = False,
@@ -40,7 +43,15 @@ def push(
     if licence is None and not dry_run and sys.stdin.isatty():
         licence = _asked()
     done = send(
-        run, repository, licence, private=private, branch=branch, checkpoint=checkpoint, dry_run=dry_run, out=out
+        run,
+        repository,
+        licence,
+        private=private,
+        branch=branch,
+        checkpoint=checkpoint,
+        space=space,
+        dry_run=dry_run,
+        out=out,
     )
     typer.echo(json.dumps(done.to_json(), indent=1) if as_json else done.text())
 

@@ -21,6 +21,7 @@ from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError, StorageError
 from ganglion.hub.names import is_hub_model
 from ganglion.latent.model import Model, load
+from ganglion.latent.single_file import is_single_file
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
@@ -77,8 +78,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores of samples against the real images `against`, each with its floor.
 
-    `samples` is a run, a model `hf:OWNER/NAME` on the Hugging Face Hub, a folder, a zip, a NumPy file, or uint8 images
-    (N, H, W, C). Scores of a run are kept in it, in `evaluation.json`. For a run, `against` defaults to its
+    `samples` is a run, a FILE.safetensors, a model `hf:OWNER/NAME` on the Hugging Face Hub, a folder, a zip, a NumPy file, or
+    uint8 images (N, H, W, C). Scores of a run are kept in it, in `evaluation.json`. For a run, `against` defaults to its
     training images, and `n` samples (10,000) are generated for each of `seeds` seeds. `held_out` are real images that the
     generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
     images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
@@ -131,9 +132,9 @@ def find_samples(
     """The sets to be scored, one per seed. Raises DataError, RunError, HubError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
-    if is_hub_model(samples) or Run(samples).exists:
+    if _is_one_file(samples) or Run(samples).exists:
         model = load(os.fspath(samples), checkpoint, device, generator=generator)
-        recipe, kept = model.recipe, None if is_hub_model(samples) else model.checkpoint
+        recipe, kept = model.recipe, None if _is_one_file(samples) else model.checkpoint
         drawn = [_drawn(model, n or SAMPLES, seed, devices) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed, kept)
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
@@ -149,8 +150,13 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
 
 
 def _drawn(model: Model, n: int, seed: int, devices: int) -> ImageSet:
-    name = model.origin if is_hub_model(model.origin) else f"run {model.checkpoint.parent.parent}, {model.origin}"
+    name = model.origin if _is_one_file(model.origin) else f"run {model.checkpoint.parent.parent}, {model.origin}"
     return array_set(f"{name}, seed {seed}", model.sample(n, seed, devices=devices))
+
+
+def _is_one_file(samples: str | os.PathLike[str]) -> bool:
+    """Whether it is a model that is no run: hf:OWNER/NAME, or a FILE.safetensors."""
+    return is_hub_model(samples) or is_single_file(samples)
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:

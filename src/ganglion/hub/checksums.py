@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 __all__ = ["SUMS", "checksums", "parse_checksums", "wrong_files"]
 
@@ -27,6 +28,11 @@ def parse_checksums(content: bytes) -> dict[str, str]:
     return found
 
 
-def wrong_files(files: Mapping[str, bytes], sums: Mapping[str, str]) -> list[str]:
+def wrong_files(files: Mapping[str, Path], sums: Mapping[str, str]) -> list[str]:
     """Names of the files whose hash is not the one in `sums`, or is not there."""
-    return [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums.get(name)]
+    return [name for name, path in files.items() if _hash_of(path) != sums.get(name)]
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

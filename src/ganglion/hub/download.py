@@ -27,8 +27,8 @@ class Downloaded:
 
     model: HubModel
     """With the commit as its revision."""
-    files: dict[str, bytes]
-    """By their names."""
+    files: dict[str, Path]
+    """Where they are in the cache, by their names."""
 
 
 def download(model: HubModel, names: Sequence[str], optional: Sequence[str] = ()) -> Downloaded:
@@ -45,12 +45,12 @@ def download(model: HubModel, names: Sequence[str], optional: Sequence[str] = ()
         sums = _read(listed, model)
         chosen = [*names, *(name for name in optional if name in sums)]
 
-        def content(name: str, **how: bool) -> bytes:
-            return _fetched(hub, model.repository, name, pinned.revision, offline, **how).read_bytes()
+        def fetched(name: str, **how: bool) -> Path:
+            return _fetched(hub, model.repository, name, pinned.revision, offline, **how)
 
-        files = {name: content(name) for name in chosen}
+        files = {name: fetched(name) for name in chosen}
         for name in [] if offline else wrong_files(files, sums):  # damaged on the disk, perhaps
-            files[name] = content(name, again=True)
+            files[name] = fetched(name, again=True)
         if wrong := wrong_files(files, sums):
             raise HubError(
                 f"{pinned} is not loaded: the hash of {wrong[0]} is not the one in its {SUMS}, so the file was changed or "

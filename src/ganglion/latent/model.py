@@ -15,9 +15,11 @@ from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
 from ganglion.hub.names import is_hub_model
 from ganglion.latent.conditions import Asked, Conditions
+from ganglion.latent.one_file import opened
 from ganglion.latent.own_networks import load_weights, own_discriminator, own_generator
-from ganglion.latent.published import published
 from ganglion.latent.shares import drawn_over_processes
+from ganglion.latent.single_file import is_single_file
+from ganglion.latent.single_file_networks import single_file_discriminator
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
@@ -59,7 +61,7 @@ class Model:
         self.network = network
         """The generator itself, in eval mode; None for a plain function."""
         self.origin = origin or ("" if checkpoint is None else f"checkpoint {checkpoint.name}")
-        """Where the weights are from: `checkpoint 00012000`, `hf:OWNER/NAME@COMMIT`; empty for a generator not from a run."""
+        """Where the weights are from: `checkpoint 00012000`, a file, `hf:OWNER/NAME@COMMIT`; empty for another one."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
         self._discriminator, self._conditions = discriminator, conditions
 
@@ -67,6 +69,11 @@ class Model:
     def attributes(self) -> tuple[Attribute, ...]:
         """The columns of a labels file that the model is conditioned on: names, kinds, ranges, classes; empty without."""
         return self._conditions.columns if self._conditions else ()
+
+    @property
+    def training_rows(self) -> NDArray[np.float32] | None:
+        """Attributes (M, A) of training images, NaN where there is no value; None without attributes."""
+        return self._conditions.rows if self._conditions else None
 
     @property
     def recipe(self) -> Recipe:
@@ -193,9 +200,9 @@ def load(
 ) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
-    "hf:OWNER/NAME" in the place of a run is a model that `ganglion push` has sent to the Hugging Face Hub, with @REVISION a
-    branch, tag or commit of it. Its files have to have the hashes that its repository states; once downloaded it loads without
-    a network. It comes without D.
+    `run` may also be one file, with one checkpoint: FILE.safetensors of `ganglion export`, or "hf:OWNER/NAME[@REVISION]", which
+    `ganglion push` has sent to the Hugging Face Hub (a branch, tag or commit; none: the newest). The latter has to have the
+    hash that its repository states, loads without a network once it was downloaded, and comes without D.
 
     For a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
     Copies of them get the run's weights. For a run that was trained on a file of networks, its copy in the run folder,
@@ -204,10 +211,10 @@ def load(
 
     Raises RunError, CheckpointError, HubError, and RecipeError for a networks.py that fails.
     """
-    if not isinstance(run, Run) and is_hub_model(run):
-        found = published(run, checkpoint, generator, discriminator)
-        network = found.network.to(device).eval().requires_grad_(False)
-        return trained_model(network, found.recipe, torch.device(device), rows=found.rows, origin=str(found.model))
+    if not isinstance(run, Run) and (is_hub_model(run) or is_single_file(run)):
+        file, chosen = opened(run, checkpoint, generator, discriminator), torch.device(device)
+        content, network = file.content, file.network.to(chosen)
+        return trained_model(network, content.recipe, chosen, file.path, discriminator, content.rows, file.origin)
     folder = run if isinstance(run, Run) else Run(run)
     recipe, kept = folder.recipe, folder.checkpoint(checkpoint)
     if recipe.generator.family != "custom" and (generator is not None or discriminator is not None):
@@ -260,17 +267,18 @@ def model_of(
 
 
 def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> AnyDiscriminator | None:
-    """D of the same checkpoint, in eval mode; None for a generator that is not from a run.
+    """D of the same checkpoint, in eval mode; None for a generator that is not from a run, or from a file without D.
 
     `discriminator`: the module, for a run that was trained on modules of your own, unless `load` was given it.
     Raises RunError, CheckpointError.
     """
     if model._recipe is None or model._checkpoint is None:
         return None
-    run, own = (
-        Run(model._checkpoint.parent.parent),
-        discriminator if discriminator is not None else model._discriminator,
-    )
+    own = discriminator if discriminator is not None else model._discriminator
+    if is_single_file(model._checkpoint):
+        found = single_file_discriminator(model._checkpoint, own)
+        return None if found is None else found.to(model.device)
+    run = Run(model._checkpoint.parent.parent)
     network: AnyDiscriminator
     if model._recipe.discriminator.family == "custom":
         network = own_discriminator(run, own)

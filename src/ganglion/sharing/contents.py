@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
-from ganglion.errors import CheckpointError
 from ganglion.hub.checksums import SUMS, checksums
 from ganglion.latent.model import Model
-from ganglion.latent.published import ATTRIBUTES, RECIPE, ROWS, WEIGHTS
+from ganglion.latent.one_file import WEIGHTS
+from ganglion.latent.single_file import SingleFile, single_file_bytes
 from ganglion.pictures.sheets import over_white, sheet, to_pillow
 from ganglion.recipe.resolve import recipe_text
 from ganglion.runs.folder import Run
@@ -27,6 +26,7 @@ from ganglion.sharing.public_recipe import withheld
 
 __all__ = ["Contents", "run_contents"]
 
+RECIPE = "recipe.yaml"
 MOST_SAMPLES, SHEET_SIDE = 64, 1100
 """A sheet has as many samples, and is enlarged as much, as its side in pixels allows."""
 
@@ -44,36 +44,27 @@ class Contents:
 
 
 def run_contents(run: Run, model: Model, repository: str, licence: str | None, cache: Path) -> Contents:
-    """What is sent of `run` at the checkpoint of `model`, a model of it. Raises CheckpointError."""
+    """What is sent of `run` at the checkpoint of `model`, a model of it."""
     facts = run_facts(run, model, cache)
     pixels, samples = _sheet(model)
+    content = SingleFile(facts.recipe, model.checkpoint.name, model.generator.state_dict(), rows=model.training_rows)
     files = {
-        WEIGHTS: _weights(model.checkpoint),
+        WEIGHTS: single_file_bytes(content),
         RECIPE: recipe_text(facts.recipe).encode(),
         SHEET: _png(pixels),
     }
+    rows = model.training_rows
     about = {
         CARD: "the model card",
-        WEIGHTS: f"averaged weights of G, {model.origin}",
+        WEIGHTS: f"averaged weights of G, {model.origin}"
+        + ("" if rows is None else f", and the attributes of {len(rows):,} training images"),
         RECIPE: "every value of the training but names of files",
         SHEET: f"{samples} random samples",
         SUMS: "their hashes",
     }
-    if facts.recipe.data.conditions:
-        rows = run.training_rows()
-        files[ROWS] = save({ATTRIBUTES: rows})
-        about[ROWS] = f"attributes of {len(rows):,} training images, which samples without a label are drawn with"
     files[SUMS] = checksums(files)
     card = model_card(repository, facts, licence, samples)
     return Contents({CARD: card.encode(), **files}, about, withheld(run.recipe), facts)
-
-
-def _weights(checkpoint: Path) -> bytes:
-    """The file of the averaged weights, whose hash was compared when the model was loaded."""
-    try:
-        return (checkpoint / "ema.safetensors").read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {checkpoint} cannot be read: {error.strerror}") from None
 
 
 def _sheet(model: Model) -> tuple[NDArray[np.uint8], int]:

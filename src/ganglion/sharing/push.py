@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,22 @@ from ganglion.errors import HubError
 from ganglion.hub.client import page
 from ganglion.hub.names import checked_repository, checked_revision
 from ganglion.hub.upload import Sent, Target, logged_in, send
-from ganglion.latent.model import load
+from ganglion.latent.model import Model, load
 from ganglion.platform.files import write_atomically
 from ganglion.runs.folder import Run
 from ganglion.sharing.contents import Contents, run_contents
 from ganglion.sharing.licences import checked_licence
 
-__all__ = ["Push", "push"]
+__all__ = ["ABOUT_SPACE", "Push", "push"]
+
+ABOUT_SPACE = {
+    "README.md": "settings of the Space",
+    "app.py": "the page",
+    "requirements.txt": "packages that it needs",
+    "explorer.json": "directions for its sliders",
+    "generator.onnx": "the generator as ONNX, compared with PyTorch",
+}
+"""What each file of a Space is."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class Push:
     """What each file is."""
     withheld: list[str]
     """What of the recipe is private and was left out."""
+    space: dict[str, int] | None = None
+    """Bytes of the files of the Space, by name; None without one."""
+    about_space: dict[str, str] = field(default_factory=dict)
+    """What each file of the Space is."""
 
     @property
     def name(self) -> str:
@@ -50,8 +63,10 @@ class Push:
         state = "private" if self.private else "public"
         to = f"{page(self.repository)} ({state}, branch {self.branch})"
         lines = [f"Sent to {to}:" if self.commit else f"Would be sent to {to}, in one commit:"]
-        lines += [f"  {name:<24}{_size(size):>10}  {self.about.get(name, '')}" for name, size in self.files.items()]
-        lines.append(f"  {len(self.files)} files, {_size(sum(self.files.values()))} in all")
+        lines += _listed(self.files, self.about)
+        if self.space is not None:
+            lines.append(f"{'Sent' if self.commit else 'And'} to the Space {page(self.repository, 'space')}:")
+            lines += _listed(self.space, self.about_space)
         if self.withheld:
             lines.append(f"Left out of the recipe: {', '.join(self.withheld)}.")
         if self.commit:
@@ -62,7 +77,7 @@ class Push:
         """Plain values, ready for JSON."""
         return {
             "repository": self.repository, "branch": self.branch, "private": self.private, "commit": self.commit,
-            "name": self.name, "files": self.files,
+            "name": self.name, "files": self.files, "space": self.space,
         }  # fmt: skip
 
 
@@ -74,6 +89,7 @@ def push(
     private: bool = False,
     branch: str | None = None,
     checkpoint: str | int = "best",
+    space: bool = False,
     dry_run: bool = False,
     out: str | Path | None = None,
     cache: str | Path | None = None,
@@ -83,8 +99,9 @@ def push(
 
     licence: an identifier of https://huggingface.co/docs/hub/repositories-licenses, such as mit; needed unless `dry_run`.
     private: a new repository is private; one that is there has to be private. branch: None: main; made where there is none.
-    checkpoint: best, latest or a step. dry_run: nothing is sent, and no network is needed.
-    out: a folder, in which the files are written as well. cache: folder of packed images, which tell how many there are.
+    checkpoint: best, latest or a step. space: also a Space of the same name, a page to explore G in (extra `export`).
+    dry_run: nothing is sent, and no network is needed. out: a folder for the files, those of the Space in its folder `space`.
+    cache: folder of packed images, which tell how many there are.
     generator: the module that the run was trained on, if it was one of your own; its code is not sent.
 
     Sent are the averaged weights, the recipe without names of files and folders, random samples, a model card, the hashes, and
@@ -99,22 +116,52 @@ def push(
     folder = run if isinstance(run, Run) else Run(run)
     model = load(folder, checkpoint, generator=generator)
     contents = run_contents(folder, model, repository, chosen, Path(cache) if cache else cache_folder())
+    page_files = _space(repository, model, contents, chosen) if space else {}
     if out is not None:
-        _write(contents.files, Path(out))
-    sent = None if dry_run else send(target, contents.files, f"Step {contents.facts.step:,} of the training")
-    return _result(target, contents, sent)
+        _write(contents.files | {f"space/{name}": content for name, content in page_files.items()}, Path(out))
+    return _result(target, contents, page_files, None if dry_run else _sent(target, contents, page_files))
 
 
-def _result(target: Target, contents: Contents, sent: Sent | None) -> Push:
-    private = target.private if sent is None else sent.private
-    sizes = {name: len(content) for name, content in contents.files.items()}
-    commit = None if sent is None else sent.commit
-    return Push(target.repository, target.branch or "main", private, commit, sizes, contents.about, contents.withheld)
+def _space(repository: str, model: Model, contents: Contents, licence: str | None) -> dict[str, bytes]:
+    from ganglion.sharing.space_files import space_files  # PyTorch's converters take seconds to import
+
+    return space_files(repository, model, contents.facts.recipe, licence)
+
+
+def _sent(target: Target, contents: Contents, page_files: Mapping[str, bytes]) -> Sent:
+    """The model, then its Space. Raises HubError."""
+    message = f"Step {contents.facts.step:,} of the training"
+    done = send(target, contents.files, message)
+    if page_files:
+        try:
+            send(replace(target, kind="space", branch=None), page_files, message)
+        except HubError as error:
+            raise HubError(f"the model was sent, commit {done.commit}, but not its Space: {error}") from None
+    return done
+
+
+def _result(target: Target, contents: Contents, page_files: Mapping[str, bytes], sent: Sent | None) -> Push:
+    return Push(
+        target.repository, target.branch or "main", target.private if sent is None else sent.private,
+        None if sent is None else sent.commit, _sizes(contents.files), contents.about, contents.withheld,
+        _sizes(page_files) or None, {name: ABOUT_SPACE[name] for name in page_files},
+    )  # fmt: skip
+
+
+def _sizes(files: Mapping[str, bytes]) -> dict[str, int]:
+    return {name: len(content) for name, content in files.items()}
+
+
+def _listed(sizes: Mapping[str, int], about: Mapping[str, str]) -> list[str]:
+    """A line for each file, and the sum."""
+    lines = [f"  {name:<24}{_size(size):>10}  {about.get(name, '')}" for name, size in sizes.items()]
+    return [*lines, f"  {len(sizes)} files, {_size(sum(sizes.values()))} in all"]
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
     """Raises HubError for a folder with other files in it, so that none is written over."""
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - files.keys()):
+    ours = {name.partition("/")[0] for name in files}
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - ours):
         raise HubError(f"{folder} holds other files: name a new folder with --out")
     for name, content in files.items():
         write_atomically(folder / name, content)

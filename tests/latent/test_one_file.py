@@ -1,4 +1,7 @@
-"""Models from the Hub; that they draw what their run draws is in tests/sharing/test_push.py."""
+"""Models from the Hub; that they draw what their run draws is in tests/sharing/test_push.py.
+
+Exported files are tested in test_single_file.py.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save
+from safetensors import safe_open
+from safetensors.numpy import load, save
 from torch import nn
 
 import ganglion
 from ganglion.errors import HubError
 from ganglion.hub.checksums import SUMS, checksums
 from ganglion.latent.model import discriminator_of
-from ganglion.latent.published import RECIPE, ROWS, WEIGHTS
+from ganglion.latent.one_file import WEIGHTS
+from ganglion.recipe.resolve import recipe_text, update
 from local_hub import LocalHub
 from tiny import TINY
 
@@ -23,15 +28,23 @@ NAME = "anna/tiny"
 Changed = Callable[..., str]
 
 
-@pytest.fixture
-def changed(hub: LocalHub, tiny_run: ganglion.Run) -> Changed:
-    """Puts a model with some other files on the Hub, with right hashes; returns its name."""
+def with_recipe(content: bytes, recipe: str, path: Path) -> bytes:
+    """The file with another recipe in its header; the hash in it is of the weights alone."""
+    path.write_bytes(content)
+    with safe_open(path, framework="numpy") as file:
+        return save(load(content), {**file.metadata(), "recipe": recipe})
 
-    def put(**files: bytes) -> str:
-        contents = ganglion.push(tiny_run, NAME, "mit") and dict(hub.model(NAME).files())
-        contents |= {
-            {"weights": WEIGHTS, "recipe": RECIPE, "rows": ROWS}[name]: content for name, content in files.items()
-        }
+
+@pytest.fixture
+def changed(hub: LocalHub, tiny_run: ganglion.Run, tmp_path: Path) -> Changed:
+    """Puts a model with another file of weights on the Hub, with its right hash; returns its name."""
+
+    def put(weights: bytes | None = None, recipe: str | None = None) -> str:
+        ganglion.push(tiny_run, NAME, "mit")
+        contents = dict(hub.model(NAME).files())
+        if recipe is not None:
+            weights = with_recipe(contents[WEIGHTS], recipe, tmp_path / "changed.safetensors")
+        contents |= {} if weights is None else {WEIGHTS: weights}
         del contents[SUMS]
         hub.model(NAME).commit("main", {**contents, SUMS: checksums(contents)}, "changed")
         return f"hf:{NAME}"
@@ -44,8 +57,7 @@ def test_a_model_from_the_hub_is_in_eval_mode_and_has_its_recipe_but_no_d(change
     assert not model.generator.training
     assert model.recipe.data.source == "digits"
     assert discriminator_of(model) is None
-    with pytest.raises(AttributeError):
-        _ = model.checkpoint
+    assert model.origin.startswith(f"hf:{NAME}@")
 
 
 def test_options_that_a_model_from_the_hub_has_not_are_refused(changed: Changed) -> None:
@@ -60,33 +72,42 @@ def test_options_that_a_model_from_the_hub_has_not_are_refused(changed: Changed)
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04\x95pickle", b"<html>" * 9, b"\xff" * 8 + b"{}"])
 def test_weights_that_are_no_safetensors_are_not_loaded(changed: Changed, content: bytes) -> None:
-    with pytest.raises(HubError, match=r"generator.safetensors of hf:anna/tiny@\w+ cannot be read"):
+    with pytest.raises(
+        HubError, match=r"^hf:anna/tiny@\w+ cannot be used: generator.safetensors cannot be read as safetensors"
+    ):
         ganglion.load(changed(weights=content))
 
 
-def test_weights_of_another_network_are_not_loaded(changed: Changed) -> None:
-    with pytest.raises(HubError, match="do not fit its generator"):
+def test_tensors_of_another_program_are_not_loaded(changed: Changed) -> None:
+    with pytest.raises(HubError, match="cannot be used: generator.safetensors is not a generator of ours"):
         ganglion.load(changed(weights=save({"w": np.zeros(3, np.float32)})))
 
 
-BOMB = b"a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+def test_weights_that_do_not_fit_the_recipe_are_not_loaded(changed: Changed, tiny_run: ganglion.Run) -> None:
+    wider = recipe_text(update(tiny_run.recipe, generator__width=8))
+    with pytest.raises(HubError, match="cannot be used: the weights in generator.safetensors do not fit the network"):
+        ganglion.load(changed(recipe=wider))
+
+
+BOMB = "a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("recipe", "reason"),
     [
-        (BOMB, "it is not one that ganglion push writes"),
-        (b"\xff\xfe", "cannot be read"),
-        (b"a: [", "cannot be read"),
-        (b"!!python/object/apply:os.system ['touch harm']", "cannot be read"),
-        (b"just text", "does not fit this version of Ganglion"),
-        (b"training: {steps: 1, warp: 9}", "does not fit this version of Ganglion, a newer one may read it: .*warp"),
+        (BOMB, "it has aliases"),
+        ("a: [", "while parsing"),
+        ("!!python/object/apply:os.system ['touch harm']", "could not determine a constructor"),
+        ("just text", "valid dictionary|mapping"),
+        ("training: {steps: 1, warp: 9}", "warp"),
     ],
-    ids=["aliases", "bytes", "yaml", "code", "text", "newer"],
+    ids=["aliases", "yaml", "code", "text", "newer"],
 )
-def test_a_recipe_that_cannot_be_used_is_refused(changed: Changed, content: bytes, reason: str) -> None:
-    with pytest.raises(HubError, match=f"recipe.yaml of hf:anna/tiny@.*{reason}"):
-        ganglion.load(changed(recipe=content))
+def test_a_recipe_that_cannot_be_used_is_refused(changed: Changed, recipe: str, reason: str) -> None:
+    with pytest.raises(
+        HubError, match=f"(?s)generator.safetensors: the recipe in its header cannot be used: .*({reason})"
+    ):
+        ganglion.load(changed(recipe=recipe))
 
 
 class OwnG(nn.Module):
