@@ -16,8 +16,8 @@ from ganglion.cli.options import (
     class_of,
     numbers,
     pair,
-    written_to,
     with_ending,
+    written_to,
 )
 
 if TYPE_CHECKING:

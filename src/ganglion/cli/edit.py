@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, pair, written_to, with_ending
+from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, pair, with_ending, written_to
 
 if TYPE_CHECKING:
     from ganglion.latent.directions import Directions

@@ -22,8 +22,8 @@ __all__ = [
     "class_of",
     "numbers",
     "pair",
-    "written_to",
     "with_ending",
+    "written_to",
 ]
 
 
