@@ -35,7 +35,7 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attrs), ""))
         self.inside = True
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 (its signature)
         self.inside = False
 
     def handle_data(self, data: str) -> None:
