@@ -9,6 +9,12 @@ import pytest
 from PIL import Image
 
 import ganglion
+from ganglion.cli import export as cli
+from ganglion.exporting.onnx_file import OPSET
+
+
+def test_the_opset_in_the_help_is_the_one_that_is_written() -> None:
+    assert cli.OPSET == OPSET
 
 
 def test_files_are_written_and_the_difference_from_pytorch_is_told(command, tiny_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
