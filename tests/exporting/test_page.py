@@ -68,6 +68,12 @@ def test_the_policy_allows_our_scripts_and_style_alone(elements: list[tuple[str,
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
 
 
+def test_the_heading_names_the_images_without_their_folder(
+    elements: list[tuple[str, dict[str, str | None], str]],
+) -> None:
+    assert [text for tag, _, text in elements if tag in ("h1", "title")] == ["Generator of photos"] * 2
+
+
 def test_names_of_classes_are_text(elements: list[tuple[str, dict[str, str | None], str]]) -> None:
     options = [text for tag, attributes, text in elements if tag == "option"]
     assert [text.strip() for text in options] == ["cat", "</script><b>", "dog"]

@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from ganglion.errors import ExportError
 from ganglion.exporting.agreement import Agreement, compare, first_line
 from ganglion.exporting.graphs import Graph
-from ganglion.exporting.noise import quiet
+from ganglion.exporting.torch_files import quiet
 
 __all__ = ["OPSET", "check_installed", "onnx_file"]
 

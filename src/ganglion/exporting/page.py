@@ -19,6 +19,7 @@ from ganglion.errors import DataError, ExportError
 from ganglion.exporting.runtime import MODULE, NAME, VERSION, WASM
 from ganglion.latent.directions import sefa_directions
 from ganglion.latent.model import Model
+from ganglion.latent.single_file import without_paths
 from ganglion.latent.walk import RANGES, influence
 from ganglion.recipe.attributes import Attribute
 from ganglion.report.render import for_script, stylesheet
@@ -104,7 +105,7 @@ def _directions(model: Model) -> list[Tensor]:
 
 def _title(model: Model) -> str:
     recipe = getattr(model, "recipe", None)
-    source = str(recipe.data.source) if recipe and recipe.data.source else ""
+    source = without_paths(recipe).data.source if recipe else None
     return f"Generator of {source}" if source else "Generator"
 
 
