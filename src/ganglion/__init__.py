@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from ganglion.evaluation.evaluate import evaluate
-    from ganglion.exporting.export import export
+    from ganglion.exporting.export import Exported, export
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.objectives.adversarial import AdversarialLoss
@@ -48,6 +48,7 @@ __all__ = [
     "DeviceError",
     "Evaluation",
     "ExportError",
+    "Exported",
     "Finding",
     "GanglionError",
     "HubError",
@@ -80,6 +81,7 @@ _HOMES = {
     "AdversarialLoss": "objectives.adversarial",
     "Comparison": "report.compare",
     "Evaluation": "metrics.evaluation",
+    "Exported": "exporting.export",
     "Finding": "doctor.verdict",
     "Model": "latent.model",
     "Monitor": "watching.monitor",

@@ -11,6 +11,8 @@ from ganglion.cli.options import Checkpoint, with_ending
 
 __all__ = ["export"]
 
+OPSET = 18  # the one of exporting/onnx_file.py, which is not loaded for the help
+
 ENDINGS = {
     "--onnx": (".onnx",), "--torchscript": (".pt", ".ts"), "--torch-export": (".pt2",),
     "--safetensors": (".safetensors",), "--script": (".py",),
@@ -37,7 +39,7 @@ def export(
     output: Annotated[
         str, typer.Option(help="Images of the files: uint8 (N, H, W, C), or float (N, C, H, W) in [-1, 1].")
     ] = "uint8",
-    opset: Annotated[int | None, typer.Option(help="Version of ONNX's operators.", show_default="18")] = None,
+    opset: Annotated[int, typer.Option(help="Version of ONNX's operators.")] = OPSET,
     runtime: Annotated[
         Path | None,
         typer.Option(help="For --web, a folder or .tgz with onnxruntime-web. Default: from the cache, or npm."),
@@ -48,7 +50,6 @@ def export(
     """Export a generator as ONNX, TorchScript, torch.export, one safetensors file or a web page, compared with PyTorch."""
     from ganglion.exporting.export import export as write
     from ganglion.exporting.layers import OUTPUTS
-    from ganglion.exporting.onnx_file import OPSET
 
     given = {"--onnx": onnx, "--torchscript": torchscript, "--torch-export": torch_export, "--safetensors": safetensors}
     for option, path in {**given, "--script": script}.items():
@@ -60,7 +61,7 @@ def export(
     chosen: Any = output
     written = write(
         run, onnx=onnx, torchscript=torchscript, torch_export=torch_export, safetensors=safetensors, web=web,
-        script=script, discriminator=discriminator, output=chosen, opset=opset or OPSET, runtime=runtime,
+        script=script, discriminator=discriminator, output=chosen, opset=opset, runtime=runtime,
         overwrite=overwrite, checkpoint=checkpoint,
     )  # fmt: skip
     typer.echo("\n".join(file.text() for file in written))

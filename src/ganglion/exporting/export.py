@@ -19,6 +19,7 @@ from ganglion.exporting.graphs import Graph, discriminator_graph, generator_grap
 from ganglion.exporting.layers import OUTPUTS, Output
 from ganglion.exporting.onnx_file import OPSET, check_installed, onnx_file
 from ganglion.exporting.page import PAGE_FILES, web_page
+from ganglion.exporting.runtime import runtime_files
 from ganglion.exporting.script import script_text
 from ganglion.exporting.torch_files import captured, exported_program, torchscript
 from ganglion.latent.model import Model, discriminator_of, load
@@ -126,6 +127,7 @@ class _Job:
 
     def files(self) -> Iterator[_Made]:
         """Made one after another. Raises ExportError."""
+        library = runtime_files(self.runtime) if "web" in self.asked else {}  # first: it may not be there
         for graph in self.graphs:
             yield from self._files_of(graph)
         if path := self.asked.get("safetensors"):
@@ -134,7 +136,7 @@ class _Job:
             text = script_text(path, self.asked["onnx"], self.model, self.output)
             yield _Made(path, text.encode(), "draws an image from the ONNX file")
         if folder := self.asked.get("web"):
-            yield from self._page(folder)
+            yield from self._page(folder, library)
 
     @cached_property
     def graphs(self) -> list[Graph]:
@@ -181,11 +183,11 @@ class _Job:
         said += f"; it holds the attributes of {len(rows):,} training images" if rows is not None else ""
         return _Made(path, single_file_bytes(content), said)
 
-    def _page(self, folder: Path) -> Iterator[_Made]:
+    def _page(self, folder: Path, library: dict[str, bytes]) -> Iterator[_Made]:
         graph = generator_graph(self.model, "uint8")
         facts = facts_of(self.model, graph, "uint8")
         content, agreement = onnx_file(graph, captured(graph), facts, about(facts))
-        for name, page in web_page(self.model, content, self.runtime).items():
+        for name, page in web_page(self.model, content, library).items():
             is_page = name.endswith(".html")
             said = "a page that runs the generator, from any web server or by double click" if is_page else "licences"
             yield _Made(folder / name, page, said, agreement if is_page else None)

@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from ganglion.errors import ExportError
 from ganglion.exporting.agreement import Agreement, compare, first_line
 from ganglion.exporting.graphs import Graph
-from ganglion.exporting.noise import quiet
+from ganglion.exporting.torch_files import quiet
 
 __all__ = ["OPSET", "check_installed", "onnx_file"]
 
@@ -56,11 +56,14 @@ def _converted(graph: Graph, program: ExportedProgram, opset: int) -> Any:
     except Exception as error:  # of several libraries
         raise ExportError(
             f"the {graph.part} cannot be written as ONNX with opset {opset}: {first_line(error)}; opset {OPSET} holds every "
-            "family of networks"
+            "family of networks: leave out --opset"
         ) from error
     found = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
     if found != opset:
-        raise ExportError(f"opset {opset} cannot hold the {graph.part}, which needs {found}: leave out --opset")
+        raise ExportError(
+            f"the {graph.part} cannot be written as ONNX with opset {opset}; opset {OPSET} holds every family of networks: "
+            "leave out --opset"
+        )
     return model
 
 

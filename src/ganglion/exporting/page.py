@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ganglion.errors import DataError, ExportError
-from ganglion.exporting.runtime import MODULE, NAME, VERSION, WASM, runtime_files
+from ganglion.exporting.runtime import MODULE, NAME, VERSION, WASM
 from ganglion.latent.directions import sefa_directions
 from ganglion.latent.model import Model
+from ganglion.latent.single_file import without_paths
 from ganglion.latent.walk import RANGES, influence
 from ganglion.recipe.attributes import Attribute
 from ganglion.report.render import for_script, stylesheet
@@ -41,17 +43,16 @@ LARGEST = 384 * 2**20
 """Bytes of a generator in a page: browsers limit the length of a text."""
 
 
-def web_page(model: Model, onnx: bytes, runtime: Path | None = None) -> dict[str, bytes]:
-    """The files of PAGE_FILES by name. `onnx` is G with uint8 output. Raises ExportError."""
+def web_page(model: Model, onnx: bytes, runtime: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of PAGE_FILES by name. `onnx` is G with uint8 output, `runtime` of `runtime_files`. Raises ExportError."""
     if len(onnx) > LARGEST:
         raise ExportError(
             f"the generator has {len(onnx) / 2**20:.0f} MB, and a page holds {LARGEST / 2**20:.0f} MB at most: use --onnx"
         )
-    files = runtime_files(runtime)
-    library, script = _library(files[MODULE].decode()), _text("page.js")
+    library, script = _library(runtime[MODULE].decode()), _text("page.js")
     style = stylesheet() + _text("page.css")
     blocks = {
-        "wasm": _packed(files[WASM]),
+        "wasm": _packed(runtime[WASM]),
         "network": _packed(onnx),
         "latents": _packed(_rows([model.latents(1, seed)[0].cpu() for seed in range(SEEDS)])),
         "directions": _packed(_rows(_directions(model))),
@@ -60,7 +61,7 @@ def web_page(model: Model, onnx: bytes, runtime: Path | None = None) -> dict[str
     page = _templates().get_template("index.html").render(
         title=_title(model), facts=_facts(model), page=for_script(_settings(model)), blocks=blocks, seeds=SEEDS,
         library=_safe(library), script=_safe(script), style=_safe(style), version=version("ganglion"),
-        runtime=f"{NAME} {VERSION}", classes=model.classes, attributes=model.attributes,
+        library_name=f"{NAME} {VERSION}", classes=model.classes, attributes=model.attributes,
         policy=_policy([library, script], style), alpha=recipe is not None and recipe.data.channels == 4,
     )  # fmt: skip
     return {"index.html": page.encode(), "LICENCES.txt": _text("LICENCES.txt").encode()}
@@ -104,7 +105,7 @@ def _directions(model: Model) -> list[Tensor]:
 
 def _title(model: Model) -> str:
     recipe = getattr(model, "recipe", None)
-    source = str(recipe.data.source) if recipe and recipe.data.source else ""
+    source = without_paths(recipe).data.source if recipe else None
     return f"Generator of {source}" if source else "Generator"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
@@ -15,15 +17,31 @@ from torch.export import export as torch_export
 from ganglion.errors import ExportError
 from ganglion.exporting.agreement import Agreement, compare, first_line, of_module
 from ganglion.exporting.graphs import Graph
-from ganglion.exporting.noise import quiet
 
-__all__ = ["FACTS_FILE", "captured", "exported_program", "torchscript"]
+__all__ = ["FACTS_FILE", "captured", "exported_program", "quiet", "torchscript"]
 
 FACTS_FILE = "ganglion.json"
 """Name of the extra file in both formats that says what the network is."""
 
 EXAMPLE = 3
 """Images in the batch with which a graph is captured; it holds for any number."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While it lasts, warnings, log records and prints of the converters are dropped; errors are raised as ever.
+
+    They say which optional packages are missing and which of their functions are deprecated, which is nothing that a user
+    of ours can act on.
+    """
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 def captured(graph: Graph) -> ExportedProgram:
