@@ -14,7 +14,7 @@ import ganglion
 from ganglion.errors import CheckpointError, RunError
 from ganglion.exporting.export import export
 from ganglion.latent.model import discriminator_of
-from ganglion.latent.single_file import read_single_file, without_paths
+from ganglion.latent.single_file import SingleFile, read_single_file, single_file_bytes, without_paths
 from ganglion.recipe.resolve import flatten
 from untrained_models import recipe_of, untrained_model
 
@@ -34,6 +34,12 @@ def test_a_file_draws_the_models_images_and_labels(asked: dict[str, Any], tmp_pa
     assert np.array_equal(again.sample(20, seed=3), model.sample(20, seed=3))
     assert (again.classes, again.attributes) == (model.classes, model.attributes)
     assert discriminator_of(again) is None
+
+
+def test_equal_contents_give_equal_bytes() -> None:
+    model = untrained_model(given="attributes")
+    content = SingleFile(model.recipe, "00000020", model.generator.state_dict(), rows=model.training_rows)
+    assert len({single_file_bytes(content) for _ in range(8)}) == 1
 
 
 def test_a_run_becomes_a_file_with_its_discriminator(tiny_run: ganglion.Run, tmp_path: Path) -> None:

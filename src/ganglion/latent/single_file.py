@@ -7,6 +7,7 @@ Nothing in it is code, and nothing is unpickled.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,7 +68,17 @@ def single_file_bytes(content: SingleFile) -> bytes:
         "recipe": recipe_text(without_paths(content.recipe)),
         "sha256": _hash(plain),
     }
-    return save(plain, header)
+    return _in_order(save(plain, header))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The file with its header sorted; safetensors writes metadata in an order that changes from call to call."""
+    size = int.from_bytes(content[:8], "little")
+    text = json.dumps(
+        json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def read_single_file(path: Path, checkpoint: str | int = "best") -> SingleFile:
