@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 import ganglion
+from local_hub import LocalHub, local_hub
 from squeezenet import random_weights
 from tiny import TINY
 
@@ -54,3 +56,18 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglio
 def squeezenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights in place of SqueezeNet's, which come with the extra eye."""
     monkeypatch.setattr("ganglion.networks.squeezenet.pretrained_weights", lambda cache=None: random_weights())
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hugging Face Hub on this machine, with an empty cache and a token that may write to anna's repositories."""
+    from huggingface_hub import constants  # reads the environment once, so it is set here as well
+
+    home = tmp_path_factory.mktemp("hub")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "may-write")
+    with local_hub() as found:
+        monkeypatch.setenv("HF_ENDPOINT", found.address)
+        yield found

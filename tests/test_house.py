@@ -42,7 +42,7 @@ FLOORS = [
     {"recipe"},
     {"platform"},
     {"objectives", "networks", "augment", "data"},
-    {"pictures", "metrics"},
+    {"pictures", "metrics", "hub"},
     {"vitals"},
     {"doctor"},
     {"runs"},
@@ -50,6 +50,8 @@ FLOORS = [
     {"training", "watching"},
     {"evaluation"},
     {"report"},
+    {"exporting"},
+    {"sharing"},
     {"api"},
     {"cli"},
 ]
@@ -165,7 +167,19 @@ def test_every_name_that_a_module_offers_is_there_once(name):
 
 
 def test_the_bare_import_loads_nothing_heavy():
-    heavy = {"torch", "numpy", "pydantic", "typer", "datasets", "sklearn", "rich", "PIL", "yaml", "tensorboard"}
+    heavy = {
+        "torch",
+        "numpy",
+        "pydantic",
+        "typer",
+        "datasets",
+        "huggingface_hub",
+        "sklearn",
+        "rich",
+        "PIL",
+        "yaml",
+        "tensorboard",
+    }
     assert not loaded_by("import ganglion") & heavy
 
 
@@ -180,6 +194,7 @@ def test_a_training_loads_nothing_that_its_first_step_does_not_need():
         "jinja2",
         "av",
         "datasets",
+        "huggingface_hub",
         "pandas",
     }
     assert not loaded_by("import ganglion.training.train, ganglion.training.check") & late
@@ -253,7 +268,9 @@ EXIT_CODES = {
     "CheckpointError": 1,
     "DataError": 1,
     "DeviceError": 1,
+    "ExportError": 1,
     "GanglionError": 1,
+    "HubError": 1,
     "Interrupted": 130,
     "RecipeError": 1,
     "RunError": 1,

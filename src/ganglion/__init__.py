@@ -16,7 +16,9 @@ if TYPE_CHECKING:
         CheckpointError,
         DataError,
         DeviceError,
+        ExportError,
         GanglionError,
+        HubError,
         Interrupted,
         RecipeError,
         RunError,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         TrainingFailed,
     )
     from ganglion.evaluation.evaluate import evaluate
+    from ganglion.exporting.export import Exported, export
     from ganglion.latent.model import Model, load, model_of
     from ganglion.metrics.evaluation import Evaluation
     from ganglion.objectives.adversarial import AdversarialLoss
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from ganglion.report.report import write_report
     from ganglion.report.timeline import write_timeline
     from ganglion.runs.folder import Run
+    from ganglion.sharing.push import Push, push
     from ganglion.watching.monitor import Monitor, watch
 
     __version__: str
@@ -43,11 +47,15 @@ __all__ = [
     "DataError",
     "DeviceError",
     "Evaluation",
+    "ExportError",
+    "Exported",
     "Finding",
     "GanglionError",
+    "HubError",
     "Interrupted",
     "Model",
     "Monitor",
+    "Push",
     "Recipe",
     "RecipeError",
     "Run",
@@ -59,8 +67,10 @@ __all__ = [
     "compare",
     "diagnose",
     "evaluate",
+    "export",
     "load",
     "model_of",
+    "push",
     "train",
     "watch",
     "write_report",
@@ -71,17 +81,21 @@ _HOMES = {
     "AdversarialLoss": "objectives.adversarial",
     "Comparison": "report.compare",
     "Evaluation": "metrics.evaluation",
+    "Exported": "exporting.export",
     "Finding": "doctor.verdict",
     "Model": "latent.model",
     "Monitor": "watching.monitor",
+    "Push": "sharing.push",
     "Recipe": "recipe.schema",
     "Run": "runs.folder",
     "Verdict": "doctor.verdict",
     "compare": "report.compare",
     "diagnose": "doctor.diagnose",
     "evaluate": "evaluation.evaluate",
+    "export": "exporting.export",
     "load": "latent.model",
     "model_of": "latent.model",
+    "push": "sharing.push",
     "train": "api",
     "watch": "watching.monitor",
     "write_report": "report.report",

@@ -5,7 +5,9 @@
     ├── DataError         the source of images, or what is in it
     ├── RunError          the run folder: locked, foreign, made with another recipe
     │   └── CheckpointError   no readable checkpoint
+    ├── HubError          a model on the Hugging Face Hub: not there, not allowed, not reached
     ├── DeviceError       the requested device or precision is not available
+    ├── ExportError       a network cannot be written in a format, or a file would not compute the same
     ├── StorageError      the disk is full or cannot be written
     ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
     └── Interrupted       not a failure: training was interrupted and has saved everything
@@ -19,7 +21,9 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "DeviceError",
+    "ExportError",
     "GanglionError",
+    "HubError",
     "Interrupted",
     "RecipeError",
     "RunError",
@@ -52,8 +56,16 @@ class CheckpointError(RunError):
     """No checkpoint in the run folder can be read."""
 
 
+class HubError(GanglionError):
+    """A model on the Hugging Face Hub cannot be loaded or sent."""
+
+
 class DeviceError(GanglionError):
     """The requested device is not available."""
+
+
+class ExportError(GanglionError):
+    """A trained generator cannot be exported as asked."""
 
 
 class StorageError(GanglionError):

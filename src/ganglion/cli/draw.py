@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, Devices, RunFolder, class_of, numbers, pair, with_ending
+from ganglion.cli.options import (
+    Checkpoint,
+    Device,
+    Devices,
+    ModelFolder,
+    class_of,
+    numbers,
+    pair,
+    with_ending,
+    written_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +36,7 @@ NOT_IN_A_NAME = re.compile(r"[^\w=,.+ -]")
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: ModelFolder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
     label: Annotated[
@@ -55,10 +65,10 @@ def sample(
     class_of(model, label)
     name = f"seed-{seed}" if label is None else f"{NOT_IN_A_NAME.sub('_', label)}-seed-{seed}"
     name += f"-truncation-{truncation:g}" if truncation < 1 else ""
-    target = out or run / "samples" / f"{name}.png"
+    target = out or written_to(run) / "samples" / f"{name}.png"
     chunks = model.sample_chunks(n, seed, label, truncation, devices)
     _write_samples(chunks, n, target, model.shown_channels)
-    typer.echo(f"{n} images of checkpoint {model.checkpoint.name}: {target}")
+    typer.echo(f"{n} images of {model.origin}: {target}")
 
 
 def _write_samples(chunks: Iterator[NDArray[np.uint8]], n: int, target: Path, channels: ShownChannels) -> None:
@@ -95,7 +105,7 @@ def _write_array(chunks: Iterator[NDArray[np.uint8]], n: int, target: Path) -> N
 
 
 def interpolate(
-    run: RunFolder,
+    run: ModelFolder,
     seeds: Annotated[str, typer.Option(help="Seeds of the latents, separated by commas: 1,7,42.")] = "0,1,2,3",
     frames: Annotated[int, typer.Option(min=1, help="Frames from one latent to the next.")] = 10,
     loop: Annotated[bool, typer.Option("--loop", help="Return from the last latent to the first.")] = False,
@@ -125,7 +135,7 @@ def interpolate(
     stops = torch.cat([model.latents(1, seed) for seed in chosen])
     path = path_through(stops, frames, model.latent.prior, loop)
     images = model.pixels(path, class_of(model, label))
-    target = out or run / "latent" / "interpolation.png"
+    target = out or written_to(run) / "latent" / "interpolation.png"
     if target.suffix.lower() in FILMS:
         write_film((enlarged(display_channels(image, model.shown_channels)) for image in images), target, fps)
     else:
@@ -137,7 +147,7 @@ SHOWN = 8  # default number of rows
 
 
 def walk(
-    run: RunFolder,
+    run: ModelFolder,
     dims: Annotated[
         str | None,
         typer.Option(help="Dimensions, separated by commas: 25,50,75. Default: those that change the image most."),
@@ -183,7 +193,7 @@ def walk(
         chosen = _dimensions(model, requested, rank, seed, labels)
         rows = walk_dimensions(z, chosen, low, high, steps)
         names = [f"dim {dim}" for dim in chosen]
-    target = out or run / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
+    target = out or written_to(run) / "latent" / ("walk.png" if along is None else f"walk-{along.stem}.png")
     _write_walk(model, rows, names, labels, target)
     typer.echo(f"{len(rows)} rows of {steps}, from {low:g} to {high:g}: {target}", err=rank)
 

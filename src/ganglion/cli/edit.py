@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganglion.cli.options import Checkpoint, Device, RunFolder, class_of, pair, with_ending
+from ganglion.cli.options import Checkpoint, Device, ModelFolder, class_of, pair, with_ending, written_to
 
 if TYPE_CHECKING:
     from ganglion.latent.directions import Directions
@@ -19,7 +19,7 @@ __all__ = ["complete", "directions", "project"]
 
 
 def directions(
-    run: RunFolder,
+    run: ModelFolder,
     method: Annotated[str, typer.Option(help="sefa: from the first layer's weights; pca: from its output.")] = "sefa",
     label_probe: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def directions(
         raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
     model = load(run, checkpoint, choose_device(device))
     found = METHODS[method](model, count) if names is None else _probed(run, model, names)
-    target = out or run / "latent" / f"directions-{found.method}.safetensors"
+    target = out or written_to(run) / "latent" / f"directions-{found.method}.safetensors"
     rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
     labels = model.labels(1)
     words = [f"{i}: {strength:.3g}" for i, strength in enumerate(found.strengths.tolist())]
@@ -78,7 +78,7 @@ def _probed(run: Path, model: Model, names: tuple[str, str]) -> Directions:
 
 
 def project(
-    run: RunFolder,
+    run: ModelFolder,
     image: Annotated[Path, typer.Argument(help="An image; it is preprocessed like the training images.")],
     starts: Annotated[int, typer.Option(min=1, help="Latents that are optimised.")] = 8,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 300,
@@ -117,7 +117,7 @@ def project(
     found = search(
         model, picture, discriminator_of(model), Settings(starts, steps), seed, labels, Screen().steps("Searching")
     )
-    target = out or run / "latent" / f"projection-{image.stem}.png"
+    target = out or written_to(run) / "latent" / f"projection-{image.stem}.png"
     words = ("image", f"projection, error {found.error:.3f}")
     pixels = straight(to_uint8(torch.stack([picture, found.image.cpu()])).numpy())
     save_image(side_by_side(pixels, words, channels=model.shown_channels), target)
@@ -149,7 +149,7 @@ def _text(error: float, usual: float, reached: bool, target: Path, latent: Path)
 
 
 def complete(
-    run: RunFolder,
+    run: ModelFolder,
     image: Annotated[Path, typer.Argument(help="An image; it is preprocessed like the training images.")],
     mask: Annotated[Path | None, typer.Option(help="An image of IMAGE's size, white where pixels are missing.")] = None,
     missing: Annotated[
@@ -199,7 +199,7 @@ def complete(
         )  # fmt: skip
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--missing" if mask is None else "--mask") from None
-    target = out or run / "latent" / f"completion-{image.stem}.png"
+    target = out or written_to(run) / "latent" / f"completion-{image.stem}.png"
     shown = picture.clone()
     shown[:, torch.from_numpy(hole)] = 0
     if len(shown) == RGBA:

@@ -14,13 +14,29 @@ if TYPE_CHECKING:
 
     from ganglion.latent.model import Model
 
-__all__ = ["Checkpoint", "Device", "Devices", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
+__all__ = [
+    "Checkpoint", "Device", "Devices", "ModelFolder", "RunFolder", "class_of", "numbers", "pair", "with_ending",
+    "written_to",
+]  # fmt: skip
 
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+ModelFolder = Annotated[
+    Path, typer.Argument(help="A run folder, a FILE.safetensors, or hf:OWNER/NAME.", show_default=False)
+]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes that draw a share of the images each.")]
+
+
+def written_to(run: Path) -> Path:
+    """Where a command writes unless told otherwise: the run folder; of a single FILE.safetensors, a folder FILE beside it; of
+    hf:OWNER/NAME, the folder NAME here."""
+    from ganglion.hub.names import hub_model, is_hub_model
+
+    if is_hub_model(run):
+        return Path(hub_model(run).name)
+    return run.with_suffix("") if run.is_file() else run
 
 
 def numbers(text: str, option: str) -> list[int]:

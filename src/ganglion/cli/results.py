@@ -96,7 +96,10 @@ HASH_SHOWN = 12
 
 
 def evaluate(
-    samples: Annotated[str, typer.Argument(help="A run, or images: a folder, a zip, an NPY file.")],
+    samples: Annotated[
+        str,
+        typer.Argument(help="A run, hf:OWNER/NAME on the Hugging Face Hub, or images: a folder, a zip, an NPY file."),
+    ],
     against: Annotated[
         str | None, typer.Option(help="The real images. Default for a run: its training images.")
     ] = None,

@@ -17,7 +17,6 @@ from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
 from ganglion.recipe.explain import did_you_mean
-from ganglion.runs.folder import Run
 
 __all__ = ["probe_classes"]
 
@@ -34,8 +33,12 @@ def probe_classes(
 
     Raises DataError where the images have no classes, or not these ones.
     """
-    folder, screen = cache or cache_folder(), Screen(quiet=quiet)
-    real, _ = find_real(Run(run).recipe.data, None, None, folder, screen)
+    folder, screen, data = cache or cache_folder(), Screen(quiet=quiet), model.recipe.data
+    if not data.source:
+        raise DataError(
+            f"a direction between classes needs the training images, and {run} does not say which: use its run"
+        )
+    real, _ = find_real(data, None, None, folder, screen)
     if not real.classes:
         raise DataError("a direction between classes needs a data set with classes; the run's images have none")
     for name in names:

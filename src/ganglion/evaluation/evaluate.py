@@ -18,8 +18,10 @@ from ganglion.data.choices import choose_channels
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.store import Store, is_store
-from ganglion.errors import DataError
+from ganglion.errors import DataError, StorageError
+from ganglion.hub.names import is_hub_model
 from ganglion.latent.model import Model, load
+from ganglion.latent.single_file import is_single_file
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
@@ -31,6 +33,7 @@ from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run
+from ganglion.runs.scores import keep_scores
 
 __all__ = ["Samples", "evaluate", "neighbour_sheet"]
 
@@ -50,6 +53,8 @@ class Samples:
     """Whether D is a Wasserstein critic; then `earth-mover` is among the default scores."""
     seed: int | None = None
     """Of the run; it determines which images were held out."""
+    checkpoint: Path | None = None
+    """Of a run: its folder."""
 
 
 @reproducible()
@@ -73,7 +78,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores of samples against the real images `against`, each with its floor.
 
-    `samples` is a run, a folder, a zip, a NumPy file, or uint8 images (N, H, W, C). For a run, `against` defaults to its
+    `samples` is a run, a FILE.safetensors, a model `hf:OWNER/NAME` on the Hugging Face Hub, a folder, a zip, a NumPy file, or
+    uint8 images (N, H, W, C). Scores of a run are kept in it, in `evaluation.json`. For a run, `against` defaults to its
     training images, and `n` samples (10,000) are generated for each of `seeds` seeds. `held_out` are real images that the
     generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
     images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
@@ -98,7 +104,18 @@ def evaluate(
     if neighbours is not None:
         page = neighbour_sheet(real, found.sets[0], extractor, folder, found.data.shown_channels)
         save_image(page, Path(neighbours))
-    return evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes)
+    result = evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes)
+    if found.checkpoint is not None:
+        _keep(found.checkpoint, result)
+    return result
+
+
+def _keep(checkpoint: Path, result: Evaluation) -> None:
+    """In the run; scores of a run that cannot be written into are measured all the same."""
+    try:
+        keep_scores(Run(checkpoint.parent.parent), checkpoint.name, result)
+    except StorageError as error:
+        result.notes.append(f"the scores are not kept in the run: {error}")
 
 
 def at_least_one(**counts: int | None) -> None:
@@ -112,14 +129,14 @@ def find_samples(
     samples: str | os.PathLike[str] | NDArray[np.uint8], n: int | None, seeds: int, checkpoint: str | int, device: torch.device,
     cache: Path, reporter: Reporter, generator: nn.Module | None = None, devices: int = 1,
 ) -> Samples:  # fmt: skip
-    """The sets to be scored, one per seed. Raises DataError, RunError."""
+    """The sets to be scored, one per seed. Raises DataError, RunError, HubError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
-    if Run(samples).exists:
-        model = load(Run(samples), checkpoint, device, generator=generator)
-        recipe = model.recipe
+    if _is_one_file(samples) or Run(samples).exists:
+        model = load(os.fspath(samples), checkpoint, device, generator=generator)
+        recipe, kept = model.recipe, None if _is_one_file(samples) else model.checkpoint
         drawn = [_drawn(model, n or SAMPLES, seed, devices) for seed in range(seeds)]
-        return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed)
+        return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed, kept)
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
 
@@ -133,8 +150,13 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
 
 
 def _drawn(model: Model, n: int, seed: int, devices: int) -> ImageSet:
-    name = f"run {model.checkpoint.parent.parent}, checkpoint {model.checkpoint.name}, seed {seed}"
-    return array_set(name, model.sample(n, seed, devices=devices))
+    name = model.origin if _is_one_file(model.origin) else f"run {model.checkpoint.parent.parent}, {model.origin}"
+    return array_set(f"{name}, seed {seed}", model.sample(n, seed, devices=devices))
+
+
+def _is_one_file(samples: str | os.PathLike[str]) -> bool:
+    """Whether it is a model that is no run: hf:OWNER/NAME, or a FILE.safetensors."""
+    return is_hub_model(samples) or is_single_file(samples)
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:

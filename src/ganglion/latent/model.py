@@ -13,9 +13,13 @@ from torch import Tensor, nn
 from ganglion.data.alpha import straight
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
+from ganglion.hub.names import is_hub_model
 from ganglion.latent.conditions import Asked, Conditions
+from ganglion.latent.one_file import opened
 from ganglion.latent.own_networks import load_weights, own_discriminator, own_generator
 from ganglion.latent.shares import drawn_over_processes
+from ganglion.latent.single_file import is_single_file
+from ganglion.latent.single_file_networks import single_file_discriminator
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
@@ -50,11 +54,14 @@ class Model:
         checkpoint: Path | None = None,
         discriminator: nn.Module | None = None,
         conditions: Conditions | None = None,
+        origin: str = "",
     ) -> None:
         self.latent, self.device, self.classes = latent, device, classes
         """Prior and dimensions of z; the device; names of the classes."""
         self.network = network
         """The generator itself, in eval mode; None for a plain function."""
+        self.origin = origin or ("" if checkpoint is None else f"checkpoint {checkpoint.name}")
+        """Where the weights are from: `checkpoint 00012000`, a file, `hf:OWNER/NAME@COMMIT`; empty for another one."""
         self._recipe, self._checkpoint, self._draw, self._class_counts = recipe, checkpoint, draw, class_counts
         self._discriminator, self._conditions = discriminator, conditions
 
@@ -62,6 +69,11 @@ class Model:
     def attributes(self) -> tuple[Attribute, ...]:
         """The columns of a labels file that the model is conditioned on: names, kinds, ranges, classes; empty without."""
         return self._conditions.columns if self._conditions else ()
+
+    @property
+    def training_rows(self) -> NDArray[np.float32] | None:
+        """Attributes (M, A) of training images, NaN where there is no value; None without attributes."""
+        return self._conditions.rows if self._conditions else None
 
     @property
     def recipe(self) -> Recipe:
@@ -188,30 +200,38 @@ def load(
 ) -> Model:
     """The averaged generator of a run, in eval mode and float32. `checkpoint` is best, latest or a step.
 
+    `run` may also be one file, with one checkpoint: FILE.safetensors of `ganglion export`, or "hf:OWNER/NAME[@REVISION]", which
+    `ganglion push` has sent to the Hugging Face Hub (a branch, tag or commit; none: the newest). The latter has to have the
+    hash that its repository states, loads without a network once it was downloaded, and comes without D.
+
     For a run that was trained on modules of your own, pass them again: `generator`, and `discriminator` for `discriminator_of`.
     Copies of them get the run's weights. For a run that was trained on a file of networks, its copy in the run folder,
     networks.py, is executed if its hash is the one in the recipe: read a stranger's file before you load the run. Nothing
-    is unpickled, and of any other run nothing is executed.
+    is unpickled, and of any other run, and of a model from the Hub, nothing is executed.
 
-    Raises RunError, CheckpointError, and RecipeError for a networks.py that fails.
+    Raises RunError, CheckpointError, HubError, and RecipeError for a networks.py that fails.
     """
+    if not isinstance(run, Run) and (is_hub_model(run) or is_single_file(run)):
+        file, chosen = opened(run, checkpoint, generator, discriminator), torch.device(device)
+        content, network = file.content, file.network.to(chosen)
+        return trained_model(network, content.recipe, chosen, file.path, discriminator, content.rows, file.origin)
     folder = run if isinstance(run, Run) else Run(run)
-    recipe, found = folder.recipe, folder.checkpoint(checkpoint)
+    recipe, kept = folder.recipe, folder.checkpoint(checkpoint)
     if recipe.generator.family != "custom" and (generator is not None or discriminator is not None):
         raise RunError(
             f"{folder.path} was not trained on networks of your own: leave out generator= and discriminator="
         )
     network = own_generator(folder, generator) if recipe.generator.family == "custom" else build_generator(recipe)
-    load_weights(load_generator, found, network, folder)
+    load_weights(load_generator, kept, network, folder)
     return trained_model(
-        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), found, discriminator,
+        network.to(device).eval().requires_grad_(False), recipe, torch.device(device), kept, discriminator,
         folder.training_rows() if recipe.data.conditions else None,
     )  # fmt: skip
 
 
 def trained_model(
     network: nn.Module, recipe: Recipe, device: torch.device, checkpoint: Path | None = None,
-    discriminator: nn.Module | None = None, rows: NDArray[np.float32] | None = None,
+    discriminator: nn.Module | None = None, rows: NDArray[np.float32] | None = None, origin: str = "",
 ) -> Model:  # fmt: skip
     """The model of a recipe's generator, in eval mode; without a checkpoint it is that of a training under way.
 
@@ -224,7 +244,9 @@ def trained_model(
 
     conditions = Conditions(recipe.data.conditions, rows) if recipe.data.conditions and rows is not None else None
     counts = class_counts(recipe)
-    return Model(recipe.latent, draw, device, network, classes, counts, recipe, checkpoint, discriminator, conditions)
+    return Model(
+        recipe.latent, draw, device, network, classes, counts, recipe, checkpoint, discriminator, conditions, origin
+    )
 
 
 def model_of(
@@ -245,17 +267,18 @@ def model_of(
 
 
 def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> AnyDiscriminator | None:
-    """D of the same checkpoint, in eval mode; None for a generator that is not from a run.
+    """D of the same checkpoint, in eval mode; None for a generator that is not from a run, or from a file without D.
 
     `discriminator`: the module, for a run that was trained on modules of your own, unless `load` was given it.
     Raises RunError, CheckpointError.
     """
     if model._recipe is None or model._checkpoint is None:
         return None
-    run, own = (
-        Run(model._checkpoint.parent.parent),
-        discriminator if discriminator is not None else model._discriminator,
-    )
+    own = discriminator if discriminator is not None else model._discriminator
+    if is_single_file(model._checkpoint):
+        found = single_file_discriminator(model._checkpoint, own)
+        return None if found is None else found.to(model.device)
+    run = Run(model._checkpoint.parent.parent)
     network: AnyDiscriminator
     if model._recipe.discriminator.family == "custom":
         network = own_discriminator(run, own)

@@ -18,13 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganglion.data.alpha import premultiplied
+from ganglion.data.fit import Fit
 from ganglion.data.pixels import to_float
 from ganglion.data.store import FORMAT, Store
 from ganglion.errors import DataError
 from ganglion.platform.files import move, storage_errors
 from ganglion.recipe.schema import MOST_CHANNELS
 
-__all__ = ["Extractor", "ExtractorOutput", "Features", "ImageSet", "array_set", "extract", "store_set", "weights_hash"]
+__all__ = [
+    "Extractor",
+    "ExtractorOutput",
+    "Features",
+    "ImageSet",
+    "array_set",
+    "extract",
+    "packed_key",
+    "store_set",
+    "weights_hash",
+]
 
 
 HASHED_AT_ONCE = 4096
@@ -65,13 +76,18 @@ class ImageSet:
 def store_set(store: Store) -> ImageSet:
     """A packed data set. `content` is a hash of the source's images and of their preprocessing."""
     h, w = store.fit.size
-    key = hashlib.sha256(f"{FORMAT} {store.content} {store.fit}".encode()).hexdigest()
+    key = packed_key(store.content, store.fit)
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
     return ImageSet(
         str(store.facts["description"]), store.images, key,
         f"{store.fit.policy} to {h}x{w} ({store.fit.resample.capitalize()})",
         store.labels if labelled else None, tuple(store.classes) if labelled else (),
     )  # fmt: skip
+
+
+def packed_key(content: str, settings: Fit) -> str:
+    """The `content` of the set of a store whose images have this hash."""
+    return hashlib.sha256(f"{FORMAT} {content} {settings}".encode()).hexdigest()
 
 
 def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:

@@ -56,7 +56,7 @@ class WrappedDiscriminator(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        return _as_logits(self._output(images, labels), len(images))
+        return _as_logits(self._output(images, labels), images.shape[0])  # len() would fix N in an exported graph
 
     def trace(self, images: Tensor, labels: Tensor | None = None, layer: int | str = -1) -> tuple[Tensor, Tensor]:
         """Logits and features (N, A): the output of the module named `layer`, or for -1 the input of D's last layer
@@ -223,7 +223,7 @@ def recorded(network: nn.Module, layer: int | str) -> Iterator[list[Tensor]]:
 
 def _as_logits(output: Any, n: int) -> Tensor:
     """(N,) or (N, P) of (N,), (N, 1) or a map (N, 1, H, W)."""
-    if isinstance(output, Tensor) and output.is_floating_point() and output.ndim and len(output) == n:
+    if isinstance(output, Tensor) and output.is_floating_point() and output.ndim and output.shape[0] == n:
         if output.numel() == n:
             return output.reshape(n)
         if output.ndim > 2 and output.shape[1] == 1:

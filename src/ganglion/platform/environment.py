@@ -21,7 +21,10 @@ __all__ = ["describe_environment", "missing_extras"]
 
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
 EXTRAS = {
-    "hub": {"datasets": "data sets by name from the Hugging Face Hub"},
+    "hub": {
+        "datasets": "data sets by name from the Hugging Face Hub",
+        "huggingface_hub": "models to and from the Hugging Face Hub",
+    },
     "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
 }
 

@@ -18,7 +18,7 @@ from ganglion.report.panels import Panel
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["for_script", "render"]
+__all__ = ["for_script", "render", "stylesheet"]
 
 
 PAGE = Path(__file__).parent / "page"
@@ -32,7 +32,7 @@ def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
         {"name": panel.name, "scale": panel.scale, "other": panel.other_scale, "spec": panel.spec} for panel in panels
     ]
     return _templates().get_template(template).render(
-        panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(_text("page.css")),
+        panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(stylesheet()),
         vega=Markup(_library()), script=Markup(_text("page.js")), **content,
     )  # fmt: skip
 
@@ -65,6 +65,11 @@ def for_script(tree: Any) -> Any:
     from markupsafe import Markup
 
     return Markup(json.dumps(tree, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def stylesheet() -> str:
+    """The style of our pages: colours by theme, type, tables, figures."""
+    return _text("page.css")
 
 
 def _text(name: str) -> str:

@@ -40,6 +40,7 @@ OWN_FILES = {
     "samples",
     "tensorboard",
     "report.html",
+    "evaluation.json",
 }
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead
 
@@ -75,6 +76,11 @@ class Run:
     def attributes_path(self) -> Path:
         """The values of the columns that the run is conditioned on, of training images, if there are such columns."""
         return self.path / "attributes.npy"
+
+    @property
+    def evaluation_path(self) -> Path:
+        """The scores that `ganglion evaluate` has measured, if it has."""
+        return self.path / "evaluation.json"
 
     @property
     def fixed_samples(self) -> Path:

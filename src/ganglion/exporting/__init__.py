@@ -1,0 +1,1 @@
+"""Files of a trained generator for other programs, each compared with PyTorch before it is written."""

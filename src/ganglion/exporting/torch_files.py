@@ -1,0 +1,84 @@
+"""TorchScript and torch.export files, as bytes, each compared with PyTorch after it was read back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import torch
+from torch.export import Dim, ExportedProgram
+from torch.export import export as torch_export
+
+from ganglion.errors import ExportError
+from ganglion.exporting.agreement import Agreement, compare, first_line, of_module
+from ganglion.exporting.graphs import Graph
+
+__all__ = ["FACTS_FILE", "captured", "exported_program", "quiet", "torchscript"]
+
+FACTS_FILE = "ganglion.json"
+"""Name of the extra file in both formats that says what the network is."""
+
+EXAMPLE = 3
+"""Images in the batch with which a graph is captured; it holds for any number."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While it lasts, warnings, log records and prints of the converters are dropped; errors are raised as ever.
+
+    They say which optional packages are missing and which of their functions are deprecated, which is nothing that a user
+    of ours can act on.
+    """
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def captured(graph: Graph) -> ExportedProgram:
+    """The graph of torch.export, for batches of any size N. Raises ExportError for a network that it cannot capture."""
+    batch = Dim("N")
+    sizes = tuple({0: batch} if name in graph.batched else {} for name in graph.inputs)
+    try:
+        with torch.no_grad(), quiet():
+            given = tuple(graph.batch(0, EXAMPLE).values())
+            return torch_export(graph.module, given, dynamic_shapes=sizes, strict=False)
+    except Exception as error:  # whatever a foreign forward and torch's tracing raise
+        raise ExportError(
+            f"torch.export cannot capture the {graph.part} for batches of any size: {first_line(error)}"
+        ) from error
+
+
+def exported_program(graph: Graph, program: ExportedProgram, facts: Mapping[str, str]) -> tuple[bytes, Agreement]:
+    """The file that torch.export.load reads; call its module(). Raises ExportError."""
+    buffer = io.BytesIO()
+    with quiet():
+        torch.export.save(program, buffer, extra_files={FACTS_FILE: json.dumps(dict(facts))})
+        content = buffer.getvalue()
+        module = torch.export.load(io.BytesIO(content)).module()
+    return content, compare(graph, of_module(module), "the torch.export file")
+
+
+def torchscript(graph: Graph, facts: Mapping[str, str]) -> tuple[bytes, Agreement]:
+    """The file that torch.jit.load reads, traced. Raises ExportError."""
+    buffer, jit = io.BytesIO(), cast(Any, torch.jit)
+    given = tuple(graph.batch(0, EXAMPLE).values())
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is deprecated; what tracing fixes, the comparison finds
+        try:
+            traced = jit.trace(graph.module, given, check_trace=False)
+        except Exception as error:  # as above
+            raise ExportError(f"TorchScript cannot trace the {graph.part}: {first_line(error)}") from error
+        jit.save(traced, buffer, _extra_files={FACTS_FILE: json.dumps(dict(facts)).encode()})
+        content = buffer.getvalue()
+        loaded = jit.load(io.BytesIO(content))
+    return content, compare(graph, of_module(loaded), "the TorchScript file")

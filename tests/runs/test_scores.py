@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import ganglion
+from ganglion.metrics.evaluation import Evaluation, Result, SetFacts
+from ganglion.runs.scores import keep_scores, kept_scores
+
+REAL = SetFacts("photos", 100, 16, 16, 1, "crop", "content")
+FOUND = Evaluation(
+    REAL, replace(REAL, name="samples", content="other"), "random", "hash", "about", 8, 1, (50, 50),
+    [Result("fid", 2.0, "lower", "a distance", 1.0)], {}, [], 0.1,
+)  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> ganglion.Run:
+    return ganglion.Run(tmp_path)
+
+
+def test_what_is_kept_is_read_back_newest_last(run: ganglion.Run) -> None:
+    assert kept_scores(run) == []
+    keep_scores(run, "00000010", FOUND)
+    keep_scores(run, "00000020", FOUND)
+    assert [one.checkpoint for one in kept_scores(run)] == ["00000010", "00000020"]
+    assert kept_scores(run)[0].evaluation["scores"][0]["value"] == 2.0
+
+
+def test_equal_settings_replace_and_others_are_kept_beside(run: ganglion.Run) -> None:
+    keep_scores(run, "00000010", FOUND)
+    keep_scores(run, "00000010", replace(FOUND, features_hash="another"))
+    keep_scores(run, "00000010", replace(FOUND, scores=[replace(FOUND.scores[0], value=3.0)]))
+    assert [one.evaluation["features_hash"] for one in kept_scores(run)] == ["another", "hash"]
+    assert kept_scores(run)[1].evaluation["scores"][0]["value"] == 3.0
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '[{"checkpoint": "1"}]', "\x00"])
+def test_a_file_that_is_no_such_list_counts_as_none(run: ganglion.Run, content: str) -> None:
+    run.evaluation_path.write_text(content, encoding="utf-8")
+    assert kept_scores(run) == []
+    keep_scores(run, "00000010", FOUND)
+    assert len(kept_scores(run)) == 1
