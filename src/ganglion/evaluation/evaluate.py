@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError
-from ganglion.latent.model import Model, load
+from ganglion.latent.model import Model, gathered, load
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
@@ -70,6 +70,7 @@ def evaluate(
     cache: str | Path | None = None,
     quiet: bool = False,
     generator: nn.Module | None = None,
+    reporter: Reporter | None = None,
 ) -> Evaluation:
     """Scores of samples against the real images `against`, each with its floor.
 
@@ -78,12 +79,13 @@ def evaluate(
     generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
     images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
     image file to write: the samples nearest to a training image, each above that image. With several `devices` as many
-    processes draw the samples. `features` and `metrics`: docs/metrics.md. Raises DataError, RunError.
+    processes draw the samples. `reporter` is told the progress, instead of the screen. `features` and `metrics`:
+    docs/metrics.md. Raises DataError, RunError.
     """
     at_least_one(n=n, seeds=seeds, devices=devices)
     folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device, devices)
-    screen = Screen(quiet=quiet)
+    screen: Reporter = reporter or Screen(quiet=quiet)
     scores = select_scores(metrics)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
@@ -118,7 +120,7 @@ def find_samples(
     if Run(samples).exists:
         model = load(Run(samples), checkpoint, device, generator=generator)
         recipe = model.recipe
-        drawn = [_drawn(model, n or SAMPLES, seed, devices) for seed in range(seeds)]
+        drawn = [_drawn(model, n or SAMPLES, seed, devices, reporter) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed)
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
@@ -132,9 +134,20 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
     return Samples([chosen] * seeds, Data().model_copy(update={"size": (h, w), "channels": c}))
 
 
-def _drawn(model: Model, n: int, seed: int, devices: int) -> ImageSet:
+def _drawn(model: Model, n: int, seed: int, devices: int, reporter: Reporter) -> ImageSet:
     name = f"run {model.checkpoint.parent.parent}, checkpoint {model.checkpoint.name}, seed {seed}"
-    return array_set(name, model.sample(n, seed, devices=devices))
+    chunks = model.sample_chunks(n, seed, devices=devices)
+    return array_set(name, gathered(_counted(chunks, n, reporter.steps("Drawing samples")), n))
+
+
+def _counted(
+    chunks: Iterator[NDArray[np.uint8]], n: int, progress: Callable[[int, int], None]
+) -> Iterator[NDArray[np.uint8]]:
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress(done, n)
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
