@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganglion.report.report import write_report
     from ganglion.report.timeline import write_timeline
     from ganglion.runs.folder import Run
+    from ganglion.studio.server import studio
     from ganglion.watching.monitor import Monitor, watch
 
     __version__: str
@@ -61,6 +62,7 @@ __all__ = [
     "evaluate",
     "load",
     "model_of",
+    "studio",
     "train",
     "watch",
     "write_report",
@@ -82,6 +84,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "load": "latent.model",
     "model_of": "latent.model",
+    "studio": "studio.server",
     "train": "api",
     "watch": "watching.monitor",
     "write_report": "report.report",
