@@ -20,12 +20,14 @@ PAGES = {
     # "train": ("Train", "/train"),
     # "doctor": ("Doctor", "/doctor"),
     "run": ("Overview", "/run"),
+    "explore": ("Explore", "/explore"),
+    "score": ("Score", "/score"),
 }
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
 HEAD = (
-    '<link rel="stylesheet" href="/studio/assets/studio.css"><script src="/studio/assets/charts.js" defer></script>'
+    '<link rel="stylesheet" href="/studio/assets/studio.css"><link rel="stylesheet" href="/studio/assets/explore.css"><script src="/studio/assets/charts.js" defer></script>'
     '<script src="/studio/assets/studio.js" defer></script><meta name="color-scheme" content="light dark">'
 )
 LARGEST_UPLOAD = "4gb"

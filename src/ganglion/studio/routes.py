@@ -20,7 +20,7 @@ from ganglion.studio.state import Studio
 __all__ = ["add_routes"]
 
 
-ASSETS = {"studio.css": "text/css", "studio.js": "text/javascript", "charts.js": "text/javascript"}
+ASSETS = {"studio.css": "text/css", "explore.css": "text/css", "studio.js": "text/javascript", "charts.js": "text/javascript"}
 THUMBNAIL = 152  # pixels: twice its size on the page
 KEPT = {"cache-control": "private, max-age=3600"}  # a sheet of a step does not change
 

@@ -60,7 +60,7 @@ def slider_set(loaded: Loaded, key: str) -> SliderSet:
     kind, _, number = key.partition(":")
     if kind in METHOD_NAMES and loaded.has_directions:
         found = loaded.directions(kind)
-        names = tuple(f"{i + 1}, strength {one:.2g}" for i, one in enumerate(found.strengths.tolist()))
+        names = tuple(f"direction {i}" for i in range(1, len(found) + 1))
         return SliderSet(names, found.vectors.float())
     first = int(number) if number.isdecimal() else 0
     if kind == KEPT and (own := kept(loaded.run, loaded.model.latent.dim)) is not None and first < len(own):

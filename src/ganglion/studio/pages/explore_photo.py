@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,11 @@ from ganglion.studio.background import Task, Tasks
 from ganglion.studio.exploring import Levels, View
 from ganglion.studio.pages.explore_stage import Changes, Stage
 from ganglion.studio.photos import Photo, canvas, completed, mask_of, photo_of, projected, read_photo, start_of
+from ganglion.studio.progress import end_of, shown_until_end
 from ganglion.studio.thumbnails import note, row
 
-__all__ = ["follow", "photo_tabs", "progress_bar"]
+__all__ = ["photo_tabs"]
 
-LOOK_SEC = 0.25
-"""Between two looks at a task."""
 SECONDS = 20
 """Of a search, unless asked otherwise."""
 BRUSH = "#e0a100"
@@ -161,7 +158,8 @@ def follow(stage: Stage, start: Any, begin: Any, more: list[Any], of_task: tuple
         yield stage.acting(action)(view, truncation, share, *values)
         if begun:
             task, ended = begun
-            yield from shown_until_end(task, progress)
+            for bar in shown_until_end(task):
+                yield {progress: bar}
             yield {progress: end_of(task), stop: gr.update(interactive=False)}
             if task.state == "done":
                 yield stage.safely(lambda: ended(task))
@@ -170,32 +168,3 @@ def follow(stage: Stage, start: Any, begin: Any, more: list[Any], of_task: tuple
         handler, [*stage.inputs, *more], [stage.said, state, progress, stop, *outputs], show_progress="hidden",
         concurrency_limit=None,
     )  # fmt: skip
-
-
-def shown_until_end(task: Task, progress: Any) -> Iterator[Changes]:
-    """A search whose page is closed ends."""
-    try:
-        while not task.ended:
-            yield {progress: progress_bar(task)}
-            time.sleep(LOOK_SEC)
-    finally:
-        task.stop()
-
-
-def progress_bar(task: Task) -> str:
-    """What a task does, and how far it is."""
-    if task.state == "waiting":
-        return note("Waits until other searches have ended.")
-    done, words = round(100 * task.share), "Stopping" if task.stopping else task.text
-    return (
-        f'<div class="meter" role="progressbar" aria-label="{escape(words)}" aria-valuenow="{done}" aria-valuemin="0" '
-        f'aria-valuemax="100"><div style="width:{done}%"></div></div>'
-        f'<p class="note plain">{escape(words)}, {done} %, {task.elapsed_sec:.0f} s</p>'
-    )
-
-
-def end_of(task: Task) -> str:
-    """How a task ended, where that is not its result."""
-    if task.state == "failed":
-        return note(f"{task.error[:1].upper()}{task.error[1:]}.", "bad")
-    return note("Stopped.") if task.state == "stopped" else ""

@@ -21,14 +21,14 @@ NEAR = 0.4
 
 
 def tool_tabs(stage: Stage) -> None:
-    """The tabs Mix, Film, Similar and Training images."""
+    """The tabs Mix, Film, Similar and Nearest."""
     with gr.Tab("Mix"):
         _mix(stage)
     with gr.Tab("Film"):
         _film(stage)
     with gr.Tab("Similar"):
         _similar(stage)
-    with gr.Tab("Training images"):
+    with gr.Tab("Nearest"):
         _nearest(stage)
 
 
