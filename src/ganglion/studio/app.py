@@ -17,17 +17,17 @@ __all__ = ["PAGES", "make_app"]
 
 PAGES = {
     "runs": ("Runs", "/"),
-    # "train": ("Train", "/train"),
-    # "doctor": ("Doctor", "/doctor"),
+    "train": ("Train", "/train"),
+    "doctor": ("Doctor", "/doctor"),
     "run": ("Overview", "/run"),
 }
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
-HEAD = (
-    '<link rel="stylesheet" href="/studio/assets/studio.css"><script src="/studio/assets/charts.js" defer></script>'
-    '<script src="/studio/assets/studio.js" defer></script><meta name="color-scheme" content="light dark">'
-)
+HEAD = "".join([
+    '<link rel="stylesheet" href="/studio/assets/studio.css"><meta name="color-scheme" content="light dark">',
+    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in ("charts", "studio", "drop")),
+])  # fmt: skip
 LARGEST_UPLOAD = "4gb"
 
 
