@@ -58,11 +58,9 @@ class Forecast:
 
 
 def about_recipe(name: str) -> str:
-    """A preset's opening comment, which says what it is for; of auto, how it is chosen."""
-    if name not in preset_names():
-        return (
-            "Chosen from the number, size, channels and classes of the images, and from this machine; with the reasons."
-        )
+    """A preset's opening comment, which says what it is for; of auto, how it chooses."""
+    if name == "auto":
+        return "Chosen from the number, size, channels and classes of the images, and from this machine, with the reasons."
     lines = []
     for line in preset_text(name).splitlines():
         if not line.startswith("#"):
