@@ -1,4 +1,4 @@
-"""`ganglion studio`: runs in the browser. The package can be called: `ganglion.studio` is the name of it and of the function."""
+"""`ganglion studio`: runs in the browser. `ganglion.studio` is this package and a function: the package can be called."""
 
 import sys
 from types import ModuleType

@@ -17,8 +17,8 @@ __all__ = ["PAGES", "make_app"]
 
 PAGES = {
     "runs": ("Runs", "/"),
-    # "train": ("Train", "/train"),
-    # "doctor": ("Doctor", "/doctor"),
+    "train": ("Train", "/train"),
+    "doctor": ("Doctor", "/doctor"),
     "run": ("Overview", "/run"),
     "explore": ("Explore", "/explore"),
     "score": ("Score", "/score"),
@@ -26,10 +26,11 @@ PAGES = {
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
-HEAD = (
-    '<link rel="stylesheet" href="/studio/assets/studio.css"><link rel="stylesheet" href="/studio/assets/explore.css"><script src="/studio/assets/charts.js" defer></script>'
-    '<script src="/studio/assets/studio.js" defer></script><meta name="color-scheme" content="light dark">'
-)
+HEAD = "".join([
+    '<meta name="color-scheme" content="light dark">',
+    *(f'<link rel="stylesheet" href="/studio/assets/{name}.css">' for name in ("studio", "explore")),
+    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in ("charts", "studio", "drop")),
+])  # fmt: skip
 LARGEST_UPLOAD = "4gb"
 
 

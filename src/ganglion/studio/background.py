@@ -89,7 +89,10 @@ class Task:
         except GanglionError as error:
             self.error, self.state = str(error), "failed"
         except MemoryError:
-            self.error, self.state = "there is too little memory for it: close other programs, or ask for less", "failed"
+            self.error, self.state = (
+                "there is too little memory for it: close other programs, or ask for less",
+                "failed",
+            )
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             self.error, self.state = f"it failed with {type(error).__name__}: {error}", "failed"

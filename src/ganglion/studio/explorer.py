@@ -20,7 +20,20 @@ from ganglion.latent.nearby import inside, nearby
 from ganglion.latent.walk import INTERPOLATIONS, path_through
 from ganglion.studio.loaded import Loaded
 
-__all__ = ["REACH", "Place", "Start", "around", "film", "label_of", "length", "mixes", "moved", "picture", "seeds", "start_at"]
+__all__ = [
+    "REACH",
+    "Place",
+    "Start",
+    "around",
+    "film",
+    "label_of",
+    "length",
+    "mixes",
+    "moved",
+    "picture",
+    "seeds",
+    "start_at",
+]
 
 REACH = {"normal": 4.0, "sphere": 4.0, "uniform": 2.0}
 """How far a slider goes each way, along a unit vector: four standard deviations of the prior, rounded."""
@@ -101,7 +114,11 @@ def label_of(model: Model, seed: int, asked: Label | None) -> Tensor | None:
 
 
 def picture(
-    loaded: Loaded, place: Place, asked: Label | None = None, vectors: Tensor | None = None, strengths: Sequence[float] = ()
+    loaded: Loaded,
+    place: Place,
+    asked: Label | None = None,
+    vectors: Tensor | None = None,
+    strengths: Sequence[float] = (),
 ) -> Pixels:
     """The picture (H, W, C) of a place."""
     label = label_of(loaded.model, place.start.seed, asked)
@@ -109,13 +126,17 @@ def picture(
     return pixels
 
 
-def seeds(loaded: Loaded, first: int, count: int, truncation: float, asked: Label | None = None) -> tuple[list[Start], Pixels]:
+def seeds(
+    loaded: Loaded, first: int, count: int, truncation: float, asked: Label | None = None
+) -> tuple[list[Start], Pixels]:
     """`count` starts at the seeds from `first` on, and their pictures."""
     model = loaded.model
     starts = [start_at(model, first + i) for i in range(count)]
     z = truncation * torch.stack([torch.from_numpy(start.z) for start in starts])
     labels = [label_of(model, start.seed, asked) for start in starts]
-    return starts, loaded.draw(z, torch.cat([one for one in labels if one is not None]) if labels[0] is not None else None)
+    return starts, loaded.draw(
+        z, torch.cat([one for one in labels if one is not None]) if labels[0] is not None else None
+    )
 
 
 def around(
@@ -151,7 +172,9 @@ def film(
     if not 1 <= frames * len(stops) <= MOST_FRAMES:
         raise DataError(f"a film has at most {MOST_FRAMES} frames; {len(stops)} seeds with {frames} each have more")
     starts = torch.stack([torch.from_numpy(start_at(loaded.model, seed).z) for seed in stops])
-    return truncation * path_through(starts, frames, loaded.model.latent.prior, loop), label_of(loaded.model, stops[0], asked)
+    return truncation * path_through(starts, frames, loaded.model.latent.prior, loop), label_of(
+        loaded.model, stops[0], asked
+    )
 
 
 def length(model: Model, z: Tensor) -> float:

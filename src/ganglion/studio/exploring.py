@@ -153,7 +153,9 @@ class Explorer:
         z = place.z(loaded.model, self.slider_set(view).vectors, levels.strengths)
         starts, drawn = around(loaded, place, z, SIMILAR, distance, seed, view.asked)
         names = [f"variation {i}" for i in range(1, len(starts) + 1)]
-        return replace(view, similar=tuple(starts)), picks(drawn, names, loaded.model.shown_channels, "Similar pictures")
+        return replace(view, similar=tuple(starts)), picks(
+            drawn, names, loaded.model.shown_channels, "Similar pictures"
+        )
 
     def back(self, view: View) -> View:
         """At the place before the last pick; as it is where there is none."""

@@ -6,6 +6,7 @@ All content is escaped: names of runs, classes and files are data.
 from __future__ import annotations
 
 import hashlib
+import io
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,15 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
+from PIL import Image
+
 from ganglion.doctor.verdict import number_text
 from ganglion.recipe.resolve import recipe_text
+from ganglion.report.album import data_uri
 from ganglion.studio.details import Details, remedies_of
 from ganglion.studio.overview import RunSummary
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["PAGE", "Part", "parts_of_run", "rendered", "rows_of_runs"]
+__all__ = ["PAGE", "Part", "parts_of_run", "rendered", "rows_of_runs", "uri_of"]
 
 
 PAGE = Path(__file__).parent / "page"
@@ -101,3 +106,13 @@ def duration(seconds: float | None) -> str:
 def _ago(then: float, now: float) -> str:
     past = max(0.0, now - then)
     return "just now" if past < 60 else f"{duration(past // 60 * 60)} ago"
+
+
+def uri_of(png: bytes | None) -> str:
+    """An image file as a data URI; empty for None."""
+    if png is None:
+        return ""
+    with Image.open(io.BytesIO(png)) as picture:
+        plain = picture if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
+        pixels = np.asarray(plain)
+    return data_uri(pixels if pixels.ndim == 3 else pixels[..., None])

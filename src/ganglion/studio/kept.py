@@ -73,7 +73,9 @@ def _others(run: Path, name: str, dim: int) -> Directions | None:
     places = [place for place, one in enumerate(found.names if found else ()) if one != name]
     if found is None or not places:
         return None
-    return Directions(found.vectors[places], found.strengths[places], "kept", tuple(found.names[place] for place in places))
+    return Directions(
+        found.vectors[places], found.strengths[places], "kept", tuple(found.names[place] for place in places)
+    )
 
 
 def _written(run: Path, directions: Directions) -> Directions:

@@ -157,9 +157,7 @@ def _facts(path: Path) -> str:
 def sheet_steps(folder: Path) -> list[int]:
     """Steps of the sheets in `samples/fixed` or `samples/fresh`, oldest first."""
     try:
-        return sorted(
-            int(Path(name).stem) for name in os.listdir(folder) if name.endswith(".png") and name[:1].isdigit()
-        )
+        return sorted(int(path.stem) for path in folder.iterdir() if path.suffix == ".png" and path.stem.isdigit())
     except (OSError, ValueError):
         return []
 

@@ -53,7 +53,13 @@ def measure(asked: Asked, cache: Path, task: Task) -> Evaluation | Curve:
     task.text = "Preparing the real images"
     if asked.checkpoint == "all":
         return evaluate_checkpoints(
-            asked.run, asked.against, n=asked.samples, features=asked.features, metrics=metrics, cache=cache, reporter=task
+            asked.run,
+            asked.against,
+            n=asked.samples,
+            features=asked.features,
+            metrics=metrics,
+            cache=cache,
+            reporter=task,
         )
     which = int(asked.checkpoint) if asked.checkpoint.isdecimal() else asked.checkpoint
     return evaluate(
@@ -91,7 +97,9 @@ def facts(found: Evaluation) -> list[str]:
         f"The floor is the score of one half of the real images against the other ({found.floor_images[1]:,} against "
         f"{found.floor_images[0]:,}): what real images would have.",
     ]
-    return lines + [f"{one[0].upper()}{one[1:]}." for one in found.notes] + [f"Measured in {found.seconds:,.0f} seconds."]
+    return (
+        lines + [f"{one[0].upper()}{one[1:]}." for one in found.notes] + [f"Measured in {found.seconds:,.0f} seconds."]
+    )
 
 
 def bars(found: Evaluation) -> altair.LayerChart | None:
@@ -128,7 +136,9 @@ def curve_table(found: Curve) -> str:
     best = {name: best_value(name, [row[name] for row in found.rows], found.floor.get(name)) for name in names}
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in ("step", "kimg", *names))
     body = [_curve_row(row, names, best) for row in found.rows]
-    floor = "".join(f"<td class='number'>{found.floor[name]:.4g}</td>" if name in found.floor else "<td></td>" for name in names)
+    floor = "".join(
+        f"<td class='number'>{found.floor[name]:.4g}</td>" if name in found.floor else "<td></td>" for name in names
+    )
     return (
         f"<div class='scroll'><table class='scores'><thead><tr>{head}</tr></thead><tbody>{''.join(body)}"
         f"<tr class='floor'><th scope='row'>floor</th><td></td>{floor}</tr></tbody></table></div>"
@@ -167,4 +177,8 @@ def curve_charts(found: Curve) -> list[altair.LayerChart]:
 
 def _title(name: str) -> str:
     better = SCORES[name].better
-    return f"{name}, {better} is better" if better in ("lower", "higher") else f"{name}, best near {better.removeprefix('as ')}"
+    return (
+        f"{name}, {better} is better"
+        if better in ("lower", "higher")
+        else f"{name}, best near {better.removeprefix('as ')}"
+    )

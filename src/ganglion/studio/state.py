@@ -68,11 +68,11 @@ class Studio:
         """The run of the page from which a Gradio request comes. Raises RunError where there is none."""
         return self.run(self.chosen(request))
 
-    def source(self, text: str) -> str:
-        """A source of images as it was typed, or a path below `roots` where other machines reach this studio. Raises DataError."""
+    def source(self, text: str, what: str = "images") -> str:
+        """A path or a data set's name as it was typed. Raises DataError where there is none, or `remote` forbids it."""
         text = text.strip()
         if not text or "\0" in text:
-            raise DataError("no images are named: drop some, or type a folder, a zip or the name of a data set")
+            raise DataError(f"no {what} named yet: drop a file or a folder, or type a path")
         path = Path(text).expanduser()
         if not self.remote or not path.exists():
             return str(path) if text.startswith("~") else text
@@ -80,6 +80,6 @@ class Studio:
         if any(real.is_relative_to(root.resolve()) for root in (*self.roots, self.uploads)):
             return text
         raise DataError(
-            f"{text} is outside the folders that a studio with --host reads ({', '.join(map(str, self.roots))}): upload the "
-            "images, or start the studio from a folder that holds them"
+            f"{text} is outside the folders that a studio with --host reads ({', '.join(map(str, self.roots))}): upload it, or "
+            "start the studio from a folder that holds it"
         )

@@ -76,7 +76,10 @@ def _slider_tab(stage: Stage) -> None:
                 stage.sliders.append(slider)
     with gr.Row(elem_classes="tight"):
         stage.name = gr.Textbox(
-            label="Keep what is moved as a direction", placeholder="a name, such as slant", max_length=80, elem_id="keep-name"
+            label="Keep what is moved as a direction",
+            placeholder="a name, such as slant",
+            max_length=80,
+            elem_id="keep-name",
         )
         stage.keep = gr.Button("Keep", elem_id="keep")
         stage.remove = gr.Button("Remove it", elem_id="remove")
@@ -95,7 +98,13 @@ def _wire(stage: Stage, studio: Studio, checkpoint: Any, conditions: dict[str, A
     def opened(run: Path, which: str) -> dict[Any, Any]:
         view = explorer.open(run, which)
         shown = _controls_of(explorer, view, controls, which)
-        return {**stage.showing(view), **stage.new_sliders(view), **shown, **grid_of(view, 1.0, 0), stage.truncation: 1.0}
+        return {
+            **stage.showing(view),
+            **stage.new_sliders(view),
+            **shown,
+            **grid_of(view, 1.0, 0),
+            stage.truncation: 1.0,
+        }
 
     def grid_of(view: View, truncation: float, seed: float) -> dict[Any, Any]:
         found, html = explorer.seeds(view, truncation, int(seed or 0))
@@ -175,5 +184,7 @@ def _choices(attributes: tuple[Attribute, ...]) -> list[str]:
         elif one.kind == "class":
             found += [f"{one.name}={name}" for name in one.classes]
         elif one not in with_slider:
-            found += [f"{one.name}={one.low + (one.high - one.low) * i / (EXAMPLES + 1):.3g}" for i in range(1, EXAMPLES + 1)]
+            found += [
+                f"{one.name}={one.low + (one.high - one.low) * i / (EXAMPLES + 1):.3g}" for i in range(1, EXAMPLES + 1)
+            ]
     return found

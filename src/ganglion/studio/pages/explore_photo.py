@@ -35,7 +35,9 @@ def photo_tabs(stage: Stage) -> None:
 def _photo(stage: Stage, tasks: Tasks) -> Any:
     """The tab of the search; the state that holds the photo."""
     photo, found = gr.State(None), gr.State(None)
-    file = gr.File(label="A photo: drop it here", file_types=["image"], type="filepath", elem_id="photo-file", height=120)
+    file = gr.File(
+        label="A photo: drop it here", file_types=["image"], type="filepath", elem_id="photo-file", height=120
+    )
     shown = gr.HTML(elem_id="photo-shown")
     seconds = gr.Slider(5, 120, SECONDS, step=5, label="Time of the search, in seconds", elem_id="photo-seconds")
     task, start, stop, progress = _task_row("Search for it", "photo")
@@ -59,10 +61,16 @@ def _photo(stage: Stage, tasks: Tasks) -> Any:
             projection = done.result
             words = ["the photo", f"what was found, error {projection.error:.3f}"]
             pictures = row([read.pixels, photo_of_z(projection)], words, loaded.model.shown_channels)
-            return {result: pictures + note(_judged(projection)), found: start_of(projection, read), go: gr.update(visible=True)}
+            return {
+                result: pictures + note(_judged(projection)),
+                found: start_of(projection, read),
+                go: gr.update(visible=True),
+            }
 
         def photo_of_z(projection: Any) -> Any:
-            return loaded.model.pixels(projection.z[None], None if loaded.model.labels(1) is None else _label(loaded, view))[0]
+            return loaded.model.pixels(
+                projection.z[None], None if loaded.model.labels(1) is None else _label(loaded, view)
+            )[0]
 
         return work, ended
 
@@ -122,7 +130,9 @@ def _paint(stage: Stage, tasks: Tasks, photo: Any) -> None:
             raise DataError("there is no picture to paint on yet: choose one of the two above")
         loaded = stage.explorer.loaded(view)
         mask = mask_of(value, *chosen.picture.shape[1:])
-        work = tasks.start(Task("completion", float(limit)), lambda one: completed(loaded, chosen, mask, view.asked, one))
+        work = tasks.start(
+            Task("completion", float(limit)), lambda one: completed(loaded, chosen, mask, view.asked, one)
+        )
         return work, lambda done: {result: row([*done.result.values()], [*done.result], loaded.model.shown_channels)}
 
     stage.on(on_picture.click, picture, [], [painted, editor])
@@ -141,7 +151,9 @@ def _task_row(words: str, name: str) -> tuple[Any, Any, Any, Any]:
     return task, start, stop, progress
 
 
-def follow(stage: Stage, start: Any, begin: Any, more: list[Any], of_task: tuple[Any, Any, Any], outputs: list[Any]) -> None:
+def follow(
+    stage: Stage, start: Any, begin: Any, more: list[Any], of_task: tuple[Any, Any, Any], outputs: list[Any]
+) -> None:
     """At a click on `start`: begins a task and shows its progress until it ends, then what it found.
 
     `begin` takes the view, levels and values, and returns the task and a function from the ended task to changes.

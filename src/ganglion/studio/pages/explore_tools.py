@@ -39,12 +39,19 @@ def wire_sliders(stage: Stage, grid: Any) -> None:
     for slider in (*stage.sliders, stage.truncation):
         slider.release(*stage.then_ends, show_progress="hidden", trigger_mode="always_last", concurrency_limit=None)
     _picking(stage, grid, lambda view: view.seeds)
-    _then_ends(stage, stage.on(stage.back.click, lambda view, levels: stage.moving_to(stage.explorer.back(view), levels)))
-    _then_ends(stage, stage.on(stage.zero.click, lambda view, levels: stage.moving_to(stage.explorer.unedited(view), levels)))
+    _then_ends(
+        stage, stage.on(stage.back.click, lambda view, levels: stage.moving_to(stage.explorer.back(view), levels))
+    )
+    _then_ends(
+        stage, stage.on(stage.zero.click, lambda view, levels: stage.moving_to(stage.explorer.unedited(view), levels))
+    )
 
     def chosen(view: View, levels: Levels, key: str) -> Changes:
         other = stage.explorer.choose_sliders(view, levels, key)
-        return {**stage.showing(other, replace(levels, strengths=())), **_without_share(stage, stage.new_sliders(other))}
+        return {
+            **stage.showing(other, replace(levels, strengths=())),
+            **_without_share(stage, stage.new_sliders(other)),
+        }
 
     def kept(view: View, levels: Levels, name: str) -> Changes:
         stage.explorer.keep(view, levels, name)
@@ -67,13 +74,21 @@ def _removed(stage: Stage, view: View, levels: Levels, name: str) -> Changes:
     own = kept(view.run, loaded.model.latent.dim)
     if own is None or name not in own.names:
         names = ", ".join(own.names) if own else "none are kept yet"
-        raise DataError(f"to remove a kept direction, type its name; {names}" if not name else f"no direction {name!r} is kept; {names}")
+        raise DataError(
+            f"to remove a kept direction, type its name; {names}"
+            if not name
+            else f"no direction {name!r} is kept; {names}"
+        )
     remove(view.run, name, loaded.model.latent.dim)
     said = {stage.said: note(f"{name!r} is no longer kept.", "good"), stage.name: ""}
     if not view.sliders.startswith("kept"):
         return {**_sets(stage, view), **said}
     moved = replace(view, place=view.place.edited(None, ()), sliders=default_set(loaded))
-    return {**stage.showing(moved, Levels(levels.truncation, levels.share)), **_without_share(stage, stage.new_sliders(moved)), **said}
+    return {
+        **stage.showing(moved, Levels(levels.truncation, levels.share)),
+        **_without_share(stage, stage.new_sliders(moved)),
+        **said,
+    }
 
 
 def _sets(stage: Stage, view: View) -> Changes:

@@ -71,10 +71,14 @@ def _layout() -> _Page:
         )  # fmt: skip
         checkpoint = gr.Dropdown([], label="Checkpoint", elem_id="score-checkpoint", scale=2, min_width=200)
     with gr.Accordion("More settings", open=False):
-        upload = gr.File(label="Or drop a zip with real images", file_types=[".zip", ".npy"], type="filepath", height=120)
+        upload = gr.File(
+            label="Or drop a zip with real images", file_types=[".zip", ".npy"], type="filepath", height=120
+        )
         with gr.Row():
             samples = gr.Number(SAMPLES, label="Samples", precision=0, minimum=2, elem_id="score-samples")
-            seeds = gr.Number(1, label="Seeds", info="More than one: each score with its spread", precision=0, minimum=1)
+            seeds = gr.Number(
+                1, label="Seeds", info="More than one: each score with its spread", precision=0, minimum=1
+            )
             features = gr.Dropdown(list(FEATURES), value="auto", label="Features", elem_id="score-features")
         metrics = gr.Dropdown(list(SCORES), label="Scores", info="None chosen: the usual ones", multiselect=True)
     with gr.Row(elem_classes="tight"):
@@ -94,7 +98,9 @@ def _wire(page: _Page, studio: Studio, tasks: Tasks) -> None:
     def asked(run: Path, *values: Any) -> Asked:
         against, upload, checkpoint, samples, seeds, features, metrics = values
         source = upload or (studio.source(against) if against and against.strip() else None)
-        return Asked(run, source, int(samples or 0), int(seeds or 0), features, tuple(metrics or ()), checkpoint or "best")
+        return Asked(
+            run, source, int(samples or 0), int(seeds or 0), features, tuple(metrics or ()), checkpoint or "best"
+        )
 
     def measured(request: gr.Request, *values: Any) -> Iterator[Changes]:
         try:
