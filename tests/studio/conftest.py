@@ -38,11 +38,15 @@ def own_run(tiny_run: ganglion.Run, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run.path, tmp_path / "own"))
 
 
+LOUD = {"init.scheme": "normal", "init.std": 0.3}
+"""First weights with which z, classes and attributes change the picture visibly."""
+
+
 def trained(folder: Path, source: str | Path, cache: Path, **settings: object) -> Path:
     """Six steps, in a second."""
     size = settings.pop("size", 16)
     ganglion.train(
-        str(source), recipe="dcgan", size=size, steps=6, run=folder, precision="32", device="cpu", set={**TINY, **settings},
+        str(source), recipe="dcgan", size=size, steps=6, run=folder, precision="32", device="cpu", set={**TINY, **LOUD, **settings},
         cache=cache, quiet=True, at_end=lambda run: None,
     )  # fmt: skip
     return folder

@@ -15,6 +15,7 @@ from torch import nn
 from ganglion.data.alpha import straight
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.choices import choose_channels
+from ganglion.data.find import find_source
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.store import Store, is_store
@@ -87,6 +88,8 @@ def evaluate(
     chosen = choose_device(device, devices)
     screen: Reporter = reporter or Screen(quiet=quiet)
     scores = select_scores(metrics)
+    if against is not None and is_named(against) and not is_store(Path(str(against))):
+        find_source(str(against), data_dir)  # a name that is wrong is said before samples are drawn
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ganglion.errors import GanglionError
 
-__all__ = ["Task", "Tasks", "Stopped"]
+__all__ = ["Stopped", "Task", "Tasks"]
 
 AT_ONCE = 2  # tasks that run; others wait
 ENDED = ("done", "failed", "stopped")

@@ -1,4 +1,4 @@
-"""Generators kept in memory, so that a slider need not wait for a file: a few at a time, the least recently used leaves first."""
+"""Generators kept in memory, so that a slider need not wait for a file: a few, of which the least recently used leaves."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Models:
         return self._get(run, found.name, int(found.name))
 
     def again(self, run: Path, name: str) -> Loaded:
-        """The generator in the checkpoint's folder `name`, from memory also where the run has been deleted since. Raises as `open`."""
+        """The generator in the checkpoint's folder `name`, from memory even if the run has been deleted. Raises as `open`."""
         return self._get(run, name, int(name) if name.isdecimal() else name)
 
     def _get(self, run: Path, name: str, checkpoint: str | int) -> Loaded:

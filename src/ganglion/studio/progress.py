@@ -7,7 +7,7 @@ from html import escape
 from time import sleep
 
 from ganglion.studio.background import Task
-from ganglion.studio.thumbnails import note
+from ganglion.studio.thumbnails import note, sentence
 
 __all__ = ["LOOK_SEC", "end_of", "progress_bar", "shown_until_end"]
 
@@ -29,7 +29,8 @@ def progress_bar(task: Task) -> str:
     """What a task does, and how far it is."""
     if task.state == "waiting":
         return note("It waits until another search or measurement has ended.")
-    done, words = round(100 * task.share), "Stopping" if task.stopping else task.text
+    words = "Stopping" if task.stopping else task.text
+    done = round(100 * (task.share if task.stopping else min(1.0, max(task.share, task.spent()))))
     return (
         f'<div class="meter" role="progressbar" aria-label="{escape(words)}" aria-valuenow="{done}" aria-valuemin="0" '
         f'aria-valuemax="100"><div style="width:{done}%"></div></div>'
@@ -40,5 +41,5 @@ def progress_bar(task: Task) -> str:
 def end_of(task: Task) -> str:
     """How a task ended, where that is not its result."""
     if task.state == "failed":
-        return note(f"{task.error[:1].upper()}{task.error[1:]}.", "bad")
+        return note(sentence(task.error), "bad")
     return note("Stopped: nothing was measured.") if task.state == "stopped" else ""

@@ -22,7 +22,7 @@ __all__ = ["add_routes"]
 
 
 ASSETS = {
-    "studio.css": "text/css", "explore.css": "text/css", "studio.js": "text/javascript", 
+    "studio.css": "text/css", "explore.css": "text/css", "studio.js": "text/javascript",
     "charts.js": "text/javascript", "drop.js": "text/javascript",
 }  # fmt: skip
 THUMBNAIL = 152  # pixels: twice its size on the page

@@ -71,11 +71,18 @@ def measure(asked: Asked, cache: Path, task: Task) -> Evaluation | Curve:
 def score_table(found: Evaluation) -> str:
     """A row per score: value, spread, floor, which way is better, and what it is; then what was left out, and why."""
     rows = [_row(result) for result in found.scores]
-    head = "<tr><th scope='col'>score</th><th scope='col'>value</th><th scope='col'>&plusmn;</th><th scope='col'>floor</th>"
-    head += "<th scope='col'>better</th><th scope='col'>what it is</th></tr>"
+    columns = {
+        "score": "",
+        "value": "number",
+        "&plusmn;": "number",
+        "floor": "number",
+        "better": "",
+        "what it is": "about",
+    }
+    head = "".join(f"<th scope='col' class='{kind}'>{name}</th>" for name, kind in columns.items())
     left = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in found.left_out.items())
     below = f"<p class='note plain'>Not measured:</p><ul class='note'>{left}</ul>" if left else ""
-    return f"<div class='scroll'><table class='scores'><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>{below}"
+    return f"<div class='scroll'><table class='scores'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{below}"
 
 
 def _row(result: Result) -> str:
@@ -134,7 +141,8 @@ def curve_table(found: Curve) -> str:
     """A row per checkpoint; the best value of each score is marked."""
     names = [name for name in found.rows[0] if name in SCORES]
     best = {name: best_value(name, [row[name] for row in found.rows], found.floor.get(name)) for name in names}
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in ("step", "kimg", *names))
+    head = "<th scope='col'>step</th>"
+    head += "".join(f"<th scope='col' class='number'>{escape(name)}</th>" for name in ("kimg", *names))
     body = [_curve_row(row, names, best) for row in found.rows]
     floor = "".join(
         f"<td class='number'>{found.floor[name]:.4g}</td>" if name in found.floor else "<td></td>" for name in names

@@ -33,9 +33,9 @@ class SliderSet(NamedTuple):
 
 
 def slider_sets(loaded: Loaded) -> list[tuple[str, str]]:
-    """Every set that a run has, as its title and its key: `sefa`, `pca`, `kept:0`, `dimensions:8`; the number is that of its first slider.
+    """Every set that a run has, as its title and its key: `sefa`, `pca`, `kept:0`, `dimensions:8`.
 
-    Kept directions that cannot be read are not among them; `slider_set` says why.
+    The number is that of the set's first slider. Kept directions that cannot be read are not among them; `slider_set` says why.
     """
     found = [(title, key) for key, title in METHOD_NAMES.items()] if loaded.has_directions else []
     try:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganglion.pictures.sheets import ShownChannels, to_pillow
 
-__all__ = ["PICK", "data_uri", "figure", "film_player", "note", "picks", "row"]
+__all__ = ["PICK", "data_uri", "figure", "film_player", "note", "picks", "row", "sentence"]
 
 LARGEST = 512  # pixels; larger pictures are scaled down for the page
 THUMBNAIL = 128
@@ -65,7 +65,8 @@ def film_player(content: bytes, label: str, name: str) -> str:
     """An MP4 with a player and a link that saves it as `name`."""
     uri = "data:video/mp4;base64," + base64.b64encode(content).decode()
     player = f'<video src="{uri}" aria-label="{escape(label)}" controls loop muted autoplay playsinline></video>'
-    return f'<figure class="shot film">{player}<figcaption><a href="{uri}" download="{escape(name)}">Save {escape(name)}</a></figcaption></figure>'
+    link = f'<a href="{uri}" download="{escape(name)}">Save {escape(name)}</a>'
+    return f'<figure class="shot film">{player}<figcaption>{link}</figcaption></figure>'
 
 
 def note(text: str, kind: str = "plain") -> str:
@@ -73,6 +74,13 @@ def note(text: str, kind: str = "plain") -> str:
     return f'<p class="note {kind}">{escape(text)}</p>' if text else ""
 
 
+def sentence(text: str) -> str:
+    """An error's text with a capital letter and a full stop; a name of a file at its beginning stays as it is."""
+    first = text.partition(" ")[0]
+    return (text[:1].upper() + text[1:] if first.isalpha() else text) + ("" if text.endswith((".", ":")) else ".")
+
+
 def _img(pixels: Pixels, alt: str, channels: ShownChannels, largest: int = LARGEST) -> str:
     h, w = pixels.shape[:2]
-    return f'<img src="{data_uri(pixels, channels, largest)}" alt="{escape(alt)}" width="{w}" height="{h}" style="--ratio:{w / h:.4f}">'
+    shape = f'width="{w}" height="{h}" style="--ratio:{w / h:.4f}"'
+    return f'<img src="{data_uri(pixels, channels, largest)}" alt="{escape(alt)}" {shape}>'

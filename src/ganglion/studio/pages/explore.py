@@ -44,7 +44,7 @@ def build(studio: Studio) -> None:
 
 def _stage(explorer: Explorer) -> Stage:
     view, said = gr.State(None), gr.HTML(elem_id="said", elem_classes="said")
-    picture = gr.HTML(elem_id="picture")
+    picture = gr.HTML(note("The run is being opened."), elem_id="picture")
     with gr.Row(elem_classes="tight"):
         back = gr.Button("Back", size="sm", elem_id="back")
         zero = gr.Button("All sliders to zero", size="sm", elem_id="zero")

@@ -12,7 +12,7 @@ from ganglion.errors import GanglionError
 from ganglion.studio.explorer import REACH
 from ganglion.studio.exploring import Explorer, Levels, View
 from ganglion.studio.slider_sets import SLIDERS, slider_sets
-from ganglion.studio.thumbnails import note
+from ganglion.studio.thumbnails import note, sentence
 
 __all__ = ["Stage"]
 
@@ -58,8 +58,7 @@ class Stage:
         try:
             return {self.said: "", **action()}
         except GanglionError as error:
-            text = str(error)
-            return {self.said: note(f"{text[0].upper()}{text[1:]}." if text else type(error).__name__, "bad")}
+            return {self.said: note(sentence(str(error)), "bad")}
 
     def acting(self, action: Action) -> Callable[..., Changes]:
         """A handler of `inputs` and further values."""

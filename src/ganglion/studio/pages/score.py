@@ -19,7 +19,7 @@ from ganglion.studio.background import Task, Tasks
 from ganglion.studio.progress import LOOK_SEC, end_of, progress_bar
 from ganglion.studio.scores import FEATURES, Asked, bars, curve_charts, curve_table, facts, measure, score_table
 from ganglion.studio.state import Studio
-from ganglion.studio.thumbnails import note
+from ganglion.studio.thumbnails import note, sentence
 
 __all__ = ["build"]
 
@@ -179,5 +179,4 @@ def _checkpoints(steps: list[int]) -> list[tuple[str, str]]:
 
 
 def _problem(error: GanglionError) -> str:
-    text = str(error)
-    return note(f"{text[:1].upper()}{text[1:]}.", "bad")
+    return note(sentence(str(error)), "bad")
