@@ -24,9 +24,12 @@ PAGES = {
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
+SCRIPTS = ("charts", "studio", "drop")
+STYLES = ("studio",)
 HEAD = "".join([
-    '<link rel="stylesheet" href="/studio/assets/studio.css"><meta name="color-scheme" content="light dark">',
-    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in ("charts", "studio", "drop")),
+    '<meta name="color-scheme" content="light dark">',
+    *(f'<link rel="stylesheet" href="/studio/assets/{name}.css">' for name in STYLES),
+    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in SCRIPTS),
 ])  # fmt: skip
 LARGEST_UPLOAD = "4gb"
 

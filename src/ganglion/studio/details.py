@@ -15,7 +15,7 @@ from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, spans_of
 from ganglion.studio.jobs import Job, Jobs
 from ganglion.studio.overview import Activity, RunSummary, activity_of, sheet_steps, signature_of, summary_of
-from ganglion.vitals.records import read_lines, read_records
+from ganglion.vitals.records import is_step, read_lines, read_records
 
 __all__ = ["Details", "Event", "Readings", "details_of", "remedies_of"]
 
@@ -33,6 +33,7 @@ class Event:
     severity: str
     step: int
     why: str
+    """Of the newest event of a finding; empty for the others."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,12 @@ def _best_step(path: Path) -> int | None:
 
 
 def _events(path: Path) -> list[Event]:
-    lines = [line for line in read_lines(path / "findings.jsonl") if "code" in line and "step" in line]
-    found = [
-        Event(str(line.get("event", "")), str(line["code"]), str(line.get("severity", "")), int(line["step"]),
-              str(line.get("why", "")))
-        for line in lines
-    ]  # fmt: skip
-    return found[::-1]
+    lines = [line for line in read_lines(path / "findings.jsonl") if "code" in line and is_step(line.get("step"))]
+    found: list[Event] = []
+    said: set[str] = set()
+    for line in reversed(lines):
+        code = str(line["code"])
+        why = "" if code in said else str(line.get("why", ""))
+        said.add(code)
+        found.append(Event(str(line.get("event", "")), code, str(line.get("severity", "")), line["step"], why))
+    return found

@@ -60,7 +60,9 @@ class Forecast:
 def about_recipe(name: str) -> str:
     """A preset's opening comment, which says what it is for; of auto, how it chooses."""
     if name == "auto":
-        return "Chosen from the number, size, channels and classes of the images, and from this machine, with the reasons."
+        return (
+            "Chosen from the number, size, channels and classes of the images, and from this machine, with the reasons."
+        )
     lines = []
     for line in preset_text(name).splitlines():
         if not line.startswith("#"):
