@@ -7,7 +7,7 @@ from typing import Any
 
 from ganglion.errors import GanglionError
 from ganglion.recipe.resolve import preset_names, requested_recipe
-from ganglion.studio.commands import Wanted, name_for, settings_of
+from ganglion.studio.commands import Wanted, minutes_of, name_for, settings_of
 from ganglion.studio.fragments import rendered, uri_of
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.state import Studio
@@ -18,7 +18,7 @@ __all__ = ["build", "start", "wanted_of"]
 
 RECIPES = ["auto", *(name for name in preset_names() if name != "auto")]
 
-Form = tuple[str, str, str, float | None, str]
+Form = tuple[str, str, str, str, str]
 """Source, recipe, size, minutes and settings, as in the fields."""
 
 
@@ -41,7 +41,7 @@ def build(studio: Studio) -> None:
             )
             with gr.Row():
                 size = gr.Textbox(label="Size", info="Pixels: 64, or 96x64", placeholder="chosen", max_lines=1)
-                minutes = gr.Number(label="Minutes", info="Of training", value=None, placeholder="the recipe's")
+                minutes = gr.Textbox(label="Minutes", info="Of training", placeholder="the recipe's", max_lines=1)
             with gr.Accordion("Other values of the recipe", open=False):
                 settings = gr.Textbox(
                     label="Settings", info="KEY=VALUE, one on a line, such as generator.width=32", lines=3,
