@@ -38,7 +38,10 @@ def test_a_source_is_never_taken_for_an_option() -> None:
 
 
 def test_settings_are_lines_and_name_no_files() -> None:
-    assert settings_of("generator.width=8\n\n# wide\n ema.halflife_kimg=2 ") == ("generator.width=8", "ema.halflife_kimg=2")
+    assert settings_of("generator.width=8\n\n# wide\n ema.halflife_kimg=2 ") == (
+        "generator.width=8",
+        "ema.halflife_kimg=2",
+    )
     with pytest.raises(RecipeError, match="KEY=VALUE"):
         settings_of("--networks evil.py")
     for key in ("data.source=/etc", "training.start_from=../x", "data.data_dir=/"):
@@ -60,7 +63,8 @@ def test_other_minutes_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("source", "name"),
     [("digits", "digits-fast"), ("/a/My photos.zip", "My-photos-fast"), ("hf:OWNER/NAME", "NAME-fast"), ("..", "images-fast"),
-     ("a/<script>", "script-fast"), ("/cache/drops/0123456789abcdef", "images-fast"), ("C:\\photos\\cats", "cats-fast"), ("日本", "日本-fast")],
+     ("a/<script>", "script-fast"), ("/cache/drops/0123456789abcdef", "images-fast"),
+     ("C:\\photos\\cats", "cats-fast"), ("日本", "日本-fast")],
 )  # fmt: skip
 def test_a_run_is_named_after_its_images_and_recipe(source: str, name: str, tmp_path: Path) -> None:
     found = name_for(source, "fast", tmp_path)

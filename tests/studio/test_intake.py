@@ -41,14 +41,17 @@ def test_one_file_is_that_file_and_several_are_their_folder(tmp_path: Path) -> N
     assert drops.result(TOKEN).path.name == TOKEN
 
 
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "", "/", "./", "a/" * 40 + "x", "a/..", "../../etc/passwd"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "..", "", "/", "./", "a/" * 40 + "x", "a/..", "../../etc/passwd"]
+)
 def test_no_name_leads_out_of_a_drop(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError):
         take(Drops(tmp_path), name, b"x")
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-ODD = ["/etc/passwd", "C:\\x", "a\\..\\..\\b", "con", "NUL.txt", "a\0b", "x" * 500 + ".png", "日本語/ä.png", "end. ", "a:b|c?.png",
+ODD = ["/etc/passwd", "C:\\x", "a\\..\\..\\b", "con", "NUL.txt", "a\0b", "x" * 500 + ".png", "日本語/ä.png", "end. ",
+       "a:b|c?.png",
        "é" * 200 + ".png", "<img src=x onerror=alert(1)>.png"]  # fmt: skip
 
 

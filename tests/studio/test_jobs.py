@@ -14,7 +14,9 @@ from ganglion.platform.process_identity import Identity, identity_of, living
 from ganglion.runs.folder import is_locked, locked
 from ganglion.studio.jobs import Jobs, detached
 
-WAITS = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(130)))\n"
+WAITS = (
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(130)))\n"
+)
 WAITS += "print('ready', flush=True)\nwhile True: time.sleep(0.05)"
 
 
@@ -52,7 +54,9 @@ def test_a_training_is_in_a_session_of_its_own_so_that_it_outlives_the_studio(tm
 
 
 def test_what_a_training_said_as_it_failed_is_kept(tmp_path: Path) -> None:
-    code = "import sys; print('Scanning'); print('error: photos/ is empty\\n  add images', file=sys.stderr); sys.exit(1)"
+    code = (
+        "import sys; print('Scanning'); print('error: photos/ is empty\\n  add images', file=sys.stderr); sys.exit(1)"
+    )
     job = Jobs(tmp_path / "jobs", python(code)).start(["train"], tmp_path / "mine")
     until(lambda: not job.alive)
     assert job.error() == "photos/ is empty\n  add images"

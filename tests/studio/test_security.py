@@ -109,7 +109,9 @@ def test_an_upload_is_served(guard: Guard, uploads: Path) -> None:
 
 @pytest.mark.parametrize("trick", TRICKS)
 @pytest.mark.parametrize("where", ["queue/join", "run/predict", "component_server", "queue/join/"])
-def test_no_call_makes_it_read_a_file_that_was_not_uploaded(guard: Guard, uploads: Path, trick: str, where: str) -> None:
+def test_no_call_makes_it_read_a_file_that_was_not_uploaded(
+    guard: Guard, uploads: Path, trick: str, where: str
+) -> None:
     file = {"path": trick.replace("{uploads}", str(uploads)), "meta": {"_type": "gradio.FileData"}}
     body = json.dumps({"data": [1, {"deep": [[file]]}], "fn_index": 0}).encode()
     assert call(guard, "POST", f"/gradio_api/{where}", body=body).status == 403
@@ -131,7 +133,9 @@ CLOSED = ["proxy=https://x.hf.space/a", "stream/1", "deep_link", "runs", "run-hi
           "process_recording", "openapi.json", "token", "file/etc/passwd", "custom_component/1/a/b/c"]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*(f"/gradio_api/{name}" for name in CLOSED), "/monitoring", "/monitoring/summary", "/login"])
+@pytest.mark.parametrize(
+    "address", [*(f"/gradio_api/{name}" for name in CLOSED), "/monitoring", "/monitoring/summary", "/login"]
+)
 def test_what_no_page_needs_of_gradio_is_closed(guard: Guard, address: str) -> None:
     assert call(guard, "GET", address).status == 404
     assert call(guard, "POST", address).status == 404

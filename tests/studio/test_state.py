@@ -42,7 +42,8 @@ def test_a_run_that_is_gone_is_said_to_be_gone(studio: Studio) -> None:
 
 
 class Request:
-    query_params = {"run": "mine/second", "__theme": "dark"}
+    def __init__(self) -> None:
+        self.query_params = {"run": "mine/second", "__theme": "dark"}
 
 
 def test_the_run_of_a_page_is_that_of_its_address(studio: Studio) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -38,16 +39,25 @@ def make_app(studio: Studio, origins: Origins, password: str | None = None, jobs
     """The whole studio as an ASGI application. Needs the extra `studio`."""
     _quiet(studio)
     from fastapi import FastAPI
-    from gradio import mount_gradio_app
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, studio, jobs or Jobs(studio.jobs))
-    mounted = mount_gradio_app(
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # it warns that several pages have no server-side rendering, which is not asked for
+        mounted = _mounted(app, studio, origins.port)
+    return Guard(mounted, origins, studio.uploads, password)
+
+
+def _mounted(app: Any, studio: Studio, port: int) -> Any:
+    from gradio import mount_gradio_app
+
+    return mount_gradio_app(
         app, blocks(studio), path="/", show_error=False, max_file_size=LARGEST_UPLOAD, ssr_mode=False, footer_links=[],
         run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, theme=theme(), head=HEAD,
-        server_name="127.0.0.1", server_port=origins.port,
+        server_name="127.0.0.1", server_port=port,
     )  # fmt: skip
-    return Guard(mounted, origins, studio.uploads, password)
 
 
 def blocks(studio: Studio) -> Any:

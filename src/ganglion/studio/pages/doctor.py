@@ -57,7 +57,7 @@ def _count(field: str, text: str) -> int | None:
     text = (text or "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:15]) and len(text) < 15):
+    if not (text.isascii() and text.isdecimal() and int(text[:15]) > 0 and len(text) < 15):
         raise DataError(f"{field}: expected a whole number from 1 on, or nothing; got {text[:40]!r}")
     return int(text)
 

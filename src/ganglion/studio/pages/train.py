@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ganglion.errors import GanglionError
 from ganglion.recipe.resolve import preset_names, requested_recipe
-from ganglion.studio.commands import Wanted, minutes_of, name_for, settings_of
+from ganglion.studio.commands import Wanted, name_for, settings_of
 from ganglion.studio.fragments import rendered, uri_of
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.state import Studio
@@ -17,6 +18,8 @@ __all__ = ["build", "start", "wanted_of"]
 
 
 RECIPES = ["auto", *(name for name in preset_names() if name != "auto")]
+
+DROP = re.compile(r"\S*[/\\]drops[/\\][0-9a-f]{16}[/\\]?")  # where uploads lie: of no use to a reader
 
 Form = tuple[str, str, str, str, str]
 """Source, recipe, size, minutes and settings, as in the fields."""
@@ -58,9 +61,16 @@ def build(studio: Studio) -> None:
     form = [source, recipe, size, minutes, settings]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     recipe.change(lambda name: rendered("recipe_about.html", text=about_recipe(name)), recipe, about, **quiet)
-    look.click(lambda *fields: _look(studio, fields), form, [said, images], **quiet)
-    source.submit(lambda *fields: _look(studio, fields), form, [said, images], **quiet)
-    ahead.click(lambda *fields: _forecast(studio, fields), form, [said, outlook], **quiet)
+
+    def looked(*fields: Any) -> Iterator[tuple[str, Any]]:  # Gradio tells a generator by its definition
+        yield from _look(studio, fields)
+
+    def foretold(*fields: Any) -> Iterator[tuple[str, Any]]:
+        yield from _forecast(studio, fields)
+
+    look.click(looked, form, [said, images], **quiet)
+    source.submit(looked, form, [said, images], **quiet)
+    ahead.click(foretold, form, [said, outlook], **quiet)
     go.click(lambda *fields: _start(studio, fields), form, [said, started], **quiet).then(
         None, started, None, js="(name) => { if (name) location.href = '/run?run=' + encodeURIComponent(name); }"
     )
@@ -101,7 +111,8 @@ def _look(studio: Studio, form: Any) -> Iterator[tuple[str, Any]]:
         yield _problem(error), gr.skip()
         return
     pictures = {"preview": uri_of(found.preview), "augmented": uri_of(found.augmented)}
-    yield "", rendered("train_images.html", look=found, facts=found.facts, **pictures)
+    facts = found.facts | {"description": DROP.sub("", found.facts["description"])}
+    yield "", rendered("train_images.html", look=found, facts=facts, **pictures)
 
 
 def _forecast(studio: Studio, form: Any) -> Iterator[tuple[str, Any]]:
