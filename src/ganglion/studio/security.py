@@ -159,12 +159,12 @@ def files_named(body: bytes) -> Iterator[str]:
 
 async def _body(receive: Receive) -> bytes | None:
     """The whole body of a request; None where it is too large or its sender has gone."""
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > LARGEST_CALL:
             return None
         if not message.get("more_body"):

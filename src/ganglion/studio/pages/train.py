@@ -8,7 +8,7 @@ from typing import Any
 
 from ganglion.errors import GanglionError
 from ganglion.recipe.resolve import preset_names, requested_recipe
-from ganglion.studio.commands import Wanted, name_for, settings_of
+from ganglion.studio.commands import Wanted, minutes_of, name_for, settings_of
 from ganglion.studio.fragments import rendered, uri_of
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.state import Studio
@@ -83,7 +83,7 @@ def wanted_of(studio: Studio, form: Form) -> Wanted:
         studio.source(source or ""),
         recipe or "auto",
         (size or "").strip(),
-        minutes or None,
+        minutes_of(minutes),
         settings_of(settings or ""),
     )
     requested_recipe(
