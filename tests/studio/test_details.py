@@ -71,6 +71,15 @@ def test_a_training_that_failed_to_start_says_why(tmp_path: Path) -> None:
     assert "photos/ is empty" in parts_of_run(found)["output"]["html"]
 
 
+def test_a_run_that_was_trained_elsewhere_since_says_nothing_of_an_older_start(run: Path, tmp_path: Path) -> None:
+    lines = (run / "vitals.jsonl").read_text().splitlines()[:3]
+    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of() | {"started": 0})
+    jobs.start(["train"], run).log.write_text("error: photos/ is empty: add images\n")
+    (run / "vitals.jsonl").write_text("\n".join(lines) + "\n")
+    found = Readings(jobs).details(run, "tiny")
+    assert (found.activity, found.failure) == ("stopped", "")
+
+
 def test_a_training_that_starts_shows_its_output(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of())
     jobs.start(["train"], tmp_path / "coming").log.write_text("Scanning images: 10\n")

@@ -12,7 +12,7 @@ import pytest
 from ganglion.errors import RunError, StorageError
 from ganglion.platform.process_identity import Identity, identity_of, living
 from ganglion.runs.folder import is_locked, locked
-from ganglion.studio.jobs import Jobs, detached
+from ganglion.studio.jobs import KILLED, Job, Jobs, detached
 
 WAITS = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(130)))\n"
@@ -59,7 +59,32 @@ def test_what_a_training_said_as_it_failed_is_kept(tmp_path: Path) -> None:
     )
     job = Jobs(tmp_path / "jobs", python(code)).start(["train"], tmp_path / "mine")
     until(lambda: not job.alive)
-    assert job.error() == "photos/ is empty\n  add images"
+    assert job.ending() == "photos/ is empty\n  add images"
+
+
+ENDINGS = {
+    "Scanning\nerror: interrupted and saved; the same command resumes the run (runs/x)": "",
+    "error: stopped at once; the last checkpoint is intact": "",
+    "99%\nFinished: 40.0 kimg in 72 s. Samples: x\nVerdict healthy": "",
+    "error: numbers stopped being finite at step 7\nVerdict failing: x": "numbers stopped being finite at step 7",
+    "12%  3 kimg": KILLED,
+    "": KILLED,
+}
+
+
+@pytest.mark.parametrize("text", ENDINGS)
+def test_how_a_training_ended(text: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(text)
+    assert Job(tmp_path, [], {}, 0.0, log).ending() == ENDINGS[text]
+
+
+def test_a_training_that_is_killed_ends_without_saying_why(tmp_path: Path) -> None:
+    job = Jobs(tmp_path / "jobs", python(WAITS)).start(["train"], tmp_path / "mine")
+    assert job.ending() == ""
+    os.kill(job.process["pid"], signal.SIGKILL)
+    until(lambda: not job.alive)
+    assert job.ending() == KILLED
 
 
 def test_a_run_is_not_trained_twice(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ganglion.report.bands import healthy_bands
 from ganglion.report.panels import Panel, panels_of
 from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, spans_of
-from ganglion.studio.jobs import Job, Jobs
+from ganglion.studio.jobs import Job, Jobs, named_process
 from ganglion.studio.overview import Activity, RunSummary, activity_of, sheet_steps, signature_of, summary_of
 from ganglion.vitals.records import is_step, read_lines, read_records
 
@@ -122,7 +122,13 @@ def _now(found: Details, path: Path, job: Job | None) -> Details:
         activity = "starting"
     summary = replace(found.summary, activity=activity)
     output = job.tail()[-OUTPUT_LINES:] if job else []
-    return replace(found, summary=summary, output=output, failure=job.error() if job else "")
+    failure = job.ending() if job and activity == "stopped" and _is_last(job, path, found.summary.changed) else ""
+    return replace(found, summary=summary, output=output, failure=failure)
+
+
+def _is_last(job: Job, path: Path, changed: float) -> bool:
+    """Whether nobody has trained the run since that job, such as from a terminal."""
+    return named_process(path) in (None, job.process) or job.began > changed
 
 
 def _history(path: Path) -> RunHistory:
