@@ -80,6 +80,16 @@ def test_a_run_that_is_not_there_is_a_sentence(app: Any, name: str) -> None:
         assert call(app, "GET", address).status == 404
 
 
+def test_a_run_that_was_started_here_and_deleted_is_said_to_be_gone(app: Any, studio: Studio) -> None:
+    act(app, action="continue", run="tiny")
+    job = Jobs(studio.jobs).of(studio.folder / "tiny")
+    assert job is not None
+    job.log.write_text("error: interrupted and saved; the same command resumes the run\n")
+    assert not call(app, "GET", "/studio/live/run?run=tiny").json.get("problem")
+    shutil.rmtree(studio.folder / "tiny")
+    assert "moved or deleted" in call(app, "GET", "/studio/live/run?run=tiny").json["problem"]
+
+
 def test_sheets_are_served_by_step(app: Any, studio: Studio) -> None:
     sheet = studio.folder / "tiny" / "samples" / "fixed" / "00000030.png"
     assert call(app, "GET", "/studio/sheet/fixed/30?run=tiny").body == sheet.read_bytes()

@@ -74,8 +74,9 @@ class Addresses:
 
     def _parts(self, name: str | None) -> dict[str, Any]:
         path = self._studio.place(name)
-        if self._jobs.of(path) is None:
-            self._studio.run(name)  # says that it is gone
+        job = self._jobs.of(path)
+        if job is None or not (job.alive or job.ending()):
+            self._studio.run(name)  # says that it is gone, where it is
         return {
             "parts": parts_of_run(self._readings.details(path, str(name))),
             "charts": self._readings.charts(path)[0] if path.exists() else "",
