@@ -35,7 +35,9 @@ TAIL_LINES = 40
 
 STOPPED = ("interrupted and saved", "stopped at once")  # as `ganglion train` says it
 DONE = ("Finished", "Stopped", "This run")
-KILLED = "It ended without saying why: stopped before its first step, killed, or short of memory. What it saved is intact."
+KILLED = (
+    "It ended without saying why: stopped before its first step, killed, or short of memory. What it saved is intact."
+)
 
 Starter = Callable[[Sequence[str], Path], Identity]
 """Starts a command with its output in a file; returns the process."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ganglion.errors import GanglionError
-from ganglion.recipe.resolve import preset_names, requested_recipe
+from ganglion.recipe.resolve import preset_names, preset_text, requested_recipe
 from ganglion.studio.commands import Wanted, minutes_of, name_for, settings_of
 from ganglion.studio.fragments import rendered, uri_of
 from ganglion.studio.jobs import Jobs
@@ -39,9 +39,7 @@ def build(studio: Studio) -> None:
             gr.HTML(rendered("drop.html", target="source", then="look", what="a folder of images, or a zip"),
                     padding=False, apply_default_css=False)  # fmt: skip
             recipe = gr.Dropdown(RECIPES, value="auto", label="Recipe", filterable=False)
-            about = gr.HTML(
-                rendered("recipe_about.html", text=about_recipe("auto")), padding=False, apply_default_css=False
-            )
+            about = gr.HTML(_about("auto"), padding=False, apply_default_css=False)
             with gr.Row():
                 size = gr.Textbox(label="Size", info="Pixels: 64, or 96x64", placeholder="chosen", max_lines=1)
                 minutes = gr.Textbox(label="Minutes", info="Of training", placeholder="the recipe's", max_lines=1)
@@ -60,7 +58,7 @@ def build(studio: Studio) -> None:
     started = gr.Textbox(visible=False)
     form = [source, recipe, size, minutes, settings]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    recipe.change(lambda name: rendered("recipe_about.html", text=about_recipe(name)), recipe, about, **quiet)
+    recipe.change(_about, recipe, about, **quiet)
 
     def looked(*fields: Any) -> Iterator[tuple[str, Any]]:  # Gradio tells a generator by its definition
         yield from _look(studio, fields)
@@ -132,6 +130,10 @@ def _start(studio: Studio, form: Any) -> tuple[str, str]:
         return "", start(studio, Jobs(studio.jobs), form)
     except (GanglionError, OSError) as error:
         return _problem(error), ""
+
+
+def _about(recipe: str) -> str:
+    return rendered("recipe_about.html", text=about_recipe(recipe), values=preset_text(recipe))
 
 
 def _note(text: str) -> str:
