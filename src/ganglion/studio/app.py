@@ -7,7 +7,7 @@ import warnings
 from importlib import import_module
 from typing import Any
 
-from ganglion.studio.fragments import rendered
+from ganglion.studio.fragments import PAGE, rendered
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.routes import add_routes
 from ganglion.studio.security import Guard, Origins
@@ -25,8 +25,11 @@ PAGES = {
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
-SCRIPTS = ("charts", "studio", "drop")
-STYLES = ("studio",)
+SCRIPTS, STYLES = (
+    sorted((path.stem for path in PAGE.glob(f"*.{ending}")), key=lambda name: (name != "studio", name))
+    for ending in ("js", "css")
+)
+"""All that lie beside the templates; what is common comes first."""
 HEAD = "".join([
     '<meta name="color-scheme" content="light dark">',
     *(f'<link rel="stylesheet" href="/studio/assets/{name}.css">' for name in STYLES),
