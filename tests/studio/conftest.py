@@ -46,8 +46,8 @@ def trained(folder: Path, source: str | Path, cache: Path, **settings: object) -
     """Six steps, in a second."""
     size = settings.pop("size", 16)
     ganglion.train(
-        str(source), recipe="dcgan", size=size, steps=6, run=folder, precision="32", device="cpu", set={**TINY, **LOUD, **settings},
-        cache=cache, quiet=True, at_end=lambda run: None,
+        str(source), recipe="dcgan", size=size, steps=6, run=folder, precision="32", device="cpu", cache=cache,
+        set={**TINY, **LOUD, **settings}, quiet=True, at_end=lambda run: None,
     )  # fmt: skip
     return folder
 

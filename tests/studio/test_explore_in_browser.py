@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +52,6 @@ def runs(
 ) -> Path:
     folder = tmp_path_factory.mktemp("studio") / "runs"
     folder.mkdir()
-    import shutil
-
     for name, run in (("digits", digits_run.path), ("attributes", attributes_run), ("classes", uniform_classes)):
         shutil.copytree(run, folder / name)
     shutil.copytree(digits_run.path, folder / "empty")
@@ -82,7 +82,7 @@ def chromium() -> Iterator[Any]:
 def page(chromium: Any) -> Iterator[Any]:
     """A tab of its own, in which no script may fail."""
     opened = chromium.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(60_000)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
@@ -112,7 +112,7 @@ def changed(page: Any, before: str, selector: str = "#picture img") -> None:
 def test_a_moved_slider_shows_another_picture_soon(page: Any, address: str) -> None:
     explore(page, address)
     found = page.evaluate(MOVE, MOVES)
-    print(f"slider to picture: median {statistics.median(found):.0f} ms, all {[round(one) for one in found]}")
+    sys.stdout.write(f"slider to picture: median {statistics.median(found):.0f} ms, all {[round(x) for x in found]}\n")
     assert statistics.median(found) < LOOSE_MS
 
 

@@ -33,7 +33,8 @@ def test_large_pictures_are_scaled_down_to_what_a_page_can_show() -> None:
 def test_no_text_is_markup() -> None:
     pixels = np.zeros((1, 8, 8, 3), np.uint8)
     parts = [
-        figure(pixels[0], ODD, ODD), row(pixels, [ODD]), picks(pixels, [ODD], label=ODD), film_player(b"x", ODD, ODD), note(ODD),
+        figure(pixels[0], ODD, ODD), row(pixels, [ODD]), picks(pixels, [ODD], label=ODD), film_player(b"x", ODD, ODD),
+        note(ODD),
     ]  # fmt: skip
     for html in parts:
         assert "<script" not in html

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from typing import Any
 
-from ganglion.studio.fragments import rendered
+from ganglion.studio.fragments import PAGE, rendered
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.routes import add_routes
 from ganglion.studio.security import Guard, Origins
@@ -26,10 +27,15 @@ PAGES = {
 """Module of `pages`, the page's name and place, in the order of the navigation."""
 OF_RUN = ("run", "explore", "score")
 """Those that are about the run in ?run=NAME."""
+SCRIPTS, STYLES = (
+    sorted((path.stem for path in PAGE.glob(f"*.{ending}")), key=lambda name: (name != "studio", name))
+    for ending in ("js", "css")
+)
+"""All that lie beside the templates; what is common comes first."""
 HEAD = "".join([
     '<meta name="color-scheme" content="light dark">',
-    *(f'<link rel="stylesheet" href="/studio/assets/{name}.css">' for name in ("studio", "explore")),
-    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in ("charts", "studio", "drop")),
+    *(f'<link rel="stylesheet" href="/studio/assets/{name}.css">' for name in STYLES),
+    *(f'<script src="/studio/assets/{name}.js" defer></script>' for name in SCRIPTS),
 ])  # fmt: skip
 LARGEST_UPLOAD = "4gb"
 
@@ -38,16 +44,25 @@ def make_app(studio: Studio, origins: Origins, password: str | None = None, jobs
     """The whole studio as an ASGI application. Needs the extra `studio`."""
     _quiet(studio)
     from fastapi import FastAPI
-    from gradio import mount_gradio_app
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, studio, jobs or Jobs(studio.jobs))
-    mounted = mount_gradio_app(
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # it warns that several pages have no server-side rendering, which is not asked for
+        mounted = _mounted(app, studio, origins.port)
+    return Guard(mounted, origins, studio.uploads, password)
+
+
+def _mounted(app: Any, studio: Studio, port: int) -> Any:
+    from gradio import mount_gradio_app
+
+    return mount_gradio_app(
         app, blocks(studio), path="/", show_error=False, max_file_size=LARGEST_UPLOAD, ssr_mode=False, footer_links=[],
         run_history=False, enable_monitoring=False, pwa=False, mcp_server=False, theme=theme(), head=HEAD,
-        server_name="127.0.0.1", server_port=origins.port,
+        server_name="127.0.0.1", server_port=port,
     )  # fmt: skip
-    return Guard(mounted, origins, studio.uploads, password)
 
 
 def blocks(studio: Studio) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run
 
-__all__ = ["Wanted", "continuing", "free_name", "name_for", "settings_of", "with_remedy"]
+__all__ = ["Wanted", "continuing", "free_name", "minutes_of", "name_for", "settings_of", "with_remedy"]
 
 
 PLACES = ("data.source", "data.data_dir", "data.labels", "training.start_from")
@@ -56,10 +57,25 @@ def settings_of(text: str) -> tuple[str, ...]:
     return lines
 
 
+def minutes_of(text: str) -> float | None:
+    """Minutes as they were typed; None of an empty field. Raises RecipeError."""
+    text = (text or "").strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise RecipeError(f"Minutes: expected a number above 0, or nothing for the recipe's; got {text[:40]!r}")
+    return minutes
+
+
 def name_for(source: str, recipe: str, folder: Path) -> str:
     """A new name of a run, from the names of its images and recipe."""
     stem = Path(source.replace(":", "-").replace("\\", "/")).name.split(".")[0]
-    words = re.sub(r"[^\w.-]+", "-", f"{stem or 'images'}-{recipe}").strip("-.") or "run"
+    stem = "" if re.fullmatch(r"[0-9a-f]{16}", stem) else stem  # files that were dropped without a folder
+    words = re.sub(r"[^\w.]+", "-", f"{stem or 'images'}-{recipe}").strip("-.") or "run"
     return free_name(words[:80], folder)
 
 

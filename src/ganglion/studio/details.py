@@ -13,9 +13,9 @@ from ganglion.report.bands import healthy_bands
 from ganglion.report.panels import Panel, panels_of
 from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, spans_of
-from ganglion.studio.jobs import Job, Jobs
+from ganglion.studio.jobs import Job, Jobs, named_process
 from ganglion.studio.overview import Activity, RunSummary, activity_of, sheet_steps, signature_of, summary_of
-from ganglion.vitals.records import read_lines, read_records
+from ganglion.vitals.records import is_step, read_lines, read_records
 
 __all__ = ["Details", "Event", "Readings", "details_of", "remedies_of"]
 
@@ -33,6 +33,7 @@ class Event:
     severity: str
     step: int
     why: str
+    """Of the newest event of a finding; empty for the others."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,13 @@ def _now(found: Details, path: Path, job: Job | None) -> Details:
         activity = "starting"
     summary = replace(found.summary, activity=activity)
     output = job.tail()[-OUTPUT_LINES:] if job else []
-    return replace(found, summary=summary, output=output, failure=job.error() if job else "")
+    failure = job.ending() if job and activity == "stopped" and _is_last(job, path, found.summary.changed) else ""
+    return replace(found, summary=summary, output=output, failure=failure)
+
+
+def _is_last(job: Job, path: Path, changed: float) -> bool:
+    """Whether nobody has trained the run since that job, such as from a terminal."""
+    return named_process(path) in (None, job.process) or job.began > changed
 
 
 def _history(path: Path) -> RunHistory:
@@ -158,10 +165,12 @@ def _best_step(path: Path) -> int | None:
 
 
 def _events(path: Path) -> list[Event]:
-    lines = [line for line in read_lines(path / "findings.jsonl") if "code" in line and "step" in line]
-    found = [
-        Event(str(line.get("event", "")), str(line["code"]), str(line.get("severity", "")), int(line["step"]),
-              str(line.get("why", "")))
-        for line in lines
-    ]  # fmt: skip
-    return found[::-1]
+    lines = [line for line in read_lines(path / "findings.jsonl") if "code" in line and is_step(line.get("step"))]
+    found: list[Event] = []
+    said: set[str] = set()
+    for line in reversed(lines):
+        code = str(line["code"])
+        why = "" if code in said else str(line.get("why", ""))
+        said.add(code)
+        found.append(Event(str(line.get("event", "")), code, str(line.get("severity", "")), line["step"], why))
+    return found

@@ -34,6 +34,7 @@ PAGE = Path(__file__).parent / "page"
 Part = dict[str, str]
 """`html`, and `mark`, a hash of it."""
 
+HASHES = {"data.content"}  # of no use to a reader
 WORDS = {
     "starting": "starting", "training": "training", "finished": "finished", "stopped": "stopped",
     "watched": "watched, no longer written",
@@ -67,7 +68,8 @@ def parts_of_run(details: Details) -> dict[str, Part]:
 def _differences(details: Details) -> list[tuple[str, str, str]]:
     from ganglion.report.report import differences_of
 
-    return differences_of(details.recipe) if details.recipe else []
+    found = differences_of(details.recipe) if details.recipe else []
+    return [one for one in found if one[0] not in HASHES]
 
 
 def _parts(pages: Mapping[str, str]) -> dict[str, Part]:

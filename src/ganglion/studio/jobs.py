@@ -26,12 +26,18 @@ from ganglion.platform.files import storage_errors, write_atomically
 from ganglion.platform.process_identity import Identity, identity_of, living
 from ganglion.runs.folder import is_locked
 
-__all__ = ["Job", "Jobs", "Starter", "detached"]
+__all__ = ["Job", "Jobs", "Starter", "detached", "named_process"]
 
 
 TAIL_BYTES = 20_000
 TAIL_LINES = 40
 
+
+STOPPED = ("interrupted and saved", "stopped at once")  # as `ganglion train` says it
+DONE = ("Finished", "Stopped", "This run")
+KILLED = (
+    "It ended without saying why: stopped before its first step, killed, or short of memory. What it saved is intact."
+)
 
 Starter = Callable[[Sequence[str], Path], Identity]
 """Starts a command with its output in a file; returns the process."""
@@ -67,15 +73,16 @@ class Job:
         except OSError:
             return []
 
-    def error(self) -> str:
-        """What it said as it ended by an error; empty where it did not, or runs."""
+    def ending(self) -> str:
+        """How it ended, where it did so by an error or without saying why; empty of one that runs, or was stopped and saved."""
         if self.alive:
             return ""
         lines = self.tail()
         starts = [i for i, line in enumerate(lines) if line.startswith("error:")]
         if starts:
-            return "\n".join(lines[starts[-1] :]).removeprefix("error:").strip()
-        return "\n".join(lines[-3:]) if any(line.startswith("Traceback") for line in lines) else ""
+            text = "\n".join(lines[starts[-1] :]).removeprefix("error:").strip()
+            return "" if text.startswith(STOPPED) else text.partition("\nVerdict ")[0]
+        return "" if any(line.startswith(DONE) for line in lines) else KILLED
 
 
 class Jobs:
@@ -111,7 +118,7 @@ class Jobs:
     def process(self, run: Path) -> psutil.Process | None:
         """The process that trains a run, wherever it was started on this machine; None where that is not known."""
         job = self.of(run)
-        return (living(job.process) if job else None) or living(_named_process(run))
+        return (living(job.process) if job else None) or (living(named_process(run)) if is_locked(run) else None)
 
     def stop(self, run: Path) -> None:
         """Asks for a stop as by Ctrl-C: it saves and ends after the step that it is at. Raises RunError where it cannot.
@@ -156,14 +163,14 @@ def _stopping(own: bool) -> int:
     return signal.SIGTERM if own else signal.SIGINT
 
 
-def _named_process(run: Path) -> Identity | None:
-    """The process that last began or resumed the run."""
+def named_process(run: Path) -> Identity | None:
+    """The process that last began or resumed the run; None where that is not known."""
     try:
         tree: Any = json.loads((run / "environment.json").read_text(encoding="utf-8"))
         found: Identity | None = tree.get("process")
     except (OSError, ValueError, AttributeError):
         return None
-    return found if is_locked(run) else None
+    return found
 
 
 def _read(path: Path) -> Job | None:

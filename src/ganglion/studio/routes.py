@@ -22,9 +22,10 @@ __all__ = ["add_routes"]
 
 
 ASSETS = {
-    "studio.css": "text/css", "explore.css": "text/css", "studio.js": "text/javascript",
-    "charts.js": "text/javascript", "drop.js": "text/javascript",
-}  # fmt: skip
+    path.name: kind
+    for ending, kind in (("css", "text/css"), ("js", "text/javascript"))
+    for path in PAGE.glob(f"*.{ending}")
+}
 THUMBNAIL = 152  # pixels: twice its size on the page
 KEPT = {"cache-control": "private, max-age=3600"}  # a sheet of a step does not change
 
@@ -57,7 +58,8 @@ class Addresses:
         if name == "vega.js":
             from ganglion.report.render import library
 
-            return Response(library(), media_type="text/javascript", headers=KEPT)
+            own_scope = f"(() => {{{library()}}})();"  # its short names are not the page's
+            return Response(own_scope, media_type="text/javascript", headers=KEPT)
         return Response((PAGE / name).read_bytes(), media_type=ASSETS[name]) if name in ASSETS else _missing(name)
 
     def live(self, request: Any) -> Any:
@@ -72,8 +74,9 @@ class Addresses:
 
     def _parts(self, name: str | None) -> dict[str, Any]:
         path = self._studio.place(name)
-        if self._jobs.of(path) is None:
-            self._studio.run(name)  # says that it is gone
+        job = self._jobs.of(path)
+        if job is None or not (job.alive or job.ending()):
+            self._studio.run(name)  # says that it is gone, where it is
         return {
             "parts": parts_of_run(self._readings.details(path, str(name))),
             "charts": self._readings.charts(path)[0] if path.exists() else "",
@@ -184,9 +187,10 @@ def thumbnail(path: Path, _changed: int) -> bytes:
 
     with Image.open(path) as picture:
         plain = picture.convert("RGBA" if "A" in picture.mode else "RGB")
-    side = min(plain.size)
-    part = side if side <= THUMBNAIL else max(THUMBNAIL, side // 2)
-    corner = plain.crop((0, 0, part, part)).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    side = max(1, min(plain.size) // 2)
+    corner = plain.crop((0, 0, side, side))
+    resampling = Image.Resampling.NEAREST if side < THUMBNAIL else Image.Resampling.LANCZOS
+    corner = corner.resize((THUMBNAIL, THUMBNAIL), resampling)
     file = io.BytesIO()
     corner.save(file, "WEBP", quality=82)
     return file.getvalue()

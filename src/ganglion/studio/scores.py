@@ -82,7 +82,13 @@ def score_table(found: Evaluation) -> str:
     head = "".join(f"<th scope='col' class='{kind}'>{name}</th>" for name, kind in columns.items())
     left = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in found.left_out.items())
     below = f"<p class='note plain'>Not measured:</p><ul class='note'>{left}</ul>" if left else ""
-    return f"<div class='scroll'><table class='scores'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{below}"
+    return _table(head, "".join(rows)) + below
+
+
+def _table(head: str, body: str) -> str:
+    """Wider than a phone, it scrolls by itself."""
+    table = f"<table class='scores'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='scroll' tabindex='0' role='region' aria-label='Scores'>{table}</div>"
 
 
 def _row(result: Result) -> str:
@@ -147,10 +153,8 @@ def curve_table(found: Curve) -> str:
     floor = "".join(
         f"<td class='number'>{found.floor[name]:.4g}</td>" if name in found.floor else "<td></td>" for name in names
     )
-    return (
-        f"<div class='scroll'><table class='scores'><thead><tr>{head}</tr></thead><tbody>{''.join(body)}"
-        f"<tr class='floor'><th scope='row'>floor</th><td></td>{floor}</tr></tbody></table></div>"
-    )
+    last = f"<tr class='floor'><th scope='row'>floor</th><td></td>{floor}</tr>"
+    return _table(head, "".join(body) + last)
 
 
 def _curve_row(row: dict[str, float], names: Sequence[str], best: dict[str, float]) -> str:

@@ -118,7 +118,12 @@ class Guard:
         if site in ("cross-site", "same-site") and not (navigates and scope["method"] == "GET"):
             return 403, "Another site may not use what this server holds."
         if path.startswith(f"{GRADIO}file="):
-            return None if self._is_upload(unquote(path.partition("file=")[2])) else (403, "This file is not served.")
+            named = path.partition("file=")[2]  # as it stands and decoded once more, whichever Gradio takes
+            return (
+                None
+                if self._is_upload(named) and self._is_upload(unquote(named))
+                else (403, "This file is not served.")
+            )
         if path.startswith(GRADIO):
             return None if CALLS.fullmatch(path.removeprefix(GRADIO)) else (404, "There is no such page.")
         return (404, "There is no such page.") if CLOSED.fullmatch(path) else None
@@ -159,12 +164,12 @@ def files_named(body: bytes) -> Iterator[str]:
 
 async def _body(receive: Receive) -> bytes | None:
     """The whole body of a request; None where it is too large or its sender has gone."""
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > LARGEST_CALL:
             return None
         if not message.get("more_body"):

@@ -17,7 +17,7 @@ from ganglion.platform.files import cache_folder, storage_errors
 from ganglion.studio.security import Origins
 from ganglion.studio.state import Studio
 
-__all__ = ["Server", "prepare_server", "studio"]
+__all__ = ["Server", "prepare_server", "runs_folder", "studio"]
 
 
 HERE = "127.0.0.1"
@@ -81,7 +81,7 @@ def prepare_server(folder: Path, port: int | None, host: str | None, password: s
     check_extra()
     if host is not None and not password:
         raise RunError("--host lets other machines start trainings here: give a password too, with --password")
-    folder, opened = _folder(folder)
+    folder, opened = runs_folder(folder)
     sock = listening(host or HERE, port)
     chosen = sock.getsockname()[1]
     here = Studio(folder, cache.absolute(), host is not None, (folder, Path.cwd()))
@@ -142,7 +142,7 @@ def listening(host: str, port: int | None) -> socket.socket:
     raise RunError(f"{where} of {host} cannot be used ({problem.strerror or problem}): choose another with --port")
 
 
-def _folder(folder: Path) -> tuple[Path, str]:
+def runs_folder(folder: Path) -> tuple[Path, str]:
     """The folder of runs, and the run to open: of a run's own folder its parent and its name."""
     folder = folder.expanduser().absolute()
     if folder.exists() and not folder.is_dir():

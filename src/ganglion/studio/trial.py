@@ -17,13 +17,15 @@ from typing import Any
 import yaml
 
 from ganglion.errors import DataError, GanglionError
-from ganglion.recipe.resolve import preset_text
+from ganglion.recipe.resolve import preset_text, requested_recipe
+from ganglion.recipe.schema import Recipe
 from ganglion.studio.commands import Wanted
 
 __all__ = ["Forecast", "Look", "about_recipe", "forecast", "look_at"]
 
 
 LONGEST_SEC = 1800.0
+SHOWN_ELSEWHERE = ("fit ", "trim ", "resample ", "size ")
 
 Command = Callable[[Sequence[str]], str]
 """Runs `ganglion ARGUMENTS`; returns its standard output. Raises DataError with what it said."""
@@ -74,20 +76,27 @@ def about_recipe(name: str) -> str:
 def look_at(wanted: Wanted, folder: Path, command: Command | None = None) -> Look:
     """Scans the images, and resolves the recipe. `folder` is for files that are gone at the end. Raises DataError."""
     run = command or ganglion_command
-    resolved = run(["train", "--dry-run", *wanted.arguments(folder / "none")[3:]])
-    reasons = [line.removeprefix("# auto:").strip() for line in resolved.splitlines() if line.startswith("# auto:")]
-    recipe = yaml.safe_load(resolved)
-    augment = recipe["augment"]
+    recipe, reasons = _recipe(wanted, run)
+    augment = recipe.augment
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         preview = Path(temporary) / "preview.png"
         words = ["data", "--json", "--preview", str(preview), *(["--size", wanted.size] if wanted.size else [])]
         words += [word for one in wanted.settings if one.startswith("data.") for word in ("--set", one)]
-        if augment["kind"] != "none":
-            words += ["--augment", augment["kind"], *(["--flip"] if augment.get("flip") else [])]
+        if augment.kind != "none":
+            words += ["--augment", augment.kind, *(["--flip"] if augment.flip else [])]
         facts = json.loads(run([*words, "--", wanted.source]))
         augmented = Path(facts["augmented"]).read_bytes() if facts.get("augmented") else None
-        return Look(facts, preview.read_bytes(), augmented, reasons, str(recipe["name"]))
+        return Look(facts, preview.read_bytes(), augmented, reasons, recipe.name)
+
+
+def _recipe(wanted: Wanted, run: Command) -> tuple[Recipe, list[str]]:
+    """The recipe, and the reasons of auto, which has to see the images; without those shown beside a value."""
+    if wanted.recipe != "auto":
+        return requested_recipe(wanted.source, recipe=wanted.recipe, size=wanted.size or None, set=wanted.settings), []
+    text = run(["train", "--dry-run", *wanted.arguments(Path("none"))[3:]])
+    reasons = [line.removeprefix("# auto:").strip() for line in text.splitlines() if line.startswith("# auto:")]
+    return Recipe.model_validate(yaml.safe_load(text)), [one for one in reasons if not one.startswith(SHOWN_ELSEWHERE)]
 
 
 def forecast(wanted: Wanted, command: Command | None = None) -> Forecast:

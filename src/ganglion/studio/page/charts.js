@@ -9,7 +9,7 @@
   function theme() {
     const ink = dark() ? "#c6ced6" : "#3a424a", line = dark() ? "#30363d" : "#e3e7eb";
     return {
-      background: "transparent", view: { stroke: null }, font: "system-ui, sans-serif",
+      aria: false, background: "transparent", view: { stroke: null }, // the figure has a label; its parts are no pictures font: "system-ui, sans-serif",
       axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
       legend: { labelColor: ink, titleColor: ink },
       range: { category: dark()

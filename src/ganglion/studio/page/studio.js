@@ -18,7 +18,9 @@
     const bar = one("[data-of-run]");
     if (!bar || bar.dataset.done) return;
     bar.dataset.done = "1";
-    const name = run();
+    const name = run(), heading = one(".bar [aria-current]");
+    const title = `${heading ? heading.textContent : name || "Run"} – Ganglion`;
+    setTimeout(() => { document.title = title; }, 500); // Gradio sets its own first
     if (!name) return;
     bar.hidden = false;
     one(".name", bar).textContent = name;

@@ -6,7 +6,7 @@ from typing import Any
 
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict
-from ganglion.errors import GanglionError
+from ganglion.errors import DataError, GanglionError
 from ganglion.studio.fragments import rendered
 from ganglion.studio.state import Studio
 
@@ -33,9 +33,9 @@ def build(studio: Studio) -> None:
                     label="Names", info="What the log calls things: d_loss=critic,g_loss=gen,step=it", max_lines=1
                 )
                 with gr.Row():
-                    batch = gr.Number(label="Batch", info="Images in a batch", value=None, precision=0)
-                    epoch = gr.Number(label="Epoch", info="Images in an epoch", value=None, precision=0)
-                    run = gr.Number(label="Run", info="Of several in the log", value=None, precision=0)
+                    batch = gr.Textbox(label="Batch", info="Images in it", max_lines=1)
+                    epoch = gr.Textbox(label="Epoch", info="Images in it", max_lines=1)
+                    run = gr.Textbox(label="Run", info="Of several", max_lines=1)
             go = gr.Button("Diagnose", variant="primary", elem_id="look")
         with gr.Column(scale=3, min_width=320):
             found = gr.HTML(rendered("doctor_hint.html"), padding=False, apply_default_css=False, elem_id="diagnosis")
@@ -45,19 +45,21 @@ def build(studio: Studio) -> None:
     source.submit(lambda *fields: _shown(studio, *fields), form, found, **quiet)
 
 
-def examined(
-    studio: Studio,
-    path: str,
-    names: str = "",
-    batch: int | None = None,
-    epoch: int | None = None,
-    run: int | None = None,
-) -> Verdict:
-    """The verdict on a log. Raises DataError."""
+def examined(studio: Studio, path: str, names: str = "", batch: str = "", epoch: str = "", run: str = "") -> Verdict:
+    """The verdict on a log; the last three are whole numbers as they were typed. Raises DataError."""
     return diagnose(
-        studio.source(path, "log"), map=(names or "").strip(), batch=batch or None, images_per_epoch=epoch or None,
-        run=run or None,
+        studio.source(path or "", "log"), map=(names or "").strip(), batch=_count("Batch", batch),
+        images_per_epoch=_count("Epoch", epoch), run=_count("Run", run),
     )  # fmt: skip
+
+
+def _count(field: str, text: str) -> int | None:
+    text = (text or "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text[:15]) > 0 and len(text) < 15):
+        raise DataError(f"{field}: expected a whole number from 1 on, or nothing; got {text[:40]!r}")
+    return int(text)
 
 
 def _shown(studio: Studio, *form: Any) -> str:

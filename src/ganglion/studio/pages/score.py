@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -60,7 +61,7 @@ def build(studio: Studio) -> None:
     """Creates the page in the current Blocks."""
     with gr.Column(elem_classes="score-page"):
         page = _layout()
-    _wire(page, studio, Tasks())
+    _wire(page, _Actions(page, studio, Tasks()))
 
 
 def _layout() -> _Page:
@@ -94,54 +95,61 @@ def _layout() -> _Page:
     )  # fmt: skip
 
 
-def _wire(page: _Page, studio: Studio, tasks: Tasks) -> None:
-    def asked(run: Path, *values: Any) -> Asked:
-        against, upload, checkpoint, samples, seeds, features, metrics = values
-        source = upload or (studio.source(against) if against and against.strip() else None)
-        return Asked(
-            run, source, int(samples or 0), int(seeds or 0), features, tuple(metrics or ()), checkpoint or "best"
-        )
+@dataclass(frozen=True, eq=False)
+class _Actions:
+    """What happens at an event, for the run that the page's address names."""
 
-    def measured(request: gr.Request, *values: Any) -> Iterator[Changes]:
-        try:
-            run = studio.current(request)
-            wanted = asked(run, *values)
-            task = tasks.start(Task("scores"), lambda one: measure(wanted, studio.cache, one), str(run))
-        except GanglionError as error:
-            yield {page.progress: _problem(error)}
-            return
-        yield from _followed(page, task)
+    page: _Page
+    studio: Studio
+    tasks: Tasks
 
-    def opened(request: gr.Request) -> Iterator[Changes]:
+    def opened(self, request: gr.Request) -> Iterator[Changes]:
+        """The run's checkpoints; and what another tab, or this one before it was left, began to measure."""
         try:
-            run = Run(studio.current(request))
+            run = Run(self.studio.current(request))
             steps = run.steps_saved()
         except GanglionError as error:
-            yield {page.progress: _problem(error)}
+            yield {self.page.progress: _problem(error)}
             return
-        yield {page.checkpoint: gr.update(choices=_checkpoints(steps), value="best")}
-        if (task := tasks.newest(str(run.path))) is not None:  # begun in another tab, or before the page was left
-            yield from _followed(page, task)
+        yield {self.page.checkpoint: gr.update(choices=_checkpoints(steps), value="best")}
+        if (task := self.tasks.newest(str(run.path))) is not None:
+            yield from _followed(self.page, task)
 
-    def stopped(request: gr.Request) -> None:
+    def measured(self, request: gr.Request, *values: Any) -> Iterator[Changes]:
         try:
-            task = tasks.newest(str(studio.current(request)))
-        except GanglionError:
+            run = self.studio.current(request)
+            asked = self._asked(run, *values)
+        except GanglionError as error:
+            yield {self.page.progress: _problem(error)}
             return
-        if task is not None:
-            task.stop()
+        task = self.tasks.start(Task("scores"), lambda one: measure(asked, self.studio.cache, one), str(run))
+        yield from _followed(self.page, task)
 
-    def sized(checkpoint: str, samples: float) -> float:
-        """Fewer samples for a curve, which scores every checkpoint."""
-        usual = (SAMPLES, SAMPLES_OF_CURVE) if checkpoint == "all" else (SAMPLES_OF_CURVE, SAMPLES)
-        return usual[1] if samples == usual[0] else samples
+    def stopped(self, request: gr.Request) -> None:
+        with suppress(GanglionError):
+            if (task := self.tasks.newest(str(self.studio.current(request)))) is not None:
+                task.stop()
 
+    def _asked(self, run: Path, *values: Any) -> Asked:
+        against, upload, checkpoint, samples, seeds, features, metrics = values
+        source = upload or (self.studio.source(against) if against and against.strip() else None)
+        counts = int(samples or 0), int(seeds or 0)
+        return Asked(run, source, *counts, features, tuple(metrics or ()), checkpoint or "best")
+
+
+def _wire(page: _Page, actions: _Actions) -> None:
     plain = {"show_progress": "hidden", "concurrency_limit": None}
     root = gr.context.Context.root_block
-    gr.on([root.load], opened, None, [page.checkpoint, *page.outputs], **plain)
-    page.start.click(measured, page.inputs, page.outputs, **plain)
-    page.stop.click(stopped, None, None, queue=False, show_progress="hidden")
-    page.checkpoint.input(sized, [page.checkpoint, page.samples], page.samples, show_progress="hidden")
+    gr.on([root.load], actions.opened, None, [page.checkpoint, *page.outputs], **plain)
+    page.start.click(actions.measured, page.inputs, page.outputs, **plain)
+    page.stop.click(actions.stopped, None, None, queue=False, show_progress="hidden")
+    page.checkpoint.input(_samples_for, [page.checkpoint, page.samples], page.samples, show_progress="hidden")
+
+
+def _samples_for(checkpoint: str, samples: float) -> float:
+    """Fewer for a curve, which scores every checkpoint, unless a number was typed."""
+    before, after = (SAMPLES, SAMPLES_OF_CURVE) if checkpoint == "all" else (SAMPLES_OF_CURVE, SAMPLES)
+    return after if samples == before else samples
 
 
 def _followed(page: _Page, task: Task) -> Iterator[Changes]:

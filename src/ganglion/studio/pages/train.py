@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ganglion.errors import GanglionError
-from ganglion.recipe.resolve import preset_names, requested_recipe
-from ganglion.studio.commands import Wanted, name_for, settings_of
+from ganglion.recipe.resolve import preset_names, preset_text, requested_recipe
+from ganglion.studio.commands import Wanted, minutes_of, name_for, settings_of
 from ganglion.studio.fragments import rendered, uri_of
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.state import Studio
@@ -18,7 +19,9 @@ __all__ = ["build", "start", "wanted_of"]
 
 RECIPES = ["auto", *(name for name in preset_names() if name != "auto")]
 
-Form = tuple[str, str, str, float | None, str]
+DROP = re.compile(r"\S*[/\\]drops[/\\][0-9a-f]{16}[/\\]?")  # where uploads lie: of no use to a reader
+
+Form = tuple[str, str, str, str, str]
 """Source, recipe, size, minutes and settings, as in the fields."""
 
 
@@ -36,12 +39,10 @@ def build(studio: Studio) -> None:
             gr.HTML(rendered("drop.html", target="source", then="look", what="a folder of images, or a zip"),
                     padding=False, apply_default_css=False)  # fmt: skip
             recipe = gr.Dropdown(RECIPES, value="auto", label="Recipe", filterable=False)
-            about = gr.HTML(
-                rendered("recipe_about.html", text=about_recipe("auto")), padding=False, apply_default_css=False
-            )
+            about = gr.HTML(_about("auto"), padding=False, apply_default_css=False)
             with gr.Row():
                 size = gr.Textbox(label="Size", info="Pixels: 64, or 96x64", placeholder="chosen", max_lines=1)
-                minutes = gr.Number(label="Minutes", info="Of training", value=None, placeholder="the recipe's")
+                minutes = gr.Textbox(label="Minutes", info="Of training", placeholder="the recipe's", max_lines=1)
             with gr.Accordion("Other values of the recipe", open=False):
                 settings = gr.Textbox(
                     label="Settings", info="KEY=VALUE, one on a line, such as generator.width=32", lines=3,
@@ -57,10 +58,17 @@ def build(studio: Studio) -> None:
     started = gr.Textbox(visible=False)
     form = [source, recipe, size, minutes, settings]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    recipe.change(lambda name: rendered("recipe_about.html", text=about_recipe(name)), recipe, about, **quiet)
-    look.click(lambda *fields: _look(studio, fields), form, [said, images], **quiet)
-    source.submit(lambda *fields: _look(studio, fields), form, [said, images], **quiet)
-    ahead.click(lambda *fields: _forecast(studio, fields), form, [said, outlook], **quiet)
+    recipe.change(_about, recipe, about, **quiet)
+
+    def looked(*fields: Any) -> Iterator[tuple[str, Any]]:  # Gradio tells a generator by its definition
+        yield from _look(studio, fields)
+
+    def foretold(*fields: Any) -> Iterator[tuple[str, Any]]:
+        yield from _forecast(studio, fields)
+
+    look.click(looked, form, [said, images], **quiet)
+    source.submit(looked, form, [said, images], **quiet)
+    ahead.click(foretold, form, [said, outlook], **quiet)
     go.click(lambda *fields: _start(studio, fields), form, [said, started], **quiet).then(
         None, started, None, js="(name) => { if (name) location.href = '/run?run=' + encodeURIComponent(name); }"
     )
@@ -73,7 +81,7 @@ def wanted_of(studio: Studio, form: Form) -> Wanted:
         studio.source(source or ""),
         recipe or "auto",
         (size or "").strip(),
-        minutes or None,
+        minutes_of(minutes),
         settings_of(settings or ""),
     )
     requested_recipe(
@@ -101,7 +109,8 @@ def _look(studio: Studio, form: Any) -> Iterator[tuple[str, Any]]:
         yield _problem(error), gr.skip()
         return
     pictures = {"preview": uri_of(found.preview), "augmented": uri_of(found.augmented)}
-    yield "", rendered("train_images.html", look=found, facts=found.facts, **pictures)
+    facts = found.facts | {"description": DROP.sub("", found.facts["description"])}
+    yield "", rendered("train_images.html", look=found, facts=facts, **pictures)
 
 
 def _forecast(studio: Studio, form: Any) -> Iterator[tuple[str, Any]]:
@@ -121,6 +130,10 @@ def _start(studio: Studio, form: Any) -> tuple[str, str]:
         return "", start(studio, Jobs(studio.jobs), form)
     except (GanglionError, OSError) as error:
         return _problem(error), ""
+
+
+def _about(recipe: str) -> str:
+    return rendered("recipe_about.html", text=about_recipe(recipe), values=preset_text(recipe))
 
 
 def _note(text: str) -> str:
