@@ -81,7 +81,7 @@ def test_a_film_is_a_playable_file_in_the_page(explorer: Explorer, view: View) -
 def test_nearest_training_images_are_shown_beside_the_picture(explorer: Explorer, view: View) -> None:
     html = explorer.nearest(view, Levels())
     assert html.count("<img") == 7
-    assert "among 1,797 training images" in html
+    assert "1,797 training images were searched" in html
 
 
 def test_a_combination_that_no_training_image_has_is_remarked_on(explorer: Explorer, attributes_run: Path) -> None:

@@ -78,7 +78,7 @@ def complete(
         each = None if labels is None else for_each(labels, len(images))
         return context + PRIOR * per_image(softplus(-discriminator(images, each).float()))
 
-    found = []
+    found: list[Completion] = []
     done = 0
     for proposal in range(proposals):
         if found and spent() >= 1:

@@ -204,8 +204,8 @@ class Explorer:
         found = nearest_images(sample, loaded.model.recipe.data, self.cache)
         words = ["the picture", *(f"{error:.3f}" for error in found.errors)]
         below = (
-            f"<p class='note plain'>Root mean square difference of pixels on [-1, 1]; {found.searched:,} training images searched. "
-            "A difference near 0 is a copy.</p>"
+            f"<p class='note plain'>Root mean square difference of pixels on [-1, 1]; {found.searched:,} training images "
+            "were searched. A difference near 0 is a copy.</p>"
         )
         return row([sample, *found.pixels], words, loaded.model.shown_channels) + below
 

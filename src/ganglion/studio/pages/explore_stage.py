@@ -101,7 +101,7 @@ class Stage:
         return shown
 
     @property
-    def then_ends(self) -> tuple[Callable[..., list[str]], list[Any], list[Any], str, str]:
+    def then_ends(self) -> tuple[Callable[..., list[str]], list[Any], list[Any]]:
         """Arguments of an event that draws the pictures at the sliders' ends, after the picture itself."""
 
         def drawn(view: View | None, truncation: float, share: float, *strengths: float) -> list[str]:
