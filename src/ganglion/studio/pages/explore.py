@@ -27,6 +27,7 @@ EXAMPLES = 3  # values of a number that are offered
 def build(studio: Studio) -> None:
     """Creates the page in the current Blocks."""
     explorer = Explorer(Models(), studio.cache)
+    gr.HTML('<h1 class="hidden">Explore</h1>', padding=False)
     with gr.Row(elem_classes="explore", equal_height=False):
         with gr.Column(scale=2, min_width=280, elem_classes="stage"):
             stage = _stage(explorer)

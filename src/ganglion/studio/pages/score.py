@@ -59,6 +59,7 @@ class _Page:
 
 def build(studio: Studio) -> None:
     """Creates the page in the current Blocks."""
+    gr.HTML('<h1 class="hidden">Score</h1>', padding=False)
     with gr.Column(elem_classes="score-page"):
         page = _layout()
     _wire(page, _Actions(page, studio, Tasks()))
