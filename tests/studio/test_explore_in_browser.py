@@ -173,8 +173,10 @@ def test_more_like_this_mix_film_and_nearest_images(page: Any, address: str) -> 
     changed(page, before)
     assert "Variation of seed 0" in page.locator("#picture figcaption").inner_text()
     tab(page, "Mix")
+    before = source(page)
     page.locator("#mix").click()
     page.wait_for_selector("#mixes img")
+    changed(page, before)
     assert page.locator("#mixes img").count() == 7
     tab(page, "Film")
     page.locator("#make-film").click()

@@ -18,6 +18,7 @@ __all__ = ["tool_tabs", "wire_sliders"]
 
 NEAR = 0.4
 """How far similar pictures are at first, of 1."""
+HALF = 0.5
 
 
 def tool_tabs(stage: Stage) -> None:
@@ -124,14 +125,15 @@ def _then_ends(stage: Stage, event: Any) -> None:
 def _mix(stage: Stage) -> None:
     with gr.Row(elem_classes="tight"):
         seed = gr.Number(1, label="Second seed", precision=0, minimum=0, elem_id="second-seed")
-        stage.share = gr.Slider(0, 1, 0, step=0.01, label="Share of the second seed", elem_id="share")
+        button = gr.Button("Mix", elem_id="mix")
+    stage.share = gr.Slider(0, 1, 0, step=0.01, label="Share of the second seed", elem_id="share")
     strip = gr.HTML(elem_id="mixes")
 
     def mixed(view: View, levels: Levels, other: float) -> Changes:
-        found, html = stage.explorer.mix(view, levels, int(other or 0))
-        return {**stage.showing(found, levels), strip: html}
+        half = replace(levels, share=levels.share or HALF)  # so that something is mixed
+        found, html = stage.explorer.mix(view, half, int(other or 0))
+        return {**stage.showing(found, half), strip: html, stage.share: half.share}
 
-    button = gr.Button("Mix", elem_id="mix")
     stage.on(button.click, mixed, [seed], [strip])
     stage.on(seed.submit, mixed, [seed], [strip])
 
@@ -141,12 +143,13 @@ def _film(stage: Stage) -> None:
         seeds = gr.Textbox("0, 1, 2, 3", label="Seeds", elem_id="film-seeds")
         frames = gr.Slider(6, 96, 24, step=6, label="Frames from seed to seed", info="24 are a second")
         loop = gr.Checkbox(True, label="Back to the first seed")
+    with gr.Row(elem_classes="tight"):
+        button = gr.Button("Make the film", elem_id="make-film")
     player = gr.HTML(elem_id="film")
 
     def made(view: View, levels: Levels, stops: str, count: float, around: bool) -> Changes:
         return {player: stage.explorer.film(view, levels.truncation, stops, int(count), around)}
 
-    button = gr.Button("Make the film", elem_id="make-film")
     _slow(stage, button.click, made, [seeds, frames, loop], [player])
 
 
@@ -154,21 +157,23 @@ def _similar(stage: Stage) -> None:
     distance = gr.Slider(
         0, 1, NEAR, step=0.05, label="How different", info="0: the same picture; 1: any other", elem_id="distance"
     )
+    with gr.Row(elem_classes="tight"):
+        button = gr.Button("More like this", elem_id="more")
     again, grid = gr.State(0), gr.HTML(elem_id="similar", js_on_load=PICK)
 
     def similar(view: View, levels: Levels, far: float, seed: int) -> Changes:
         found, html = stage.explorer.similar(view, levels, float(far), seed)
         return {stage.view: found, grid: html, again: seed + 1}
 
-    button = gr.Button("More like this", elem_id="more")
     stage.on(button.click, similar, [distance, again], [grid, again])
     stage.on(distance.release, similar, [distance, again], [grid, again], newest=True)
     _picking(stage, grid, lambda view: view.similar)
 
 
 def _nearest(stage: Stage) -> None:
+    with gr.Row(elem_classes="tight"):
+        button = gr.Button("Find the nearest training images", elem_id="find-nearest")
     shown = gr.HTML(elem_id="nearest")
-    button = gr.Button("Find the nearest training images", elem_id="find-nearest")
     _slow(stage, button.click, lambda view, levels: {shown: stage.explorer.nearest(view, levels)}, [], [shown])
 
 
