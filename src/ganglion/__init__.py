@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ganglion.report.timeline import write_timeline
     from ganglion.runs.folder import Run
     from ganglion.sharing.push import Push, push
+    from ganglion.studio.server import studio
     from ganglion.watching.monitor import Monitor, watch
 
     __version__: str
@@ -71,6 +72,7 @@ __all__ = [
     "load",
     "model_of",
     "push",
+    "studio",
     "train",
     "watch",
     "write_report",
@@ -96,6 +98,7 @@ _HOMES = {
     "load": "latent.model",
     "model_of": "latent.model",
     "push": "sharing.push",
+    "studio": "studio.server",
     "train": "api",
     "watch": "watching.monitor",
     "write_report": "report.report",

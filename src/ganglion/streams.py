@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     HELD_OUT = 13
     EXAMINED = 14
     MIRROR = 15
+    NEARBY = 16
 
 
 def stream(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

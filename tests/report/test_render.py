@@ -10,7 +10,7 @@ from ganglion.report.render import for_script
 @pytest.fixture
 def library(monkeypatch, tmp_path):
     monkeypatch.setattr(render, "cache_folder", lambda: tmp_path / "cache")
-    return render._library.__wrapped__
+    return render.library.__wrapped__
 
 
 def test_the_charting_library_is_bundled_once_and_then_read_from_the_cache(library, tmp_path, monkeypatch):

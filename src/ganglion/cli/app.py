@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from ganglion.cli import data, draw, edit, export, results, share, train
+from ganglion.cli import data, draw, edit, export, results, share, studio, train
 from ganglion.errors import GanglionError
 
 __all__ = ["any_character", "app", "main"]
@@ -31,7 +31,7 @@ app = typer.Typer(
 COMMANDS = (
     train.train, data.data, train.check, data.recipes, draw.sample, results.diagnose, results.evaluate,
     draw.interpolate, draw.walk, edit.directions, edit.project, edit.complete, results.report, results.compare,
-    results.timeline, export.export, share.push, data.env,
+    results.timeline, export.export, share.push, studio.studio, data.env,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -188,7 +188,7 @@ def walk(
     if along is not None:
         directions = load_directions(along, model.latent.dim)
         rows = walk_along(z, directions.vectors, low, high, steps)
-        names = [f"{directions.method} {i}" for i in range(len(directions))]
+        names = list(directions.names) or [f"{directions.method} {i}" for i in range(len(directions))]
     else:
         chosen = _dimensions(model, requested, rank, seed, labels)
         rows = walk_dimensions(z, chosen, low, high, steps)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganglion.data.prepare import cache_folder
+from ganglion.data.prepare import Reporter, cache_folder
 from ganglion.errors import CheckpointError, DataError, RunError
 from ganglion.evaluation.evaluate import at_least_one, find_real, find_samples
 from ganglion.metrics.evaluation import evaluate_sets, select_scores
@@ -22,7 +22,7 @@ from ganglion.runs.folder import Run
 if TYPE_CHECKING:
     import altair
 
-__all__ = ["Curve", "curve_figure", "evaluate_checkpoints"]
+__all__ = ["Curve", "best_value", "curve_figure", "evaluate_checkpoints"]
 
 WIDTH, HEIGHT = 260, 160
 COLUMNS = 3
@@ -50,7 +50,7 @@ class Curve:
     def table(self) -> str:
         """Plain text; the best value of each score has a star."""
         names = [name for name in self.rows[0] if name in SCORES]
-        best = {name: _best(name, [row[name] for row in self.rows], self.floor.get(name)) for name in names}
+        best = {name: best_value(name, [row[name] for row in self.rows], self.floor.get(name)) for name in names}
         lines = [f"{'step':>9} {'kimg':>8} " + " ".join(f"{name:>10}" for name in names)]
         for row in self.rows:
             cells = [f"{row[name]:>9.4g}{'*' if row[name] == best[name] else ' '}" for name in names]
@@ -73,10 +73,15 @@ def evaluate_checkpoints(
     devices: int = 1,
     cache: Path | None = None,
     quiet: bool = False,
+    reporter: Reporter | None = None,
 ) -> Curve:
-    """Scores each checkpoint of `run` with the same latents, and plots RUN/evaluation.svg. Raises DataError, RunError."""
+    """Scores each checkpoint of `run` with the same latents, and plots RUN/evaluation.svg.
+
+    `reporter` is told the progress, instead of the screen. Raises DataError, RunError.
+    """
     at_least_one(n=n, devices=devices)
-    folder, chosen, screen = cache or cache_folder(), choose_device(device, devices), Screen(quiet=quiet)
+    folder, chosen = cache or cache_folder(), choose_device(device, devices)
+    screen: Reporter = reporter or Screen(quiet=quiet)
     opened = Run(run)
     if not opened.exists:
         raise RunError(f"--all-checkpoints needs a run; {run} is not one")
@@ -91,11 +96,11 @@ def evaluate_checkpoints(
         features, ExtractorContext(real, folder, chosen, screen.steps("Training features on the real images"))
     )
     rows, floor = [], {}
-    silent = Screen(quiet=True)
     progress = screen.steps("Scoring checkpoints")
     for done, step in enumerate(steps, start=1):
-        fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, silent, devices=devices).sets
-        found = evaluate_sets(real, fakes, extractor, folder, silent, scores)
+        inner = _OfCheckpoint(reporter, f"Checkpoint {done} of {len(steps)}") if reporter else Screen(quiet=True)
+        fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, inner, devices=devices).sets
+        found = evaluate_sets(real, fakes, extractor, folder, inner, scores)
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
         floor = {s.name: s.floor for s in found.scores if s.floor is not None}
         progress(done, len(steps))
@@ -106,7 +111,19 @@ def evaluate_checkpoints(
     return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture))
 
 
-def _best(name: str, values: list[float], floor: float | None) -> float:
+@dataclass(frozen=True)
+class _OfCheckpoint:
+    """Tells a reporter which checkpoint the progress is of."""
+
+    reporter: Reporter
+    which: str
+
+    def steps(self, text: str) -> Callable[[int, int], None]:
+        return self.reporter.steps(f"{self.which}: {text[0].lower()}{text[1:]}")
+
+
+def best_value(name: str, values: list[float], floor: float | None) -> float:
+    """The best of a score's values; of one that is best at its floor, the nearest to it."""
     better = SCORES[name].better
     if better in ("lower", "higher"):
         return min(values) if better == "lower" else max(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from torch import nn
 from ganglion.data.alpha import straight
 from ganglion.data.batches import FEWEST_HELD_OUT, held_out
 from ganglion.data.choices import choose_channels
+from ganglion.data.find import find_source
 from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
 from ganglion.data.store import Store, is_store
 from ganglion.errors import DataError, StorageError
 from ganglion.hub.names import is_hub_model
-from ganglion.latent.model import Model, load
+from ganglion.latent.model import Model, gathered, load
 from ganglion.latent.single_file import is_single_file
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
@@ -75,6 +76,7 @@ def evaluate(
     cache: str | Path | None = None,
     quiet: bool = False,
     generator: nn.Module | None = None,
+    reporter: Reporter | None = None,
 ) -> Evaluation:
     """Scores of samples against the real images `against`, each with its floor.
 
@@ -84,13 +86,16 @@ def evaluate(
     generator was not trained on; by default those that the run held out. Both accept the sources of `ganglion.train`, also
     images in memory. `generator` is the module that the run was trained on, if it was one of your own. `neighbours` is an
     image file to write: the samples nearest to a training image, each above that image. With several `devices` as many
-    processes draw the samples. `features` and `metrics`: docs/metrics.md. Raises DataError, RunError.
+    processes draw the samples. `reporter` is told the progress, instead of the screen. `features` and `metrics`:
+    docs/metrics.md. Raises DataError, RunError.
     """
     at_least_one(n=n, seeds=seeds, devices=devices)
     folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device, devices)
-    screen = Screen(quiet=quiet)
+    screen: Reporter = reporter or Screen(quiet=quiet)
     scores = select_scores(metrics)
+    if against is not None and is_named(against) and not is_store(Path(str(against))):
+        find_source(str(against), data_dir)  # a name that is wrong is said before samples are drawn
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
@@ -135,7 +140,7 @@ def find_samples(
     if _is_one_file(samples) or Run(samples).exists:
         model = load(os.fspath(samples), checkpoint, device, generator=generator)
         recipe, kept = model.recipe, None if _is_one_file(samples) else model.checkpoint
-        drawn = [_drawn(model, n or SAMPLES, seed, devices) for seed in range(seeds)]
+        drawn = [_drawn(model, n or SAMPLES, seed, devices, reporter) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed, kept)
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
@@ -149,14 +154,25 @@ def _of_set(images: ImageSet, n: int | None, seeds: int) -> Samples:
     return Samples([chosen] * seeds, Data().model_copy(update={"size": (h, w), "channels": c}))
 
 
-def _drawn(model: Model, n: int, seed: int, devices: int) -> ImageSet:
+def _drawn(model: Model, n: int, seed: int, devices: int, reporter: Reporter) -> ImageSet:
     name = model.origin if _is_one_file(model.origin) else f"run {model.checkpoint.parent.parent}, {model.origin}"
-    return array_set(f"{name}, seed {seed}", model.sample(n, seed, devices=devices))
+    chunks = model.sample_chunks(n, seed, devices=devices)
+    return array_set(f"{name}, seed {seed}", gathered(_counted(chunks, n, reporter.steps("Drawing samples")), n))
 
 
 def _is_one_file(samples: str | os.PathLike[str]) -> bool:
     """Whether it is a model that is no run: hf:OWNER/NAME, or a FILE.safetensors."""
     return is_hub_model(samples) or is_single_file(samples)
+
+
+def _counted(
+    chunks: Iterator[NDArray[np.uint8]], n: int, progress: Callable[[int, int], None]
+) -> Iterator[NDArray[np.uint8]]:
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress(done, n)
 
 
 def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:

@@ -21,7 +21,7 @@ from torch.nn.functional import softplus
 
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, for_each
-from ganglion.latent.project import DEFAULT, Settings, best_starts, search
+from ganglion.latent.project import DEFAULT, Settings, Spent, best_starts, search, unlimited
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import per_image
 
@@ -55,11 +55,12 @@ def complete(
     seed: int = 0,
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    spent: Spent = unlimited,
 ) -> list[Completion]:
     """Completions of `picture` (C, H, W) in [-1, 1], sorted by their error on the known pixels.
 
     Each starts from other latents. `discriminator` gives the prior loss, `labels` (1,) is the class for a conditional model.
-    Raises ValueError for a mask of another shape.
+    Where the time is `spent`, there are fewer proposals, at least one. Raises ValueError for a mask of another shape.
     """
     if mask.shape != tuple(picture.shape[1:]):
         raise ValueError(f"the mask is {mask.shape}, the picture {tuple(picture.shape[1:])}")
@@ -77,10 +78,16 @@ def complete(
         each = None if labels is None else for_each(labels, len(images))
         return context + PRIOR * per_image(softplus(-discriminator(images, each).float()))
 
-    found = []
+    found: list[Completion] = []
     done = 0
     for proposal in range(proposals):
-        starts, _ = best_starts(model, loss, target, settings.starts, seed + proposal, labels)
+        if found and spent() >= 1:
+            break
+
+        def spent_of_this(before: int = proposal) -> float:
+            return spent() * proposals - before
+
+        starts, _ = best_starts(model, loss, target, settings.starts, seed + proposal, labels, spent_of_this)
         z, images = search(
             model,
             loss,
@@ -88,6 +95,7 @@ def complete(
             settings,
             labels,
             lambda step, total, done=done: progress(done + step, proposals * total),  # type: ignore[misc]
+            spent_of_this,
         )
         done += settings.steps
         known = torch.from_numpy(~mask).to(model.device)

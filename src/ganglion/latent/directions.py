@@ -5,14 +5,15 @@ Z dimensions, K directions, A activations of the first layer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ganglion.errors import DataError
@@ -42,6 +43,8 @@ class Directions:
     strengths: Tensor
     """(K,)"""
     method: str
+    names: tuple[str, ...] = ()
+    """A name for each, where they have been named."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -101,19 +104,30 @@ def save_directions(directions: Directions, path: Path) -> None:
     """Writes a safetensors file. Raises StorageError."""
     held = {"vectors": directions.vectors, "strengths": directions.strengths}
     tensors = {name: tensor.float().contiguous().numpy() for name, tensor in held.items()}  # save() ignores strides
-    write_atomically(path, save(tensors, {"method": directions.method}))
+    facts = {"method": directions.method} | ({"names": json.dumps(directions.names)} if directions.names else {})
+    write_atomically(path, save(tensors, facts))
 
 
 def load_directions(path: Path, dim: int) -> Directions:
     """Raises DataError where the file holds no directions of `dim` dimensions."""
     try:
-        tensors = load_file(path)
-        vectors, strengths = torch.from_numpy(tensors["vectors"]), torch.from_numpy(tensors["strengths"])
+        with safe_open(path, "np") as file:
+            vectors, strengths = (torch.from_numpy(file.get_tensor(name)) for name in ("vectors", "strengths"))
+            facts = file.metadata() or {}
     except (OSError, SafetensorError, KeyError) as error:
         raise DataError(f"{path} holds no directions ({error}); ganglion directions RUN writes such a file") from None
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise DataError(f"{path} holds directions of {vectors.shape[-1]} dimensions; this generator's z has {dim}")
-    return Directions(vectors, strengths, path.stem)
+    return Directions(vectors, strengths, path.stem, _names(facts.get("names"), len(vectors)))
+
+
+def _names(text: str | None, count: int) -> tuple[str, ...]:
+    """Names in JSON; none where they are not as many as the directions."""
+    try:
+        names = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    return tuple(map(str, names)) if isinstance(names, list) and len(names) == count else ()
 
 
 def _facing(vectors: Tensor) -> Tensor:

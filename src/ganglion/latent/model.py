@@ -29,7 +29,7 @@ from ganglion.runs.checkpoints import load_discriminator, load_generator
 from ganglion.runs.folder import Run
 from ganglion.streams import Purpose, stream
 
-__all__ = ["Label", "Model", "discriminator_of", "for_each", "load", "model_of", "trained_model"]
+__all__ = ["Label", "Model", "discriminator_of", "for_each", "gathered", "load", "model_of", "trained_model"]
 
 
 Draw = Callable[[Tensor, Tensor | None], Iterator[Tensor]]
@@ -156,7 +156,7 @@ class Model:
         Memory other than the images is constant in n. With several `devices` as many processes draw a share each: on CUDA
         devices of their own, or on shares of the CPU's cores.
         """
-        return _gathered(self.sample_chunks(n, seed, label, truncation, devices), n)
+        return gathered(self.sample_chunks(n, seed, label, truncation, devices), n)
 
     def sample_chunks(
         self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1
@@ -288,8 +288,8 @@ def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> An
     return network.to(model.device).eval().requires_grad_(False)
 
 
-def _gathered(chunks: Iterator[NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
-    """Chunks as one preallocated array."""
+def gathered(chunks: Iterator[NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
+    """Images (n, H, W, C) that come in chunks, as one array that is allocated once."""
     first = next(chunks)
     images = np.empty((n, *first.shape[1:]), np.uint8)
     images[: len(first)], done = first, len(first)

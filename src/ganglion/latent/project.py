@@ -17,7 +17,17 @@ from ganglion.latent.model import Model, for_each
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DEFAULT", "Projection", "Settings", "best_starts", "feature_distance", "project", "search"]
+__all__ = [
+    "DEFAULT",
+    "Projection",
+    "Settings",
+    "Spent",
+    "best_starts",
+    "feature_distance",
+    "project",
+    "search",
+    "unlimited",
+]
 
 
 CANDIDATES = 512  # random latents from which the starts are chosen
@@ -56,6 +66,16 @@ class Projection(NamedTuple):
 Loss = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) to losses (N,)."""
 
+Spent = Callable[[], float]
+"""The share of the time for a search that is used up; from 1 on it ends with the best that it has found."""
+
+CHOOSING = 0.3  # of the time, at most, for the choice of starts
+
+
+def unlimited() -> float:
+    """No limit of time: the number of steps alone ends a search, and equal seeds find the same."""
+    return 0.0
+
 
 def project(
     model: Model,
@@ -65,12 +85,14 @@ def project(
     seed: int = 0,
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    spent: Spent = unlimited,
 ) -> Projection:
     """The latent of `picture` (C, H, W) in [-1, 1].
 
     Adam from several starts on the squared error of pixels and of D's features (a perceptual loss), with a penalty towards
     the typical norm under the prior. A generator without gradients is searched
-    by CMA-ES. `labels` (1,) is the class for a conditional model. Raises ValueError for an image of another shape.
+    by CMA-ES. `labels` (1,) is the class for a conditional model. `spent` ends it before its number of steps. Raises
+    ValueError for an image of another shape.
     """
     target = picture.to(model.device).float()[None]
     features = None if discriminator is None else feature_distance(discriminator, target, labels)
@@ -79,16 +101,17 @@ def project(
         found = (images - target).square().mean((1, 2, 3))
         return found if features is None else found + FEATURE_WEIGHT * features(images)
 
-    starts, usual = best_starts(model, loss, target, settings.starts, seed, labels)
-    z, images = search(model, loss, starts, settings, labels, progress)
+    starts, usual = best_starts(model, loss, target, settings.starts, seed, labels, spent)
+    z, images = search(model, loss, starts, settings, labels, progress, spent)
     error = float((images[-1] - target[0]).square().mean().sqrt())
     return Projection(z, images[-1], error, usual, images)
 
 
 def best_starts(
-    model: Model, loss: Loss, target: Tensor, count: int, seed: int, labels: Tensor | None
+    model: Model, loss: Loss, target: Tensor, count: int, seed: int, labels: Tensor | None, spent: Spent = unlimited
 ) -> tuple[Tensor, float]:
-    """The best `count` of CANDIDATES random latents (count, Z), and the error of random samples."""
+    """The best `count` of CANDIDATES random latents (count, Z), or of those that the time suffices for, and the error of
+    random samples."""
     z = model.latents(CANDIDATES, seed)
     losses, errors = [], []
     for images in model.chunks(z, labels):
@@ -98,6 +121,8 @@ def best_starts(
             )
         losses.append(loss(images))
         errors.append((images - target).square().mean((1, 2, 3)).sqrt())
+        if spent() > CHOOSING:
+            break
     best = torch.cat(losses).argsort()[:count]
     return z[best], float(torch.cat(errors).mean())
 
@@ -109,17 +134,18 @@ def search(
     settings: Settings,
     labels: Tensor | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    spent: Spent = unlimited,
 ) -> tuple[Tensor, list[Tensor]]:
     """The best latent (Z,) found from the starts (N, Z), and the images of its optimisation."""
     network = model.network
     if network is not None and _passes_gradients(network, starts[:1], labels):
-        return _descend(model, network, loss, starts, settings, labels, progress)
-    return _evolve(model, loss, starts[0], settings, labels, progress)
+        return _descend(model, network, loss, starts, settings, labels, progress, spent)
+    return _evolve(model, loss, starts[0], settings, labels, progress, spent)
 
 
 def _descend(
     model: Model, network: nn.Module, loss: Loss, starts: Tensor, settings: Settings, labels: Tensor | None,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None], spent: Spent,
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
     z = starts.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([z], settings.learning_rate)
@@ -128,8 +154,11 @@ def _descend(
     best = starts.clone()
     trace: list[Tensor] = []
     for step in range(settings.steps):
+        share = max(step / settings.steps, spent())
+        if step and share >= 1:
+            break
         for group in optimizer.param_groups:  # to zero at the end, as a half cosine
-            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * min(1, share))) / 2
         images = network(z, *each)
         losses = loss(images)
         total = (losses + PRIOR_WEIGHT * _off_the_prior(z, model)).sum()
@@ -151,7 +180,7 @@ def _descend(
 
 def _evolve(
     model: Model, loss: Loss, start: Tensor, settings: Settings, labels: Tensor | None,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int], None], spent: Spent,
 ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
     """CMA-ES (Hansen 2016, arXiv 1604.00772), for generators without gradients."""
     from cmaes import CMA, SepCMA
@@ -161,6 +190,8 @@ def _evolve(
     optimizer = kind(mean=start.cpu().double().numpy(), sigma=0.5, seed=first, population_size=32)
     best_loss, best, trace = math.inf, start, []
     for step in range(settings.steps):
+        if step and spent() >= 1:
+            break
         candidates = np.stack([optimizer.ask() for _ in range(optimizer.population_size)])
         z = torch.from_numpy(candidates).float().to(model.device)
         images = model.generate(z, labels)

@@ -25,6 +25,7 @@ EXTRAS = {
         "datasets": "data sets by name from the Hugging Face Hub",
         "huggingface_hub": "models to and from the Hugging Face Hub",
     },
+    "studio": {"gradio": "ganglion studio"},
     "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
 }
 

@@ -25,7 +25,7 @@ from ganglion.report.report import best_step
 from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, run_history
 
-__all__ = ["Comparison", "compare", "write_comparison"]
+__all__ = ["Comparison", "compare", "comparison_page", "write_comparison"]
 
 
 Row = tuple[str, list[str]]
@@ -90,14 +90,18 @@ def compare(runs: Sequence[str | PathLike[str]]) -> Comparison:
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:
     """As one HTML file that needs no network. Raises StorageError."""
+    write_atomically(out, comparison_page(comparison).encode())
+    return out
+
+
+def comparison_page(comparison: Comparison, back: str = "") -> str:
+    """As HTML. `back`: an address to which the page leads back."""
     panels = compared_panels(comparison.histories) if any(h.records for h in comparison.histories.values()) else []
     title = " against ".join(run.name for run in comparison.runs)
-    page = render(
+    return render(
         "compare.html", panels, title=title, runs=comparison.runs, outcomes=comparison.outcomes,
-        differences=comparison.differences,
+        differences=comparison.differences, back=back,
     )  # fmt: skip
-    write_atomically(out, page.encode())
-    return out
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -17,7 +17,7 @@ from ganglion.latent.model import Model
 from ganglion.latent.walk import RANGES, influence, path_through, walk_along, walk_dimensions
 from ganglion.pictures.sheets import ShownChannels, columns_for, labelled_rows, sheet
 
-__all__ = ["Picture", "explore", "nearest_rows"]
+__all__ = ["Picture", "explore", "nearest_indices", "nearest_rows"]
 
 
 SAMPLES = 64
@@ -65,7 +65,7 @@ def nearest_rows(samples: Pixels, real: Pixels, channels: ShownChannels = None) 
     Samples have straight alpha, as `Model.sample` gives them; real images are premultiplied, as a store holds them, and so
     they are compared.
     """
-    indices = _nearest_indices(premultiplied(samples), real, min(NEAREST, len(real)))
+    indices = nearest_indices(premultiplied(samples), real, min(NEAREST, len(real)))
     rows = [
         (f"sample {i}", np.concatenate([sample[None], straight(real[chosen])]))
         for i, (sample, chosen) in enumerate(zip(samples, indices, strict=True))
@@ -73,8 +73,11 @@ def nearest_rows(samples: Pixels, real: Pixels, channels: ShownChannels = None) 
     return labelled_rows(rows, _times(samples), ROW_LABEL, channels)
 
 
-def _nearest_indices(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
-    """(M, count), nearest first; the real images are read in chunks."""
+def nearest_indices(samples: Pixels, real: Pixels, count: int) -> NDArray[np.int64]:
+    """The `count` real images (N, H, W, C) nearest by pixels to each sample (M, H, W, C): (M, count), nearest first.
+
+    Both premultiplied. The real images are read in chunks.
+    """
     flat = torch.from_numpy(samples.reshape(len(samples), -1).astype(np.float32))
     rows = max(1, CHUNK // flat.shape[1])
     distances = [

@@ -18,7 +18,7 @@ from ganglion.report.panels import Panel
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["for_script", "render", "stylesheet"]
+__all__ = ["for_script", "library", "render", "stylesheet"]
 
 
 PAGE = Path(__file__).parent / "page"
@@ -33,7 +33,7 @@ def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     ]
     return _templates().get_template(template).render(
         panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(stylesheet()),
-        vega=Markup(_library()), script=Markup(_text("page.js")), **content,
+        vega=Markup(library()), script=Markup(_text("page.js")), **content,
     )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def _templates() -> Environment:
 
 
 @cache
-def _library() -> str:
+def library() -> str:
     """Vega, Vega-Lite and Vega-Embed, 0.9 MB. Bundling takes a second or more, so the result is kept in the cache folder."""
     import vl_convert
 

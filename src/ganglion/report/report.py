@@ -35,7 +35,7 @@ from ganglion.runs.folder import Run, changes
 from ganglion.runs.history import RunHistory, run_history
 from ganglion.streams import Purpose, stream
 
-__all__ = ["LIMIT", "best_step", "panels_of_run", "pictures_of_run", "write_report"]
+__all__ = ["LIMIT", "best_step", "differences_of", "panels_of_run", "pictures_of_run", "write_report"]
 
 
 LIMIT = 3_000_000  # characters of a report
@@ -45,6 +45,7 @@ REAL_IMAGES = 64
 NEAREST_SAMPLES = 8
 SEARCHED = 20_000  # real images among which the nearest are searched
 LONGEST = 90  # characters of a value in a table
+NOT_SHOWN = {"command", "process"}  # of the environment: it is above; of use to programs alone
 
 
 @dataclass
@@ -167,9 +168,9 @@ def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) ->
         "title": run.path.name or str(run.path), "facts": _facts(recipe, history, environment), "verdict": verdict,
         "lead": _lead(verdict), "real": gallery.real, "notes": gallery.notes, "data_facts": gallery.data_facts,
         "pictures": [{"title": one.title, "about": one.about, "uri": text} for one, text in pictures],
-        "recipe_name": recipe.name, "differences": _differences(recipe), "recipe_text": recipe_text(recipe),
+        "recipe_name": recipe.name, "differences": differences_of(recipe), "recipe_text": recipe_text(recipe),
         "command": _command(run, recipe, environment),
-        "environment": [(name, _short(value)) for name, value in environment.items() if name != "command"],
+        "environment": [(name, _short(value)) for name, value in environment.items() if name not in NOT_SHOWN],
     }  # fmt: skip
 
 
@@ -201,7 +202,8 @@ def _environment(run: Run) -> dict[str, Any]:
     return tree
 
 
-def _differences(recipe: Recipe) -> list[tuple[str, str, str]]:
+def differences_of(recipe: Recipe) -> list[tuple[str, str, str]]:
+    """Key, value of the preset and value of the recipe, where they differ; none of a recipe without a preset."""
     if recipe.name not in preset_names():
         return []
     return [(key, _short(old), _short(new)) for key, old, new in changes(resolve(recipe.name), recipe)]

@@ -24,7 +24,7 @@ from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import find_checkpoint, steps_saved
 from ganglion.vitals.records import Record, read_records
 
-__all__ = ["Run", "changes", "default_run", "difference", "locked", "set_aside"]
+__all__ = ["Run", "changes", "default_run", "difference", "is_locked", "locked", "set_aside"]
 
 
 OWN_FILES = {
@@ -42,6 +42,7 @@ OWN_FILES = {
     "report.html",
     "evaluation.json",
 }
+LOCK_SEC = 0.3  # `is_locked` holds a lock for less
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead
 
 
@@ -188,7 +189,7 @@ def locked(path: Path) -> Iterator[None]:
         )
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", blocking=False)
+        lock = FileLock(path / ".lock", timeout=LOCK_SEC)
         try:
             lock.acquire()
         except Timeout:
@@ -197,6 +198,19 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a training is running in the folder, in this process or another; it is the lock itself that is tried."""
+    if not (path / ".lock").is_file():
+        return False
+    lock = FileLock(path / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
 
 
 def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | None:

@@ -25,6 +25,7 @@ from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.numerics import side_stream, training_numerics
+from ganglion.platform.process_identity import identity_of
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, recipe_file, requested_recipe, update
 from ganglion.recipe.schema import Recipe
@@ -132,7 +133,7 @@ def _train(
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
             begun = begun and begun.moved(folder, aside)
         environment = describe_environment(prepared.device)
-        environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes}
+        environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes, "process": identity_of()}
         environment |= {"recipe_file": str(Path(file).resolve())} if (file := recipe_file(request)) else {}
         Run(folder).begin(
             recipe, environment, own.networks.content if own.networks else b"", training_rows(recipe, prepared.store)

@@ -1,0 +1,107 @@
+"use strict";
+// Draws the charts of a run, keeps one time axis for all of them, and draws them again when there are new records.
+
+(() => {
+  const views = new Map(), scales = new Map(), specs = new Map();
+  let mark = null, span = null, library = null, drawing = false;
+  const dark = () => document.body.classList.contains("dark");
+
+  function theme() {
+    const ink = dark() ? "#c6ced6" : "#3a424a", line = dark() ? "#30363d" : "#e3e7eb";
+    return {
+      aria: false, background: "transparent", view: { stroke: null }, // the figure has a label; its parts are no pictures font: "system-ui, sans-serif",
+      axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
+      legend: { labelColor: ink, titleColor: ink },
+      range: { category: dark()
+        ? ["#6ea8ff", "#ffa657", "#5bd6a0", "#ff7b9c", "#c79bff", "#f2d55c", "#5ad1e6", "#b8c0c8", "#e58fd8", "#9bd05a"]
+        : ["#2f6fde", "#e0701b", "#1f9d6b", "#d1386b", "#8352d0", "#b8930b", "#1391aa", "#6b7580", "#b8439f", "#5f8f1d"] },
+    };
+  }
+
+  const loaded = () => library ||= new Promise((resolve, reject) => {
+    document.head.append(Object.assign(document.createElement("script"), { src: "/studio/assets/vega.js", onload: resolve, onerror: reject }));
+  });
+
+  window.studioCharts = async (place, run, newest) => {
+    if (!place || newest === mark || drawing) return;
+    drawing = true;
+    try {
+      const [answer] = await Promise.all([fetch(`/studio/charts?run=${encodeURIComponent(run)}`), loaded()]);
+      const found = await answer.json();
+      place.closest("[data-charts-of]").hidden = !found.panels.length;
+      for (const panel of found.panels) { specs.set(panel.name, panel); await draw(place, panel); }
+      mark = found.mark;
+    } finally { drawing = false; }
+  };
+
+  function frame(place, panel) {
+    const known = place.querySelector(`.chart[data-panel="${panel.name}"]`);
+    if (known) return known;
+    const figure = document.createElement("figure");
+    figure.className = "panel";
+    const caption = figure.appendChild(document.createElement("figcaption"));
+    caption.append(Object.assign(document.createElement("b"), { textContent: panel.title }));
+    if (panel.other) {
+      const button = caption.appendChild(Object.assign(document.createElement("button"), { type: "button", className: "scale", textContent: panel.other }));
+      button.setAttribute("aria-label", `${panel.title}: another scale`);
+      button.onclick = () => {
+        const now = scales.get(panel.name) || panel.scale;
+        scales.set(panel.name, now === panel.scale ? panel.other : panel.scale);
+        button.textContent = now;
+        draw(place, specs.get(panel.name));
+      };
+    }
+    if (panel.about) caption.append(Object.assign(document.createElement("span"), { textContent: panel.about }));
+    const chart = figure.appendChild(document.createElement("div"));
+    chart.className = "chart";
+    chart.dataset.panel = panel.name;
+    chart.setAttribute("role", "img");
+    chart.setAttribute("aria-label", `Chart: ${panel.title}`);
+    place.append(figure);
+    return chart;
+  }
+
+  function scaled(panel) {
+    const type = scales.get(panel.name);
+    if (!type) return panel.spec;
+    const copy = structuredClone(panel.spec);
+    for (const layer of copy.layer) if (layer.encoding?.y?.scale) layer.encoding.y.scale = { type, ...(type === "linear" && { zero: false }) };
+    return copy;
+  }
+
+  async function draw(place, panel) {
+    const element = frame(place, panel), old = views.get(panel.name);
+    element.style.minHeight = `${element.offsetHeight}px`; // so that the page does not jump while it is drawn again
+    const embedded = await vegaEmbed(element, scaled(panel), { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark() ? "dark" : "light" } });
+    if (old) old.finalize();
+    element.style.minHeight = "";
+    const view = embedded.view;
+    views.set(panel.name, view);
+    let brushed = null;
+    view.addSignalListener("zoom_kimg", (_, value) => { brushed = value && value.length === 2 && value[0] !== value[1] ? value : null; });
+    element.onpointerup = () => setTimeout(() => {
+      if (!brushed) return;
+      const chosen = brushed.slice().sort((a, b) => a - b);
+      brushed = null;
+      view.data("zoom_store", []).run();
+      zoom(chosen);
+    }, 0);
+    element.ondblclick = () => zoom(null);
+    apply(panel, view);
+  }
+
+  function apply(panel, view) {
+    const whole = panel.spec.params.find((param) => param.name === "to_kimg").value;
+    const [from, to] = span || [0, whole];
+    view.signal("from_kimg", from).signal("to_kimg", to).run();
+  }
+  function zoom(chosen) { span = chosen; for (const [name, view] of views) apply(specs.get(name), view); }
+  window.studioWhole = () => zoom(null);
+
+  let was = null;
+  new MutationObserver(() => {
+    if (was === dark()) return;
+    was = dark();
+    for (const panel of specs.values()) { const place = document.querySelector("[data-charts]"); if (place) draw(place, panel); }
+  }).observe(document.documentElement, { attributes: true, subtree: true, attributeFilter: ["class"] });
+})();

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import ganglion
+from ganglion.data.given import IN_PYTHON
+from ganglion.doctor.verdict import Remedy
+from ganglion.errors import RecipeError, RunError
+from ganglion.recipe.resolve import recipe_text, update
+from ganglion.studio.commands import (
+    Wanted,
+    continuing,
+    free_name,
+    minutes_of,
+    name_for,
+    settings_of,
+    with_remedy,
+)
+
+
+@pytest.fixture
+def run(tiny_run: ganglion.Run, tmp_path: Path) -> Path:
+    target = tmp_path / "tiny"
+    target.mkdir()
+    shutil.copy(tiny_run.recipe_path, target)
+    return target
+
+
+def test_a_source_is_never_taken_for_an_option() -> None:
+    words = Wanted("--networks=/tmp/evil.py", minutes=1.5, settings=("generator.width=8",)).arguments(Path("runs/x"))
+    assert words[-2:] == ["--", "--networks=/tmp/evil.py"]
+    assert words[:-2] == [
+        "train", "--run", "runs/x", "--recipe", "auto", "--minutes", "1.5", "--set", "generator.width=8",
+    ]  # fmt: skip
+
+
+def test_settings_are_lines_and_name_no_files() -> None:
+    assert settings_of("generator.width=8\n\n# wide\n ema.halflife_kimg=2 ") == (
+        "generator.width=8",
+        "ema.halflife_kimg=2",
+    )
+    with pytest.raises(RecipeError, match="KEY=VALUE"):
+        settings_of("--networks evil.py")
+    for key in ("data.source=/etc", "training.start_from=../x", "data.data_dir=/"):
+        with pytest.raises(RecipeError, match="names files"):
+            settings_of(key)
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("", None), (" 2 ", 2.0), ("0.5", 0.5), ("1,5", 1.5)])
+def test_minutes_are_a_number_or_the_recipes(text: str, minutes: float | None) -> None:
+    assert minutes_of(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-3", "nan", "inf"])
+def test_other_minutes_are_refused(text: str) -> None:
+    with pytest.raises(RecipeError, match="above 0"):
+        minutes_of(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("digits", "digits-fast"), ("/a/My photos.zip", "My-photos-fast"), ("hf:OWNER/NAME", "NAME-fast"), ("..", "images-fast"),
+     ("a/<script>", "script-fast"), ("/cache/drops/0123456789abcdef", "images-fast"),
+     ("C:\\photos\\cats", "cats-fast"), ("日本", "日本-fast")],
+)  # fmt: skip
+def test_a_run_is_named_after_its_images_and_recipe(source: str, name: str, tmp_path: Path) -> None:
+    found = name_for(source, "fast", tmp_path)
+    assert found == name
+    (tmp_path / found).mkdir()
+    assert name_for(source, "fast", tmp_path) == f"{found}-2"
+
+
+def test_a_name_that_is_taken_gets_the_next_number(tmp_path: Path) -> None:
+    for name in ("a", "a-2"):
+        (tmp_path / name).mkdir()
+    assert free_name("a", tmp_path) == "a-3"
+    assert free_name("a-2", tmp_path) == "a-3"
+
+
+def test_continuing_names_the_run_and_its_own_recipe(run: Path) -> None:
+    assert continuing(run) == ["train", "--run", str(run), "--recipe", str(run / "recipe.yaml"), "--", "digits"]
+
+
+def test_a_remedy_makes_a_new_run_with_its_options(run: Path, tmp_path: Path) -> None:
+    slower = Remedy("slower", "--fresh --set optimizer.generator.lr=0.0001")
+    words = with_remedy(run, slower, tmp_path / "tiny-2")
+    assert words[:5] == ["train", "--run", str(tmp_path / "tiny-2"), "--recipe", str(run / "recipe.yaml")]
+    assert words[5:] == ["--set", "optimizer.generator.lr=0.0001", "--", "digits"]
+
+
+def test_a_remedy_that_is_another_recipe_keeps_size_and_length(run: Path, tmp_path: Path) -> None:
+    words = with_remedy(run, Remedy("pairs", "--recipe r3gan"), tmp_path / "new")
+    assert words[3:] == ["--steps", "30", "--size", "16", "--recipe", "r3gan", "--", "digits"]
+
+
+def test_what_no_command_can_name_is_said(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no options"):
+        with_remedy(run, Remedy("look at your images"), tmp_path / "new")
+    recipe = ganglion.Run(run).recipe
+    memory = update(recipe, data__source=f"1,000 images {IN_PYTHON}")
+    (run / "recipe.yaml").write_text(recipe_text(memory), encoding="utf-8")
+    with pytest.raises(RunError, match="in memory"):
+        continuing(run)
