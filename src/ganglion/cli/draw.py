@@ -26,7 +26,7 @@ NOT_IN_A_NAME = re.compile(r"[^\w=,.+ -]")
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: RunFolder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal images.")] = 0,
     label: Annotated[

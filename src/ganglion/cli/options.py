@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganglion.cli import completion
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Device", "Devices", "RunFolder", "class_of", "numbers", "pair", "with_ending"]
 
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False, autocompletion=completion.runs)]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes that draw a share of the images each.")]

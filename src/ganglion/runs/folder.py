@@ -40,6 +40,7 @@ OWN_FILES = {
     "samples",
     "tensorboard",
     "report.html",
+    "trackers.json",
 }
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead
 
