@@ -21,6 +21,9 @@ __all__ = ["describe_environment", "missing_extras", "pasteable"]
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
 EXTRAS = {
     "hub": {"datasets": "data sets by name from the Hugging Face Hub"},
+    "wandb": {"wandb": "the tracker Weights & Biases, for --log wandb"},
+    "mlflow": {"mlflow": "the tracker MLflow, for --log mlflow"},
+    "trackio": {"trackio": "the tracker Trackio, for --log trackio"},
     "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
 }
 

@@ -11,7 +11,8 @@ GROUPS = {
     "loss": "loss", "logit": "discriminator", "logits": "discriminator", "d": "discriminator", "accuracy": "discriminator",
     "separation": "discriminator", "held": "discriminator", "earth": "discriminator", "lr": "rates", "images": "speed",
     "seconds": "speed", "other": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
-    "clip": "weights", "dead": "weights", "layers": "layers",
+    "clip": "weights", "dead": "weights", "parameters": "weights", "layers": "layers",
+    "kimg": "speed", "augment": "discriminator",
 }  # fmt: skip
 """The group by the first word of a key; other keys are in the group `samples`."""
 

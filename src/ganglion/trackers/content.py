@@ -28,7 +28,7 @@ class RunFacts:
     """Of the run folder."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """The recipe, and the machine under `environment`; nested."""
-    tags: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tracker(Protocol):
@@ -65,20 +65,15 @@ def metrics_of(record: Record, still: Sequence[Finding]) -> dict[str, float]:
 
 
 def summary_of(records: Sequence[Record], best_step: int | None, label: str) -> dict[str, float | str]:
-    """The scores of the best checkpoint, the length of the run, and the verdict in words."""
-    found: dict[str, float | str] = {"verdict": label}
+    """The scores of the best checkpoint, and the verdict in words."""
     best = next((record for record in reversed(records) if record.get("step") == best_step), {})
-    found |= {
-        f"best/{key}": float(best[key]) for key in ("step", "kimg", "frechet", "relative_distance") if key in best
-    }
-    if records:
-        found |= {f"total/{key}": float(records[-1][key]) for key in ("kimg", "seconds") if key in records[-1]}
-    return found
+    scores = {f"best/{key}": float(best[key]) for key in ("step", "frechet", "relative_distance") if key in best}
+    return {"verdict": label, **scores}
 
 
-def findings_markdown(label: str, still: Sequence[Finding]) -> str:
-    """The verdict and the findings that hold, with causes and remedies."""
-    lines = [f"**Verdict: {label}**"]
+def findings_markdown(still: Sequence[Finding]) -> str:
+    """The findings that hold, with causes and remedies."""
+    lines = [f"**Findings: {len(still) or 'none'}**"]
     for finding in still:
         lines += ["", f"### {finding['code']} ({finding['severity']}, since step {finding['since_step']:,})", ""]
         lines += [str(finding["why"]), ""]

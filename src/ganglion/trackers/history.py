@@ -32,7 +32,9 @@ def facts_of(recipe: Recipe, run: Run) -> RunFacts:
         known = {}
     machine = {key: known[key] for key in OF_THE_MACHINE if key in known}
     machine |= {"torch": known["packages"]["torch"]} if "packages" in known else {}
-    return RunFacts(run.path.resolve().name, recipe.model_dump(mode="json") | {"environment": machine}, (recipe.name,))
+    return RunFacts(
+        run.path.resolve().name, recipe.model_dump(mode="json") | {"environment": machine}, {"recipe": recipe.name}
+    )
 
 
 class Past(NamedTuple):

@@ -18,6 +18,9 @@ EXPERIMENT = "ganglion"
 LONGEST_VALUE = 500
 """Characters of a parameter that every store takes."""
 PARAMETERS_AT_ONCE = 100
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow then shows the experiment's charts, rather than its pages for language models."""
+SOURCE = {"mlflow.source.name": "ganglion", "mlflow.source.type": "LOCAL"}
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
 STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
@@ -33,7 +36,7 @@ class MlflowTracker:
         self._foreign: str | None = active.info.run_id if active else None
         self._prefix = "ganglion/" if beside and active else ""
         self._client: Any = None
-        self._id = self._label = self._note = ""
+        self._id = self._note = ""
 
     def start(self, facts: RunFacts, known: dict[str, Any]) -> str:
         import mlflow
@@ -45,7 +48,7 @@ class MlflowTracker:
             self._id = given
             self._client.update_run(self._id, status="RUNNING")
         else:
-            run = self._client.create_run(self._experiment(), run_name=facts.name, tags=dict.fromkeys(facts.tags, ""))
+            run = self._client.create_run(self._experiment(), run_name=facts.name, tags=SOURCE | facts.tags)
             self._id = run.info.run_id
         known["run_id"] = self._id
         if not resumed and not self._foreign:
@@ -70,7 +73,6 @@ class MlflowTracker:
         self._describe(still)
 
     def verdict(self, label: str) -> None:
-        self._label = label
         self._client.set_tag(self._id, "verdict", label)
 
     def checkpoint(self, folder: Path) -> None:
@@ -86,7 +88,7 @@ class MlflowTracker:
             return known
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = self._client.get_experiment_by_name(name)
-        return found.experiment_id if found else self._client.create_experiment(name)
+        return found.experiment_id if found else self._client.create_experiment(name, tags=KIND)
 
     def _parameters(self, config: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
@@ -105,8 +107,8 @@ class MlflowTracker:
     def _describe(self, still: Sequence[Finding]) -> None:
         """The run's description, unless somebody has written one."""
         present = self._client.get_run(self._id).data.tags.get(NOTE, "")
-        if present == self._note or present.startswith("**Verdict: "):
-            self._note = findings_markdown(self._label, still)
+        if present == self._note or present.startswith("**Findings: "):
+            self._note = findings_markdown(still)
             self._client.set_tag(self._id, NOTE, self._note)
 
 

@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, TextIO
@@ -22,11 +22,8 @@ LOGGERS = ("mlflow", "alembic", "sqlalchemy", "wandb", "trackio", "httpx", "urll
 
 
 @contextmanager
-def trackers_silenced(names: tuple[str, ...], say: Callable[[str], None]) -> Iterator[None]:
+def trackers_silenced(names: Sequence[str], say: Callable[[str], None]) -> Iterator[None]:
     """While it lasts. Warnings from the packages `names` are passed to `say`, each package's first one."""
-    if not names:
-        yield
-        return
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
     showing, printing = warnings.showwarning, sys.stdout
     heard: set[str] = set()

@@ -17,7 +17,7 @@ from ganglion.trackers.feed import Feed
 from ganglion.trackers.history import best_checkpoint, best_step, past
 from ganglion.trackers.mlflow_client import MlflowTracker
 from ganglion.trackers.names import TRACKERS
-from ganglion.trackers.silence import hush_loggers
+from ganglion.trackers.silence import hush_loggers, trackers_silenced
 from ganglion.trackers.state import TrackerStates
 from ganglion.trackers.wandb_trackio import RunTracker
 from ganglion.vitals.records import Record
@@ -50,6 +50,8 @@ class Trackers:
         """
         self._say, self._folder, self._checkpoint = say, folder, checkpoint
         self._patience_sec = WITH_CHECKPOINT_SEC if checkpoint else patience_sec
+        self._around = contextlib.ExitStack()
+        self._around.enter_context(trackers_silenced(names, say))
         for name in names:  # here rather than in the threads, where it would slow the first steps down
             with contextlib.suppress(Exception):  # there it is told
                 import_module(name)
@@ -75,12 +77,19 @@ class Trackers:
 
     def close(self, outcome: Outcome, records: Sequence[Record], label: str) -> None:
         """Ends the trackers' runs, and waits a while for those that have not taken everything yet."""
+        with self._around:
+            self._end(outcome, records, label)
+            self._wait()
+
+    def _end(self, outcome: Outcome, records: Sequence[Record], label: str) -> None:
         run = None if self._folder is None else Run(self._folder)
         best = None if run is None else best_step(run)
         for tracker in self._each:
             if self._checkpoint and run is not None and best is not None:
                 tracker.checkpoint(run)
             tracker.finish(outcome, summary_of(records, best, label))
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + self._patience_sec
         waiting = [tracker for tracker in self._each if tracker.feed.close(SOON_SEC)]
         busy = [tracker.feed.name for tracker in waiting if tracker.feed.is_busy]

@@ -57,13 +57,15 @@ class RunTracker:
         self._log({name: self._module.Image(str(path), caption=f"step {step:,}")}, step)
 
     def finding(self, event: Finding, still: Sequence[Finding], step: int) -> None:
-        raised = event["event"] == "raised"
-        title = f"{event['code']} {event['severity'] if raised else 'cleared'}"
-        levels = self._module.AlertLevel
-        level = (levels.ERROR if event["severity"] == "failing" else levels.WARN) if raised else levels.INFO
-        self._run.alert(title=title, text=_plain(event) if raised else f"at step {step:,}", level=level)
         rows = [[one["code"], one["severity"], one["since_step"], one["why"], _remedies(one)] for one in still]
         self._log({"verdict/findings_table": self._module.Table(columns=list(COLUMNS), data=rows)}, step)
+        raised, levels = event["event"] == "raised", self._module.AlertLevel
+        severe = levels.ERROR if event["severity"] == "failing" else levels.WARN
+        self._run.alert(
+            title=f"{event['code']} ({event['severity'] if raised else 'cleared'})",
+            text=f"{event['why']} What to do: {_remedies(event)}" if raised else f"Cleared at step {step:,}",
+            level=severe if raised else levels.INFO,
+        )
 
     def verdict(self, label: str) -> None:
         if self._name == "wandb":
@@ -107,7 +109,7 @@ def _open_wandb(wandb: Any, facts: RunFacts, known: dict[str, Any]) -> tuple[Any
     settings = wandb.Settings(silent=True, console=os.environ.get("WANDB_CONSOLE", "off"))
     begin = partial(
         wandb.init, project=known["project"], entity=known["entity"], id=known.get("id"), resume="allow",
-        name=None if chosen.run_name or resumed else facts.name, config=dict(facts.config), tags=list(facts.tags),
+        name=None if chosen.run_name or resumed else facts.name, config=dict(facts.config), tags=list(facts.tags.values()),
         job_type="train", settings=settings,
     )  # fmt: skip
     why = ""
@@ -149,10 +151,6 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
-
-
-def _plain(event: Finding) -> str:
-    return f"{event['why']} What to do: {_remedies(event)}"
 
 
 def _remedies(finding: Finding) -> str:

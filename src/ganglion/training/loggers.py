@@ -19,7 +19,6 @@ from ganglion.runs.journal import RunJournal
 from ganglion.trackers.content import Outcome
 from ganglion.trackers.history import best_step, facts_of
 from ganglion.trackers.names import asked_trackers
-from ganglion.trackers.silence import trackers_silenced
 from ganglion.trackers.trackers import Trackers
 
 __all__ = ["LogTo", "Loggers", "tell_it_is_over"]
@@ -73,7 +72,6 @@ class Loggers:
                 kimg=self._progress.images / 1000, seed=self._recipe.training.seed,
             )  # fmt: skip
         self._around.enter_context(prints_on_stderr(wanted.events))
-        self._around.enter_context(trackers_silenced(wanted.trackers, self._screen.say))
         if wanted.trackers:
             self._trackers = Trackers(
                 wanted.trackers, facts_of(self._recipe, run), self._screen.say, run.path, self._progress.step,
