@@ -42,17 +42,17 @@ class MlflowTracker:
         import mlflow
 
         self._client = mlflow.MlflowClient()
-        resumed = "run_id" in known
         given = self._foreign or known.get("run_id") or os.environ.get("MLFLOW_RUN_ID")
         if given:
             self._id = given
             self._client.update_run(self._id, status="RUNNING")
         else:
-            run = self._client.create_run(self._experiment(), run_name=facts.name, tags=SOURCE | facts.tags)
+            run = self._client.create_run(self._experiment(), run_name=facts.name, tags={**SOURCE, **facts.tags})
             self._id = run.info.run_id
         known["run_id"] = self._id
-        if not resumed and not self._foreign:
+        if not self._foreign and not known.get("has_parameters"):  # they cannot be changed later
             self._parameters(facts.config)
+            known["has_parameters"] = True
         experiment, place = self._client.get_run(self._id).info.experiment_id, mlflow.get_tracking_uri()
         if place.startswith("http"):
             return f"{place}/#/experiments/{experiment}/runs/{self._id}"
@@ -88,7 +88,7 @@ class MlflowTracker:
             return known
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = self._client.get_experiment_by_name(name)
-        return found.experiment_id if found else self._client.create_experiment(name, tags=KIND)
+        return str(found.experiment_id if found else self._client.create_experiment(name, tags=KIND))
 
     def _parameters(self, config: Mapping[str, Any]) -> None:
         from mlflow.entities import Param

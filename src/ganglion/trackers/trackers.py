@@ -155,7 +155,7 @@ class Followed:
             if kind == "finding":
                 self._finding(content)
             elif kind == "sheet":
-                self._sheet(*content, step)
+                self._sheet(content[0], content[1], step)
             else:
                 self._record(content, "")
 
