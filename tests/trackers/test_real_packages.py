@@ -39,7 +39,7 @@ def python(folder: Path, words: list[str], **environment: str) -> Done:
     }  # fmt: skip
     command = [sys.executable, *words]
     done = subprocess.run(
-        command, cwd=folder, env=kept | settings | environment, capture_output=True, text=True, timeout=200
+        command, cwd=folder, env=kept | settings | environment, capture_output=True, text=True, timeout=400
     )
     return Done(done.returncode, done.stderr)
 

@@ -159,7 +159,7 @@ def test_a_tracker_that_hangs_at_the_end_is_left_after_a_while(recorder, said, f
 
 
 def test_a_damaged_file_of_ids_begins_a_new_run(recorder, said, folder):
-    for content in (b"\xff\xfe", b"[1]", b'{"wandb": 3}', b"{"):
+    for content in (b"\xff\xfe", b"[1]", b'{"wandb": 3}', b"{", b'{"wandb": {"step": "7"}}'):
         (folder / "trackers.json").write_bytes(content)
         recorder.calls.clear()
         ended(trackers(recorder, said, folder, 30))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from ganglion.runs.events import Outcome
 from ganglion.runs.metric_names import scalars
 from ganglion.vitals.records import Record
 
-__all__ = ["Finding", "Outcome", "RunFacts", "Tracker", "findings_markdown", "metrics_of", "summary_of"]
-
-Outcome = Literal["finished", "stopped", "interrupted", "failed"]
+__all__ = ["Finding", "RunFacts", "Tracker", "findings_markdown", "metrics_of", "summary_of"]
 
 Finding = Mapping[str, Any]
 """A line of findings.jsonl."""

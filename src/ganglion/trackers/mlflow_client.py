@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganglion.trackers.content import Finding, Outcome, RunFacts, findings_markdown
+from ganglion.runs.events import Outcome
+from ganglion.trackers.content import Finding, RunFacts, findings_markdown
 
 __all__ = ["MlflowTracker"]
 

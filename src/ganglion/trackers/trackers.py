@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ganglion.doctor.examine import FindingEvent
 from ganglion.doctor.verdict import Verdict
+from ganglion.runs.events import Outcome
 from ganglion.runs.folder import Run
-from ganglion.trackers.content import Finding, Outcome, RunFacts, Tracker, metrics_of, summary_of
+from ganglion.trackers.content import Finding, RunFacts, Tracker, metrics_of, summary_of
 from ganglion.trackers.feed import Feed
 from ganglion.trackers.history import best_checkpoint, best_step, past
 from ganglion.trackers.mlflow_client import MlflowTracker
@@ -20,7 +21,7 @@ from ganglion.trackers.names import TRACKERS
 from ganglion.trackers.silence import hush_loggers, trackers_silenced
 from ganglion.trackers.state import TrackerStates
 from ganglion.trackers.wandb_trackio import RunTracker
-from ganglion.vitals.records import Record
+from ganglion.vitals.records import Record, is_step
 
 __all__ = ["Trackers", "made"]
 
@@ -161,7 +162,8 @@ class Followed:
 
     @property
     def _step(self) -> int:
-        return int(self._known.get("step", -1))
+        step = self._known.get("step")
+        return step if is_step(step) else -1
 
     def _record(self, record: Record, label: str) -> None:
         if record["step"] <= self._step:

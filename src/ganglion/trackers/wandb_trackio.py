@@ -12,7 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ganglion.trackers.content import Finding, Outcome, RunFacts
+from ganglion.runs.events import Outcome
+from ganglion.trackers.content import Finding, RunFacts
 from ganglion.trackers.feed import first_sentence
 
 __all__ = ["RunTracker", "active_run"]
@@ -48,6 +49,7 @@ class RunTracker:
             return f"in your run {self._run.name}"
         open_run = _open_wandb if self._name == "wandb" else _open_trackio
         self._run, where = open_run(self._module, facts, known)
+        known["id"] = self._run.id
         return where
 
     def record(self, metrics: Mapping[str, float], step: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,10 +13,9 @@ from ganglion.doctor.verdict import Verdict
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
-from ganglion.runs.events import JsonEvents, prints_on_stderr
+from ganglion.runs.events import JsonEvents, Outcome
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
-from ganglion.trackers.content import Outcome
 from ganglion.trackers.history import best_step, facts_of
 from ganglion.trackers.names import asked_trackers
 from ganglion.trackers.trackers import Trackers
@@ -41,13 +40,12 @@ class LogTo:
 
 
 class Loggers:
-    """Entered while a run trains, or to tell of one that is over. What is printed meanwhile is kept away from events."""
+    """Entered while a run trains, or to tell of one that is over."""
 
     def __init__(self, wanted: LogTo, recipe: Recipe, run: Run, progress: TrainingProgress, screen: Screen) -> None:
         self._wanted, self._recipe, self._run, self._progress, self._screen = wanted, recipe, run, progress, screen
         self._trackers: Trackers | None = None
         self._events: JsonEvents | None = None
-        self._around = ExitStack()
         self.outcome: Outcome = "failed"
         """How the training ended; unless it is said, it has failed."""
 
@@ -71,7 +69,6 @@ class Loggers:
                 run=str(run.path), recipe=self._recipe.name, step=self._progress.step,
                 kimg=self._progress.images / 1000, seed=self._recipe.training.seed,
             )  # fmt: skip
-        self._around.enter_context(prints_on_stderr(wanted.events))
         if wanted.trackers:
             self._trackers = Trackers(
                 wanted.trackers, facts_of(self._recipe, run), self._screen.say, run.path, self._progress.step,
@@ -82,21 +79,20 @@ class Loggers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._around:
-            if isinstance(error, KeyboardInterrupt):
-                self.outcome = "interrupted"
-            if self._trackers is None and self._events is None:
-                return
-            records = self._run.records()
-            verdict = examine(records)
-            if self._trackers is not None:
-                self._trackers.close(self.outcome, records, verdict.label)
-            if self._events is not None:
-                self._events.end(
-                    self.outcome, verdict, run=str(self._run.path), step=self._progress.step,
-                    kimg=self._progress.images / 1000, seconds=self._progress.seconds, stopped=self._progress.stopped,
-                    best_step=best_step(self._run),
-                )  # fmt: skip
+        if self._trackers is None and self._events is None:
+            return
+        if isinstance(error, KeyboardInterrupt):
+            self.outcome = "interrupted"
+        records = self._run.records()
+        verdict = examine(records)
+        if self._trackers is not None:
+            self._trackers.close(self.outcome, records, verdict.label)
+        if self._events is not None:
+            self._events.end(
+                self.outcome, verdict, run=str(self._run.path), step=self._progress.step,
+                kimg=self._progress.images / 1000, seconds=self._progress.seconds, stopped=self._progress.stopped,
+                best_step=best_step(self._run),
+            )  # fmt: skip
 
 
 def tell_it_is_over(wanted: LogTo, recipe: Recipe, run: Run, progress: TrainingProgress, screen: Screen) -> None:

@@ -28,6 +28,7 @@ from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
+from ganglion.runs.events import prints_on_stderr
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
 from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
@@ -206,6 +207,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
+        prints_on_stderr(job.log.events),
         restored_threads(),
         training_numerics(fabric.device, recipe.training.deterministic),
         side_stream(fabric.device),
