@@ -25,7 +25,7 @@ def test_without_a_name_there_is_no_tracker():
     assert asked_trackers(None) == asked_trackers([]) == ()
 
 
-@pytest.mark.parametrize("log", ["tensorbord", "wandb,", "", ",", "wandb mlflow", ["neptune"], [7]])
+@pytest.mark.parametrize("log", ["tensorbord", "wandb,", "", ",", "wandb mlflow", ["neptune"], [7], 7, True])
 def test_an_unknown_name_is_refused_with_the_list(log):
     with pytest.raises(RecipeError, match="--log takes trackers, separated by commas: wandb, mlflow, trackio; got '"):
         asked_trackers(log, everything)

@@ -220,3 +220,40 @@ def test_watch_logs_beside_the_callers_own_numbers_in_the_callers_own_runs(tmp_p
         content = [json.loads(text) for (text,) in base.execute("SELECT metrics FROM metrics")]
     assert sum("mine" in row for row in content) == 20
     assert sum("ganglion/samples/swd" in row for row in content) == 5
+
+
+FINDINGS = """
+import sys
+from ganglion.doctor.examine import FindingEvent, examine
+from ganglion.doctor.verdict import Verdict
+from ganglion.trackers.content import RunFacts
+from ganglion.trackers.trackers import Trackers
+from made_records import SICK
+finding = examine(SICK["mode-collapse"]).findings[0]
+given = Trackers(["wandb", "mlflow", "trackio"], RunFacts("sick [run]"), lambda text: print(text, file=sys.stderr))
+given.finding(FindingEvent(True, 7, finding))
+given.record({"step": 7, "loss_d": 1.0}, Verdict("failing"))
+given.close("failed", [], "failing")
+"""
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_finding_is_an_alert_a_table_and_a_description_with_its_remedy(tmp_path):
+    import mlflow
+
+    tests = str(Path(__file__).parents[1])
+    done = python(tmp_path, ["-c", f"import sys; sys.path.insert(0, {tests!r})\n{FINDINGS}"])
+    assert done.code == 0, done.said
+    (alert,) = [message.alert for message in messages(tmp_path) if message.WhichOneof("record_type") == "alert"]
+    assert (alert.title, alert.level) == ("mode-collapse (failing)", "ERROR")
+    assert "discriminator.minibatch" in alert.text
+    assert history(tmp_path)[7]["verdict/severity"] == 2
+    assert history(tmp_path)[7]["verdict/findings_table/nrows"] == 1
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("ganglion").experiment_id])
+    assert (run.info.status, run.data.tags["findings"]) == ("FAILED", "mode-collapse (failing)")
+    assert "### mode-collapse (failing, since step" in run.data.tags["mlflow.note.content"]
+    with sqlite3.connect(tmp_path / "trackio/ganglion.db") as base:
+        assert base.execute("SELECT title, level, step FROM alerts").fetchall() == [
+            ("mode-collapse (failing)", "error", 7)
+        ]

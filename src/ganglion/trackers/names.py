@@ -20,10 +20,10 @@ def asked_trackers(
 
     Raises RecipeError for a name that is not among them, and for a package that is not installed.
     """
-    words = log.split(",") if isinstance(log, str) else list(log or ())
+    if log is None:
+        return ()
+    words = log.split(",") if isinstance(log, str) else list(log) if isinstance(log, Iterable) else [log]
     names = [str(word).strip().lower() for word in words]
-    if isinstance(log, str) and not any(names):
-        names = [log]  # an empty text names nothing, which is a mistake
     for name in names:
         if name not in TRACKERS:
             raise RecipeError(f"--log takes trackers, separated by commas: {', '.join(TRACKERS)}; got {name!r}")

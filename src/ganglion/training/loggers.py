@@ -10,6 +10,7 @@ from typing import Self
 
 from ganglion.doctor.examine import examine
 from ganglion.doctor.verdict import Verdict
+from ganglion.errors import RecipeError
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
@@ -35,8 +36,11 @@ class LogTo:
 
     @classmethod
     def asked(cls, trackers: str | Iterable[str] | None = None, checkpoint: bool = False, events: bool = False) -> Self:
-        """Raises RecipeError for a tracker that is unknown or not installed."""
-        return cls(asked_trackers(trackers), checkpoint, events)
+        """Raises RecipeError for a tracker that is unknown or not installed, and for a checkpoint without a tracker."""
+        names = asked_trackers(trackers)
+        if checkpoint and not names:
+            raise RecipeError("--log-checkpoint goes with --log: name a tracker that is to keep the checkpoint")
+        return cls(names, checkpoint, events)
 
 
 class Loggers:
