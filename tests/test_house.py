@@ -46,7 +46,7 @@ FLOORS = [
     {"vitals"},
     {"doctor"},
     {"runs"},
-    {"latent"},
+    {"latent", "trackers"},
     {"training", "watching"},
     {"evaluation"},
     {"report"},
@@ -197,6 +197,9 @@ def test_a_training_loads_nothing_that_its_first_step_does_not_need():
         "datasets",
         "huggingface_hub",
         "pandas",
+        "wandb",
+        "mlflow",
+        "trackio",
     }
     assert not loaded_by("import ganglion.training.train, ganglion.training.check") & late
 

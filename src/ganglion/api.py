@@ -13,6 +13,7 @@ from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.report.report import write_report
 from ganglion.runs.folder import Run
+from ganglion.training.loggers import LogTo
 from ganglion.training.own import Callback, Own
 from ganglion.training.train import train as train_without_report
 
@@ -50,6 +51,8 @@ def train(
     networks: str | Path | None = None,
     adversarial: AdversarialLoss | None = None,
     callback: Callback | None = None,
+    log: str | Iterable[str] | None = None,
+    log_checkpoint: bool = False,
 ) -> Run:
     """Trains a GAN on the images of `source`, or resumes the run that the same call began. Returns the run.
 
@@ -85,6 +88,9 @@ def train(
     callback: called with (record, model) each time a record is written: the record as in vitals.jsonl, and the averaged
         generator as a Model in eval mode. It returns "stop", or None to go on. What it raises ends the training, which is
         saved first, and is raised here. With several devices the first process calls it.
+    log: trackers that are given the run too: "wandb", "mlflow", "trackio", several separated by commas or as a list; what
+        each one shows, and where: docs/track.md. A tracker that fails or hangs does not stop the training.
+    log_checkpoint: the trackers keep the best checkpoint as an artifact, at the end.
     docs/own.md has examples. Networks and losses are tried on one batch before anything is written: RecipeError says what
     does not fit.
 
@@ -96,9 +102,10 @@ def train(
     origin = start_from.path if isinstance(start_from, Run) else start_from
     return train_without_report(
         source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
-        cache=cache, at_end=report, own=own, recipe=recipe, size=size, kimg=kimg, steps=steps, minutes=minutes,
-        batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set, deterministic=deterministic,
-        stop_when_failing=stop_when_failing, stop_when_done=stop_when_done, start_from=origin,
+        cache=cache, at_end=report, own=own, log=LogTo.asked(log, log_checkpoint), recipe=recipe, size=size, kimg=kimg,
+        steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set,
+        deterministic=deterministic, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
+        start_from=origin,
     )  # fmt: skip
 
 

@@ -87,6 +87,9 @@ def any_character(stream: object) -> None:
 
 
 def print_error(text: str) -> None:
+    from ganglion.platform.screen import clean_terminal
+
+    clean_terminal()
     lead = typer.style("error:", fg="red", bold=True) if sys.stderr.isatty() else "error:"
     typer.echo(f"{lead} {text}", err=True)
 

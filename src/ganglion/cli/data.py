@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganglion.cli import completion
 from ganglion.cli.labels import labels_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ LISTED = 20
 
 
 def data(
-    source: Annotated[str, typer.Argument(help="A folder, zip or IDX file of images, or a data set's name.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, zip or IDX file of images, or a data set's name.", autocompletion=completion.sources
+        ),
+    ],
     size: Annotated[
         str | None, typer.Option(help="64, or 96x64 for height x width. Default: chosen from the images.")
     ] = None,
@@ -163,7 +169,10 @@ def _skipped(bad: list[tuple[str, str]]) -> list[str]:
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="The recipe to print, with its comments.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="The recipe to print, with its comments.", show_default=False, autocompletion=completion.recipes
+        ),
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganglion.cli import completion
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,9 +22,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False, autocompletion=completion.runs)]
 ModelFolder = Annotated[
-    Path, typer.Argument(help="A run folder, a FILE.safetensors, or hf:OWNER/NAME.", show_default=False)
+    Path,
+    typer.Argument(
+        help="A run folder, a FILE.safetensors, or hf:OWNER/NAME.", show_default=False, autocompletion=completion.runs
+    ),
 ]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or a step.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

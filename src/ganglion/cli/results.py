@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganglion.cli import completion
 from ganglion.cli.options import Devices, RunFolder
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def diagnose(
         typer.Argument(
             help="A run, a log of another program, a folder of logs or TensorBoard events, or - for standard input.",
             show_default=False,
+            autocompletion=completion.runs,
         ),
     ],
     names: Annotated[
@@ -98,7 +100,10 @@ HASH_SHOWN = 12
 def evaluate(
     samples: Annotated[
         str,
-        typer.Argument(help="A run, hf:OWNER/NAME on the Hugging Face Hub, or images: a folder, a zip, an NPY file."),
+        typer.Argument(
+            help="A run, hf:OWNER/NAME on the Hugging Face Hub, or images: a folder, a zip, an NPY file.",
+            autocompletion=completion.runs,
+        ),
     ],
     against: Annotated[
         str | None, typer.Option(help="The real images. Default for a run: its training images.")
@@ -210,7 +215,10 @@ def report(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Two run folders or more.", show_default=False, autocompletion=completion.runs),
+    ],
     out: Annotated[Path, typer.Option(help="FILE.html.")] = Path("compare.html"),
 ) -> None:
     """Compare runs: differences between their recipes and their results."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ganglion.cli import completion
 
 if TYPE_CHECKING:
     from ganglion.recipe.resolve import Request
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["check", "train"]
 
 
+RecipeName = Annotated[
+    str,
+    typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.", autocompletion=completion.recipes),
+]
 Threads = Annotated[
     str,
     typer.Option(metavar="auto|N", help="CPU threads of each process. auto: the faster of 1 and all, by trial steps."),
@@ -29,9 +36,10 @@ def train(
             help="A folder, zip, store or IDX file of images, or a name: digits, mnist, cifar10, celeba, "
             "flowers102, hf:OWNER/NAME.",
             show_default=False,
+            autocompletion=completion.sources,
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
+    recipe: RecipeName = "auto",
     size: Annotated[
         str | None, typer.Option(help="64, or 96x64 for height x width. Default: chosen from the images.")
     ] = None,
@@ -41,7 +49,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Length of the run, in steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the run, in minutes.")] = None,
     batch: Annotated[int | None, typer.Option(help="Real images per step.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/SOURCE-RECIPE-SIZE.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Run folder. Default: runs/SOURCE-RECIPE-SIZE.", autocompletion=completion.runs),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, 32 or bf16.")] = None,
@@ -69,6 +80,7 @@ def train(
             "--from",
             metavar="RUN[:best|latest|STEP]",
             help="Start from another run's weights; auto: with its recipe.",
+            autocompletion=completion.runs,
         ),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; an existing run is renamed.")] = False,
@@ -76,6 +88,22 @@ def train(
         Path | None,
         typer.Option(help="A Python file with functions generator(recipe) and discriminator(recipe). It is executed."),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRACKER,...",
+            help="Also log to wandb, mlflow, trackio (docs/track.md).",
+            autocompletion=completion.trackers,
+            show_default=False,
+        ),
+    ] = None,
+    log_checkpoint: Annotated[
+        bool, typer.Option("--log-checkpoint", help="With --log: keep the best checkpoint there, at the end.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line for each record and event (docs/runs.md).")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html at the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
@@ -88,6 +116,9 @@ def train(
     }  # fmt: skip
     from ganglion.platform.launcher import launched_by
     from ganglion.recipe.resolve import requested_recipe
+    from ganglion.trackers.names import asked_trackers
+
+    asked_trackers(log)
 
     if from_ is None and networks is None and launched_by() is None:  # of several processes one is to say it
         requested_recipe(source, **request)  # reports errors before torch is loaded
@@ -96,15 +127,18 @@ def train(
         return
 
     from ganglion.api import leave_report
+    from ganglion.runs.events import prints_on_stderr
+    from ganglion.training.loggers import LogTo
     from ganglion.training.own import Own
     from ganglion.training.train import train as start
 
-    at_end = (lambda run: None) if no_report else leave_report
-    own = Own.given(networks=networks)
-    start(
-        source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, at_end=at_end,
-        own=own, **request,
-    )  # fmt: skip
+    at_end = (lambda run: None) if no_report else partial(leave_report, quiet=quiet)
+    with prints_on_stderr(as_json):
+        own = Own.given(networks=networks)
+        start(
+            source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
+            at_end=at_end, own=own, log=LogTo.asked(log, log_checkpoint, as_json), **request,
+        )  # fmt: skip
 
 
 def _print_recipe(
@@ -142,8 +176,10 @@ def _print_recipe(
 
 
 def check(
-    source: Annotated[str, typer.Argument(help="The images, as for ganglion train.")],
-    recipe: Annotated[str, typer.Option(help="A recipe's name (see: ganglion recipes) or a YAML file.")] = "auto",
+    source: Annotated[
+        str, typer.Argument(help="The images, as for ganglion train.", autocompletion=completion.sources)
+    ],
+    recipe: RecipeName = "auto",
     size: Annotated[str | None, typer.Option(help="64, or 96x64 for height x width.")] = None,
     kimg: Annotated[float | None, typer.Option(help="Length of the planned run, in thousands of images.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Length of the planned run, in minutes.")] = None,

@@ -26,6 +26,9 @@ EXTRAS = {
         "huggingface_hub": "models to and from the Hugging Face Hub",
     },
     "studio": {"gradio": "ganglion studio"},
+    "wandb": {"wandb": "the tracker Weights & Biases, for --log wandb"},
+    "mlflow": {"mlflow": "the tracker MLflow, for --log mlflow"},
+    "trackio": {"trackio": "the tracker Trackio, for --log trackio"},
     "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
 }
 

@@ -41,6 +41,7 @@ OWN_FILES = {
     "tensorboard",
     "report.html",
     "evaluation.json",
+    "trackers.json",
 }
 LOCK_SEC = 0.3  # `is_locked` holds a lock for less
 NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead

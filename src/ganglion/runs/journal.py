@@ -1,50 +1,55 @@
-"""The journal of a training, ours or a watched one: records on disk and in TensorBoard, findings, and the current verdict."""
+"""The journal of a training, ours or a watched one: records on disk, in TensorBoard and for loggers, findings, the verdict."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.doctor.examine import IncrementalDiagnosis
+from ganglion.doctor.examine import FindingEvent, IncrementalDiagnosis
 from ganglion.doctor.readers.run_folder import setup_of, with_checkpoint
 from ganglion.doctor.run_setup import RunSetup
 from ganglion.doctor.verdict import Verdict
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.files import storage_errors, write_atomically
+from ganglion.runs.metric_names import NOT_PLOTTED, metric_name
 from ganglion.vitals.records import Record, is_step, read_lines, read_records
 
-__all__ = ["JsonLines", "RunJournal", "TensorBoardLog"]
+__all__ = ["JsonLines", "Logger", "RunJournal", "TensorBoardLog"]
 
-GROUPS = {
-    "loss": "loss", "logit": "discriminator", "logits": "discriminator", "d": "discriminator", "accuracy": "discriminator",
-    "separation": "discriminator", "held": "discriminator", "earth": "discriminator", "lr": "rates", "images": "speed",
-    "seconds": "speed", "other": "speed", "grad": "gradients", "update": "gradients", "first": "gradients", "weight": "weights",
-    "clip": "weights", "dead": "weights", "layers": "layers",
-}  # fmt: skip
-"""TensorBoard group by the first word of a key; other keys are in the group `samples`."""
 
-NOT_PLOTTED = ("step", "eta_sec", "non_finite", "range_real", "range_fake")
+class Logger(Protocol):
+    """What else takes the records of a training: trackers, events on standard output. Its calls return soon, without errors."""
+
+    def record(self, record: Record, verdict: Verdict) -> None:
+        """A record, and the verdict with it."""
+
+    def finding(self, event: FindingEvent) -> None:
+        """A finding was raised or cleared."""
+
+    def sheet(self, kind: str, path: Path, step: int) -> None:
+        """A sheet of samples was written; `kind` is fixed or fresh."""
 
 
 class RunJournal:
     """Writes and diagnoses the records of a training. Without a folder nothing is written; `say` prints a paragraph."""
 
     def __init__(
-        self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True
-    ) -> None:
+        self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True,
+        loggers: Sequence[Logger] = (),
+    ) -> None:  # fmt: skip
         """Lines after `resumed_step`, of a lost session, are removed; 0 starts empty. Raises StorageError.
 
         `own_run`: of `ganglion train`; remedies are then commands for the run in `folder`.
         """
-        self._folder, self._say = folder, say
+        self._folder, self._say, self._loggers = folder, say, loggers
         self._setup = setup_of(folder) if folder is not None and own_run else None
         self._vitals = self._findings = self._board = None  # type: Any
         if folder is not None:
@@ -66,6 +71,9 @@ class RunJournal:
         for event in events:
             if self._findings:
                 self._findings.write(event.to_json())
+        for event in events:
+            for logger in self._loggers:
+                logger.finding(event)
         return self.verdict
 
     def _setup_now(self) -> RunSetup | None:
@@ -85,12 +93,17 @@ class RunJournal:
         if self._vitals:
             self._vitals.write(record)
             self._board.write(record)
+        for logger in self._loggers:
+            logger.record(record, self.verdict)
 
     def save_sheet(self, kind: str, sheet_hwc: NDArray[np.uint8], step: int) -> None:
         """Writes a sheet of samples, uint8 (H, W, C), to samples/`kind`/STEP.png and TensorBoard. Raises StorageError."""
         if self._folder:
-            save_image(sheet_hwc, self._folder / "samples" / kind / f"{step:08d}.png")
+            path = self._folder / "samples" / kind / f"{step:08d}.png"
+            save_image(sheet_hwc, path)
             self._board.write_image(f"samples/{kind}", sheet_hwc, step)
+            for logger in self._loggers:
+                logger.sheet(kind, path, step)
 
     def close(self) -> None:
         for log in (self._vitals, self._findings, self._board):
@@ -152,7 +165,7 @@ class TensorBoardLog:
         self._board.close()
 
     def _plot(self, name: str, value: Any, step: int) -> None:
-        tag = f"{GROUPS.get(name.partition('_')[0], 'samples')}/{name}"
+        tag = metric_name(name)
         if isinstance(value, int | float):
             self._board.add_scalar(tag, value, step)
         elif isinstance(value, Mapping) and "low" in value:

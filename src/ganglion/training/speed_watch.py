@@ -9,10 +9,13 @@ import os
 import time
 from collections.abc import Callable
 
-from ganglion.platform.cores import LoadMeter, LoadReading, Neighbour, cores, neighbours
+import torch
+from lightning_fabric import Fabric
+
+from ganglion.platform.cores import LoadMeter, LoadReading, Neighbour, cores, neighbours, siblings
 from ganglion.vitals.records import Record
 
-__all__ = ["SpeedWatch", "cause_of"]
+__all__ = ["SpeedWatch", "cause_of", "watch_speed"]
 
 
 SLOW, USUAL = 0.5, 0.75  # of the best speed: below the first a slow time begins, above the second it is over
@@ -22,6 +25,13 @@ OVERLAP = (
     0.2  # cores that others and this run's threads want beyond those there are, at least, to be in each other's way
 )
 STARVED = 0.7  # of the CPU time that its threads could have: with less, this process waits for something
+
+
+def watch_speed(fabric: Fabric, images: int, say: Callable[[str], None]) -> SpeedWatch:
+    """Of a process of a run, which has shown `images` so far."""
+    of_this_run = siblings() if fabric.world_size > 1 else frozenset[int]()
+    threads = torch.get_num_threads() if fabric.device.type == "cpu" else 0
+    return SpeedWatch(say, threads, LoadMeter(of_this_run), images)
 
 
 class SpeedWatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
 from ganglion.errors import Interrupted, RunError, TrainingFailed
-from ganglion.platform.cores import LoadMeter, siblings
 from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
@@ -30,13 +29,14 @@ from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request, recipe_file, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
+from ganglion.runs.events import prints_on_stderr
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
-from ganglion.runs.journal import RunJournal
 from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.conditions import training_rows
 from ganglion.training.first_batch import check_own
+from ganglion.training.loggers import Loggers, LogTo, tell_it_is_over
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, plan_memory
 from ganglion.training.messages import conclude, introduce, refuse_unnamed, say_it_is_over
@@ -48,7 +48,7 @@ from ganglion.training.prepare import PreparedRun, batches_for, build_first_play
 from ganglion.training.processes import launch
 from ganglion.training.replay import replay_for
 from ganglion.training.speed_up import Show, SpeedUp, images_per_sec_alone
-from ganglion.training.speed_watch import SpeedWatch
+from ganglion.training.speed_watch import watch_speed
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
 from ganglion.training.threads import Threads, checked_threads, choose_threads, measured_threads, restored_threads
@@ -75,6 +75,7 @@ def train(
     cache: str | Path | None = None,
     at_end: Callable[[Run], None] = lambda run: None,
     own: Own | None = None,
+    log: LogTo = LogTo(),  # noqa: B008 (frozen)
     **request: Unpack[Request],
 ) -> Run:
     """What `ganglion.train` does, without the report: `at_end` is called with the run at its end, also at a failing one.
@@ -83,19 +84,17 @@ def train(
     """
     launched = launched_by()
     check_launch(devices, nodes, launched, sys.argv)
-    own, asked_threads = own or Own(), checked_threads(threads)
+    begun = partial(
+        _train, source, run, device, threads=checked_threads(threads), fresh=fresh, quiet=quiet, cache=cache,
+        at_end=at_end, own=own or Own(), log=log, request=request,
+    )  # fmt: skip
     if launched is None:
-        start = partial(_launch, devices=devices)
-        return _train(source, run, device, devices, 1, asked_threads, fresh, quiet, cache, at_end, own, start, request)
+        return begun(devices=devices, nodes=1, start=partial(_launch, devices=devices))
     with joined(launched) as peers:
         if not peers.first:
             return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
         with peers.told_of_failure():
-            start = partial(_launch_beside, peers)
-            local, machines = launched.local_count, launched.nodes
-            return _train(
-                source, run, device, local, machines, asked_threads, fresh, quiet, cache, at_end, own, start, request
-            )
+            return begun(devices=launched.local_count, nodes=launched.nodes, start=partial(_launch_beside, peers))
 
 
 Start = Callable[["Job", torch.device], bool]
@@ -104,10 +103,10 @@ Start = Callable[["Job", torch.device], bool]
 
 def _train(
     source: Images | None, run: str | Path | None, device: str, devices: int, nodes: int, threads: Threads, fresh: bool,
-    quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, start: Start, request: Request,
+    quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, log: LogTo, start: Start, request: Request,
 ) -> Run:  # fmt: skip
     """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
-    screen = Screen(quiet=quiet)
+    screen = Screen(quiet=quiet, live=not log.events)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         refuse_unnamed(Run(run))
@@ -141,7 +140,7 @@ def _train(
         if begun:
             begun.save(Run(folder))
             screen.say(begun.text())
-        job = Job(recipe, prepared.store, folder, quiet, own, threads)
+        job = Job(recipe, prepared.store, folder, quiet, own, threads, log)
         try:
             finished = start(job, prepared.device)
         except TrainingFailed:
@@ -163,6 +162,7 @@ class Job:
     quiet: bool
     own: Own
     threads: Threads = "auto"
+    log: LogTo = LogTo()  # noqa: RUF009 (frozen)
 
 
 def _continued(run: Run, prepared: PreparedRun, screen: Screen) -> Recipe:
@@ -205,10 +205,11 @@ def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
-    screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
+    screen = Screen(quiet=job.quiet or fabric.global_rank > 0, live=not job.log.events)
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
+        prints_on_stderr(job.log.events),
         restored_threads(),
         training_numerics(fabric.device, recipe.training.deterministic),
         side_stream(fabric.device),
@@ -228,6 +229,8 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
             say_it_is_over(run, recipe, progress, screen)
+            if first:
+                tell_it_is_over(job.log, recipe, run, progress, screen)
             return True
         if progress.step:
             screen.say(f"Resuming at step {progress.step:,} ({progress.images / 1000:,.1f} kimg)")
@@ -237,16 +240,18 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         loop = partial(train_loop, fabric, recipe, batches, players, progress, own=job.own, replay=replay)
         if not first:
             return loop(outputs=None, interrupt=interrupt)
-        with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
+        loggers = Loggers(job.log, recipe, run, progress, screen)
+        with loggers, loggers.journal() as journal, screen.training() as show_progress:
             show = foretelling(show_progress, recipe, len(job.store.images), progress, screen.say)
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
                 Snapshots(recipe, batches, journal, fabric.device), faster(show),
-                _speed_watch(fabric, progress, screen),
+                watch_speed(fabric, progress.images, screen.say),
             )  # fmt: skip
             if progress.step == 0:
                 outputs.write_start = start_writer(outputs, players)
             finished = _trained(loop, outputs, interrupt)
+            loggers.ended(finished, journal.verdict)
     if finished:
         conclude(run, progress, journal.verdict, screen)
     return finished
@@ -264,12 +269,6 @@ def _take_threads(
         Run(job.folder).note_environment(torch_threads=choice.count)
     each = " in each process" if fabric.world_size > 1 else ""
     screen.say(f"{choice.text()}{each}")
-
-
-def _speed_watch(fabric: Fabric, progress: TrainingProgress, screen: Screen) -> SpeedWatch:
-    of_this_run = siblings() if fabric.world_size > 1 else frozenset[int]()
-    threads = torch.get_num_threads() if fabric.device.type == "cpu" else 0
-    return SpeedWatch(screen.say, threads, LoadMeter(of_this_run), progress.images)
 
 
 def _speed_up(

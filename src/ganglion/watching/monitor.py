@@ -6,7 +6,7 @@ outputs of the networks, gradients and updates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganglion.doctor.verdict import Verdict
+from ganglion.trackers.names import asked_trackers
 from ganglion.vitals.records import Record
 from ganglion.vitals.step_stats import CLOSE_LOOKS
 from ganglion.watching.account import Account
@@ -46,20 +47,23 @@ def watch(
     every: int = DEFAULT_EVERY,
     out: str | Path | None = None,
     say: Callable[[str], None] | None = None,
+    log: str | Iterable[str] | None = None,
 ) -> Monitor:
     """Watches a training loop until `close()` or the end of a `with` block. Call it before the loop; the loop is unchanged.
 
     A record is made and diagnosed at the first step and at every `every`-th update of G. `out` is a folder for
     `vitals.jsonl`, `findings.jsonl`, TensorBoard files and samples, which `ganglion diagnose` and `ganglion report` read;
     without it nothing is written. `say` is called with what is seen, at the first record, and with a paragraph when a finding
-    is raised or cleared (default: print on standard error).
+    is raised or cleared (default: print on standard error). `log` names trackers that are given the records too: wandb, mlflow,
+    trackio (docs/track.md).
 
     The training is not changed: weights with and without it are bit-identical. What cannot be measured is listed in
     `monitor.verdict().unseen`. An error in a measurement ends that measurement and does not stop the training.
     """
     if every < 1:
         raise ValueError(f"every must be a number of steps of at least 1; got {every}")
-    return Monitor(generator, discriminator, optimizer_g, optimizer_d, every, None if out is None else Path(out), say)
+    folder, trackers = None if out is None else Path(out), asked_trackers(log)
+    return Monitor(generator, discriminator, optimizer_g, optimizer_d, every, folder, say, trackers)
 
 
 class Monitor:
@@ -67,7 +71,7 @@ class Monitor:
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, optimizer_g: Any, optimizer_d: Any, every: int,
-        out: Path | None, say: Callable[[str], None] | None,
+        out: Path | None, say: Callable[[str], None] | None, trackers: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.every, self.closed = every, False
         self._outer = {"g": generator, "d": discriminator}
@@ -76,7 +80,7 @@ class Monitor:
         self._account, self._budget = Account(say), Budget() if on_cpu else Budget.of_wall_time()
         self._optimizers = Optimizers(networks, inner_optimizer(optimizer_g), inner_optimizer(optimizer_d))
         self._steps = Steps(networks["g"], networks["d"], self._account)
-        self._records = Records(out, self._steps, self._optimizers, self._account)
+        self._records = Records(out, self._steps, self._optimizers, self._account, trackers)
         self._called: set[str] = set()
         self._inside: set[str] = set()
         self._muted = self._d_moved = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from ganglion.doctor.verdict import Verdict
 from ganglion.errors import StorageError
 from ganglion.pictures.sheets import sheet
 from ganglion.runs.journal import RunJournal
+from ganglion.trackers.content import RunFacts
+from ganglion.trackers.trackers import Trackers
 from ganglion.vitals.probe import parameter_counts
 from ganglion.vitals.records import Record
 from ganglion.watching.account import Account
@@ -32,11 +35,15 @@ NEGATED = ("logit_real", "logit_fake")
 class Records:
     """The records of a training, and the files that hold them."""
 
-    def __init__(self, out: Path | None, steps: Steps, optimizers: Optimizers, account: Account) -> None:
+    def __init__(
+        self, out: Path | None, steps: Steps, optimizers: Optimizers, account: Account, trackers: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.made: list[Record] = []
         self._steps, self._optimizers, self._account = steps, optimizers, account
         folder = _folder(out)
-        self._journal = RunJournal(folder, 0, account.say, own_run=False)
+        self._trackers = _trackers(trackers, out, account)
+        loggers = [self._trackers] if self._trackers else []
+        self._journal = RunJournal(folder, 0, account.say, own_run=False, loggers=loggers)
         self._writes = folder is not None
         self._logged: dict[str, float] = {}
         self._bad_logged: dict[str, Any] | None = None
@@ -110,6 +117,8 @@ class Records:
 
     def close(self) -> None:
         self._journal.close()
+        if self._trackers:
+            self._trackers.close("finished", self.made, self._journal.verdict.label)
 
     # Parts of a record
 
@@ -163,9 +172,9 @@ class Records:
         self.made.append(record)
         if self._account.run("diagnosis", self._diagnose, record) is None:
             return
-        if self._writes and "files" not in self._account.ended:
+        if "files" not in self._account.ended:
             self._account.run("files", self._journal.write, record)
-            if pictures is not None and pictures.shape[1] in (1, 3, 4):
+            if self._writes and pictures is not None and pictures.shape[1] in (1, 3, 4):
                 self._account.run("sheets of samples", self._save, pictures, record["step"])
 
     def _diagnose(self, record: Record) -> Verdict:
@@ -180,6 +189,14 @@ class Records:
 
     def _save(self, pictures: Tensor, step: int) -> None:
         self._journal.save_sheet("fixed", sheet(to_uint8(pictures).cpu().numpy()), step)
+
+
+def _trackers(names: Sequence[str], out: Path | None, account: Account) -> Trackers | None:
+    """Of the first process. The caller's own run of a tracker is gone on with, where there is one."""
+    if not names or not _is_first_process():
+        return None
+    facts = RunFacts(out.resolve().name if out else "watched")
+    return Trackers(names, facts, account.say, beside=True)
 
 
 def _folder(out: Path | None) -> Path | None:
