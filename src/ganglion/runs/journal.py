@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,11 +36,12 @@ class RunJournal:
     """Writes and diagnoses the records of a training. Without a folder nothing is written; `say` prints a paragraph."""
 
     def __init__(
-        self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True
-    ) -> None:
+        self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True,
+        records: Sequence[Record] = (),
+    ) -> None:  # fmt: skip
         """Lines after `resumed_step`, of a lost session, are removed; 0 starts empty. Raises StorageError.
 
-        `own_run`: remedies are options of `ganglion train`.
+        `own_run`: remedies are options of `ganglion train`. `records`: those so far, without a folder to read.
         """
         self._folder, self._say, self._own_run = folder, say, own_run
         self._vitals = self._findings = self._board = None  # type: Any
@@ -48,7 +49,7 @@ class RunJournal:
             self._vitals = JsonLines(folder / "vitals.jsonl", resumed_step)
             self._findings = JsonLines(folder / "findings.jsonl", resumed_step)
             self._board = TensorBoardLog(folder, resumed_step)
-        earlier = [] if folder is None else read_records(folder / "vitals.jsonl")
+        earlier = records if folder is None else read_records(folder / "vitals.jsonl")
         self._diagnosis = IncrementalDiagnosis(earlier, own_run)
 
     @property
