@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from ganglion.notebook.fragment import fragment
+
 if TYPE_CHECKING:
     from ganglion.doctor.forecast import Forecast
     from ganglion.doctor.readers.understanding import Understanding
@@ -96,6 +98,9 @@ class Finding:
     because_of: str | None = None
     """The code of the finding that causes this one."""
 
+    def _repr_html_(self) -> str:
+        return fragment("finding.html", finding=self)
+
     def paragraph(self, own_run: bool = True, unit: str = "step") -> str:
         """Plain text of a few lines; remedies as options of `ganglion train`, or for the user's own loop."""
         sure = " (from losses alone)" if self.inferred else ""
@@ -169,6 +174,10 @@ class Verdict:
         ]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
+
+    def _repr_html_(self) -> str:
+        log = self.understood.text() if self.understood is not None and not self.understood.is_ours else ""
+        return fragment("verdict.html", verdict=self, log=log)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -24,10 +24,10 @@ from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
 from ganglion.metrics.neighbours import nearest_neighbours
+from ganglion.notebook.screen import screen_here
 from ganglion.pictures.sheets import ShownChannels, save_image, sheet
 from ganglion.platform.devices import choose_device
 from ganglion.platform.numerics import reproducible
-from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run
@@ -83,7 +83,7 @@ def evaluate(
     at_least_one(n=n, seeds=seeds, devices=devices)
     folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device, devices)
-    screen = Screen(quiet=quiet)
+    screen = screen_here(quiet)
     scores = select_scores(metrics)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
 from ganglion.errors import Interrupted, RunError, TrainingFailed
+from ganglion.notebook.screen import screen_here
 from ganglion.platform.cores import LoadMeter, siblings
 from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.environment import describe_environment
@@ -30,7 +31,7 @@ from ganglion.recipe.resolve import Request, requested_recipe, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
-from ganglion.runs.journal import RunJournal
+from ganglion.runs.shown import training_on
 from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
@@ -106,7 +107,7 @@ def _train(
     quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, start: Start, request: Request,
 ) -> Run:  # fmt: skip
     """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
-    screen = Screen(quiet=quiet)
+    screen = screen_here(quiet)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         refuse_unnamed(Run(run))
@@ -203,7 +204,7 @@ def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
-    screen = Screen(quiet=job.quiet or fabric.global_rank > 0)
+    screen = screen_here(job.quiet or fabric.global_rank > 0)
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
@@ -235,7 +236,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         loop = partial(train_loop, fabric, recipe, batches, players, progress, own=job.own, replay=replay)
         if not first:
             return loop(outputs=None, interrupt=interrupt)
-        with closing(RunJournal(job.folder, progress.step, screen.say)) as journal, screen.training() as show_progress:
+        with training_on(screen, run, progress.step) as (journal, show_progress):
             show = foretelling(show_progress, recipe, len(job.store.images), progress, screen.say)
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),
