@@ -16,7 +16,7 @@ from ganglion.notebook.screen import NotebookScreen
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.screen import Screen
 from ganglion.runs.journal import RunJournal
-from ganglion.runs.shown import Panel, View, training_on
+from ganglion.runs.shown import Panel, Show, View, training_on
 
 
 class Cell:
@@ -118,14 +118,18 @@ def test_a_panel_is_replaced_at_most_every_two_seconds(tmp_path: Path) -> None:
 
 
 def test_a_training_in_a_notebook_has_its_status_and_a_panel_also_when_it_ends_in_an_error(tmp_path: Path) -> None:
-    cell, run = Cell(), ganglion.Run(tmp_path)
-    with pytest.raises(KeyboardInterrupt), training_on(cell.screen, run, 0) as (journal, show):
+    cell = Cell()
+
+    def interrupted(journal: RunJournal, show: Show) -> None:
         record = {"step": 1, "kimg": 0.1, "loss_d": 1.0, "loss_g": 1.0, "non_finite": {"step": 1, "tensor": "<b>"}}
         journal.diagnose(record)
         journal.write(record)
         show(0.5, "0.1 kimg")
         write(tmp_path, step=2, kimg=0.2, loss_d=7.0)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), training_on(cell.screen, ganglion.Run(tmp_path), 0) as (journal, show):
+        interrupted(journal, show)
     status, panel, log = cell.outputs
     assert status.plain == " 50%  0.1 kimg"
     assert "non-finite" in panel.html

@@ -58,7 +58,7 @@ def find_players(
 
 def _named(module: nn.Module, player: str, name: str | None) -> nn.Module | None:
     """The part of this name, or with a usual one; None where no part has a usual name. Raises ValueError."""
-    parts = {path: part for path, part in module.named_modules() if path}
+    parts: dict[str, nn.Module] = {path: part for path, part in module.named_modules() if path}
     if name is not None:
         if name not in parts:
             raise ValueError(f"{_title(module)} has no module {name!r} for the {player}; it has {_listed(module)}")

@@ -89,7 +89,9 @@ def chart_of(
 def _valid(x: Sequence[float], values: Sequence[float | None]) -> Column:
     """(n, 2): x and value where there is a finite one; at most POINTS of them, with the first and the last."""
     pairs = [(at, value) for at, value in zip(x, values, strict=True) if value is not None and math.isfinite(value)]
-    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), POINTS)).round().astype(int)) if pairs else []
+    if not pairs:
+        return np.empty((0, 2))
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), POINTS)).round().astype(int))
     return np.array([pairs[i] for i in chosen], np.float64)
 
 

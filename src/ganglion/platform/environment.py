@@ -21,6 +21,7 @@ __all__ = ["describe_environment", "missing_extras", "pasteable"]
 PACKAGES = ("torch", "lightning-fabric", "numpy", "pillow", "safetensors", "pydantic", "scikit-learn", "tensorboard")
 EXTRAS = {
     "hub": {"datasets": "data sets by name from the Hugging Face Hub"},
+    "lightning": {"pytorch_lightning": "ganglion.lightning.Watch, a callback of PyTorch Lightning"},
     "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
 }
 
