@@ -69,7 +69,7 @@ def test_the_status_line_is_replaced_and_moves_on_at_most_twice_a_second() -> No
     (line,) = cell.outputs
     assert [plain for _, plain in line] == [" 10%  1.0 kimg  <i>", " 30%  1.0 kimg  <i>"]
     assert "1.0 kimg · &lt;i&gt;" in line[0][0]
-    assert 'value="0.3000"' in line[1][0]
+    assert 'aria-valuenow="30"' in line[1][0]
 
 
 @pytest.fixture

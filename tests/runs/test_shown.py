@@ -16,7 +16,7 @@ from ganglion.notebook.screen import NotebookScreen
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.screen import Screen
 from ganglion.runs.journal import RunJournal
-from ganglion.runs.shown import Panel, Show, View, training_on
+from ganglion.runs.shown import MOST_RECORDS, Panel, Show, View, training_on
 
 
 class Cell:
@@ -91,6 +91,15 @@ def test_a_view_reads_only_what_is_new_and_no_line_that_is_incomplete(tmp_path: 
     assert [record["kimg"] for record in view.look().records] == [0.1, 0.2]
     assert [chart.title for chart in view.charts] == ["Losses"]
     assert view.charts[0].lines[0].last == 3.0
+
+
+def test_of_a_long_run_some_records_are_kept_the_first_and_the_last_among_them(tmp_path: Path) -> None:
+    lines = [json.dumps({"step": step, "kimg": step / 10, "loss_d": 1.0}) for step in range(3 * MOST_RECORDS)]
+    (tmp_path / "vitals.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept = [record["kimg"] for record in View(ganglion.Run(tmp_path)).look().records]
+    assert MOST_RECORDS / 2 < len(kept) <= MOST_RECORDS
+    assert (kept[0], kept[-1]) == (0, (3 * MOST_RECORDS - 1) / 10)
+    assert kept == sorted(kept)
 
 
 def test_the_newest_sheet_is_shown_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ from ganglion.vitals.records import Record, is_step, parsed
 __all__ = ["Panel", "run_html", "training_on"]
 
 SECONDS_BETWEEN_LOOKS = 2.0
+MOST_RECORDS = 4000
+"""Of more, every second one is forgotten, so that a look at a long run takes no longer."""
 Show = Callable[[float, str | None], None]
 
 
@@ -63,13 +65,15 @@ class View:
     sheet: Sheet | None = None
     charts: list[Chart] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    """The numbers that are plotted, oldest first."""
+    """The numbers that are plotted, oldest first; of a long run some."""
     _read: int = 0
     _newest: str = ""
 
     def look(self) -> View:
         """Reads new records and the newest sheet."""
         self.records += [{key: record.get(key) for key in KEYS} for record in self._new_records() if "kimg" in record]
+        while len(self.records) > MOST_RECORDS:
+            self.records = [*self.records[:-1:2], self.records[-1]]
         kimg = [record["kimg"] for record in self.records]
         made = (
             chart_of(
