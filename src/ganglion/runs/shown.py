@@ -24,7 +24,7 @@ from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
 from ganglion.vitals.records import Record, is_step, parsed
 
-__all__ = ["Panel", "run_html", "training_on"]
+__all__ = ["Panel", "progress_of", "run_html", "training_on"]
 
 SECONDS_BETWEEN_LOOKS = 2.0
 MOST_RECORDS = 4000
@@ -134,10 +134,20 @@ class Panel:
 
 @contextmanager
 def training_on(screen: Screen, run: Run, resumed_step: int) -> Iterator[tuple[RunJournal, Show]]:
-    """The run's journal, and the screen's progress of its training, in a notebook with a panel below it."""
-    with closing(RunJournal(run.path, resumed_step, screen.say)) as journal, screen.training() as show:
+    """The run's journal, and how the progress of its training is shown."""
+    with (
+        closing(RunJournal(run.path, resumed_step, screen.say)) as journal,
+        progress_of(screen, run, journal) as show,
+    ):
+        yield journal, show
+
+
+@contextmanager
+def progress_of(screen: Screen, run: Run, journal: RunJournal) -> Iterator[Show]:
+    """The screen's progress of a training; in a notebook with a panel below it."""
+    with screen.training() as show:
         if not isinstance(screen, NotebookScreen):
-            yield journal, show
+            yield show
             return
         panel = Panel(screen, run, lambda: journal.verdict)
 
@@ -147,7 +157,7 @@ def training_on(screen: Screen, run: Run, resumed_step: int) -> Iterator[tuple[R
                 panel.refresh()
 
         try:
-            yield journal, shown
+            yield shown
         finally:
             panel.refresh(now=True)
 
