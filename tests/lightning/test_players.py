@@ -48,6 +48,13 @@ def test_parts_of_a_part_are_found_and_the_highest_counts() -> None:
     assert find_players(module_of(model=module_of(netG=G, netD=D)), [of_g, of_d]) == (G, D, of_g, of_d)
 
 
+def test_an_averaged_copy_which_no_optimiser_updates_does_not_count() -> None:
+    G, D, copied = linear(), linear(), linear()
+    of_g, of_d = adam(G), adam(D)
+    module = module_of(ema=module_of(generator=copied), model=module_of(generator=G, discriminator=D), gen=linear())
+    assert find_players(module, [of_g, of_d]) == (G, D, of_g, of_d)
+
+
 def test_names_that_are_given_count() -> None:
     G, D = linear(), linear()
     of_g, of_d = adam(G), adam(D)
@@ -80,8 +87,8 @@ def test_weights_of_a_network_may_be_in_two_optimisers_and_that_with_most_counts
 UNCLEAR = {
     "no usual name": (
         {"first": linear(), "second": linear()}, {},
-        "which module of Module is the generator and the discriminator is not clear; "
-        r"name it: Watch\(generator=..., discriminator=...\) with one of first, second",
+        "it is not clear which modules are the generator and the discriminator of Module, which has first, second: "
+        r"name them, Watch\(generator=..., discriminator=...\)",
     ),
     "two of one kind": (
         {"netG": linear(), "gen": linear(), "D": linear()}, {},
@@ -95,7 +102,7 @@ UNCLEAR = {
     "the same for both": (
         {"G": linear(), "D": linear()}, {"generator": "D"}, "are the same module: name two parts of it",
     ),
-    "no modules": ({}, {}, "with one of no modules with weights"),
+    "no modules": ({}, {}, "of Module, which has no modules with weights: name them"),
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def find_players(
     A name that is given counts; then a usual name; then, for one of the two, the network of the other optimiser.
     """
     names = {"generator": generator, "discriminator": discriminator}
-    found = {player: _named(module, player, name) for player, name in names.items()}
+    found = {player: _named(module, optimizers, player, name) for player, name in names.items()}
     for player, other in (("generator", "discriminator"), ("discriminator", "generator")):
         if found[player] is None and (known := found[other]) is not None:
             found[player] = _of_another_optimizer(module, optimizers, known)
@@ -56,14 +56,20 @@ def find_players(
     return Players(g, d, *(_optimizer_of(player, found[player], module, optimizers) for player in found))
 
 
-def _named(module: nn.Module, player: str, name: str | None) -> nn.Module | None:
-    """The part of this name, or with a usual one; None where no part has a usual name. Raises ValueError."""
+def _named(
+    module: nn.Module, optimizers: Sequence[Optimizer], player: str, name: str | None
+) -> nn.Module | None:  # fmt: skip
+    """The part of this name, or with a usual one; None where no part has a usual name. Raises ValueError.
+
+    Of several with usual names those count that an optimiser updates (averaged copies have none), and of these the highest.
+    """
     parts: dict[str, nn.Module] = {path: part for path, part in module.named_modules() if path}
     if name is not None:
         if name not in parts:
             raise ValueError(f"{_title(module)} has no module {name!r} for the {player}; it has {_listed(module)}")
         return parts[name]
     usual = [path for path in parts if _is_usual(path, player)]
+    usual = [path for path in usual if any(share_of_weights(one, parts[path]) for one in optimizers)] or usual
     highest = [path for path in usual if path.count(".") == min(other.count(".") for other in usual)]
     if len({id(parts[path]) for path in highest}) > 1:
         raise ValueError(
@@ -101,9 +107,11 @@ def _optimizer_of(
 
 
 def _not_found(module: nn.Module, missing: Sequence[str]) -> str:
-    which = " and ".join(f"the {player}" for player in missing)
     names = ", ".join(f"{player}=..." for player in missing)
-    return f"which module of {_title(module)} is {which} is not clear; name it: Watch({names}) with one of {_listed(module)}"
+    parts = f"{_title(module)}, which has {_listed(module)}"
+    if len(missing) > 1:
+        return f"it is not clear which modules are the generator and the discriminator of {parts}: name them, Watch({names})"
+    return f"it is not clear which module is the {missing[0]} of {parts}: name it, Watch({names})"
 
 
 def _listed(module: nn.Module) -> str:
