@@ -111,6 +111,8 @@ if not TYPE_CHECKING:  # a checker that saw it would take any misspelt name for 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
             return import_module("importlib.metadata").version("ganglion")
+        if name == "lightning":  # a package of its own, which imports PyTorch Lightning
+            return import_module("ganglion.lightning")
         if name not in __all__:
             raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
         return getattr(import_module(f"ganglion.{_HOMES.get(name, 'errors')}"), name)

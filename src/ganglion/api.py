@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import nn
 
 from ganglion.data.given import Images
+from ganglion.notebook.screen import screen_here
 from ganglion.objectives.adversarial import AdversarialLoss
-from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.report.report import write_report
 from ganglion.runs.folder import Run
@@ -114,7 +114,7 @@ def leave_report(run: Run, cache: Path | None = None, quiet: bool = False, gener
 
     `generator`: the module that the run was trained on, if it was one.
     """
-    screen = Screen(quiet=quiet)
+    screen = screen_here(quiet)
     try:
         screen.say(f"Report: {write_report(run, cache=cache, quiet=True, generator=generator)}")
     except Exception as error:

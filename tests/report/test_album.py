@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.report.album import FEWEST, FRAMES, Level, chosen_steps, data_uri, data_uris, snapshots
+from ganglion.pictures.embed import Level, data_uri
+from ganglion.report.album import FEWEST, FRAMES, chosen_steps, data_uris, snapshots
 
 PREFIX = "data:image/webp;base64,"
 

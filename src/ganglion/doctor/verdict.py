@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from ganglion.notebook.fragment import fragment
+
 if TYPE_CHECKING:
     from ganglion.doctor.forecast import Forecast
     from ganglion.doctor.readers.understanding import Understanding
@@ -106,6 +108,9 @@ class Finding:
     because_of: str | None = None
     """The code of the finding that causes this one."""
 
+    def _repr_html_(self) -> str:
+        return fragment("finding.html", finding=self)
+
     @property
     def remedy(self) -> str:
         """The first remedy as a sentence, with the command or the code that carries it out."""
@@ -186,6 +191,10 @@ class Verdict:
         ]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
+
+    def _repr_html_(self) -> str:
+        log = self.understood.text() if self.understood is not None and not self.understood.is_ours else ""
+        return fragment("verdict.html", verdict=self, log=log)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

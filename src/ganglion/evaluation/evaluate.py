@@ -27,10 +27,10 @@ from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
 from ganglion.metrics.neighbours import nearest_neighbours
+from ganglion.notebook.screen import screen_here
 from ganglion.pictures.sheets import ShownChannels, save_image, sheet
 from ganglion.platform.devices import choose_device
 from ganglion.platform.numerics import reproducible
-from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run
@@ -92,7 +92,7 @@ def evaluate(
     at_least_one(n=n, seeds=seeds, devices=devices)
     folder = Path(cache) if cache else cache_folder()
     chosen = choose_device(device, devices)
-    screen: Reporter = reporter or Screen(quiet=quiet)
+    screen: Reporter = reporter or screen_here(quiet)
     scores = select_scores(metrics)
     if against is not None and is_named(against) and not is_store(Path(str(against))):
         find_source(str(against), data_dir)  # a name that is wrong is said before samples are drawn

@@ -23,6 +23,7 @@ from ganglion.latent.single_file_networks import single_file_discriminator
 from ganglion.networks.build import build_discriminator, build_generator, class_counts
 from ganglion.networks.custom import AnyDiscriminator
 from ganglion.networks.sampling import CHUNK, draw_labels, draw_latents, generate_chunks
+from ganglion.pictures.image_array import ImageArray
 from ganglion.recipe.attributes import Attribute
 from ganglion.recipe.schema import Latent, Prior, Recipe
 from ganglion.runs.checkpoints import load_discriminator, load_generator
@@ -145,18 +146,19 @@ class Model:
         return self._draw(z, self.labels(len(z)) if labels is None else for_each(labels.to(self.device), len(z)))
 
     def pixels(self, z: Tensor, labels: Tensor | None = None) -> NDArray[np.uint8]:
-        """The images of latents as uint8 (N, H, W, C)."""
-        return np.concatenate([self._edge(to_uint8(chunk).cpu().numpy()) for chunk in self.chunks(z, labels)])
+        """The images of latents as uint8 (N, H, W, C); a notebook shows them."""
+        images = np.concatenate([self._edge(to_uint8(chunk).cpu().numpy()) for chunk in self.chunks(z, labels)])
+        return ImageArray(images, self.shown_channels)
 
     def sample(
         self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1
     ) -> NDArray[np.uint8]:
         """n images as uint8 (n, H, W, C), of class `label` or with its attributes if given; equal arguments give equal images.
 
-        Memory other than the images is constant in n. With several `devices` as many processes draw a share each: on CUDA
-        devices of their own, or on shares of the CPU's cores.
+        A notebook shows the array as images. Memory other than the images is constant in n. With several `devices` as many
+        processes draw a share each: on CUDA devices of their own, or on shares of the CPU's cores.
         """
-        return gathered(self.sample_chunks(n, seed, label, truncation, devices), n)
+        return ImageArray(gathered(self.sample_chunks(n, seed, label, truncation, devices), n), self.shown_channels)
 
     def sample_chunks(
         self, n: int, seed: int = 0, label: Label | None = None, truncation: float = 1.0, devices: int = 1

@@ -21,6 +21,7 @@ from ganglion.data.prepare import Reporter
 from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, ImageSet, extract
 from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurable, Pair, Value
+from ganglion.notebook.fragment import fragment
 from ganglion.recipe.explain import did_you_mean
 from ganglion.streams import Purpose, stream
 
@@ -92,6 +93,9 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        return fragment("evaluation.html", found=self)
 
 
 def select_scores(names: Iterable[str] | None) -> tuple[str, ...]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.pictures.sheets import to_pillow
+from ganglion.pictures.embed import FINE, Level, data_uri
 
-__all__ = ["Level", "Snapshot", "chosen_steps", "data_uri", "data_uris", "snapshots"]
-
-
-class Level(NamedTuple):
-    """Quality and size of embedded images."""
-
-    quality: int
-    """Of WebP, 0 to 100."""
-    widest: int
-    """Pixels; wider images are scaled down."""
+__all__ = ["Snapshot", "chosen_steps", "data_uris", "snapshots"]
 
 
-FINE, *COARSER = (Level(88, 680), Level(75, 680), Level(60, 680), Level(60, 480), Level(50, 360))
+COARSER = (Level(75, 680), Level(60, 680), Level(60, 480), Level(50, 360))
 FRAMES = 40
 FEWEST = 8
 
@@ -38,17 +26,6 @@ class Snapshot:
 
     def __init__(self, step: int, fixed: str | None, fresh: str | None) -> None:
         self.step, self.fixed, self.fresh = step, fixed, fresh
-
-
-def data_uri(pixels: Pixels, level: Level = FINE) -> str:
-    """uint8 (H, W, C) as a data URI, transparent where it has an alpha channel."""
-    picture = to_pillow(pixels)
-    if picture.width > level.widest:
-        size = level.widest, round(picture.height * level.widest / picture.width)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    data = io.BytesIO()
-    picture.save(data, "WEBP", quality=level.quality)
-    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 def data_uris(pictures: Sequence[Pixels], budget: int) -> list[str]:

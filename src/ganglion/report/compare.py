@@ -15,10 +15,10 @@ from rich.table import Table
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict, number_text
 from ganglion.errors import RunError
+from ganglion.pictures.embed import data_uri
 from ganglion.pictures.sheets import over_white
 from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
-from ganglion.report.album import data_uri
 from ganglion.report.panels import compared_panels
 from ganglion.report.render import render
 from ganglion.report.report import best_step

@@ -59,6 +59,11 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from ganglion.runs.shown import run_html
+
+        return run_html(self)
+
     @property
     def recipe_path(self) -> Path:
         """`recipe.yaml`, every value resolved."""

@@ -43,11 +43,12 @@ class RunJournal:
 
     def __init__(
         self, folder: Path | None, resumed_step: int, say: Callable[[str], None], own_run: bool = True,
-        loggers: Sequence[Logger] = (),
+        loggers: Sequence[Logger] = (), records: Sequence[Record] = (),
     ) -> None:  # fmt: skip
         """Lines after `resumed_step`, of a lost session, are removed; 0 starts empty. Raises StorageError.
 
-        `own_run`: of `ganglion train`; remedies are then commands for the run in `folder`.
+        `own_run`: of `ganglion train`; remedies are then commands for the run in `folder`. `records`: those so far, without a
+        folder to read.
         """
         self._folder, self._say, self._loggers = folder, say, loggers
         self._setup = setup_of(folder) if folder is not None and own_run else None
@@ -56,7 +57,7 @@ class RunJournal:
             self._vitals = JsonLines(folder / "vitals.jsonl", resumed_step)
             self._findings = JsonLines(folder / "findings.jsonl", resumed_step)
             self._board = TensorBoardLog(folder, resumed_step)
-        earlier = [] if folder is None else read_records(folder / "vitals.jsonl")
+        earlier = records if folder is None else read_records(folder / "vitals.jsonl")
         self._diagnosis = IncrementalDiagnosis(earlier, own_run, self._setup)
 
     @property

@@ -18,6 +18,7 @@ from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
 from ganglion.errors import Interrupted, RunError, TrainingFailed
+from ganglion.notebook.screen import screen_here
 from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
@@ -31,6 +32,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.events import prints_on_stderr
 from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
+from ganglion.runs.shown import progress_of
 from ganglion.training.budget import Budget, can_be_extended
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
@@ -106,7 +108,7 @@ def _train(
     quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, log: LogTo, start: Start, request: Request,
 ) -> Run:  # fmt: skip
     """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
-    screen = Screen(quiet=quiet, live=not log.events)
+    screen = screen_here(quiet, live=not log.events)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         refuse_unnamed(Run(run))
@@ -205,7 +207,7 @@ def _launch_beside(peers: Peers, job: Job, device: torch.device) -> bool:
 def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
-    screen = Screen(quiet=job.quiet or fabric.global_rank > 0, live=not job.log.events)
+    screen = screen_here(job.quiet or fabric.global_rank > 0, live=not job.log.events)
     drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
@@ -241,7 +243,7 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         if not first:
             return loop(outputs=None, interrupt=interrupt)
         loggers = Loggers(job.log, recipe, run, progress, screen)
-        with loggers, loggers.journal() as journal, screen.training() as show_progress:
+        with loggers, loggers.journal() as journal, progress_of(screen, run, journal) as show_progress:
             show = foretelling(show_progress, recipe, len(job.store.images), progress, screen.say)
             outputs = RunOutputs(
                 run, journal, TrainingProbe(recipe, batches, players, fabric.device, fabric.autocast),

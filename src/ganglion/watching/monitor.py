@@ -84,7 +84,7 @@ class Monitor:
         self._called: set[str] = set()
         self._inside: set[str] = set()
         self._muted = self._d_moved = False
-        self._patience = 0
+        self._patience = self._start = 0
         self._plan_next_step()
         self._hooks = [
             hook for player, network in self._outer.items() for hook in self._hooks_on(player, callable_parts(network))
@@ -135,6 +135,26 @@ class Monitor:
             self._account.run("weights that are not finite", self._records.add_non_finite)
             self._muted = False
         return self._records.verdict(self.every)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Step, number of images and records, as plain values, for a checkpoint of your training."""
+        return {"step": self.step, "images": self._steps.count.images, "records": self._records.plain()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on with the records of `state_dict`, of a training that goes on from that checkpoint. Raises ValueError.
+
+        Files in `out` go on, too: what they hold after the checkpoint is removed.
+        """
+        try:
+            step, images, records = int(state["step"]), int(state["images"]), [dict(one) for one in state["records"]]
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                "load_state_dict takes what state_dict of a Monitor returned: step, images, records"
+            ) from None
+        self._account.step = self._start = step
+        self._steps.count.images, self._steps.passes.first = images, None
+        self._records.go_on(records, step)
+        self._plan_next_step()
 
     def close(self) -> None:
         """Ends the watching and removes all hooks."""
@@ -250,12 +270,12 @@ class Monitor:
             self._patience -= 1
             passes.measuring = passes.measuring and not self._d_moved and self._patience > 0
         soon = passes.measuring or self._is_due(coming + 1)
-        self._remembering = soon or coming <= FIRST_STEPS or self._steps.roles.replayed
+        self._remembering = soon or coming - self._start <= FIRST_STEPS or self._steps.roles.replayed
         self._d_moved = False
         self._steps.begin(coming)
 
     def _is_due(self, step: int) -> bool:
-        return step == 1 or step % self.every == 0 or step % max(1, self.every // CLOSE_LOOKS) == 0
+        return step == self._start + 1 or step % self.every == 0 or step % max(1, self.every // CLOSE_LOOKS) == 0
 
     def _save_time(self) -> None:
         """Gives up images of a look, then records, where watching takes too much of the training's time."""

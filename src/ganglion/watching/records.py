@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,12 @@ from ganglion.data.pixels import to_uint8
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import StorageError
 from ganglion.pictures.sheets import sheet
+from ganglion.platform.files import storage_errors, write_atomically
 from ganglion.runs.journal import RunJournal
 from ganglion.trackers.content import RunFacts
 from ganglion.trackers.trackers import Trackers
 from ganglion.vitals.probe import parameter_counts
-from ganglion.vitals.records import Record
+from ganglion.vitals.records import Record, read_records
 from ganglion.watching.account import Account
 from ganglion.watching.optimizers import Optimizers
 from ganglion.watching.state import CannotLook
@@ -40,14 +42,33 @@ class Records:
     ) -> None:  # fmt: skip
         self.made: list[Record] = []
         self._steps, self._optimizers, self._account = steps, optimizers, account
-        folder = _folder(out)
+        self._folder = out if out is not None and _is_first_process() else None
+        self._writes, self._opened = self._folder is not None, False
         self._trackers = _trackers(trackers, out, account)
-        loggers = [self._trackers] if self._trackers else []
-        self._journal = RunJournal(folder, 0, account.say, own_run=False, loggers=loggers)
-        self._writes = folder is not None
+        self._journal = self._new_journal(None, 0)  # until the first record, or those of a checkpoint
+        if self._folder is not None:
+            with storage_errors(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
         self._logged: dict[str, float] = {}
         self._bad_logged: dict[str, Any] | None = None
         self._said, self._complete = 0, False  # kinds of measurements in the last summary
+
+    def plain(self) -> list[Record]:
+        """The records as plain values, as they are in `vitals.jsonl`."""
+        return [dict(json.loads(json.dumps(record))) for record in self.made]
+
+    def go_on(self, records: Sequence[Record], step: int) -> None:
+        """Takes these records, of a checkpoint at `step`, as those so far; what the files hold after that step is removed."""
+        self.made = list(records)
+        self._said, self._complete = 0, False
+        if self._writes and "files" not in self._account.ended:
+            self._account.run("files", self._open, step)
+        else:
+            self._journal = self._new_journal(None, step, self.made)
+
+    def _new_journal(self, folder: Path | None, step: int, records: Sequence[Record] = ()) -> RunJournal:
+        loggers = [self._trackers] if self._trackers else []
+        return RunJournal(folder, step, self._account.say, own_run=False, loggers=loggers, records=records)
 
     def log(self, name: str, value: Any) -> None:
         """A number of the user for the next record."""
@@ -62,9 +83,9 @@ class Records:
         run, steps = self._account.run, self._steps
         if self._account.step == 1:
             first = run("the samples of the initial weights", steps.probe.first_statistics, steps.passes.first)
-            steps.passes.first = None
             if first:
                 self._keep({"step": 0, "kimg": 0.0, **first}, None)
+        steps.passes.first = None
         steps.probe.call_varied(self._account.step)
         record: Record = {
             "step": self._account.step,
@@ -168,7 +189,22 @@ class Records:
         found += [f"{steps.count.images:,} real images so far"] if steps.count.images else []
         return found
 
+    def _open(self, step: int) -> None:
+        """The files of the folder, up to `step`; those of another training are renamed. Raises StorageError."""
+        self._journal.close()
+        self._opened = True
+        if self._folder is None:
+            return
+        there = [record for record in read_records(self._folder / "vitals.jsonl") if record["step"] <= step]
+        if step == 0 or there != self.made:
+            _set_aside(self._folder)
+            lines = "".join(json.dumps(record) + "\n" for record in self.made)
+            write_atomically(self._folder / "vitals.jsonl", lines.encode())
+        self._journal = self._new_journal(self._folder, step)
+
     def _keep(self, record: Record, pictures: Tensor | None) -> None:
+        if self._writes and not self._opened:
+            self._account.run("files", self._open, 0)
         self.made.append(record)
         if self._account.run("diagnosis", self._diagnose, record) is None:
             return
@@ -199,15 +235,12 @@ def _trackers(names: Sequence[str], out: Path | None, account: Account) -> Track
     return Trackers(names, facts, account.say, beside=True)
 
 
-def _folder(out: Path | None) -> Path | None:
-    """The output folder of the first process; files of an earlier training are renamed. None where nothing is written."""
-    if out is None or not _is_first_process():
-        return None
+def _set_aside(folder: Path) -> None:
+    """Renames the files of another training."""
     for name in ("vitals.jsonl", "findings.jsonl"):
-        if (out / name).exists():
-            number = next(n for n in range(1, 10**6) if not (out / f"{name}.old-{n}").exists())
-            (out / name).rename(out / f"{name}.old-{number}")
-    return out
+        if (folder / name).exists():
+            number = next(n for n in range(1, 10**6) if not (folder / f"{name}.old-{n}").exists())
+            (folder / name).rename(folder / f"{name}.old-{number}")
 
 
 def _is_first_process() -> bool:
