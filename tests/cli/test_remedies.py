@@ -136,7 +136,8 @@ def test_of_every_idea_a_command_trains(command: Any, tmp_path: Path, weights: P
             run = ganglion.Run(words[words.index("--run") + 1])
             assert run.steps_saved()[-1] == 2
             for one in group:
-                assert DIRECTIONS[one.name](recipe, run.recipe), one.command
+                alone, in_run = flatten(resolve(recipe, dict(one.settings))), flatten(run.recipe)
+                assert all(in_run[key] == alone[key] for key in one.settings), one.command
                 done[one.name] = way(one)
     assert done.keys() == DIRECTIONS.keys() - {"another-recipe"}
     assert set(done.values()) == {"--from", "--recipe"}
