@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import warnings
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import ganglion
 from ganglion.errors import ExportError
 from ganglion.exporting.facts import facts_of
 from ganglion.exporting.graphs import generator_graph
@@ -53,6 +56,19 @@ def test_a_torch_export_file_draws_the_models_images_in_batches_of_any_size(aske
     for n in (1, 2, 9):
         z, labels = model.latents(n, seed=4), model.labels(n, seed=4)
         assert torch.allclose(module(z, labels, torch.ones(1)), model.generate(z, labels), atol=1e-4)
+
+
+def test_neither_file_tells_of_this_machines_folders() -> None:
+    model = untrained_model(given="classes")
+    graph = generator_graph(model, "uint8")
+    facts = facts_of(model, graph, "uint8")
+    home = str(Path(ganglion.__file__).parent.parent).encode()
+    for content in (torchscript(graph, facts)[0], exported_program(graph, captured(graph), facts)[0]):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = [archive.read(name) for name in archive.namelist()]
+        assert len(parts) > 5
+        for words in (home, b"site-packages", b"anna"):
+            assert not [part for part in parts if words in part]
 
 
 class Random(nn.Module):

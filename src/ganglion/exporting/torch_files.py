@@ -7,12 +7,14 @@ import io
 import json
 import logging
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
 from torch.export import Dim, ExportedProgram
 from torch.export import export as torch_export
+from torch.fx import GraphModule
 
 from ganglion.errors import ExportError
 from ganglion.exporting.agreement import Agreement, compare, first_line, of_module
@@ -51,11 +53,16 @@ def captured(graph: Graph) -> ExportedProgram:
     try:
         with torch.no_grad(), quiet():
             given = tuple(graph.batch(0, EXAMPLE).values())
-            return torch_export(graph.module, given, dynamic_shapes=sizes, strict=False)
+            program = torch_export(graph.module, given, dynamic_shapes=sizes, strict=False)
     except Exception as error:  # whatever a foreign forward and torch's tracing raise
         raise ExportError(
             f"torch.export cannot capture the {graph.part} for batches of any size: {first_line(error)}"
         ) from error
+    program.example_inputs = None  # labels of training images among them
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # it names folders of this machine
+    return program
 
 
 def exported_program(graph: Graph, program: ExportedProgram, facts: Mapping[str, str]) -> tuple[bytes, Agreement]:
@@ -78,7 +85,24 @@ def torchscript(graph: Graph, facts: Mapping[str, str]) -> tuple[bytes, Agreemen
             traced = jit.trace(graph.module, given, check_trace=False)
         except Exception as error:  # as above
             raise ExportError(f"TorchScript cannot trace the {graph.part}: {first_line(error)}") from error
-        jit.save(traced, buffer, _extra_files={FACTS_FILE: json.dumps(dict(facts)).encode()})
-        content = buffer.getvalue()
+        jit.save(traced, buffer)
+        loaded = jit.load(_without_traces(buffer))
+        again = io.BytesIO()
+        jit.save(loaded, again, _extra_files={FACTS_FILE: json.dumps(dict(facts)).encode()})
+        content = again.getvalue()
         loaded = jit.load(io.BytesIO(content))
     return content, compare(graph, of_module(loaded), "the TorchScript file")
+
+
+def _without_traces(file: io.BytesIO) -> io.BytesIO:
+    """A TorchScript archive without the stack at each operation, which names folders of this machine.
+
+    PyTorch reads it, and has to write it again: tensors lie at places of their own in its archives.
+    """
+    left = io.BytesIO()
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(left, "w", zipfile.ZIP_STORED) as kept:
+        for name in archive.namelist():
+            if not name.endswith(".debug_pkl"):
+                kept.writestr(name, archive.read(name))
+    left.seek(0)
+    return left
