@@ -66,35 +66,53 @@ def test_the_page_is_formatted_as_all_code_here(tmp_path: Path) -> None:
 
 
 MODELS = {
-    "plain": {},
-    "classes": {"given": "classes"},
+    "classes": {"given": "classes", "channels": 1},
     "attributes": {"given": "attributes"},
-    "uniform": {"latent__prior": "uniform", "channels": 1},
     "sphere": {"latent__prior": "sphere", "channels": 4},
-    "wide": {"size": "16x32", "channels": 5},
+    "wide": {"latent__prior": "uniform", "size": "16x32", "channels": 5},
 }  # fmt: skip
 CHOSEN: dict[str, list[object]] = {"classes": ["dog"], "attributes": ["yes", 55, "dark"]}
 LABELS: dict[str, object] = {"classes": "dog", "attributes": "smiling=1,age=55,hair=dark"}
 
 
-def test_pages_of_all_kinds_of_models_draw_what_ganglion_draws(tmp_path: Path) -> None:
-    models = {name: untrained_model(**asked) for name, asked in MODELS.items()}
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What pages draw: by name and number of the call. All in one process, since Gradio takes seconds to import."""
+    folder = tmp_path_factory.mktemp("spaces")
     calls = {}
-    for name, model in models.items():
-        (tmp_path / name).mkdir()
+    for name, asked in MODELS.items():
+        model, chosen, still = untrained_model(**asked), CHOSEN.get(name, []), [0.0] * 6
+        (folder / name).mkdir()
         for file, content in space_files(NAME, model, public_recipe(model.recipe), "mit").items():
-            (tmp_path / name / file).write_bytes(content)
-        chosen = CHOSEN.get(name, [])
-        steps = [0.0] * len(sefa_directions(model, 6))
-        calls[name] = [("single", [7, 0.5, 1, 0.0, *steps, *chosen]), ("grid", [7, 1.0, *chosen])]
+            (folder / name / file).write_bytes(content)
+        calls[name] = [
+            ("single", [7, 0.5, 1, 0.0, *still, *chosen]),
+            ("grid", [7, 1.0, *chosen]),
+            ("single", [7, 1.0, 1, 0.0, 2.0, *still[1:], *chosen]),
+            ("single", [7, 1.0, 9, 1.0, *still, *chosen]),
+        ]
     words = [sys.executable, "-c", DRAW, json.dumps(calls), "out.npz"]
-    done = subprocess.run(words, cwd=tmp_path, env=os.environ | STILL, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=folder, env=os.environ | STILL, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    found = np.load(tmp_path / "out.npz")
-    for name, model in models.items():
-        label = LABELS.get(name)
-        _equal(found[f"{name}0"], model.sample(1, seed=7, truncation=0.5, label=label), name, 1)  # type: ignore[arg-type]
-        _equal(found[f"{name}1"], model.sample(36, seed=7, label=label), name, 6)  # type: ignore[arg-type]
+    return dict(np.load(folder / "out.npz"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_page_draws_what_ganglion_draws(drawn: dict[str, np.ndarray], name: str) -> None:
+    model, label = untrained_model(**MODELS[name]), LABELS.get(name)
+    _equal(drawn[f"{name}0"], model.sample(1, seed=7, truncation=0.5, label=label), name, 1)  # type: ignore[arg-type]
+    _equal(drawn[f"{name}1"], model.sample(36, seed=7, label=label), name, 6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sliders_move_along_directions_and_to_the_other_seed(drawn: dict[str, np.ndarray], name: str) -> None:
+    model = untrained_model(**MODELS[name])
+    labels = model.labels(1, label=LABELS.get(name))  # type: ignore[arg-type]
+    z, step = model.latents(1, 7), 2.0 * sefa_directions(model, 6).vectors[:1].float()
+    at = model.latent.dim**0.5 * (z + step) / (z + step).norm() if name == "sphere" else z + step
+    _equal(drawn[f"{name}2"], model.pixels(at, labels), name, 1)
+    _equal(drawn[f"{name}3"], model.pixels(model.latents(1, 9), labels), name, 1)
+    assert np.abs(drawn[f"{name}2"].astype(int) - drawn[f"{name}3"].astype(int)).max() > 2
 
 
 def _equal(page: np.ndarray, images: np.ndarray, name: str, columns: int) -> None:
@@ -111,26 +129,6 @@ def _equal(page: np.ndarray, images: np.ndarray, name: str, columns: int) -> Non
         top, left = i // columns * tall, i % columns * wide
         there = page[top : top + times * height : times, left : left + times * width : times]
         assert np.abs(there.astype(int) - image.astype(int)).max() <= 2, name
-
-
-def test_a_direction_and_another_seed_change_the_image(tmp_path: Path) -> None:
-    model = untrained_model()
-    for file, content in space_files(NAME, model, public_recipe(model.recipe), "mit").items():
-        (tmp_path / file).write_bytes(content)
-    still = [0.0] * 6
-    calls = [
-        ["single", [7, 1, 1, 0, *still]], ["single", [7, 1, 1, 0, 2.0, *still[1:]]], ["single", [7, 1, 9, 1, *still]],
-        ["single", [9, 1, 1, 0, *still]],
-    ]  # fmt: skip
-    words = [sys.executable, "-c", DRAW, json.dumps({".": calls}), "out.npz"]
-    subprocess.run(words, cwd=tmp_path, env=os.environ | STILL, check=True, capture_output=True)
-    found = np.load(tmp_path / "out.npz")
-    one, moved, mixed, other = (found[f".{i}"].astype(int) for i in range(4))
-    assert np.abs(moved - one).max() > 2
-    assert np.abs(mixed - other).max() <= 2
-    z = model.latents(1, 7) + 2.0 * sefa_directions(model, 6).vectors[:1].float()
-    times = moved.shape[0] // 16
-    assert np.abs(moved[::times, ::times] - model.pixels(z)[0].astype(int)).max() <= 2
 
 
 @contextmanager
