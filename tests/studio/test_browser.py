@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -137,7 +138,7 @@ def test_its_page_shows_samples_over_training_and_the_charts_of_the_report(train
     page = trained.page
     page.wait_for_selector(".chart[data-panel=speed] svg")
     assert page.locator(".chart svg").count() >= 12
-    slider = page.get_by_label("Snapshot")
+    slider = page.get_by_label("Snapshot", exact=True)
     steps = json.loads(page.locator("[data-timeline]").get_attribute("data-timeline") or "")
     slider.focus()
     page.keyboard.press("Home")
@@ -182,14 +183,18 @@ def test_a_run_that_is_deleted_under_its_page_is_said_to_be_gone(
 def test_a_dropped_folder_is_scanned_and_its_broken_files_are_listed(
     browser: Browser, base: str, tmp_path: Path
 ) -> None:
-    for i in range(8):
+    random = np.random.default_rng(0)
+    for i in range(60):
         (tmp_path / "photos" / f"class{i % 2}").mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (20, 20), (20 * i, 0, 99)).save(tmp_path / "photos" / f"class{i % 2}" / f"{i}.png")
+        picture = Image.fromarray(random.integers(0, 256, (20, 20, 3), np.uint8))
+        picture.save(tmp_path / "photos" / f"class{i % 2}" / f"{i}.png")
     (tmp_path / "photos" / "class0" / "broken<b>.png").write_bytes(b"no image")
     watched = Watched(browser, base)
     page = watched.go("/train")
+    page.get_by_label("Recipe").click()
+    page.get_by_role("option", name="dcgan", exact=True).click()
     page.set_input_files("input[data-folder]", tmp_path / "photos")
-    page.get_by_text("8 usable images in folder").wait_for()
+    page.get_by_text("60 usable images in folder").wait_for()
     assert page.get_by_label("Images").input_value().endswith("/photos")
     assert page.locator(".bad li").inner_text().startswith("class0/broken_b_.png")
     assert page.get_by_alt_text("A sheet of the images after they were fitted").is_visible()
@@ -216,29 +221,22 @@ def test_a_dropped_log_gets_a_verdict(browser: Browser, base: str, tmp_path: Pat
     assert not watched.outside + watched.complaints
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_keep_to_the_rules_of_accessibility(trained: Watched, browser: Browser, base: str, scheme: str) -> None:
-    watched = Watched(browser, base, scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_pages_keep_to_the_rules_of_accessibility_and_to_the_width_of_the_screen(
+    trained: Watched, browser: Browser, base: str, scheme: str, width: int
+) -> None:
+    watched = Watched(browser, base, scheme, width)
     for place, ready in (
         ("/", "tbody tr"),
         ("/run?run=digits-fast", ".chart svg"),
         ("/train", "#start"),
         ("/doctor", "#look"),
     ):
-        watched.go(place).wait_for_selector(ready)
-        found = Axe().run(watched.page, options=RULES).response["violations"]
-        assert not [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found], place
-    assert not watched.outside + watched.complaints
-
-
-def test_no_page_is_wider_than_a_phone(trained: Watched, browser: Browser, base: str) -> None:
-    watched = Watched(browser, base, width=390)
-    for place, ready in (
-        ("/", "tbody tr"),
-        ("/run?run=digits-fast", "dd.now"),
-        ("/train", "#start"),
-        ("/doctor", "#look"),
-    ):
         page = watched.go(place)
         page.wait_for_selector(ready)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+        # a chart is one picture with a label; each of its hundreds of marks would be judged alone
+        found = Axe().run(page, context={"exclude": [[".chart > div"]]}, options=RULES).response["violations"]
+        assert not [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found], place
+        assert all(page.locator(".chart").evaluate_all("charts => charts.map((chart) => chart.ariaLabel)")), place
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+    assert not watched.outside + watched.complaints

@@ -9,7 +9,7 @@
   function theme() {
     const ink = dark() ? "#c6ced6" : "#3a424a", line = dark() ? "#30363d" : "#e3e7eb";
     return {
-      aria: false, background: "transparent", view: { stroke: null }, // the figure has a label; its parts are no pictures font: "system-ui, sans-serif",
+      background: "transparent", view: { stroke: null }, font: "system-ui, sans-serif",
       axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
       legend: { labelColor: ink, titleColor: ink },
       range: { category: dark()
@@ -57,6 +57,7 @@
     chart.dataset.panel = panel.name;
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", `Chart: ${panel.title}`);
+    chart.append(Object.assign(document.createElement("div"), { ariaHidden: "true" })); // the label stands for all of it
     place.append(figure);
     return chart;
   }
@@ -72,7 +73,7 @@
   async function draw(place, panel) {
     const element = frame(place, panel), old = views.get(panel.name);
     element.style.minHeight = `${element.offsetHeight}px`; // so that the page does not jump while it is drawn again
-    const embedded = await vegaEmbed(element, scaled(panel), { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark() ? "dark" : "light" } });
+    const embedded = await vegaEmbed(element.firstChild, scaled(panel), { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark() ? "dark" : "light" } });
     if (old) old.finalize();
     element.style.minHeight = "";
     const view = embedded.view;
