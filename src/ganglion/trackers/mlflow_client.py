@@ -19,8 +19,6 @@ EXPERIMENT = "ganglion"
 LONGEST_VALUE = 500
 """Characters of a parameter that every store takes."""
 PARAMETERS_AT_ONCE = 100
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""MLflow then shows the experiment's charts, rather than its pages for language models."""
 SOURCE = {"mlflow.source.name": "ganglion", "mlflow.source.type": "LOCAL"}
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
@@ -89,7 +87,7 @@ class MlflowTracker:
             return known
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = self._client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else self._client.create_experiment(name, tags=KIND))
+        return str(found.experiment_id if found else self._client.create_experiment(name))
 
     def _parameters(self, config: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
