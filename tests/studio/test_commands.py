@@ -84,21 +84,20 @@ def test_continuing_names_the_run_and_its_own_recipe(run: Path) -> None:
     assert continuing(run) == ["train", "--run", str(run), "--recipe", str(run / "recipe.yaml"), "--", "digits"]
 
 
-def test_a_remedy_makes_a_new_run_with_its_options(run: Path, tmp_path: Path) -> None:
-    slower = Remedy("slower", "--fresh --set optimizer.generator.lr=0.0001")
-    words = with_remedy(run, slower, tmp_path / "tiny-2")
-    assert words[:5] == ["train", "--run", str(tmp_path / "tiny-2"), "--recipe", str(run / "recipe.yaml")]
-    assert words[5:] == ["--set", "optimizer.generator.lr=0.0001", "--", "digits"]
+def test_a_remedy_starts_its_command_with_a_run_of_the_pages_name(run: Path, tmp_path: Path) -> None:
+    line = f"ganglion train digits --from {run}:best --run {run}-slower --set optimizer.generator.lr=0.0001"
+    words = with_remedy(Remedy("slower", "slower", command=line), tmp_path / "tiny-2")
+    assert words == ["train", "digits", "--from", f"{run}:best", "--run", str(tmp_path / "tiny-2"), "--set",
+                     "optimizer.generator.lr=0.0001"]  # fmt: skip
 
 
-def test_a_remedy_that_is_another_recipe_keeps_size_and_length(run: Path, tmp_path: Path) -> None:
-    words = with_remedy(run, Remedy("pairs", "--recipe r3gan"), tmp_path / "new")
-    assert words[3:] == ["--steps", "30", "--size", "16", "--recipe", "r3gan", "--", "digits"]
+def test_a_remedy_without_a_command_for_a_training_is_said(tmp_path: Path) -> None:
+    for line in ("", "ganglion.train(images, run='x')", "ganglion data photos/", "'"):
+        with pytest.raises(RunError, match="no change of the recipe"):
+            with_remedy(Remedy("look", "look at your images", command=line), tmp_path / "new")
 
 
-def test_what_no_command_can_name_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no options"):
-        with_remedy(run, Remedy("look at your images"), tmp_path / "new")
+def test_what_no_command_can_name_is_said(run: Path) -> None:
     recipe = ganglion.Run(run).recipe
     memory = update(recipe, data__source=f"1,000 images {IN_PYTHON}")
     (run / "recipe.yaml").write_text(recipe_text(memory), encoding="utf-8")

@@ -109,7 +109,8 @@ def test_names_are_never_taken_for_html(run: Path, readings: Readings) -> None:
 def test_only_remedies_with_options_have_a_button() -> None:
     from ganglion.doctor.verdict import Finding, Remedy
 
-    remedies = [Remedy("look"), Remedy("slower", "--set a=1"), Remedy("loop", code="lr /= 2")]
+    lines = ("", "ganglion train a --run b --set c=1", "ganglion.train(images)")
+    remedies = [Remedy("x", "x", command=line) for line in lines] + [Remedy("loop", "slower", code="lr /= 2")]
     assert remedies_of(Finding("x", "watch", 0, [], "", remedies)) == [remedies[1]]
 
 

@@ -125,7 +125,8 @@ def test_continuing_starts_the_same_run(app: Any, studio: Studio, started: Start
 def test_a_remedy_starts_a_new_run_beside_it(
     app: Any, studio: Studio, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remedies = [Remedy("look at the images"), Remedy("slower", "--fresh --set optimizer.generator.lr=0.0001")]
+    line = "ganglion train digits --recipe tiny/recipe.yaml --run tiny-slower --set optimizer.generator.lr=0.0001"
+    remedies = [Remedy("look", "look at the images"), Remedy("slower", "slower", command=line)]
     verdict = Verdict("failing", [Finding("mode-collapse", "failing", 10, [], "One image.", remedies)])
     monkeypatch.setattr("ganglion.studio.actions.diagnose", lambda path: verdict)
     monkeypatch.setattr("ganglion.studio.details.diagnose", lambda path: verdict)
@@ -136,8 +137,8 @@ def test_a_remedy_starts_a_new_run_beside_it(
         "said": "Started",
         "run": "tiny-2",
     }
-    assert started[0][2] == str(studio.folder / "tiny-2")
-    assert started[0][5:] == ["--set", "optimizer.generator.lr=0.0001", "--", "digits"]
+    assert started[0][:6] == ["train", "digits", "--recipe", "tiny/recipe.yaml", "--run", str(studio.folder / "tiny-2")]
+    assert started[0][6:] == ["--set", "optimizer.generator.lr=0.0001"]
     for finding, number, words in (
         ("none", 1, "changed"),
         ("mode-collapse", 9, "changed"),

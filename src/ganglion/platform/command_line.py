@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 
-__all__ = ["options_of", "pasteable"]
+__all__ = ["options_of", "pasteable", "words_of"]
 
 WINDOWS = os.name == "nt"
 
@@ -22,13 +22,18 @@ def options_of(line: str, kept: Mapping[str, int], windows: bool = WINDOWS) -> t
 
     `--option=value` counts as one word. Empty where the line cannot be read.
     """
-    try:
-        words = shlex.split(line, posix=not windows)
-    except ValueError:
-        return ()
-    found: list[str] = []
+    words, found = words_of(line, windows), list[str]()
     for i, word in enumerate(words):
         name, equals, _ = word.partition("=")
         if name in kept:
             found += words[i : i + 1 + (0 if equals else kept[name])]
-    return tuple(word.strip('"') if windows else word for word in found)
+    return tuple(found)
+
+
+def words_of(line: str, windows: bool = WINDOWS) -> tuple[str, ...]:
+    """The words of a command's line. Empty where it cannot be read."""
+    try:
+        words = shlex.split(line, posix=not windows)
+    except ValueError:
+        return ()
+    return tuple(word.strip('"') if windows else word for word in words)

@@ -41,11 +41,11 @@ def _start_with_remedy(studio: Studio, jobs: Jobs, path: Path, wanted: Mapping[s
     findings = {finding.code: finding for finding in diagnose(path).findings}
     finding = findings.get(str(wanted.get("finding")))
     index = wanted.get("remedy")
-    if finding is None or not isinstance(index, int) or not 0 <= index < len(finding.remedy):
+    if finding is None or not isinstance(index, int) or not 0 <= index < len(finding.remedies):
         raise RunError("the findings of this run have changed meanwhile: look at its verdict again")
-    remedy = finding.remedy[index]
+    remedy = finding.remedies[index]
     if remedy not in remedies_of(finding):
         raise RunError(f"this remedy is no change of the recipe: {remedy.what}")
     new = path.with_name(free_name(path.name, path.parent))
-    jobs.start(with_remedy(path, remedy, new), new)
+    jobs.start(with_remedy(remedy, new), new)
     return {"said": "Started", "run": studio.name_of(new)}

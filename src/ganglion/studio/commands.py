@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.data.given import cannot_be_named
 from ganglion.doctor.verdict import Remedy
 from ganglion.errors import RecipeError, RunError
+from ganglion.platform.command_line import words_of
 from ganglion.recipe.resolve import parse_assignments
-from ganglion.recipe.schema import Recipe
-from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run
 
 __all__ = ["Wanted", "continuing", "free_name", "minutes_of", "name_for", "settings_of", "with_remedy"]
@@ -23,7 +19,6 @@ __all__ = ["Wanted", "continuing", "free_name", "minutes_of", "name_for", "setti
 
 PLACES = ("data.source", "data.data_dir", "data.labels", "training.start_from")
 """Keys of a recipe that name files: a page has fields of its own for them."""
-DROPPED = {"--fresh"}  # a new run has a folder of its own
 
 
 @dataclass(frozen=True)
@@ -86,38 +81,26 @@ def free_name(name: str, folder: Path) -> str:
     return next(one for one in names if not (folder / one).exists())
 
 
+def with_remedy(remedy: Remedy, new: Path) -> list[str]:
+    """The remedy's command for its run, with the new run in `new`. Raises RunError where no command can."""
+    program, *words = words_of(remedy.command) or ("",)
+    if program != "ganglion" or "--run" not in words:
+        raise RunError(f"this remedy is no change of the recipe, or of a run that no command can start: {remedy.what}")
+    words[words.index("--run") + 1] = str(new)
+    return words
+
+
 def continuing(run: Path) -> list[str]:
     """The command that resumes a run. Raises RunError where no command can."""
-    return _again(run, run, [])
-
-
-def with_remedy(run: Path, remedy: Remedy, new: Path) -> list[str]:
-    """The command for a new run like `run` with the change that a remedy names. Raises RunError where no command can."""
-    changes = [word for word in shlex.split(remedy.recipe) if word not in DROPPED]
-    if not changes:
-        raise RunError(f"this remedy has no options of ganglion train: {remedy.what}")
-    return _again(run, new, changes)
-
-
-def _again(run: Path, target: Path, changes: Sequence[str]) -> list[str]:
     opened = Run(run)
     recipe, source = opened.recipe, str(opened.recipe.data.source)
     if cannot_be_named(source) or recipe.data.source is None:
         raise RunError(f"{run.name} was trained on images in memory, which no command can name: use ganglion.train")
-    words = ["train", "--run", str(target)]
-    if "--recipe" in changes:  # another recipe keeps what is said of the images and the length
-        words += _budget(recipe) + (["--size", size_text(recipe.data.size)] if recipe.data.size else [])
-    else:
-        words += ["--recipe", str(opened.recipe_path)]
+    words = ["train", "--run", str(run), "--recipe", str(opened.recipe_path)]
     if opened.networks_path.is_file():
         words += ["--networks", str(opened.networks_path)]
     elif "custom" in (recipe.generator.family, recipe.discriminator.family, recipe.objective.adversarial):
         raise RunError(f"{run.name} has networks or a loss of a program, which no command can name: use ganglion.train")
     if recipe.data.data_dir:
         words += ["--data-dir", recipe.data.data_dir]
-    return [*words, *changes, "--", source]
-
-
-def _budget(recipe: Recipe) -> list[str]:
-    found = ((name, getattr(recipe.training, name)) for name in ("kimg", "steps", "minutes"))
-    return [word for name, value in found if value is not None for word in (f"--{name}", json.dumps(value))]
+    return [*words, "--", source]

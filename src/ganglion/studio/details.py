@@ -109,8 +109,8 @@ def details_of(path: Path, name: str) -> Details:
 
 
 def remedies_of(finding: Finding) -> list[Remedy]:
-    """The remedies of a finding that are options of `ganglion train`, best first."""
-    return [remedy for remedy in finding.remedy if remedy.recipe]
+    """The remedies of a finding that are commands of `ganglion train`, best first."""
+    return [remedy for remedy in finding.remedies if remedy.command.startswith("ganglion train ")]
 
 
 def _now(found: Details, path: Path, job: Job | None) -> Details:

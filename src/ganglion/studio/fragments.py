@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from ganglion.doctor.verdict import number_text
+from ganglion.pictures.embed import data_uri
 from ganglion.recipe.resolve import recipe_text
-from ganglion.report.album import data_uri
 from ganglion.studio.details import Details, remedies_of
 from ganglion.studio.overview import RunSummary
 

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from ganglion.errors import RunError
-from ganglion.platform.environment import pasteable
+from ganglion.platform.command_line import pasteable
 from ganglion.platform.files import storage_errors, write_atomically
 from ganglion.platform.process_identity import Identity, identity_of, living
 from ganglion.runs.folder import is_locked
