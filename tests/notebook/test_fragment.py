@@ -77,10 +77,13 @@ def test_a_verdict_has_findings_with_numbers_bounds_and_remedies() -> None:
         assert text in said
 
 
-def test_remedies_of_a_watched_training_are_code_and_those_of_a_run_are_options() -> None:
-    finding = Finding("a", "watch", 1, [], "why", [Remedy("what", recipe="--set x=1", code="x = 1")])
-    assert "--set x=1" in Verdict("watch", [finding])._repr_html_()
-    assert "<code>x = 1</code>" in Verdict("watch", [finding], own_run=False)._repr_html_()
+def test_remedies_of_a_watched_training_are_code_and_those_of_a_run_are_commands() -> None:
+    for remedy, shown in (
+        (Remedy("a", "what", command="ganglion train x"), "ganglion train x"),
+        (Remedy("a", "what", code="x = 1"), "x = 1"),
+    ):
+        finding = Finding("a", "watch", 1, [], "why", [remedy])
+        assert f"<code>{shown}</code>" in Verdict("watch", [finding])._repr_html_()
 
 
 def test_an_evaluation_has_each_score_with_its_error_and_floor() -> None:

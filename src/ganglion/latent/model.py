@@ -282,10 +282,8 @@ def discriminator_of(model: Model, discriminator: nn.Module | None = None) -> An
         return None if found is None else found.to(model.device)
     run = Run(model._checkpoint.parent.parent)
     network: AnyDiscriminator
-    if model._recipe.discriminator.family == "custom":
-        network = own_discriminator(run, own)
-    else:
-        network = build_discriminator(model._recipe)
+    custom = model._recipe.discriminator.family == "custom"
+    network = own_discriminator(run, own) if custom else build_discriminator(model._recipe)
     load_weights(load_discriminator, model._checkpoint, network, run)
     return network.to(model.device).eval().requires_grad_(False)
 

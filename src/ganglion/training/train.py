@@ -58,8 +58,7 @@ from ganglion.training.threads import Threads, checked_threads, choose_threads, 
 __all__ = ["train"]
 
 BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
-SHOWN_KEYS = {"data.shown_channels"}
-MEMORY_KEYS = {"training.micro_batch"}
+HARMLESS_KEYS = {"data.shown_channels", "training.micro_batch"}
 STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
 COMPUTING_KEYS = {"training.deterministic", "training.cuda_graph"}
 
@@ -181,7 +180,7 @@ def _continued(run: Run, prepared: PreparedRun, screen: Screen) -> Recipe:
     if wanted.training.micro_batch is None:  # what was chosen when the run began
         settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
-    may_change = STOP_KEYS | SHOWN_KEYS | MEMORY_KEYS | COMPUTING_KEYS
+    may_change = STOP_KEYS | HARMLESS_KEYS | COMPUTING_KEYS
     may_change |= BUDGET_KEYS if can_be_extended(before) else set()
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
