@@ -93,7 +93,7 @@ def test_the_projected_discriminator_is_exported_with_the_network_that_it_looks_
     graph = discriminator_graph(model, network)
     content, agreement = written(model, graph, "uint8")
     assert agreement.largest <= agreement.bound
-    assert len(content) > 4 * sum(buffer.numel() for buffer in network.blocks[0].network.buffers())
+    assert len(content) > 1e6  # bytes: SqueezeNet up to the last layer that is looked at
 
 
 @pytest.fixture(scope="module")
