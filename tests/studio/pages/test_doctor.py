@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from ganglion.doctor.diagnose import diagnose
 from ganglion.errors import DataError
 from ganglion.studio.fragments import rendered
 from ganglion.studio.pages.doctor import examined
 from ganglion.studio.state import Studio
 
-LOG = "it,critic,gen\n" + "\n".join(f"{50 * i},0.00001,16.118" for i in range(200))
+LOG = "it,critic,gen,d_real,d_fake\n" + "\n".join(f"{50 * i},0.00001,16.118,1.0,0.0" for i in range(200))
 
 
 @pytest.fixture
@@ -20,7 +21,9 @@ def studio(tmp_path: Path) -> Studio:
 
 def test_a_log_is_read_with_the_names_and_numbers_of_the_form(studio: Studio, tmp_path: Path) -> None:
     verdict = examined(studio, str(tmp_path / "log.csv"), "d_loss=critic,g_loss=gen,step=it", "64", "", "")
-    assert verdict.state == "failing"
+    named = {"d_loss": "critic", "g_loss": "gen", "step": "it"}
+    assert verdict.findings == diagnose(tmp_path / "log.csv", map=named, batch=64).findings
+    assert verdict.findings
     assert verdict.understood is not None
     assert verdict.understood.counting["images_per_step"] == 64
     page = rendered("doctor_found.html", verdict=verdict, understood=verdict.understood)
