@@ -71,7 +71,7 @@ def attribute_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = random.integers(0, 255, (24, 16, 4), np.uint8)
             pixels[..., 3] = np.where(np.arange(24)[:, None] % 24 < 4, 0, 255)
             Image.fromarray(pixels).save(folder / f"{i}.png")
-            rows.writerow([f"{i}.png", i % 2, 20 + i, ["cat", "<b>dog</b>", "cow"][i % 3]])
+            rows.writerow([f"{i}.png", i % 2, 20 + 3 * i % 17, ["cat", "<b>dog</b>", "cow"][i % 3]])
     return folder
 
 

@@ -263,12 +263,12 @@ def test_a_run_is_scored_with_floors_and_its_checkpoints_as_curves(page: Any, ad
     words = page.locator("#score-table").inner_text()
     assert "fid" in words
     assert "floor" in words
-    page.wait_for_selector("#score-bars svg, #score-bars canvas")
+    page.wait_for_selector("#score-bars .marks")
     page.locator("#score-checkpoint input").click()
     page.get_by_role("option", name="as curves").click()
     page.locator("#score-start").click()
     page.wait_for_function("document.querySelector('#score-table').innerText.includes('best')", timeout=60_000)
-    page.wait_for_selector(".curve svg, .curve canvas")
+    page.wait_for_selector(".curve .marks")
 
 
 @pytest.mark.parametrize("where", ["explore?run=empty", "explore?run=..%2F..%2Fetc", "explore", "score?run=gone"])
