@@ -41,9 +41,10 @@ class RunTracker:
         self._foreign = active_run(name)
         self._module: Any = None
         self._run: Any = None
+        self._title = ""
 
     def start(self, facts: RunFacts, known: dict[str, Any]) -> str:
-        self._module = import_module(self._name)
+        self._module, self._title = import_module(self._name), facts.name
         if self._foreign is not None:
             self._run = self._foreign
             return f"in your run {self._run.name}"
@@ -74,7 +75,7 @@ class RunTracker:
             self._run.summary["verdict"] = label
 
     def checkpoint(self, folder: Path) -> None:
-        artifact = self._module.Artifact(name=NOT_IN_A_NAME.sub("-", f"{self._run.name}-best"), type="model")
+        artifact = self._module.Artifact(name=NOT_IN_A_NAME.sub("-", f"{self._title}-best"), type="model")
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             artifact.add_file(str(path), name=path.relative_to(folder).as_posix())
         self._run.log_artifact(artifact)
