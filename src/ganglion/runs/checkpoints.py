@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-FORMAT = 2
+FORMAT = 3
 SCORE_NOISE = 1.03  # other latents change the score of one generator by 2 to 2.5 % (standard deviation of five draws)
 
 Networks = Mapping[str, nn.Module]

@@ -77,8 +77,9 @@ def findings_markdown(still: Sequence[Finding]) -> str:
         lines += ["", f"### {finding['code']} ({finding['severity']}, since step {finding['since_step']:,})", ""]
         lines += [str(finding["why"]), ""]
         lines += [f"- {one['name']}: {one['value']:.3g}, expected {one['expected']}" for one in finding["evidence"]]
-        lines += ["", "What to do:", ""] if finding["remedy"] else []
-        for number, remedy in enumerate(finding["remedy"], start=1):
-            how = remedy.get("recipe") or remedy.get("code")
+        lines += ["", "What to do:", ""]
+        lines += [] if finding["remedies"] else [str(finding["remedy"])]
+        for number, remedy in enumerate(finding["remedies"], start=1):
+            how = remedy["command"] or remedy["code"]
             lines.append(f"{number}. {remedy['what']}" + (f": `{how}`" if how else ""))
     return "\n".join(lines)

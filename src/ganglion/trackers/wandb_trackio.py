@@ -157,7 +157,8 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _remedies(finding: Finding) -> str:
-    return "; ".join(
-        one["what"] + (f" ({one.get('recipe') or one.get('code')})" if one.get("recipe") or one.get("code") else "")
-        for one in finding["remedy"]
-    )
+    said = [
+        f"{one['what']} ({how})" if (how := one["command"] or one["code"]) else one["what"]
+        for one in finding["remedies"]
+    ]
+    return "; ".join(said) or str(finding["remedy"])
