@@ -219,6 +219,9 @@ def test_a_module_in_which_it_is_not_clear_what_is_g_fails_before_the_first_step
             super().__init__()
             self.gen = ConvG()
 
+        def configure_optimizers(self) -> Any:
+            return [adam(self.discriminator), adam(nn.ModuleList([self.generator, self.gen]))]
+
     with pytest.raises(ValueError, match="Odd has 2 modules that may be the generator: generator, gen"):
         trained(Odd(), Watch())
 
