@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from ganglion.notebook.screen import NotebookScreen
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.screen import Screen
 from ganglion.runs.journal import RunJournal
-from ganglion.runs.shown import MOST_RECORDS, Panel, Show, View, training_on
+from ganglion.runs.shown import MOST_RECORDS, Panel, Show, View, progress_of
 
 
 class Cell:
@@ -137,7 +138,12 @@ def test_a_training_in_a_notebook_has_its_status_and_a_panel_also_when_it_ends_i
         write(tmp_path, step=2, kimg=0.2, loss_d=7.0)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), training_on(cell.screen, ganglion.Run(tmp_path), 0) as (journal, show):
+    journal = RunJournal(tmp_path, 0, cell.screen.say)
+    with (
+        closing(journal),
+        pytest.raises(KeyboardInterrupt),
+        progress_of(cell.screen, ganglion.Run(tmp_path), journal) as show,
+    ):
         interrupted(journal, show)
     status, panel, log = cell.outputs
     assert status.plain == " 50%  0.1 kimg"
@@ -148,7 +154,10 @@ def test_a_training_in_a_notebook_has_its_status_and_a_panel_also_when_it_ends_i
 
 
 def test_elsewhere_a_training_has_the_lines_of_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with training_on(Screen(), ganglion.Run(tmp_path), 0) as (journal, show):
-        assert isinstance(journal, RunJournal)
+    screen = Screen()
+    with (
+        closing(RunJournal(tmp_path, 0, screen.say)) as journal,
+        progress_of(screen, ganglion.Run(tmp_path), journal) as show,
+    ):
         show(1.0, "0.1 kimg")
     assert capsys.readouterr().err == "100%  0.1 kimg\n"

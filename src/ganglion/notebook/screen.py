@@ -30,7 +30,7 @@ class Task(NamedTuple):
 
 def screen_here(quiet: bool = False, live: bool = True) -> Screen:
     """The screen for where this runs: a notebook's, or that of a terminal, with plain lines where it is not `live`."""
-    return NotebookScreen() if not quiet and in_notebook() else Screen(quiet=quiet, live=live)
+    return NotebookScreen() if live and not quiet and in_notebook() else Screen(quiet=quiet, live=live)
 
 
 class NotebookScreen(Screen):
