@@ -49,7 +49,7 @@ SMOKE = {
     "stacked_mnist.py": "--data-dir {mnist} --out {out} --minutes 0.002 --images 64 --samples 20 --recipes fast",
     "time_to_quality.py": "--mnist {mnist} --out {out} --recipes fast --seeds 0 --rungs 0.5 --samples 20",
     "toy.py": "--set ring8 --steps 2",
-    "vitals_cost.py": "--seconds 0.1 --size 16 --width 4",
+    "vitals_cost.py": "--ticks 2 --seconds 0.1 --size 16 --width 4",
 }
 """The arguments of a run of a second or two; {words} are made below."""
 

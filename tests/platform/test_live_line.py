@@ -132,8 +132,11 @@ def test_a_terminal_that_is_made_narrower_and_wider_again_keeps_one_line():
     terminal = Terminal(TRAINING.replace("120", "400"), "pass", 100)
     terminal.read(until="a print of")
     for columns in (40, 120):
+        terminal.process.send_signal(signal.SIGSTOP)
+        terminal.read(within_sec=0.3)  # what was written for the width before
         terminal.resize(columns)
-        terminal.process.send_signal(signal.SIGWINCH)
+        for number in (signal.SIGWINCH, signal.SIGCONT):
+            terminal.process.send_signal(number)
         terminal.read(within_sec=0.6)
         assert len(live(terminal)) == 1
         assert len(live(terminal)[0]) <= columns
@@ -162,6 +165,7 @@ def test_an_error_in_a_count_leaves_its_message_alone(columns):
 def test_ctrl_c_in_a_count_leaves_its_message_alone():
     terminal = Terminal(COUNT, "time.sleep(20)", 120)
     terminal.read(until="/1797")
+    terminal.read(within_sec=1.0)  # to the end of the count
     terminal.press_ctrl_c()
     assert terminal.ended() == 130
     assert terminal.lines == [

@@ -79,7 +79,7 @@ def base(folder: Path) -> Iterator[str]:
     yield found.group()
     server.terminate()
     _, said = server.communicate(timeout=30)
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     assert "Warning" not in said
 
 
@@ -105,7 +105,7 @@ def trained(browser: Browser, base: str, folder: Path) -> Watched:
     page = watched.go("/train")
     page.get_by_label("Images").fill("digits")
     page.get_by_label("Recipe").click()
-    page.get_by_role("option", name="fast").click()
+    page.get_by_role("option", name="fast", exact=True).click()
     page.get_by_label("Size").fill("16")
     page.get_by_label("Minutes").fill("0.3")
     page.get_by_role("button", name="Other values of the recipe").click()

@@ -214,12 +214,12 @@ def test_watch_logs_beside_the_callers_own_numbers_in_the_callers_own_runs(tmp_p
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     (run,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
     seen = [one.step for one in client.get_metric_history(run.info.run_id, "ganglion/samples/swd")]
-    assert seen == [1, 5, 10, 15, 20]
+    assert seen == [0, 1, 5, 10, 15, 20]
     assert run.data.metrics["after"] == 1.0
     with sqlite3.connect(tmp_path / "trackio/mine.db") as base:
         content = [json.loads(text) for (text,) in base.execute("SELECT metrics FROM metrics")]
     assert sum("mine" in row for row in content) == 20
-    assert sum("ganglion/samples/swd" in row for row in content) == 5
+    assert sum("ganglion/samples/swd" in row for row in content) == 6
 
 
 FINDINGS = """
@@ -246,7 +246,7 @@ def test_a_finding_is_an_alert_a_table_and_a_description_with_its_remedy(tmp_pat
     assert done.code == 0, done.said
     (alert,) = [message.alert for message in messages(tmp_path) if message.WhichOneof("record_type") == "alert"]
     assert (alert.title, alert.level) == ("mode-collapse (failing)", "ERROR")
-    assert "discriminator.minibatch" in alert.text
+    assert "images of a batch" in alert.text
     assert history(tmp_path)[7]["verdict/severity"] == 2
     assert history(tmp_path)[7]["verdict/findings_table/nrows"] == 1
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")

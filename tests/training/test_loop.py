@@ -373,8 +373,9 @@ class Ear:
         self.records: list[dict[str, Any]] = []
         verdict = Verdict("healthy")
         journal = SimpleNamespace(write=self.records.append, diagnose=lambda record: verdict, verdict=verdict)
+        snapshots = SimpleNamespace(take=lambda *_: {"frechet": 1.0}, rank=lambda _: 1.0)
         self.outputs = RunOutputs(
-            SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), SimpleNamespace(take=lambda *_: {"frechet": 1.0}),
+            SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), snapshots,
             lambda fraction, line: None, SimpleNamespace(tick=lambda images: {}, go_on=lambda images: None),
         )  # type: ignore[arg-type]  # fmt: skip
 

@@ -339,7 +339,7 @@ def collapsed(steps: int, attach: Callable[..., None]) -> Truth:
 def test_a_collapsed_generator_that_is_called_by_keyword_is_found() -> None:
     _, monitor, said = watched(collapsed, steps=60, every=2)
     verdict = monitor.verdict()
-    assert verdict.state == "failing"
+    assert verdict.state in ("watch", "failing")  # failing once it has lasted
     assert "mode-collapse" in [finding.code for finding in verdict.findings]
     assert any("mode-collapse" in text for text in said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 import threading
@@ -33,6 +34,8 @@ class Server:
 
         self.url, self._socket = url, sock
         self._server = Uvicorn(Config(app, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=2))
+        # pages that are still open wait for answers; that these are given up at the end is no error
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not self._server.should_exit)
 
     def serve(self) -> None:
         """Serves until Ctrl-C, or `stop` from another thread."""
