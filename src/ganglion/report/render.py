@@ -18,7 +18,7 @@ from ganglion.report.panels import Panel
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["for_script", "library", "render", "stylesheet"]
+__all__ = ["chart_functions", "for_script", "library", "render", "stylesheet"]
 
 
 PAGE = Path(__file__).parent / "page"
@@ -33,7 +33,7 @@ def render(template: str, panels: Sequence[Panel], **content: Any) -> str:
     ]
     return _templates().get_template(template).render(
         panels=panels, panels_json=for_script(charts), version=version("ganglion"), css=Markup(stylesheet()),
-        vega=Markup(library()), script=Markup(_text("page.js")), **content,
+        vega=Markup(library()), script=Markup(chart_functions() + _text("page.js")), **content,
     )  # fmt: skip
 
 
@@ -65,6 +65,11 @@ def for_script(tree: Any) -> Any:
     from markupsafe import Markup
 
     return Markup(json.dumps(tree, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def chart_functions() -> str:
+    """The script by which charts look and zoom alike on all pages."""
+    return _text("charts.js")
 
 
 def stylesheet() -> str:

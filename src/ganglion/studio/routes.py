@@ -51,15 +51,15 @@ class Addresses:
         self._runs, self._readings, self._drops = Runs(studio.folder, jobs), Readings(jobs), Drops(studio.uploads)
 
     def asset(self, request: Any) -> Any:
-        """Script and style of the pages, and the charting library."""
+        """Script and style of the pages, and the charting library with what the report's charts share."""
         from starlette.responses import Response
 
         name = request.path_params["name"]
         if name == "vega.js":
-            from ganglion.report.render import library
+            from ganglion.report.render import chart_functions, library
 
             own_scope = f"(() => {{{library()}}})();"  # its short names are not the page's
-            return Response(own_scope, media_type="text/javascript", headers=KEPT)
+            return Response(own_scope + chart_functions(), media_type="text/javascript", headers=KEPT)
         return Response((PAGE / name).read_bytes(), media_type=ASSETS[name]) if name in ASSETS else _missing(name)
 
     def live(self, request: Any) -> Any:

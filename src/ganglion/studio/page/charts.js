@@ -6,18 +6,6 @@
   let mark = null, span = null, library = null, drawing = false;
   const dark = () => document.body.classList.contains("dark");
 
-  function theme() {
-    const ink = dark() ? "#c6ced6" : "#3a424a", line = dark() ? "#30363d" : "#e3e7eb";
-    return {
-      background: "transparent", view: { stroke: null }, font: "system-ui, sans-serif",
-      axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal" },
-      legend: { labelColor: ink, titleColor: ink },
-      range: { category: dark()
-        ? ["#6ea8ff", "#ffa657", "#5bd6a0", "#ff7b9c", "#c79bff", "#f2d55c", "#5ad1e6", "#b8c0c8", "#e58fd8", "#9bd05a"]
-        : ["#2f6fde", "#e0701b", "#1f9d6b", "#d1386b", "#8352d0", "#b8930b", "#1391aa", "#6b7580", "#b8439f", "#5f8f1d"] },
-    };
-  }
-
   const loaded = () => library ||= new Promise((resolve, reject) => {
     document.head.append(Object.assign(document.createElement("script"), { src: "/studio/assets/vega.js", onload: resolve, onerror: reject }));
   });
@@ -62,40 +50,19 @@
     return chart;
   }
 
-  function scaled(panel) {
-    const type = scales.get(panel.name);
-    if (!type) return panel.spec;
-    const copy = structuredClone(panel.spec);
-    for (const layer of copy.layer) if (layer.encoding?.y?.scale) layer.encoding.y.scale = { type, ...(type === "linear" && { zero: false }) };
-    return copy;
-  }
-
   async function draw(place, panel) {
     const element = frame(place, panel), old = views.get(panel.name);
     element.style.minHeight = `${element.offsetHeight}px`; // so that the page does not jump while it is drawn again
-    const embedded = await vegaEmbed(element.firstChild, scaled(panel), { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark() ? "dark" : "light" } });
+    const embedded = await vegaEmbed(element.firstChild, withScale(panel.spec, scales.get(panel.name)), { actions: false, renderer: "svg", config: chartTheme(dark()), tooltip: { theme: dark() ? "dark" : "light" } });
     if (old) old.finalize();
     element.style.minHeight = "";
     const view = embedded.view;
     views.set(panel.name, view);
-    let brushed = null;
-    view.addSignalListener("zoom_kimg", (_, value) => { brushed = value && value.length === 2 && value[0] !== value[1] ? value : null; });
-    element.onpointerup = () => setTimeout(() => {
-      if (!brushed) return;
-      const chosen = brushed.slice().sort((a, b) => a - b);
-      brushed = null;
-      view.data("zoom_store", []).run();
-      zoom(chosen);
-    }, 0);
-    element.ondblclick = () => zoom(null);
+    onZoom(element, view, zoom);
     apply(panel, view);
   }
 
-  function apply(panel, view) {
-    const whole = panel.spec.params.find((param) => param.name === "to_kimg").value;
-    const [from, to] = span || [0, whole];
-    view.signal("from_kimg", from).signal("to_kimg", to).run();
-  }
+  const apply = (panel, view) => showRange(panel.spec, view, span);
   function zoom(chosen) { span = chosen; for (const [name, view] of views) apply(specs.get(name), view); }
   window.studioWhole = () => zoom(null);
 
