@@ -50,6 +50,12 @@ main(run)
 """
 
 
+def _as_at_a_terminal() -> None:
+    """In a process that is to begin: its terminal controls it, and Ctrl-C is not ignored, as it is by a shell's background."""
+    fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A process on a terminal of its own."""
 
@@ -62,7 +68,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", f"def go_on():\n    {go_on}\n{code}"], stdin=theirs, stderr=theirs,
             stdout=theirs if stdout is None else stdout, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(2, termios.TIOCSCTTY, 0), env=kept | {"TERM": "xterm-256color"} | environment,
+            preexec_fn=_as_at_a_terminal, env=kept | {"TERM": "xterm-256color"} | environment,
         )  # fmt: skip
         os.close(theirs)
 
