@@ -30,3 +30,11 @@ def test_a_process_of_another_machine_is_not_known_here() -> None:
 def test_what_is_no_identity_names_no_process() -> None:
     for broken in (None, {}, {"pid": "x"}, identity_of() | {"pid": -5}, identity_of() | {"started": None}):
         assert living(broken) is None
+
+
+def test_a_process_that_has_ended_already_has_an_identity_and_does_not_live() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    identity = identity_of(ended.pid)
+    assert identity["pid"] == ended.pid
+    assert living(identity) is None

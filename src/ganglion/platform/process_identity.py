@@ -20,9 +20,13 @@ SAME_START_SEC = 3.0  # the system's clock may have been set since
 
 
 def identity_of(pid: int | None = None) -> Identity:
-    """Of a process of this machine that runs; None: this one."""
-    process = psutil.Process(os.getpid() if pid is None else pid)
-    return {"pid": process.pid, "started": round(process.create_time(), 2), "host": _host()}
+    """Of a process of this machine; None: this one. One that has ended meanwhile is never found to be living."""
+    number = os.getpid() if pid is None else pid
+    try:
+        started = round(psutil.Process(number).create_time(), 2)
+    except psutil.NoSuchProcess:
+        started = 0.0
+    return {"pid": number, "started": started, "host": _host()}
 
 
 def living(identity: Mapping[str, Any] | None) -> psutil.Process | None:
