@@ -1,12 +1,14 @@
 """Counts the floating-point operations of matrix products and convolutions, forward, backward and backward again.
 
-With PyTorch's own formulas; its FlopCounterMode follows modules too, which gradient penalties do not allow.
+With PyTorch's own formulas, but for the gradient of a grouped convolution's weight, which those count as if it had no groups.
+PyTorch's FlopCounterMode follows modules too, which gradient penalties do not allow.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -22,6 +24,14 @@ class Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        if func.overloadpacket in flop_registry:
-            self.total += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=found)
+        if func.overloadpacket is torch.ops.aten.convolution_backward:
+            *numbers, groups, (for_input, for_weight, for_bias) = args
+            self.total += _counted(func, [*numbers, groups, (for_input, False, for_bias)], found)
+            self.total += _counted(func, [*numbers, groups, (False, for_weight, False)], found) // groups
+        elif func.overloadpacket in flop_registry:
+            self.total += _counted(func, args, found, **(kwargs or {}))
         return found
+
+
+def _counted(func: Any, args: Any, found: Any, **kwargs: Any) -> int:
+    return int(flop_registry[func.overloadpacket](*args, **kwargs, out_val=found))

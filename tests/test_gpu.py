@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from torch import Tensor
 
 import ganglion
 from ganglion.data.batches import Batches
+from ganglion.platform.devices import fabric_precision
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import resolve
+from ganglion.recipe.resolve import resolve, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose
@@ -91,7 +94,7 @@ def looped(run: PreparedRun, replay: Replay, whole: bool | None = None, clock: A
     """Players after the steps of a run, without its folder."""
     recipe: Recipe = run.recipe
     with training_numerics(CUDA, deterministic=True), side_stream(CUDA):
-        fabric = Fabric(accelerator="cuda", devices=1, precision="bf16-mixed")
+        fabric = Fabric(accelerator="cuda", devices=1, precision=fabric_precision(recipe.training.precision))
         batches = Batches(run.store, 0, fabric.device, recipe.data.conditional, whole=whole)
         players = build_first_players(recipe, batches)
         train_loop(fabric, recipe, batches, players, TrainingProgress(), None, Interrupt(), clock, replay=replay)
@@ -130,8 +133,13 @@ def test_batches_are_those_of_the_cpu(whole: bool, cache: Path) -> None:
         assert torch.equal(a.labels, b.labels.cpu())  # type: ignore[arg-type, union-attr]
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("case", [case for case in RECIPES if case != "paused players"])
-def test_a_step_without_a_record_never_waits_for_the_device(case: str, cache: Path) -> None:
+def test_a_step_without_a_record_never_waits_for_the_device(
+    case: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganglion.training.intervals.RECORDS", 1)  # at the last step
+    monkeypatch.setattr("ganglion.training.intervals.SNAPSHOTS", 1)
     calls = iter(range(10**6))
 
     def clock() -> float:
@@ -191,6 +199,25 @@ def test_bf16_trains_as_float32_does_at_first(tmp_path: Path, cache: Path) -> No
 def test_without_the_option_a_run_ends_as_well(tmp_path: Path, cache: Path) -> None:
     run = trained("r3gan", tmp_path / "run", cache, deterministic=False)
     assert all("non_finite" not in record for record in records(run))
+
+
+@pytest.mark.parametrize("case", ["lazy penalty", "wgan-gp", "r3gan"])
+def test_penalties_change_the_weights_as_with_pytorchs_own_convolutions(
+    case: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32, after two updates: to rounding, as a share of the distance moved."""
+    run = prepared(case, cache)
+    run = replace(run, recipe=update(run.recipe, training__precision="32", training__steps=2))
+    with training_numerics(CUDA, deterministic=True):
+        first = dict(build_first_players(run.recipe, Batches(run.store, 0, CUDA, whole=True)).state())
+    ours = dict(looped(run, Replay(None)).state())
+    monkeypatch.setattr("ganglion.training.phases.twice_differentiated", lambda device: nullcontext())
+    plain = dict(looped(run, Replay(None)).state())
+    weights = [name for name in plain if name.startswith("discriminator") and plain[name].ndim > 1]
+    moved = sum(float((plain[name] - first[name]).square().sum()) for name in weights)
+    apart = sum(float((plain[name] - ours[name]).square().sum()) for name in weights)
+    assert moved > 0
+    assert apart <= 1e-4 * moved
 
 
 def test_graphs_take_at_most_as_much_memory_again(cache: Path) -> None:

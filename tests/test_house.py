@@ -319,7 +319,6 @@ ROOT = Path(__file__).parents[1]
 LONG: dict[str, int] = {}
 """Files of more than LONGEST lines, and the most that each may have."""
 SHORT = {
-    "data/pixels.py",  # the one place where uint8 becomes float and back
     "pictures/figures.py",  # one function of two rooms
     "studio/pages/run.py",  # what it shows comes from the studio's own addresses
 }

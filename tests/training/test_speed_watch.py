@@ -88,8 +88,13 @@ def test_short_ticks_are_judged_together():
 
 def test_the_load_of_others_is_in_the_record_where_it_is_known():
     run = Training()
-    assert run.tick(120, others=1.23456) == {"other_load": 1.235}
-    assert run.tick(120, others=None) == {}
+    assert run.tick(120, others=1.23456)["other_load"] == 1.235
+    assert "other_load" not in run.tick(120, others=None)
+
+
+def test_the_speed_in_the_record_is_that_of_the_steps_without_what_the_last_record_took():
+    run = Training()
+    assert [run.tick(120)["images_per_sec"], run.tick(60, seconds=0.5)["images_per_sec"]] == [120, 60]
 
 
 def cause(own: float, others: float | None, threads: int = 2, load_average: float | None = None) -> str:

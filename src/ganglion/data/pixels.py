@@ -14,8 +14,11 @@ __all__ = ["halved", "to_float", "to_uint8"]
 
 
 def to_float(pixels_nhwc: Tensor) -> Tensor:
-    """uint8 (N, H, W, C) as float32 (N, C, H, W) in [-1, 1], in channels-last memory: 0 is -1, 255 is 1."""
-    return pixels_nhwc.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)  # (N, C, H, W)
+    """uint8 (N, H, W, C) as float32 (N, C, H, W) in [-1, 1], in channels-last memory: 0 is -1, 255 is 1.
+
+    It multiplies, since CUDA divides by a number by multiplying with its inverse: the bits are the same on each device.
+    """
+    return pixels_nhwc.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)  # (N, C, H, W)
 
 
 def to_uint8(images_nchw: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganglion.objectives.adversarial import per_image
+from ganglion.objectives.second_derivatives import gradients_for_inputs
 from ganglion.platform.random_numbers import drawn, noise_like
 from ganglion.recipe.parts import Penalty, PenaltyName
 
@@ -196,7 +197,8 @@ def _gradient_norms_at(judge: Judge, images: Tensor) -> Tensor:
 
 def _gradient_norms(logits: Tensor, images: Tensor) -> Tensor:
     """|grad D| at each image (N,), differentiable; its gradient is 0 where the norm is 0. For a map, D is the map's mean."""
-    (slope,) = torch.autograd.grad(per_image(logits).sum(), images, create_graph=True)  # (N, C, H, W)
+    with gradients_for_inputs():
+        (slope,) = torch.autograd.grad(per_image(logits).sum(), images, create_graph=True)  # (N, C, H, W)
     wide = slope.to(torch.promote_types(slope.dtype, torch.float32))
     length: Tensor = torch.linalg.vector_norm(wide.flatten(1), dim=1)  # over C, H, W
     return length

@@ -6,7 +6,7 @@ N images in a batch, C channels, H height, W width, Z latent dimension.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -25,6 +25,7 @@ from ganglion.objectives.losses import (
     needs_real,
 )
 from ganglion.objectives.penalties import MeanInParts, PenaltyInputs, differentiated_inputs
+from ganglion.objectives.second_derivatives import twice_differentiated
 from ganglion.recipe.schema import Recipe
 from ganglion.training.micro_batches import in_parts, mean_in_parts
 from ganglion.training.players import Players, frozen
@@ -84,7 +85,7 @@ class StepContext:
 
     def judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """D's logits (N,) on all images at once, as penalties differentiate them."""
-        with self.autocast():
+        with self.autocast(), twice_differentiated(images.device):
             logits: Tensor = self.players.discriminator(images, labels).float()
         return logits
 
@@ -157,8 +158,10 @@ def discriminator_pass(
             seen_real = seen_real.detach().requires_grad_()
         if "fake" in differentiated and not seen_fake.requires_grad:
             seen_fake = seen_fake.detach().requires_grad_()
-        real_logits = step.discriminate(seen_real, labels).logits  # (N,)
-        fake_logits = step.discriminate(seen_fake, labels).logits
+        with twice_differentiated(real.device) if "real" in differentiated else nullcontext():
+            real_logits = step.discriminate(seen_real, labels).logits  # (N,)
+        with twice_differentiated(real.device) if "fake" in differentiated else nullcontext():
+            fake_logits = step.discriminate(seen_fake, labels).logits
     return DiscriminatorPass(real, fake, judged, seen_real, seen_fake, real_logits, fake_logits)
 
 

@@ -104,7 +104,9 @@ def cuda_capture() -> Capture:
 
     def capture(step: Callable[[], StepResult], random: torch.Generator) -> tuple[Callable[[], None], StepResult]:
         graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(random)
+        graph.register_generator_state(
+            random.graphsafe_get_state()
+        )  # the same state, in a class that CUDAGraph accepts
         stream = torch.cuda.current_stream()  # that of the whole training, so that no gradient waits for another one
         with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
             result = step()

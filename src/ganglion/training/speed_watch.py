@@ -69,15 +69,20 @@ class SpeedWatch:
         self._images, self._seconds, self._readings = 0, 0.0, []
 
     def tick(self, images: int) -> Record:
-        """At a record: says that the speed has fallen or is back. Returns `other_load` for the record, where it is known."""
+        """At a record: says that the speed has fallen or is back. Returns what is known of the steps since the last one.
+
+        That is their speed, without the time that the last record took, and `other_load`.
+        """
         reading = self._meter.read()
-        self._images += images - self._from[0]
-        self._seconds += self._clock() - self._from[1]
+        shown, seconds = images - self._from[0], self._clock() - self._from[1]
+        self._images += shown
+        self._seconds += seconds
         self._readings.append(reading)
         if self._seconds >= WINDOW_SEC:
             self._judge(self._images / self._seconds, _together(self._readings))
             self._images, self._seconds, self._readings = 0, 0.0, []
-        return {} if reading.others is None else {"other_load": round(reading.others, 3)}
+        speed = {"images_per_sec": round(shown / max(seconds, 1e-9), 2)}
+        return speed if reading.others is None else speed | {"other_load": round(reading.others, 3)}
 
     def _judge(self, speed: float, load: LoadReading) -> None:
         if not self.slow and speed < SLOW * self._best:
