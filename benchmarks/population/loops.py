@@ -1,0 +1,439 @@
+"""Twelve training loops in the styles in which people write them. None is Ganglion's; all are watched from outside.
+
+Each takes a Setting, which gives it images, its budget and the one thing that is changed, and trains until the budget is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, l1_loss, mse_loss, relu
+
+from population.networks import (
+    ConvCritic,
+    ConvGenerator,
+    DenseDiscriminator,
+    DenseGenerator,
+    ImageToImage,
+    PatchDiscriminator,
+    ResizeGenerator,
+    coarse,
+    tutorial_weights,
+)
+from population.setting import Setting
+
+__all__ = ["LOOPS", "Loop"]
+
+Loop = Callable[[Setting], None]
+adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
+
+
+def tutorial(s: Setting) -> None:
+    """The public DCGAN example: sigmoid and BCELoss, D's step on a real and on a fake batch apart, N(0, 0.02)."""
+    images, b = s.images, 64
+    netG = ConvGenerator(
+        100 if s.change.z_dim is None else s.change.z_dim, images.channels, images.size, s.width("g", 16), s.last()
+    )
+    netD = ConvCritic(images.channels, images.size, s.width("d", 16), sigmoid=True)
+    netG.apply(tutorial_weights)
+    netD.apply(tutorial_weights)
+    s.adapt(netG, netD)
+    criterion = nn.BCELoss()
+    optimizerG, optimizerD = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(netG, netD)
+    monitor = s.watch(netG, netD, optimizerG, optimizerD, lambda n: netG(s.latents(n, 100)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(1):
+            s.zero("d", optimizerD)
+            real, _labels = s.reals(b)
+            errD_real = criterion(netD(real), s.targets(len(real), True))
+            errD_real.backward()
+            fake = netG(s.latents(len(real), 100)[:, :, None, None])
+            errD_fake = criterion(netD(s.for_d(fake)), s.targets(len(real), False))
+            errD_fake.backward(retain_graph=s.change.detach == "forgotten")
+            optimizerD.step()
+        for turn in s.g_turns():
+            s.zero("g", optimizerG)
+            if turn:
+                fake = netG(s.latents(len(real), 100)[:, :, None, None])
+            errG = _g_loss(s, netD(s.for_g(fake)), logits=False)
+            errG.backward()
+            optimizerG.step()
+        monitor.log(loss_d=(errD_real + errD_fake).item(), loss_g=errG.item())
+    monitor.close()
+
+
+def _g_loss(s: Setting, output: Tensor, logits: bool = True) -> Tensor:
+    bce = binary_cross_entropy_with_logits if logits else binary_cross_entropy
+    if s.change.saturating:
+        return -bce(output, torch.zeros_like(output))
+    return bce(output, s.target_for_g(len(output)))
+
+
+def joined(s: Setting) -> None:
+    """Reals and fakes in one batch through D, logits, no batch norm in D; PyTorch's default first weights."""
+    images, b = s.images, 32
+    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+    D = ConvCritic(images.channels, images.size, s.width("d", 16), norm="none")
+    s.adapt(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(G, D)
+    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
+    loss_fn = nn.BCEWithLogitsLoss()
+    while s.going_on():
+        for _ in s.d_turns(1):
+            x_real, _labels = s.reals(b)
+            n = len(x_real)
+            x_fake = G(s.latents(n, 64)[:, :, None, None])
+            y = torch.cat([s.targets(n, True), s.targets(n, False)])
+            d_loss = loss_fn(D(torch.cat([x_real, s.for_d(x_fake)])), y)
+            s.zero("d", opt_d)
+            d_loss.backward()
+            opt_d.step()
+        for _ in s.g_turns():
+            g_loss = _g_loss(s, D(s.for_g(G(s.latents(n, 64)[:, :, None, None]))))
+            s.zero("g", opt_g)
+            g_loss.backward()
+            opt_g.step()
+        monitor.log(loss_d=d_loss.item(), loss_g=g_loss.item())
+    monitor.close()
+
+
+def wgan_clipping(s: Setting) -> None:
+    """WGAN as its authors wrote it: RMSprop, clipping, five steps of the critic."""
+    images, b = s.images, 32
+    netG = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+    netD = ConvCritic(images.channels, images.size, s.width("d", 16))
+    netG.apply(tutorial_weights)
+    netD.apply(tutorial_weights)
+    s.adapt(netG, netD)
+    bound = 0.01 if s.change.clip is None else s.change.clip
+    optG, optD = s.optimizers(lambda p, lr: torch.optim.RMSprop(p, lr), 2e-4, 2e-4)(netG, netD)
+    monitor = s.watch(netG, netD, optG, optD, lambda n: netG(s.latents(n, 64)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(5):
+            s.zero("d", optD)
+            real, _labels = s.reals(b)
+            fake = netG(s.latents(len(real), 64)[:, :, None, None])
+            lossD = netD(s.for_d(fake)).mean() - netD(real).mean()
+            lossD.backward()
+            optD.step()
+            for p in netD.parameters():
+                p.data.clamp_(-bound, bound)
+        for _ in s.g_turns():
+            s.zero("g", optG)
+            lossG = -netD(s.for_g(netG(s.latents(b, 64)[:, :, None, None]))).mean()
+            lossG.backward()
+            optG.step()
+        monitor.log(loss_d=lossD.item(), loss_g=lossG.item())
+    monitor.close()
+
+
+def wgan_gp(s: Setting) -> None:
+    """WGAN-GP: instance norm in the critic, the penalty between reals and fakes, three steps of the critic."""
+    images, b = s.images, 32
+    generator = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+    critic = ConvCritic(images.channels, images.size, s.width("d", 16), norm="instance")
+    s.adapt(generator, critic)
+    weight = 10.0 if s.change.penalty is None else s.change.penalty
+    make = lambda p, lr: torch.optim.Adam(p, lr, betas=(0.0, 0.9))  # noqa: E731
+    opt_gen, opt_critic = s.optimizers(make, 5e-4, 5e-4)(generator, critic)
+    monitor = s.watch(generator, critic, opt_gen, opt_critic, lambda n: generator(s.latents(n, 64)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(3):
+            real, _labels = s.reals(b)
+            fake = generator(s.latents(len(real), 64)[:, :, None, None])
+            alpha = torch.rand(len(real), 1, 1, 1)
+            mixed = (alpha * real + (1 - alpha) * fake.detach()).requires_grad_(True)
+            score = critic(mixed)
+            slope = torch.autograd.grad(score, mixed, torch.ones_like(score), create_graph=True)[0]
+            penalty = ((slope.view(len(real), -1).norm(2, dim=1) - 1) ** 2).mean()
+            loss_critic = critic(s.for_d(fake)).mean() - critic(real).mean() + weight * penalty
+            s.zero("d", opt_critic)
+            loss_critic.backward()
+            opt_critic.step()
+        for _ in s.g_turns():
+            loss_gen = -critic(s.for_g(generator(s.latents(b, 64)[:, :, None, None]))).mean()
+            s.zero("g", opt_gen)
+            loss_gen.backward()
+            opt_gen.step()
+        monitor.log(loss_d=loss_critic.item(), loss_g=loss_gen.item())
+    monitor.close()
+
+
+def least_squares(s: Setting) -> None:
+    """LSGAN: enlarging and 3x3 convolutions in G, G's step before D's, mean squared errors."""
+    images, b = s.images, 32
+    generator = ResizeGenerator(s.z_dim(100), images.channels, images.size, s.width("g", 16), s.last())
+    discriminator = ConvCritic(images.channels, images.size, s.width("d", 12))
+    s.adapt(generator, discriminator)
+    optimizer_G, optimizer_D = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(generator, discriminator)
+    monitor = s.watch(generator, discriminator, optimizer_G, optimizer_D, lambda n: generator(s.latents(n, 100)))
+    while s.going_on():
+        imgs, _labels = s.reals(b)
+        n = len(imgs)
+        for _ in s.g_turns():
+            s.zero("g", optimizer_G)
+            gen_imgs = generator(s.latents(n, 100))
+            g_loss = mse_loss(discriminator(s.for_g(gen_imgs)), s.target_for_g(n))
+            g_loss.backward()
+            optimizer_G.step()
+        for turn in s.d_turns(1):
+            if turn or s.change.detach == "forgotten":
+                gen_imgs = generator(s.latents(n, 100))
+            s.zero("d", optimizer_D)
+            real_loss = mse_loss(discriminator(imgs), s.targets(n, True))
+            fake_loss = mse_loss(discriminator(s.for_d(gen_imgs)), s.targets(n, False))
+            d_loss = 0.5 * (real_loss + fake_loss)
+            d_loss.backward()
+            optimizer_D.step()
+        monitor.log(loss_d=d_loss.item(), loss_g=g_loss.item())
+    monitor.close()
+
+
+def spectral_hinge(s: Setting) -> None:
+    """Hinge loss and spectral norm, two steps of D."""
+    images, b = s.images, 32
+    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+    D = ConvCritic(images.channels, images.size, s.width("d", 24), norm="spectral")
+    s.adapt(G, D)
+    make = lambda p, lr: torch.optim.Adam(p, lr, betas=(0.0, 0.9))  # noqa: E731
+    opt_g, opt_d = s.optimizers(make, 2e-4, 2e-4)(G, D)
+    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(2):
+            x, _labels = s.reals(b)
+            with torch.set_grad_enabled(s.change.detach == "forgotten"):
+                fake = G(s.latents(len(x), 64)[:, :, None, None])
+            loss_d = relu(1 - D(x)).mean() + relu(1 + D(s.for_d(fake))).mean()
+            s.zero("d", opt_d)
+            loss_d.backward()
+            opt_d.step()
+        for _ in s.g_turns():
+            loss_g = -D(s.for_g(G(s.latents(b, 64)[:, :, None, None]))).mean()
+            s.zero("g", opt_g)
+            loss_g.backward()
+            opt_g.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+def conditional(s: Setting) -> None:
+    """A class for each image, embedded in G and as a plane in D."""
+    images, b, classes = s.images, 32, max(2, s.images.classes)
+    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last(), classes)
+    D = ConvCritic(images.channels, images.size, s.width("d", 16), classes=classes)
+    s.adapt(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(G, D)
+    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64), torch.arange(n) % classes))
+    criterion = nn.BCEWithLogitsLoss()
+    while s.going_on():
+        for _ in s.d_turns(1):
+            real, labels = s.reals(b)
+            n = len(real)
+            fake = G(s.latents(n, 64), labels)
+            s.zero("d", opt_d)
+            loss_d = criterion(D(real, labels), s.targets(n, True)) + criterion(
+                D(s.for_d(fake), labels), s.targets(n, False)
+            )
+            loss_d.backward(retain_graph=s.change.detach == "forgotten")
+            opt_d.step()
+        for _ in s.g_turns():
+            wanted = torch.randint(classes, (n,))
+            s.zero("g", opt_g)
+            loss_g = _g_loss(s, D(s.for_g(G(s.latents(n, 64), wanted)), wanted))
+            loss_g.backward()
+            opt_g.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+def image_to_image(s: Setting) -> None:
+    """A U-net that makes images of coarse ones, as pix2pix: a patch D on pairs, and the absolute error."""
+    images, b = s.images, 16
+    netG = ImageToImage(images.channels, s.width("g", 16), s.last())
+    netD = PatchDiscriminator(images.channels, s.width("d", 16))
+    netG.apply(tutorial_weights)
+    netD.apply(tutorial_weights)
+    s.adapt(netG, netD)
+    optG, optD = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(netG, netD)
+    monitor = s.watch(netG, netD, optG, optD, lambda n: netG(coarse(s.images.pixels[:n].float() / 127.5 - 1)))
+    criterion = nn.BCEWithLogitsLoss()
+    while s.going_on():
+        for _ in s.d_turns(1):
+            target, _labels = s.reals(b)
+            given = coarse(target)
+            made = netG(given)
+            s.zero("d", optD)
+            on_fake, on_real = netD(given, s.for_d(made)), netD(given, target)
+            loss_d = 0.5 * (
+                criterion(on_fake, s.targets(len(target), False)[:, None, None, None].expand_as(on_fake))
+                + criterion(on_real, s.targets(len(target), True)[:, None, None, None].expand_as(on_real))
+            )
+            loss_d.backward(retain_graph=s.change.detach == "forgotten")
+            optD.step()
+        for _ in s.g_turns():
+            made = netG(given)
+            s.zero("g", optG)
+            score = netD(given, s.for_g(made))
+            wanted = s.target_for_g(len(target))[:, None, None, None].expand_as(score)
+            adversarial = -criterion(score, 1 - wanted) if s.change.saturating else criterion(score, wanted)
+            loss_g = adversarial + 20 * l1_loss(made, target)
+            loss_g.backward()
+            optG.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+class TwoPlayers(nn.Module):
+    """Both networks and their losses in one module."""
+
+    def __init__(self, s: Setting) -> None:
+        super().__init__()
+        images = s.images
+        self.s = s
+        self.gen = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+        self.dis = ConvCritic(images.channels, images.size, s.width("d", 16))
+        s.adapt(self.gen, self.dis)
+
+    def loss_of_dis(self, real: Tensor) -> Tensor:
+        fake = self.gen(self.s.latents(len(real), 64)[:, :, None, None])
+        smooth = 0.9 * self.s.targets(len(real), True)
+        return binary_cross_entropy_with_logits(self.dis(real), smooth) + binary_cross_entropy_with_logits(
+            self.dis(self.s.for_d(fake)), self.s.targets(len(real), False)
+        )
+
+    def loss_of_gen(self, n: int) -> Tensor:
+        return _g_loss(self.s, self.dis(self.s.for_g(self.gen(self.s.latents(n, 64)[:, :, None, None]))))
+
+
+def two_optimizers(s: Setting) -> None:
+    """SGD with momentum for D, Adam for G, smoothed labels; losses are methods of a module that holds both."""
+    model = TwoPlayers(s)
+    sgd = lambda p, lr: torch.optim.SGD(p, lr, momentum=0.5)  # noqa: E731
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 5e-4, 5e-3, sgd)(model.gen, model.dis)
+    monitor = s.watch(model.gen, model.dis, opt_g, opt_d, lambda n: model.gen(s.latents(n, 64)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(1):
+            real, _labels = s.reals(32)
+            s.zero("d", opt_d)
+            loss_d = model.loss_of_dis(real)
+            loss_d.backward()
+            opt_d.step()
+        for _ in s.g_turns():
+            s.zero("g", opt_g)
+            loss_g = model.loss_of_gen(len(real))
+            loss_g.backward()
+            opt_g.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+def micro_batches(s: Setting, parts: int = 4) -> None:
+    """Gradients of four small batches are summed before each update."""
+    images, b = s.images, 16
+    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
+    D = ConvCritic(images.channels, images.size, s.width("d", 16), norm="instance")
+    s.adapt(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: torch.optim.AdamW(p, lr, betas=(0.5, 0.99)), 5e-4, 5e-4)(G, D)
+    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
+    criterion = nn.BCEWithLogitsLoss()
+    while s.going_on():
+        for _ in s.d_turns(1):
+            s.zero("d", opt_d)
+            for _ in range(parts):
+                real, _labels = s.reals(b)
+                fake = G(s.latents(len(real), 64)[:, :, None, None])
+                loss_d = criterion(D(real), s.targets(len(real), True)) + criterion(
+                    D(s.for_d(fake)), s.targets(len(real), False)
+                )
+                (loss_d / parts).backward()
+            opt_d.step()
+        for _ in s.g_turns():
+            s.zero("g", opt_g)
+            for _ in range(parts):
+                loss_g = _g_loss(s, D(s.for_g(G(s.latents(len(real), 64)[:, :, None, None]))))
+                (loss_g / parts).backward()
+            opt_g.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+def mixed_precision(s: Setting) -> None:
+    """Autocast to bf16, gradients clipped to a norm of 1."""
+    images, b = s.images, 32
+    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 24), s.last())
+    D = ConvCritic(images.channels, images.size, s.width("d", 24), norm="none")
+    s.adapt(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 3e-4, 2e-4)(G, D)
+    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
+    while s.going_on():
+        for _ in s.d_turns(1):
+            x, _labels = s.reals(b)
+            s.zero("d", opt_d)
+            with torch.autocast("cpu", torch.bfloat16):
+                fake = G(s.latents(len(x), 64)[:, :, None, None])
+                on_real, on_fake = D(x), D(s.for_d(fake))
+            loss_d = binary_cross_entropy_with_logits(on_real.float(), s.targets(len(x), True))
+            loss_d = loss_d + binary_cross_entropy_with_logits(on_fake.float(), s.targets(len(x), False))
+            loss_d.backward()
+            nn.utils.clip_grad_norm_(D.parameters(), 1.0)
+            opt_d.step()
+        for _ in s.g_turns():
+            s.zero("g", opt_g)
+            with torch.autocast("cpu", torch.bfloat16):
+                score = D(s.for_g(G(s.latents(b, 64)[:, :, None, None])))
+            loss_g = _g_loss(s, score.float())
+            loss_g.backward()
+            nn.utils.clip_grad_norm_(G.parameters(), 1.0)
+            opt_g.step()
+        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
+    monitor.close()
+
+
+def fully_connected(s: Setting) -> None:
+    """The first GAN of many: fully connected networks, BCELoss, G's step first."""
+    images, b = s.images, 64
+    generator = DenseGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 96), s.last())
+    discriminator = DenseDiscriminator(images.channels, images.size, s.width("d", 128))
+    s.adapt(generator, discriminator)
+    adversarial_loss = nn.BCELoss()
+    optimizer_G, optimizer_D = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(generator, discriminator)
+    monitor = s.watch(generator, discriminator, optimizer_G, optimizer_D, lambda n: generator(s.latents(n, 64)))
+    while s.going_on():
+        imgs, _labels = s.reals(b)
+        n = len(imgs)
+        for _ in s.g_turns():
+            s.zero("g", optimizer_G)
+            gen_imgs = generator(s.latents(n, 64))
+            g_loss = _g_loss(s, discriminator(s.for_g(gen_imgs)).squeeze(1), logits=False)
+            g_loss.backward()
+            optimizer_G.step()
+        for turn in s.d_turns(1):
+            if turn or s.change.detach == "forgotten":
+                gen_imgs = generator(s.latents(n, 64))
+            s.zero("d", optimizer_D)
+            real_loss = adversarial_loss(discriminator(imgs), s.targets(n, True)[:, None])
+            fake_loss = adversarial_loss(discriminator(s.for_d(gen_imgs)), s.targets(n, False)[:, None])
+            d_loss = (real_loss + fake_loss) / 2
+            d_loss.backward()
+            optimizer_D.step()
+        monitor.log(loss_d=d_loss.item(), loss_g=g_loss.item())
+    monitor.close()
+
+
+LOOPS: dict[str, Loop] = {
+    "tutorial": tutorial,
+    "joined": joined,
+    "wgan-clipping": wgan_clipping,
+    "wgan-gp-loop": wgan_gp,
+    "least-squares": least_squares,
+    "spectral-hinge": spectral_hinge,
+    "conditional": conditional,
+    "image-to-image": image_to_image,
+    "two-optimizers": two_optimizers,
+    "micro-batches": micro_batches,
+    "mixed-precision": mixed_precision,
+    "fully-connected": fully_connected,
+}

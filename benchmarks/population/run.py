@@ -1,0 +1,174 @@
+"""The clinic's population: programs, data sets, and what is done to them; each run with the truth about how it ended.
+
+    python benchmarks/population/run.py DATA --out population/ --list      what there is to run, in order
+    python benchmarks/population/run.py DATA --out population/ --part 0/2 --hours 2    one of two processes, each on a core
+    python benchmarks/population/run.py DATA --out population/ --store population.json.gz
+
+DATA is the folder with mnist/, cifar10-train.zip, flowers17-128.zip and folders/. A run takes SECONDS of one core; the first
+run of a program on a data set sets the number of steps for all others there. What stands in --out is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ganglion.pictures.sheets import sheet
+from population.interventions import INTERVENTIONS
+from population.programs import PROGRAMS, Ended, applies, images_of, run
+from population.split import ASIDE_KINDS, ASIDE_PROGRAMS, data_of
+from population.truth import judge_of
+
+SECONDS, SAMPLES, HEALTHY = 40.0, 500, 3
+ROUNDS = 11
+"""Interventions of each program on each data set; every fourth of a fitted program is of a kind that was set aside."""
+DIGITS = 5
+LEFT_OUT = {"logits", "first_gradient_g", "first_gradient_d", "layers_g", "layers_d", "images_per_sec", "eta_sec"}
+
+
+class Planned(NamedTuple):
+    program: str
+    data: str
+    kind: str
+    strength: int
+    seed: int
+
+    @property
+    def id(self) -> str:
+        return ".".join(map(str, self))
+
+
+def plan() -> Iterator[Planned]:
+    """All runs, so that any first part of them is spread evenly over programs."""
+    pairs = [(program, data) for program in PROGRAMS for data in data_of(program)]
+    for seed in range(HEALTHY):
+        yield from (Planned(program, data, "none", 0, seed) for program, data in pairs)
+        for number in range(seed, ROUNDS, HEALTHY):
+            yield from (one for program, data in pairs if (one := intervened(program, data, number)) is not None)
+
+
+def intervened(program: str, data: str, number: int) -> Planned | None:
+    """The intervention of this number; strengths and kinds are drawn without repetition."""
+    digest = hashlib.sha256(f"{program} {data}".encode()).digest()
+    random = np.random.default_rng(list(digest[:8]))
+    possible = []
+    for kind in random.permutation([kind for kind in INTERVENTIONS if kind != "none"]).tolist():
+        strengths = [n for n in range(3) if applies(PROGRAMS[program], INTERVENTIONS[kind], n, data)]
+        possible += [(kind, int(random.choice(strengths)))] if strengths else []
+    aside = program not in ASIDE_PROGRAMS and number % 4 == 3
+    if program not in ASIDE_PROGRAMS:
+        possible = [one for one in possible if (one[0] in ASIDE_KINDS) == aside]
+        number = number // 4 if aside else number - (number + 1) // 4
+    return Planned(program, data, *possible[number], 0) if number < len(possible) else None
+
+
+def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
+    """From `out` where it stands there, otherwise of a run made now."""
+    place = out / one.id / "result.json"
+    if place.exists():
+        return dict(json.loads(place.read_text()))
+    steps = None
+    if one != (first := Planned(one.program, one.data, "none", 0, 0)):
+        steps = int(result_of(first, folder, out)["steps"])
+    shutil.rmtree(place.parent, ignore_errors=True)
+    place.parent.mkdir(parents=True)
+    data, started = images_of(folder, one.data), time.process_time()
+    ended = run(
+        PROGRAMS[one.program], data, one.kind, one.strength, one.seed, place.parent / "run", SECONDS, steps, SAMPLES
+    )
+    result = one._asdict() | {"id": one.id, "seconds": round(time.process_time() - started, 1)} | measured(ended, data)
+    result |= {"own_run": PROGRAMS[one.program].recipe is not None, "steps": ended.steps}
+    if ended.samples is not None:
+        thumbnail(ended.samples).save(place.parent / "samples.jpg", quality=70)
+    shutil.rmtree(place.parent / "run" / "checkpoints", ignore_errors=True)
+    place.write_text(json.dumps(result, indent=1))
+    return result
+
+
+def measured(ended: Ended, data: Any) -> dict[str, Any]:
+    """What the judge says, and the records as the doctor reads them."""
+    non_finite = [record["non_finite"] for record in ended.records if record.get("non_finite")]
+    truth: dict[str, Any] = {"finite": not non_finite and ended.error is None, "error": ended.error}
+    if ended.samples is not None:
+        found = judge_of(data).measure(ended.samples)
+        truth |= {"distance": found.distance, "classes": found.classes}
+    kept = [{key: _short(value) for key, value in one.items() if key not in LEFT_OUT} for one in ended.records]
+    return truth | {"records": kept}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    return [_short(one) for one in value] if isinstance(value, list) else value
+
+
+def thumbnail(samples: torch.Tensor) -> Image.Image:
+    """Sixteen samples in two rows."""
+    pixels = samples[:16].permute(0, 2, 3, 1).numpy()
+    return Image.fromarray(sheet(pixels, columns=8).squeeze()).convert("RGB")
+
+
+def store(folder: Path, out: Path, into: Path) -> None:
+    """All results in one file, smallest first; pictures stay in --out."""
+    found = [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
+        file.write(json.dumps(found, separators=(",", ":")).encode())
+    into.write_bytes(buffer.getvalue())
+    print(f"{len(found)} runs, {len(buffer.getvalue()) / 1e6:.2f} MB")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--part", default="0/1", help="K/N: every N-th pair of program and data set")
+    parser.add_argument("--hours", type=float, default=1e9, help="no run begins after so many")
+    parser.add_argument("--only", help="runs whose name contains this")
+    parser.add_argument("--store", type=Path)
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    part, parts = map(int, asked.part.split("/"))
+    pairs = list(dict.fromkeys((one.program, one.data) for one in plan()))
+    runs = [one for one in plan() if pairs.index((one.program, one.data)) % parts == part]
+    runs = [one for one in runs if not asked.only or asked.only in one.id]
+    if asked.store:
+        return store(asked.data, asked.out, asked.store)
+    if asked.list:
+        return print("\n".join(one.id for one in runs))
+    torch.set_num_threads(1)
+    until = time.monotonic() + 3600 * asked.hours
+    for number, one in enumerate(runs):
+        if time.monotonic() > until:
+            return print(f"{number} of {len(runs)} runs are there")
+        result = result_of(one, asked.data, asked.out)
+        shown = "no samples" if result.get("distance") is None else f"{result['distance']:.3f}"
+        rest = f"{result.get('classes')} {result['error'] or ''} {result['seconds']} s"
+        print(f"{number + 1}/{len(runs)} {one.id}: {shown} {rest}",
+              flush=True)  # fmt: skip
+    return None
+
+
+if __name__ == "__main__":
+    main()
