@@ -23,10 +23,15 @@ from population.setting import Images, Setting
 __all__ = ["DATA", "PROGRAMS", "Ended", "Program", "applies", "images_of", "run"]
 
 DATA: dict[str, tuple[str, int]] = {
-    "digits": ("digits", 16), "mnist": ("mnist", 32), "cifar": ("cifar10-train.zip", 32),
-    "flowers-32": ("flowers17-128.zip", 32), "flowers-64": ("flowers17-128.zip", 64), "elves": ("folders/elves.zip", 32), "flags": ("folders/flags-world.zip", 32),
+    "digits": ("digits", 16),
+    "mnist": ("mnist", 32),
+    "cifar": ("cifar10-train.zip", 32),
+    "flowers-32": ("flowers17-128.zip", 32),
+    "flowers-64": ("flowers17-128.zip", 64),
+    "elves": ("folders/elves.zip", 32),
+    "flags": ("folders/flags-world.zip", 32),
     "creatures": ("folders/creatures.zip", 32),
-}  # fmt: skip
+}
 """By name: where it lies in the folder of data sets, and the size that it is trained at."""
 
 
