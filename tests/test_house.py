@@ -21,7 +21,7 @@ from ganglion import errors
 from ganglion.augment import diffaugment
 from ganglion.augment import pipeline as present
 from ganglion.data import fit
-from ganglion.networks import build, initialise, layers, skip
+from ganglion.networks import build, initialise, layers, resampling
 from ganglion.networks import layers as minibatch
 from ganglion.networks import layers as norms
 from ganglion.networks import sampling as latents
@@ -245,7 +245,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "Prior": (CHOICES["Prior"], latents.PRIORS),
     "latent.prior": (CHOICES["Prior"], latents.DEVICE_PRIORS),
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
-    "Upsampling": (CHOICES["Upsampling"], skip.UPSAMPLINGS),
+    "Upsampling": (CHOICES["Upsampling"], resampling.UPSAMPLINGS),
     "generator.family": (words_of("generator", "family"), {*build.GENERATORS, "custom"}),
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),
     "optimizer.generator.kind": (words_of("optimizer.generator", "kind"), players.OPTIMIZERS),

@@ -6,6 +6,7 @@ from torch.nn.functional import avg_pool2d, interpolate, one_hot
 
 from ganglion.networks import skip
 from ganglion.networks.initialise import initialise
+from ganglion.networks.resampling import UPSAMPLINGS, SubPixel
 from ganglion.recipe.networks import SkipDiscriminator, SkipGenerator
 from ganglion.recipe.schema import Init
 from ganglion.recipe.size import chain_to
@@ -36,7 +37,7 @@ def noise(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("upsampling", skip.UPSAMPLINGS)
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_g_makes_images_of_the_asked_shape_between_minus_1_and_1(size, upsampling):
     for channels, norm in ((1, "batch"), (2, "layer"), (3, "none"), (4, "instance")):
         with torch.no_grad():
@@ -56,7 +57,7 @@ def test_d_gives_one_logit_for_each_image(size):
 
 
 @pytest.mark.parametrize(("size", "halvings"), GROWING)
-@pytest.mark.parametrize("upsampling", skip.UPSAMPLINGS)
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @torch.no_grad()
 def test_gs_first_images_are_its_smaller_ones_enlarged(size, halvings, upsampling):
     network, z = generator(size, norm="none", upsampling=upsampling), noise(3, Z) * 0.05
@@ -87,7 +88,7 @@ def test_a_step_at_a_small_size_trains_what_makes_and_sees_it_and_nothing_else(s
     assert d.blocks[halvings].from_image.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("upsampling", skip.UPSAMPLINGS)
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 def test_what_begins_at_zero_gets_a_gradient_at_the_full_size(upsampling):
     g, d = generator((64, 64), upsampling=upsampling), discriminator((64, 64))
     d(g(noise(2, Z))).sum().backward()
@@ -157,7 +158,7 @@ def test_d_sees_where_the_attributes_of_a_condition_vector_are_at_every_size():
 
 
 def test_a_sub_pixel_convolution_begins_without_a_grid():
-    layer = with_first_weights(skip.SubPixel(3, 2, bias=True), 0)
+    layer = with_first_weights(SubPixel(3, 2, bias=True), 0)
     out = layer(noise(1, 3, 5, 5))
     squares = out.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
     assert torch.allclose(squares, squares[..., :1].expand_as(squares))

@@ -7,8 +7,9 @@ import itertools
 from torch import Tensor, nn
 
 from ganglion.networks.base import Discriminator, Generator, Head
-from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d, ImageConvTranspose2d
+from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d
 from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
+from ganglion.networks.resampling import UPSAMPLINGS
 from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
 
@@ -19,16 +20,17 @@ MOST = 8  # the paper's and the tutorials' 64x64 networks stop here; beyond, par
 
 
 class Up(nn.Module):
-    """Doubles height and width: norm, non-linearity, transposed convolution."""
+    """Doubles height and width: norm, non-linearity, transposed convolution or what the recipe has in its place."""
 
     def __init__(self, before: int, after: int, settings: DcganGenerator, classes: int, bias: bool) -> None:
         super().__init__()
-        padding, output_padding = (1, 0) if settings.kernel == 4 else (2, 1)
         self.norm = Normalise(settings.norm, before, classes)
         self.activation = activation(settings.activation, settings.slope)
-        few = settings.kernel == 4 and after <= MOST_CHANNELS
-        layer = ImageConvTranspose2d if few else nn.ConvTranspose2d
-        self.convolution = layer(before, after, settings.kernel, 2, padding, output_padding, bias=bias)
+        self.convolution: nn.Module
+        if settings.upsampling == "transposed" and settings.kernel == 5:
+            self.convolution = nn.ConvTranspose2d(before, after, 5, 2, 2, 1, bias=bias)
+        else:
+            self.convolution = UPSAMPLINGS[settings.upsampling](before, after, bias)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
         out: Tensor = self.convolution(self.activation(self.norm(x, labels)))

@@ -12,65 +12,23 @@ N images, C channels, H height, W width.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ganglion.networks.base import Discriminator, Generator, Head
-from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d, ImageConvTranspose2d
+from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d
 from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
-from ganglion.recipe.networks import SkipDiscriminator, SkipGenerator, Upsampling
+from ganglion.networks.resampling import UPSAMPLINGS
+from ganglion.recipe.networks import SkipDiscriminator, SkipGenerator
 from ganglion.recipe.size import Chain, first_image_doublings
 
 __all__ = ["GrowingDiscriminator", "GrowingGenerator", "discriminator", "generator"]
 
 
 MOST = 8  # times the width, as in DCGAN
-
-
-class Enlarged(nn.Module):
-    """What `layer` makes of maps (N, F, H, W) that were enlarged to (N, F, 2H, 2W) before it. Odena et al. 2016."""
-
-    def __init__(self, layer: nn.Conv2d, mode: str) -> None:
-        super().__init__()
-        self.layer, self.mode = layer, mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layer(interpolate(x, scale_factor=2, mode=self.mode))
-        return out
-
-
-class SubPixel(nn.Module):
-    """A convolution to four times the maps, which are laid out as 2x2 pixels. Shi et al. 2016, arXiv 1609.05158.
-
-    Its first weights are equal for the four pixels (Aitken et al. 2017, arXiv 1707.02937), so that no grid is there at first.
-    """
-
-    def __init__(self, before: int, after: int, bias: bool) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(before, 4 * after, 3, padding=1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.pixel_shuffle(self.layer(x), 2)
-
-    def adjust_first_weights(self) -> None:
-        self.layer.weight.copy_(self.layer.weight[::4].repeat_interleave(4, 0))
-
-
-def _transposed(before: int, after: int, bias: bool) -> nn.Module:
-    layer = ImageConvTranspose2d if after <= MOST_CHANNELS else nn.ConvTranspose2d
-    return layer(before, after, 4, 2, 1, bias=bias)
-
-
-UPSAMPLINGS: dict[Upsampling, Callable[[int, int, bool], nn.Module]] = {
-    "transposed": _transposed,
-    "nearest": lambda before, after, bias: Enlarged(nn.Conv2d(before, after, 3, padding=1, bias=bias), "nearest"),
-    "bilinear": lambda before, after, bias: Enlarged(nn.Conv2d(before, after, 3, padding=1, bias=bias), "bilinear"),
-    "sub-pixel": SubPixel,
-}
-"""By the recipe's word: (maps before, maps after, whether it has a bias) to a layer that doubles height and width."""
 
 
 def _begin_at_zero(layer: nn.Module) -> None:

@@ -52,8 +52,11 @@ class DcganGenerator(Part):
     """Family of networks: transposed convolutions, Radford et al. 2015."""
     width: int = WIDTH
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    upsampling: Upsampling = "transposed"
+    """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a 3x3 convolution, or
+    a sub-pixel convolution."""
     kernel: Literal[4, 5] = 4
-    """Side of the convolution kernels in pixels."""
+    """Side of the kernels of transposed convolutions in pixels."""
     norm: Norm = "batch"
     """Normalisation before each hidden non-linearity."""
     activation: Activation = "relu"
@@ -165,8 +168,8 @@ class SkipGenerator(Part):
     width: int = WIDTH
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
     upsampling: Upsampling = "transposed"
-    """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a convolution, or a
-    sub-pixel convolution."""
+    """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a 3x3 convolution, or
+    a sub-pixel convolution."""
     norm: Literal["batch", "instance", "layer", "none"] = "batch"
     """Normalisation before each hidden non-linearity."""
     activation: Activation = "relu"

@@ -1,0 +1,96 @@
+"""How feature maps double and halve their height and width.
+
+A transposed convolution of stride 2 gives each of the four pixels of a 2x2 block weights of its own, so that flat areas come
+out as grids (Odena et al. 2016). Enlarging first and convolving then treats all four alike. Both steps are one transposed
+convolution with a kernel made of the 3x3 one (Karras et al. 2018, arXiv 1710.10196), which costs no more than a free one;
+likewise a convolution and the mean of its 2x2 blocks of pixels.
+N images, C channels, H height, W width, F feature maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad, pixel_shuffle
+
+from ganglion.networks.few_channels import MOST_CHANNELS, ImageConvTranspose2d, image_conv2d, image_conv_transpose2d
+from ganglion.recipe.networks import Upsampling
+
+__all__ = ["UPSAMPLINGS", "AveragedConv2d", "NearestConv2d", "SubPixel"]
+
+
+class NearestConv2d(nn.Conv2d):
+    """Nearest-neighbour enlargement of maps (N, F, H, W) to (N, F, 2H, 2W), then a 3x3 convolution with padding 1."""
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = _over_blocks(self.weight.flip(2, 3)).transpose(0, 1)  # (F, F', 4, 4)
+        if self.out_channels <= MOST_CHANNELS and x.device.type == "cpu":
+            return image_conv_transpose2d(x, kernel, self.bias)
+        return conv_transpose2d(x, kernel.contiguous(memory_format=torch.channels_last), self.bias, stride=2, padding=1)
+
+
+class AveragedConv2d(nn.Conv2d):
+    """A 3x3 convolution with padding 1 of maps (N, F, H, W), then the mean of 2x2 pixels: (N, F', H/2, W/2)."""
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = _over_blocks(self.weight) / 4  # (F', F, 4, 4)
+        if self.in_channels <= MOST_CHANNELS and x.device.type == "cpu":
+            return image_conv2d(x, kernel, self.bias)
+        return conv2d(x, kernel.contiguous(memory_format=torch.channels_last), self.bias, stride=2, padding=1)
+
+
+def _over_blocks(weight: Tensor) -> Tensor:
+    """Kernels (..., 3, 3) convolved with 2x2 ones: (..., 4, 4)."""
+    rows = pad(weight, (0, 0, 0, 1)) + pad(weight, (0, 0, 1, 0))
+    return pad(rows, (0, 1)) + pad(rows, (1, 0))
+
+
+class Bilinear(nn.Module):
+    """Bilinear enlargement to twice the height and width, then a 3x3 convolution."""
+
+    def __init__(self, before: int, after: int, bias: bool) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(before, after, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layer(interpolate(x, scale_factor=2, mode="bilinear"))
+        return out
+
+
+class SubPixel(nn.Module):
+    """A convolution to four times the maps, which are laid out as 2x2 pixels. Shi et al. 2016, arXiv 1609.05158.
+
+    Its first weights are equal for the four pixels (Aitken et al. 2017, arXiv 1707.02937), so that no grid is there at first.
+    """
+
+    def __init__(self, before: int, after: int, bias: bool) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(before, 4 * after, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_shuffle(self.layer(x), 2)
+
+    def adjust_first_weights(self) -> None:
+        self.layer.weight.copy_(self.layer.weight[::4].repeat_interleave(4, 0))
+
+
+def _transposed(before: int, after: int, bias: bool) -> nn.Module:
+    layer = ImageConvTranspose2d if after <= MOST_CHANNELS else nn.ConvTranspose2d
+    return layer(before, after, 4, 2, 1, bias=bias)
+
+
+UPSAMPLINGS: dict[Upsampling, Callable[[int, int, bool], nn.Module]] = {
+    "transposed": _transposed,
+    "nearest": NearestConv2d,
+    "bilinear": Bilinear,
+    "sub-pixel": SubPixel,
+}
+"""By the recipe's word: (maps before, maps after, whether it has a bias) to a layer that doubles height and width."""
