@@ -21,36 +21,54 @@ from ganglion.recipe.networks import Upsampling
 __all__ = ["UPSAMPLINGS", "AveragedConv2d", "NearestConv2d", "SubPixel"]
 
 
-class NearestConv2d(nn.Conv2d):
-    """Nearest-neighbour enlargement of maps (N, F, H, W) to (N, F, 2H, 2W), then a 3x3 convolution with padding 1."""
+class _OverBlocks(nn.Conv2d):
+    """A 3x3 convolution with padding 1 before or after a step between pixels and 2x2 blocks of them, as one of kernel 4."""
+
+    flipped: bool
+    scale: float
 
     def __init__(self, before: int, after: int, bias: bool = True) -> None:
         super().__init__(before, after, 3, padding=1, bias=bias)
+        self.spread: Tensor
+        self.register_buffer("spread", _spread(self.flipped) * self.scale, persistent=False)
+
+    def kernel(self) -> Tensor:
+        """The 3x3 kernel convolved with 2x2 ones: (F', F, 4, 4). A matrix product, which autocast makes one of bf16."""
+        after, before = self.weight.shape[:2]
+        taps = self.spread @ self.weight.permute(1, 2, 3, 0).reshape(before, 9, after)  # (F, 16, F')
+        return taps.view(before, 4, 4, after).permute(3, 0, 1, 2)
+
+
+class NearestConv2d(_OverBlocks):
+    """Nearest-neighbour enlargement of maps (N, F, H, W) to (N, F, 2H, 2W), then a 3x3 convolution with padding 1."""
+
+    flipped, scale = True, 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = _over_blocks(self.weight.flip(2, 3)).transpose(0, 1)  # (F, F', 4, 4)
+        kernel = self.kernel().transpose(0, 1)
         if self.out_channels <= MOST_CHANNELS and x.device.type == "cpu":
             return image_conv_transpose2d(x, kernel, self.bias)
         return conv_transpose2d(x, kernel.contiguous(memory_format=torch.channels_last), self.bias, stride=2, padding=1)
 
 
-class AveragedConv2d(nn.Conv2d):
+class AveragedConv2d(_OverBlocks):
     """A 3x3 convolution with padding 1 of maps (N, F, H, W), then the mean of 2x2 pixels: (N, F', H/2, W/2)."""
 
-    def __init__(self, before: int, after: int, bias: bool = True) -> None:
-        super().__init__(before, after, 3, padding=1, bias=bias)
+    flipped, scale = False, 0.25
 
     def forward(self, x: Tensor) -> Tensor:
-        kernel = _over_blocks(self.weight) / 4  # (F', F, 4, 4)
+        kernel = self.kernel()
         if self.in_channels <= MOST_CHANNELS and x.device.type == "cpu":
             return image_conv2d(x, kernel, self.bias)
         return conv2d(x, kernel.contiguous(memory_format=torch.channels_last), self.bias, stride=2, padding=1)
 
 
-def _over_blocks(weight: Tensor) -> Tensor:
-    """Kernels (..., 3, 3) convolved with 2x2 ones: (..., 4, 4)."""
-    rows = pad(weight, (0, 0, 0, 1)) + pad(weight, (0, 0, 1, 0))
-    return pad(rows, (0, 1)) + pad(rows, (1, 0))
+def _spread(flipped: bool) -> Tensor:
+    """(16, 9): which taps of a 3x3 kernel, or of it turned by 180 degrees, meet in each tap of its sum over 2x2 shifts."""
+    taps = torch.eye(9).view(9, 3, 3)
+    rows = pad(taps, (0, 0, 0, 1)) + pad(taps, (0, 0, 1, 0))
+    spread = (pad(rows, (0, 1)) + pad(rows, (1, 0))).flatten(1).T  # (16, 9)
+    return spread.flip(1).contiguous() if flipped else spread.contiguous()
 
 
 class Bilinear(nn.Module):
