@@ -2,7 +2,8 @@
 
     python benchmarks/folders.py FOLDER_OF_ZIPS --out results/                  all of them, two at a time, five minutes each
     python benchmarks/folders.py FOLDER_OF_ZIPS --out results/ --only elves flags-world --minutes 2
-    python benchmarks/folders.py FOLDER_OF_ZIPS --out results/ --table docs/folders.md --sheets docs/images/folders
+    python benchmarks/folders.py FOLDER_OF_ZIPS --out results/ --write docs/folders.md --sheets docs/images/folders
+    python benchmarks/folders.py FOLDER_OF_ZIPS --out results/ --beside sheets/    samples below images, to look at
 
 Each is `ganglion train ZIP --minutes 5` in a process of one thread. What stands in --out is not trained again. Samples are
 compared with the folder's images under SqueezeNet's features (`ganglion[eye]`), which neither training, nor records, nor the
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 import ganglion
+from energy_distance import energy_distance, mean_distance
 from ganglion.data.alpha import straight
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder, prepare_again
@@ -108,15 +110,6 @@ class Judge:
         return (features - self._centre) / self._scale
 
 
-def mean_distance(a: torch.Tensor) -> float:
-    return float(torch.cdist(a, a).sum() / (len(a) * (len(a) - 1)))
-
-
-def energy_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """2 E|a - b| - E|a - a'| - E|b - b'| of rows (N, A) and (M, A), over pairs of different images."""
-    return 2 * float(torch.cdist(a, b).mean()) - mean_distance(a) - mean_distance(b)
-
-
 def gaussian_of(reals: Pixels) -> Pixels:
     """Samples of a Gaussian with the mean and the leading principal components of the pixels."""
     rows = reals.reshape(len(reals), -1).astype(np.float32)
@@ -175,33 +168,70 @@ def measured(zips: Path, out: Path, minutes: float, name: str) -> dict[str, Any]
 
 
 HEAD = (
-    "| folder | images | kimg | distance | blurred | ten repeated | floor | diversity | copies | converged |\n"
-    + "|---" * 10
+    "| folder | images | size | kimg | distance | blurred | ten repeated | floor | diversity | copies | converged "
+    + "| relative |\n"
+    + "|---" * 12
     + "|"
 )
+BEGIN, END = "<!-- folders:begin -->", "<!-- folders:end -->"
 
 
 def row(result: dict[str, Any]) -> str:
     if "distance" not in result:
-        return f"| {result['name']} | failed: exit code {result['exit']} |" + " |" * 8
+        return f"| {result['name']} | failed: exit code {result['exit']} |" + " |" * 10
     numbers = " | ".join(
         f"{result[key]:.2f}" for key in ("distance", "blurred", "repeated", "floor", "diversity", "copies")
     )
     answer = "yes" if result["converged"] else "no"
-    return f"| {result['name']} | {result['images']} | {result['kimg']:.0f} | {numbers} | {answer} |"
+    height, width, channels = result["size"]
+    said = (result["verdict"].get("forecast") or {}).get("relative_distance")
+    size = f"{height}x{width}{' RGBA' if channels == 4 else ''}"
+    last = "-" if said is None else f"{said:.2f}"
+    return f"| {result['name']} | {result['images']} | {size} | {result['kimg']:.0f} | {numbers} | {answer} | {last} |"
 
 
-def draw(out: Path, sheets: Path, name: str) -> None:
-    """Ten images above twenty samples, as JPEG."""
-    run = ganglion.Run(out / name)
-    store = prepare_again(run.recipe.data, cache_folder(), Screen(quiet=True))
-    chosen = np.random.default_rng(0).permutation(len(store.images))[:10]
-    both = np.concatenate(
-        [straight(np.asarray(store.images[np.sort(chosen)])), ganglion.load(run.path).sample(20, seed=1)]
+def table(results: list[dict[str, Any]]) -> str:
+    """With what it comes to below, and how far the share of the others would have foretold each."""
+    trained = [result for result in results if "distance" in result]
+    hits = np.array([result["converged"] for result in trained])
+    lines = [HEAD, *(row(result) for result in results), ""]
+    if len(trained) < 2:
+        return "\n".join(lines)
+    others = (hits.sum() - hits) / (len(hits) - 1)
+    halves = sum(result["distance"] < 0.5 for result in trained)
+    failed = {
+        "blurred": sum(result["distance"] > MARGIN * result["blurred"] for result in trained),
+        "repeated": sum(result["distance"] > MARGIN * result["repeated"] for result in trained),
+        "a Gaussian": sum(result["distance"] > MARGIN for result in trained),
+    }
+    beaten = ", ".join(f"{len(trained) - count} {name}" for name, count in failed.items())
+    lines.append(
+        f"{len(trained)} of {len(results)} trained, {hits.sum()} converged; nearer than {MARGIN:g} times: {beaten}. Median "
+        f"distance {np.median([result['distance'] for result in trained]):.2f}; {halves} are below 0.5. As a forecast the "
+        f"share of the other folders that converged has a Brier score of {np.mean((others - hits) ** 2):.2f}."
     )
-    page = sheet(both, columns=10)
+    return "\n".join(lines)
+
+
+def draw(out: Path, sheets: Path, name: str, beside: bool) -> None:
+    """Twenty samples as JPEG; `beside`: below ten images."""
+    run = ganglion.Run(out / name)
+    shown = ganglion.load(run.path).sample(20, seed=1)
+    if beside:
+        store = prepare_again(run.recipe.data, cache_folder(), Screen(quiet=True))
+        chosen = np.random.default_rng(0).permutation(len(store.images))[:10]
+        shown = np.concatenate([straight(np.asarray(store.images[np.sort(chosen)])), shown])
+    page = sheet(shown, columns=10)
     sheets.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(_rgb(page[None])[0].squeeze()).convert("RGB").save(sheets / f"{name}.jpg", quality=80)
+    Image.fromarray(_rgb(page[None])[0].squeeze()).convert("RGB").save(sheets / f"{name}.jpg", quality=70)
+
+
+def write(page: Path, lines: str) -> None:
+    """Puts the table between the two marks of the page."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}", encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
@@ -211,7 +241,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument("--sheets", type=Path, help="folder for a sheet of each, JPEG")
+    parser.add_argument("--sheets", type=Path, help="folder for a sheet of samples of each, JPEG")
+    parser.add_argument("--beside", type=Path, help="the same below images of the folder")
+    parser.add_argument("--write", type=Path, help="a page with the two marks")
     return parser.parse_args()
 
 
@@ -225,13 +257,13 @@ def main() -> None:
     print(
         f"\n{asked.minutes:g} minutes each, one thread; distances: 0 as other images of the folder, 1 as a Gaussian\n"
     )
-    print("\n".join([HEAD, *(row(result) for result in results)]))
-    trained = [result for result in results if "distance" in result]
-    count = sum(result["converged"] for result in trained)
-    middle = f"; median distance {np.median([result['distance'] for result in trained]):.2f}" if trained else ""
-    print(f"\n{len(trained)} of {len(results)} trained, {count} converged{middle}")
-    for result in trained if asked.sheets else []:
-        draw(asked.out, asked.sheets, result["name"])
+    print(table(results))
+    if asked.write:
+        write(asked.write, table(results))
+    for sheets, beside in ((asked.sheets, False), (asked.beside, True)):
+        for result in results:
+            if sheets and "distance" in result:
+                draw(asked.out, sheets, result["name"], beside)
 
 
 if __name__ == "__main__":

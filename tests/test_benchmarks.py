@@ -31,7 +31,7 @@ SMOKE = {
     "completion.py": "{run} digits --n 2 --proposals 1 --steps 2 --starts 1 --out {out}/filled.json",
     "corruptions.py": "{flowers} --features pixels --n 20 --size 16 --out {out}/table.md",
     "field_guide.py": "--codes oscillation --out {out}",
-    "folders.py": "{zips} --out {out} --minutes 0.01 --sheets {out}",
+    "folders.py": "{zips} --out {out} --minutes 0.01 --sheets {out} --beside {out}/beside",
     "gpu.py": "--device cpu --quick",
     "grids.py": "--out {out}/page.png a={picture} b={picture}",
     "judge.py": "--data-dir {mnist}",

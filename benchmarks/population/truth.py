@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from energy_distance import energy_distance
 from ganglion.data.prepare import cache_folder
 from ganglion.metrics.pretrained import squeezenet_extractor
 from population.setting import Images
@@ -79,11 +80,6 @@ def sick(measured: Measured, finite: bool, healthy: list[Measured]) -> bool:
     return measured.classes < CLASSES_KEPT * float(np.median([one.classes for one in healthy]))
 
 
-def energy_distance(a: Tensor, b: Tensor) -> float:
-    """2 E|a - b| - E|a - a'| - E|b - b'| over pairs of different rows. Székely and Rizzo 2013."""
-    return 2 * float(torch.cdist(a, b).mean()) - _spread(a) - _spread(b)
-
-
 def _squeezenet() -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     embed = squeezenet_extractor(cache_folder(), torch.device("cpu")).embed
 
@@ -92,10 +88,6 @@ def _squeezenet() -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         return features, torch.zeros(len(features), 1)
 
     return look
-
-
-def _spread(a: Tensor) -> float:
-    return float(torch.cdist(a, a).sum() / (len(a) * (len(a) - 1)))
 
 
 def _found(classes: Tensor, real: Tensor) -> float:
