@@ -245,6 +245,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
     "Prior": (CHOICES["Prior"], latents.PRIORS),
     "latent.prior": (CHOICES["Prior"], latents.DEVICE_PRIORS),
     "Schedule": (CHOICES["Schedule"], budget.SCHEDULES),
+    "Downsampling": (CHOICES["Downsampling"], resampling.DOWNSAMPLINGS),
     "Upsampling": (CHOICES["Upsampling"], resampling.UPSAMPLINGS),
     "generator.family": (words_of("generator", "family"), {*build.GENERATORS, "custom"}),
     "discriminator.family": (words_of("discriminator", "family"), {*build.DISCRIMINATORS, "custom"}),

@@ -8,7 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ganglion.networks.resampling import UPSAMPLINGS, AveragedConv2d, NearestConv2d
+from ganglion.networks.build import build_discriminator, build_generator
+from ganglion.networks.resampling import DOWNSAMPLINGS, UPSAMPLINGS, AveragedConv2d, NearestConv2d
+from ganglion.recipe.resolve import resolve
+from tiny import TINY
 
 
 def in_two_steps(layer: nn.Conv2d, x: Tensor) -> Tensor:
@@ -62,3 +65,14 @@ def test_spectral_norm_and_other_devices(kind: type[nn.Conv2d]) -> None:
     x = torch.randn(2, 4, 8, 8)
     layer = kind(4, 3)
     assert layer.to("meta")(x.to("meta")).shape == kind(4, 3)(x).shape
+
+
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+@pytest.mark.parametrize("downsampling", DOWNSAMPLINGS)
+@pytest.mark.parametrize("size", [(16, 16), (24, 40)])
+def test_a_dcgan_has_the_layers_of_its_recipe(upsampling: str, downsampling: str, size: tuple[int, int]) -> None:
+    words = {"generator.upsampling": upsampling, "discriminator.downsampling": downsampling}
+    recipe = resolve("dcgan", TINY | words | {"data.size": size, "data.channels": 3})
+    images = build_generator(recipe)(torch.randn(2, recipe.latent.dim))
+    assert images.shape == (2, 3, *size)
+    assert build_discriminator(recipe)(images).shape == (2,)

@@ -7,9 +7,8 @@ import itertools
 from torch import Tensor, nn
 
 from ganglion.networks.base import Discriminator, Generator, Head
-from ganglion.networks.few_channels import MOST_CHANNELS, ImageConv2d
 from ganglion.networks.layers import Normalise, ToGrid, activation, feature_maps
-from ganglion.networks.resampling import UPSAMPLINGS
+from ganglion.networks.resampling import DOWNSAMPLINGS, UPSAMPLINGS
 from ganglion.recipe.networks import DcganDiscriminator, DcganGenerator, Norm
 from ganglion.recipe.size import Chain
 
@@ -38,13 +37,15 @@ class Up(nn.Module):
 
 
 class Down(nn.Module):
-    """Halves height and width: strided convolution, norm, non-linearity."""
+    """Halves height and width: strided convolution or what the recipe has in its place, norm, non-linearity."""
 
     def __init__(self, before: int, after: int, settings: DcganDiscriminator, norm: Norm) -> None:
         super().__init__()
-        padding = 1 if settings.kernel == 4 else 2
-        layer = ImageConv2d if settings.kernel == 4 and before <= MOST_CHANNELS else nn.Conv2d
-        self.convolution = layer(before, after, settings.kernel, 2, padding, bias=norm == "none")
+        self.convolution: nn.Module
+        if settings.downsampling == "strided" and settings.kernel == 5:
+            self.convolution = nn.Conv2d(before, after, 5, 2, 2, bias=norm == "none")
+        else:
+            self.convolution = DOWNSAMPLINGS[settings.downsampling](before, after, norm == "none")
         self.norm = Normalise(norm, after)
         self.activation = activation(settings.activation, settings.slope)
 

@@ -15,10 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad, pixel_shuffle
 
-from ganglion.networks.few_channels import MOST_CHANNELS, ImageConvTranspose2d, image_conv2d, image_conv_transpose2d
-from ganglion.recipe.networks import Upsampling
+from ganglion.networks.few_channels import (
+    MOST_CHANNELS,
+    ImageConv2d,
+    ImageConvTranspose2d,
+    image_conv2d,
+    image_conv_transpose2d,
+)
+from ganglion.recipe.networks import Downsampling, Upsampling
 
-__all__ = ["UPSAMPLINGS", "AveragedConv2d", "NearestConv2d", "SubPixel"]
+__all__ = ["DOWNSAMPLINGS", "UPSAMPLINGS", "AveragedConv2d", "NearestConv2d", "SubPixel"]
 
 
 class _OverBlocks(nn.Conv2d):
@@ -104,6 +110,17 @@ def _transposed(before: int, after: int, bias: bool) -> nn.Module:
     layer = ImageConvTranspose2d if after <= MOST_CHANNELS else nn.ConvTranspose2d
     return layer(before, after, 4, 2, 1, bias=bias)
 
+
+def _strided(before: int, after: int, bias: bool) -> nn.Module:
+    layer = ImageConv2d if before <= MOST_CHANNELS else nn.Conv2d
+    return layer(before, after, 4, 2, 1, bias=bias)
+
+
+DOWNSAMPLINGS: dict[Downsampling, Callable[[int, int, bool], nn.Module]] = {
+    "strided": _strided,
+    "averaged": AveragedConv2d,
+}
+"""By the recipe's word: (maps before, maps after, whether it has a bias) to a layer that halves height and width."""
 
 UPSAMPLINGS: dict[Upsampling, Callable[[int, int, bool], nn.Module]] = {
     "transposed": _transposed,

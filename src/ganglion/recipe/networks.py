@@ -16,6 +16,7 @@ __all__ = [
     "DcganDiscriminator",
     "DcganGenerator",
     "Discriminator",
+    "Downsampling",
     "FastganDiscriminator",
     "FastganGenerator",
     "Generator",
@@ -39,6 +40,8 @@ Conditioning = Literal["embedding", "norm"]
 MinibatchName = Literal["none", "discrimination", "stddev"]
 
 Norm = Literal["batch", "virtual-batch", "instance", "layer", "none"]
+
+Downsampling = Literal["strided", "averaged"]
 
 Upsampling = Literal["transposed", "nearest", "bilinear", "sub-pixel"]
 
@@ -72,8 +75,10 @@ class DcganDiscriminator(Part):
     """Family of networks: strided convolutions, Radford et al. 2015."""
     width: int = WIDTH
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    downsampling: Downsampling = "strided"
+    """How height and width are halved: strided convolution, or a 3x3 convolution and the mean of 2x2 pixels."""
     kernel: Literal[4, 5] = 4
-    """Side of the convolution kernels in pixels."""
+    """Side of the kernels of strided convolutions in pixels."""
     norm: Norm = "batch"
     """Normalisation after each hidden convolution but the first."""
     activation: Activation = "leaky-relu"
