@@ -16,6 +16,7 @@ of the last three references, at least LEAST_DIVERSITY as diverse as the images,
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -173,6 +174,7 @@ HEAD = (
     + "|---" * 12
     + "|"
 )
+PAGE = "docs/folders.md"
 BEGIN, END = "<!-- folders:begin -->", "<!-- folders:end -->"
 
 
@@ -234,6 +236,35 @@ def write(page: Path, lines: str) -> None:
     page.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}", encoding="utf-8")
 
 
+def measured_rows(results: list[dict[str, Any]], out: Path) -> list[dict[str, object]]:
+    """What check says of similar folders rests on: the relative distance after a quarter, a half and all of a run."""
+    rows: list[dict[str, object]] = []
+    for result in results:
+        if "distance" not in result:
+            continue
+        known = [r for r in ganglion.Run(out / result["name"]).records() if r.get("relative_distance") is not None]
+        whole = known[-1]["kimg"]
+        picked = {
+            min(range(len(known)), key=lambda i, s=share: abs(known[i]["kimg"] - s * whole)) for share in (0.25, 0.5, 1)
+        }
+        rows += [
+            {"what": result["name"], "recipe": result["recipe"], "images": result["images"], "side": min(result["size"][:2]),
+             "kimg": round(known[i]["kimg"], 1), "relative_distance": round(known[i]["relative_distance"], 3), "source": PAGE}
+            for i in sorted(picked)
+        ]  # fmt: skip
+    return rows
+
+
+def write_measured(path: Path, rows: list[dict[str, object]]) -> None:
+    """These in place of the rows of the page that stand there."""
+    with path.open(encoding="utf-8", newline="") as file:
+        kept = [row for row in csv.DictReader(file) if row["source"] != PAGE]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(kept[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows([*kept, *rows])
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("zips", type=Path)
@@ -244,6 +275,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sheets", type=Path, help="folder for a sheet of samples of each, JPEG")
     parser.add_argument("--beside", type=Path, help="the same below images of the folder")
     parser.add_argument("--write", type=Path, help="a page with the two marks")
+    parser.add_argument(
+        "--measured", type=Path, help="src/ganglion/recipe/measured.csv, whose rows of folders are replaced"
+    )
     return parser.parse_args()
 
 
@@ -260,6 +294,8 @@ def main() -> None:
     print(table(results))
     if asked.write:
         write(asked.write, table(results))
+    if asked.measured:
+        write_measured(asked.measured, measured_rows(results, asked.out))
     for sheets, beside in ((asked.sheets, False), (asked.beside, True)):
         for result in results:
             if sheets and "distance" in result:

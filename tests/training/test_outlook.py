@@ -31,7 +31,21 @@ def test_a_budget_in_minutes_has_images_by_speed_and_one_in_images_minutes() -> 
 def test_it_says_what_similar_runs_reached_with_as_many_images() -> None:
     assert outlook(RECIPE, 250, 66.67, TABLE) == (
         "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.5 after 40 kimg "
-        "(0: as other real images; goal 0.1). They were at the goal after as many images as take 20 minutes here."
+        "(0: as other real images; goal 0.1). It was at the goal after as many images as take 20 minutes here."
+    )
+
+
+def test_of_many_similar_runs_it_says_the_range_the_median_and_when_half_were_there() -> None:
+    many = [row._replace(what=f"{row.what} {n}", relative_distance=(row.relative_distance or 0) * n / 4)
+            for n in range(1, 6) for row in TABLE]  # fmt: skip
+    assert outlook(RECIPE, 250, 66.67, many) == (
+        "At 67 images/s, 10 minutes show 40 kimg. Relative distance of 5 similar folders after about as many: 0.12 to 0.62, "
+        "median 0.37 (0: as other real images; goal 0.1). Half of them were at the goal after as many images as take "
+        "18.9 minutes here."
+    )
+    late = [row for row in many if row.kimg < 80]
+    assert outlook(RECIPE, 250, 66.67, late).endswith(
+        "Fewer than half of them reached the goal in the minutes measured."
     )
 
 

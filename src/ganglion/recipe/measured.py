@@ -6,10 +6,12 @@ was measured on another scale only: then nothing is said of it but that it is no
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from statistics import median
+from pathlib import Path
+from statistics import median_low
 from typing import NamedTuple
 
 __all__ = ["MEASURED", "Expectation", "MeasuredRun", "expectations", "needed_kimg"]
@@ -31,13 +33,19 @@ class MeasuredRun(NamedTuple):
     """Where the run is described."""
 
 
-MEASURED = (
-    MeasuredRun("MNIST digits", "fast", 60_000, 32, 211, None, "docs/recipes.md, FID 25 and 23; real images 0.66"),
-    MeasuredRun("MNIST digits", "small-data", 60_000, 32, 160, None, "docs/recipes.md, FID 133; real images 0.66"),
-    MeasuredRun("CIFAR-10", "fast", 50_000, 32, 171, None, "docs/recipes.md, FID 8.4 to 12.3; real images 0.47"),
-    MeasuredRun("flowers", "fast", 1360, 64, 61, None, "docs/recipes.md, FID 0.29; real images 0.15"),
-    MeasuredRun("flowers", "small-data", 1360, 64, 32, None, "docs/recipes.md, FID 0.68; real images 0.15"),
-)
+def _read() -> tuple[MeasuredRun, ...]:
+    lines = Path(__file__).with_name("measured.csv").read_text(encoding="utf-8").splitlines()
+    return tuple(
+        MeasuredRun(
+            row["what"], row["recipe"], int(row["images"]), int(row["side"]), float(row["kimg"]),
+            float(row["relative_distance"]) if row["relative_distance"] else None, row["source"],
+        )
+        for row in csv.DictReader(lines)
+    )  # fmt: skip
+
+
+MEASURED = _read()
+"""The rows of measured.csv; those of folders are written by benchmarks/folders.py."""
 
 SIMILAR_SIDE = 1.5  # times: sides within it are compared
 SIMILAR_NUMBER = 10.0  # times: the same for numbers of images
@@ -63,9 +71,10 @@ def expectations(
 def needed_kimg(
     recipe: str, images: int, side: int, goal: float, table: Sequence[MeasuredRun] = MEASURED
 ) -> float | None:
-    """Thousands of images after which such runs reached the relative distance `goal`, the median of those that did; or None."""
-    reached = [found for rows in _curves(recipe, images, side, table) if (found := _reaches(rows, goal)) is not None]
-    return median(reached) if reached else None
+    """Thousands of images after which half of such runs were at the relative distance `goal`; None where fewer were."""
+    reached = [_reaches(rows, goal) for rows in _curves(recipe, images, side, table) if _is_known(rows)]
+    found = median_low([math.inf if kimg is None else kimg for kimg in reached]) if reached else math.inf
+    return None if math.isinf(found) else found
 
 
 def _curves(recipe: str, images: int, side: int, table: Iterable[MeasuredRun]) -> list[list[MeasuredRun]]:
@@ -76,6 +85,10 @@ def _curves(recipe: str, images: int, side: int, table: Iterable[MeasuredRun]) -
         if row.recipe == recipe and alike:
             curves.setdefault(row.what, []).append(row)
     return [sorted(rows, key=lambda row: row.kimg) for rows in curves.values()]
+
+
+def _is_known(rows: list[MeasuredRun]) -> bool:
+    return any(row.relative_distance is not None for row in rows)
 
 
 def _within(a: float, b: float, times: float) -> bool:

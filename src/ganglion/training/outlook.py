@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import median
 
 import torch
 from lightning_fabric import Fabric
@@ -26,6 +27,7 @@ from ganglion.training.threads import measured_threads, restored_threads
 
 __all__ = ["budget_at", "foretelling", "outlook", "with_auto_budget", "with_budget_by_speed"]
 
+FEW = 3  # similar runs that are named one by one
 SHORTEST_MINUTES, LONGEST_MINUTES = 1, 120  # of a budget that `auto` takes
 
 
@@ -48,7 +50,7 @@ def outlook(
     minutes, kimg = budget_at(recipe, images_per_sec)
     shown = f"At {images_per_sec:,.0f} images/s, {_minutes(minutes)} show {kimg:,.3g} kimg."
     found = expectations(recipe.name, images, _side(recipe), kimg, table)
-    return " ".join([shown, _reached(found), *_needed(recipe, images, images_per_sec, table)])
+    return " ".join([shown, _reached(found), *_needed(recipe, images, images_per_sec, table, len(found) > 1)])
 
 
 def with_budget_by_speed(
@@ -105,13 +107,25 @@ def _reached(found: list[Expectation]) -> str:
     if not any(one.relative_distance is not None for one in found):
         return "What that gives is unknown: no run on similar images was measured on the scale of relative distances."
     known = [one for one in found if one.relative_distance is not None]
+    if len(known) > FEW:
+        distances = sorted(one.relative_distance or 0.0 for one in known)
+        low, high = distances[len(known) // 10], distances[-1 - len(known) // 10]
+        return (
+            f"Relative distance of {len(known)} similar folders after about as many: {low:.2g} to {high:.2g}, median "
+            f"{median(distances):.2g} (0: as other real images; goal {GOAL:g})."
+        )
     parts = [f"{one.what} {one.relative_distance:.2g} after {one.kimg:,.3g} kimg" for one in known]
     return f"Relative distance of similar runs: {', '.join(parts)} (0: as other real images; goal {GOAL:g})."
 
 
-def _needed(recipe: Recipe, images: int, images_per_sec: float, table: Sequence[MeasuredRun]) -> list[str]:
+def _needed(
+    recipe: Recipe, images: int, images_per_sec: float, table: Sequence[MeasuredRun], several: bool
+) -> list[str]:
     minutes = _minutes_needed(recipe, images, images_per_sec, table)
-    return [] if minutes is None else [f"They were at the goal after as many images as take {_minutes(minutes)} here."]
+    if minutes is None:
+        return ["Fewer than half of them reached the goal in the minutes measured."] if several else []
+    who = "Half of them were" if several else "It was"
+    return [f"{who} at the goal after as many images as take {_minutes(minutes)} here."]
 
 
 def _minutes_needed(
