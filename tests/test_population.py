@@ -20,6 +20,7 @@ from population.run import Planned, intervened, plan
 from population.setting import Change, Images, Setting
 from population.split import ASIDE_DATA, ASIDE_KINDS, ASIDE_PROGRAMS, SetAsideError, data_of, fitted, is_aside
 from population.truth import Measured, energy_distance, sick
+from population.two_sample import discrepancy, neighbour_accuracy, pixels_of
 
 STEPS = 8
 MADE = Images(
@@ -212,3 +213,14 @@ def test_tables_and_lists_name_runs_that_are_judged_wrongly() -> None:
 @pytest.mark.parametrize(("hits", "count", "low", "high"), [(0, 0, 0, 1), (94, 100, 0.875, 0.972), (10, 10, 0.722, 1)])
 def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -> None:
     assert interval(hits, count) == pytest.approx((low, high), abs=0.001)
+
+
+def test_two_sample_tests_tell_what_is_apart_from_what_is_alike() -> None:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, 200, 3, 16, 16), generator=random, dtype=torch.uint8)
+    a, b, dark = pixels_of(images[0]), pixels_of(images[1]), pixels_of(images[2] // 2)
+    assert neighbour_accuracy(a, b) == pytest.approx(0.5, abs=0.1)
+    assert neighbour_accuracy(dark, b) > 0.9
+    assert neighbour_accuracy(b.clone(), b) == 0
+    assert discrepancy(a, b) == pytest.approx(0, abs=0.005)
+    assert discrepancy(dark, b) > 0.05

@@ -105,10 +105,21 @@ def by_diversity(one: Result, records: Records) -> tuple[bool, str | None]:
     return bool(seen) and seen[-1] < 0.5, "mode-collapse"
 
 
+def by_neighbours(one: Result, records: Records) -> tuple[bool, str | None]:
+    """Samples that a 1-nearest-neighbour classifier tells from images nine times of ten, at the end."""
+    return one.get("neighbours", 1.0) > 0.9, None
+
+
+def by_discrepancy(one: Result, records: Records) -> tuple[bool, str | None]:
+    """A maximum mean discrepancy above 0.1, at the end."""
+    return one.get("discrepancy", 1.0) > 0.1, None
+
+
 Says = Callable[[Result, Records], tuple[bool, str | None]]
 WAYS: dict[str, Says] = {
     "doctor, all vitals": by_doctor, "doctor, losses alone": by_losses, "NaN check": by_numbers,
     "D's loss below 0.1": by_small_loss, "diversity below 0.5": by_diversity,
+    "nearest neighbours": by_neighbours, "maximum mean discrepancy": by_discrepancy,
 }  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from population.interventions import INTERVENTIONS
 from population.programs import PROGRAMS, Ended, applies, images_of, run
 from population.split import ASIDE_KINDS, ASIDE_PROGRAMS, data_of
 from population.truth import judge_of
+from population.two_sample import discrepancy, neighbour_accuracy, pixels_of, reals_of
 
 SECONDS, SAMPLES, HEALTHY = 40.0, 500, 3
 ROUNDS = 11
@@ -108,7 +109,11 @@ def measured(ended: Ended, data: Any) -> dict[str, Any]:
     truth: dict[str, Any] = {"finite": not non_finite and ended.error is None, "error": ended.error}
     if ended.samples is not None:
         found = judge_of(data).measure(ended.samples)
-        truth |= {"distance": found.distance, "classes": found.classes}
+        samples, reals = pixels_of(ended.samples), reals_of(data)
+        truth |= {
+            "distance": found.distance, "classes": found.classes,
+            "neighbours": round(neighbour_accuracy(samples, reals), 4), "discrepancy": round(discrepancy(samples, reals), 6),
+        }  # fmt: skip
     kept = [{key: _short(value) for key, value in one.items() if key not in LEFT_OUT} for one in ended.records]
     return truth | {"records": kept}
 
