@@ -87,3 +87,26 @@ def test_cutout_blanks_a_rectangle_of_half_the_sides_that_may_leave_the_image() 
         rows, columns = np.where(hole.any(1))[0], np.where(hole.any(0))[0]
         assert hole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
     assert holes.any(0).all()  # anywhere
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_color_is_brightness_then_saturation_then_contrast_as_the_authors_write_them(channels: int) -> None:
+    images = torch.randn(5, channels, 6, 8, dtype=torch.float64)
+    random = dice(3)
+    by, saturation, contrast = (torch.rand((5, 1, 1, 1), generator=random) for _ in range(3))
+    colours, alpha = (images[:, :3], images[:, 3:]) if channels >= 3 else (images, images[:, :0])
+    colours = colours + (by - 0.5)
+    if channels >= 3:
+        gray = colours.mean(1, keepdim=True)
+        colours = (colours - gray) * (2 * saturation) + gray
+    mean = colours.mean((1, 2, 3), keepdim=True)
+    colours = (colours - mean) * (contrast + 0.5) + mean
+    found = color(images, dice(3))
+    torch.testing.assert_close(found, torch.cat([colours, alpha], 1))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_memory_layout_of_images_is_kept(step: str) -> None:
+    images = torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last)
+    shown = STEPS[step](images, dice())
+    assert shown.is_contiguous(memory_format=torch.channels_last)
