@@ -4,8 +4,9 @@
     python benchmarks/population/run.py DATA --out population/ --part 0/2 --hours 2    one of two processes, each on a core
     python benchmarks/population/run.py DATA --out population/ --store population.json.gz
 
-DATA is the folder with mnist/, cifar10-train.zip, flowers17-128.zip and folders/. A run takes SECONDS of one core; the first
-run of a program on a data set sets the number of steps for all others there. What stands in --out is not run again.
+DATA is the folder with mnist/, cifar10-train.zip, flowers17-128.zip and folders/. A run takes 40 to 120 seconds of one core;
+the first run of a program on a data set sets the number of steps for all others there. What stands in --out is not run
+again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from population.split import ASIDE_KINDS, ASIDE_PROGRAMS, data_of
 from population.truth import judge_of
 from population.two_sample import discrepancy, neighbour_accuracy, pixels_of, reals_of
 
-SECONDS, SAMPLES, HEALTHY = 40.0, 500, 3
+SAMPLES, HEALTHY = 500, 3
 ROUNDS = 11
 """Interventions of each program on each data set; every fourth of a fitted program is of a kind that was set aside."""
 DIGITS = 5
@@ -90,12 +91,10 @@ def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
         steps = int(result_of(first, folder, out)["steps"])
     shutil.rmtree(place.parent, ignore_errors=True)
     place.parent.mkdir(parents=True)
-    data, started = images_of(folder, one.data), time.process_time()
-    ended = run(
-        PROGRAMS[one.program], data, one.kind, one.strength, one.seed, place.parent / "run", SECONDS, steps, SAMPLES
-    )
+    program, data, started = PROGRAMS[one.program], images_of(folder, one.data), time.process_time()
+    ended = run(program, data, one.kind, one.strength, one.seed, place.parent / "run", program.seconds, steps, SAMPLES)
     result = one._asdict() | {"id": one.id, "seconds": round(time.process_time() - started, 1)} | measured(ended, data)
-    result |= {"own_run": PROGRAMS[one.program].recipe is not None, "steps": ended.steps}
+    result |= {"own_run": program.recipe is not None, "steps": ended.steps}
     if ended.samples is not None:
         thumbnail(ended.samples).save(place.parent / "samples.jpg", quality=70)
     shutil.rmtree(place.parent / "run" / "checkpoints", ignore_errors=True)
