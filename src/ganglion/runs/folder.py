@@ -34,6 +34,8 @@ OWN_FILES = {
     "networks.py",
     "attributes.npy",
     "start.json",
+    "treatments.jsonl",
+    "attempts",
     "vitals.jsonl",
     "findings.jsonl",
     "checkpoints",

@@ -46,6 +46,7 @@ from ganglion.training.replay import Replay
 from ganglion.training.running_stats import logit_summary
 from ganglion.training.step_record import non_finite_anywhere, raise_if_non_finite, record_of
 from ganglion.training.steps import StepInputs, StepNumbers, StepPlan, StepResult, Turn, numbers_on
+from ganglion.training.treatment import reason_to_treat
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
@@ -214,16 +215,20 @@ def _record_and_save(
         if saving:
             _score(outputs, players, progress, record)
     verdict = outputs.journal.diagnose(record)
-    stop = reason_to_stop(recipe.training, progress, verdict) if finite else None
+    ill = reason_to_treat(recipe, progress, verdict) if finite else None
+    stop = ill or (reason_to_stop(recipe.training, progress, verdict) if finite else None)
     asked, failure = _ask_callback(own, record, outputs.run, recipe, players) if finite else (None, None)
     stop = stop or asked
     if (stop or failure) and not saving:
         _score(outputs, players, progress, record)
     outputs.journal.write(record)
     if finite and (saving or stop or failure):
+        if verdict.state == "healthy":
+            progress.keep_healthy()
         state = replace(progress, stopped=stop)
         save_checkpoint(outputs.run.checkpoints, players.networks(), players.optimizers(), state)
-        prune(outputs.run.checkpoints, recipe.training.keep_checkpoints)
+        also = (0, *progress.healthy_steps) if recipe.training.treat else ()
+        prune(outputs.run.checkpoints, recipe.training.keep_checkpoints, also)
     return stop, failure
 
 
