@@ -73,6 +73,9 @@ class TrainingProgress:
     healthy_steps: tuple[int, ...] = ()
     """Of the newest checkpoints at which the verdict was healthy, oldest first; a treatment goes back to one of them."""
 
+    def __post_init__(self) -> None:
+        self.healthy_steps = tuple(self.healthy_steps)  # JSON has lists
+
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
 

@@ -163,11 +163,10 @@ class Attempts:
     def _planned(self, job: Job, run: Run, verdict: Verdict, finding: Finding, remedy: Remedy) -> Treatment:
         """The next attempt. Raises GanglionError where it could not begin."""
         number, last = len(treatments_of(run.path)) + 1, run.records()[-1]
-        progress = saved_progress(run.checkpoints)
         start = start_step(run, remedy, verdict)
         treatment = Treatment(
             number, last["step"], last["kimg"], last["seconds"], failing(verdict), finding.code, remedy.name, remedy.what,
-            dict(remedy.settings), remedy.recipe, start, "", progress.threads if progress else None, {},
+            dict(remedy.settings), remedy.recipe, start, "", run.environment().get("torch_threads"), {},
         )  # fmt: skip
         left = budget_left(self.job.recipe, [*treatments_of(run.path), treatment])
         begins = None if start is None else f"{attempt_folder(run.path, number)}:{start}"
