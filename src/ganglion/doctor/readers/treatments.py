@@ -59,7 +59,8 @@ class Treatment:
         """What was done, when and why, in a paragraph."""
         codes = ", ".join(self.findings)
         because = f" (its cause: {self.cause})" if self.cause not in self.findings else ""
-        back = f"Back to the weights of step {self.start:,}" if self.start else "Back to the start"
+        back = "Back to the start" if self.start is None else f"Back to the weights of step {self.start:,}"
+        back = "Back to the weights that it started from" if self.start == 0 else back
         return (
             f"Treatment {self.number}, at {self.kimg:,.3g} kimg (step {self.step:,}) of attempt {self.number}, failing by "
             f"{codes}{because}. {self.what}. {back}; {self.left} are left."
