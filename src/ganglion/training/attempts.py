@@ -65,6 +65,7 @@ class Attempts:
         """
         job, failure = self._newest(), None
         if job is None:
+            self.screen.say(f"This run is finished. Samples: {Run(self.job.folder).fixed_samples}")
             self._tell_it_is_over(self.job)
         while job is not None:
             failure, newest = None, job
@@ -119,7 +120,7 @@ class Attempts:
         run.begin(recipe, environment, networks, training_rows(recipe, prepared.store))
         if begun:
             begun.save(run)
-        prune(kept / "checkpoints", 1)
+        prune(kept / "checkpoints", 1, () if treatment.start is None else (treatment.start,))
         threads = treatment.threads if self.job.threads == "auto" and treatment.threads else self.job.threads
         return replace(self.job, recipe=recipe, store=prepared.store, own=own, threads=threads)
 

@@ -72,7 +72,9 @@ def test_it_says_where_the_run_goes_back_to_and_a_cause_that_is_none_of_the_fail
 
 def test_the_end_says_which_attempt_is_the_best_by_which_scores() -> None:
     assert END.text() == (
-        "Attempt 2, the last one, ended healthy after 74.4 kimg. Best scores, lower is better: 21.5 in attempt 1, 30.25 in "
-        "attempt 2. The run holds attempt 1, whose best checkpoint is the best of all. The other attempt is in its folder "
-        "attempts."
+        "Attempt 2, the last one, ended healthy after 74.4 kimg. Best scores that compare, lower is better: 21.5 in attempt "
+        "1, 30.25 in attempt 2. The run holds attempt 1, whose best checkpoint is the best of all. The other attempt is in its "
+        "folder attempts."
     )
+    assert "none in attempt 1, 30.25 in attempt 2" in replace(END, best=2, scores={"2": 30.25}).text()
+    assert "scores" not in replace(END, scores={}).text()

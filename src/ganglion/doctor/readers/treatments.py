@@ -90,8 +90,11 @@ class Ending:
 
     def text(self) -> str:
         """What came of it, in a paragraph."""
-        known = ", ".join(f"{score:,.4g} in attempt {number}" for number, score in self.scores.items())
-        scores = f" Best scores, lower is better: {known}." if known else ""
+        known = {number: self.scores.get(str(number)) for number in range(1, self.last + 1)}
+        texts = [
+            f"{'none' if score is None else f'{score:,.4g}'} in attempt {number}" for number, score in known.items()
+        ]
+        scores = f" Best scores that compare, lower is better: {', '.join(texts)}." if self.scores else ""
         others = "The other attempts are" if self.last > 2 else "The other attempt is"
         return (
             f"Attempt {self.last}, the last one, ended {self.state} after {self.kimg:,.3g} kimg.{scores} The run holds attempt "
