@@ -83,7 +83,8 @@ def test_an_attempt_is_treated_where_it_fails_a_remedy_fits_and_enough_is_left(
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ganglion.Run:
-    """With checkpoints of steps 0 to 300, healthy ones among them; only their steps matter here."""
+    """With checkpoints of steps 0 to 300, healthy ones among them; only whether they are there matters here."""
+    monkeypatch.setattr(treatment, "is_whole", Path.is_dir)
     for step in (0, 100, 200, 300):
         (tmp_path / "checkpoints" / f"{step:08d}").mkdir(parents=True)
     progress = TrainingProgress(300, healthy_steps=(100, 200))
@@ -106,7 +107,7 @@ def test_the_next_attempt_begins_with_the_last_healthy_weights_from_before_what_
     assert start_step(run, remedy, failing(found("x", since=since), found("y", since=350))) == start
 
 
-def test_a_healthy_checkpoint_that_is_gone_is_not_gone_back_to(run: ganglion.Run) -> None:
+def test_a_healthy_checkpoint_that_cannot_be_read_is_not_gone_back_to(run: ganglion.Run) -> None:
     for step in (0, 200):
         (run.checkpoints / f"{step:08d}").rmdir()
     assert start_step(run, SLOWER, failing(found("x", since=300))) == 100

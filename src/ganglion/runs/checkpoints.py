@@ -27,6 +27,7 @@ from ganglion.runs.optimizer_state import Optimizers, load_optimizers, optimizer
 __all__ = [
     "TrainingProgress",
     "find_checkpoint",
+    "is_whole",
     "load_discriminator",
     "load_generator",
     "named_checkpoint",
@@ -121,7 +122,7 @@ def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
     Damaged checkpoints newer than the newest intact one do not count, so that an intact one always remains.
     """
     best, steps = _pointer(folder, "best"), steps_saved(folder)
-    while steps and not _is_whole(folder / f"{steps[-1]:08d}"):
+    while steps and not is_whole(folder / f"{steps[-1]:08d}"):
         steps.pop()
     for step in steps[:-keep]:
         if step != best and step not in also:
@@ -215,7 +216,7 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, dict[str, Tensor]], Tra
 def saved_progress(folder: Path) -> TrainingProgress | None:
     """How far the newest intact checkpoint is; None where there is none."""
     for step in reversed(steps_saved(folder)):
-        if _is_whole(checkpoint := folder / f"{step:08d}"):
+        if is_whole(checkpoint := folder / f"{step:08d}"):
             return TrainingProgress(**_read_state(checkpoint)["progress"])
     return None
 
@@ -232,7 +233,7 @@ def _read_state(checkpoint: Path) -> dict[str, Any]:
     return dict(state)
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def is_whole(checkpoint: Path) -> bool:
     """Whether every file is present and has its hash."""
     try:
         state = _read_state(checkpoint)

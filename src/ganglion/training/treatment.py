@@ -14,7 +14,7 @@ from ganglion.doctor.verdict import Finding, Remedy, Verdict
 from ganglion.errors import RunError
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
-from ganglion.runs.checkpoints import TrainingProgress, saved_progress
+from ganglion.runs.checkpoints import TrainingProgress, is_whole, saved_progress
 from ganglion.runs.folder import Run
 from ganglion.training.budget import Budget
 
@@ -98,12 +98,12 @@ def start_step(run: Run, remedy: Remedy, verdict: Verdict) -> int | None:
     The last checkpoint with a healthy verdict from before the time at which what fails began, otherwise the weights with which
     the attempt itself began, if it took them from elsewhere.
     """
-    progress, saved = saved_progress(run.checkpoints), set(run.steps_saved())
+    progress = saved_progress(run.checkpoints)
     if remedy.fresh or progress is None:
         return None
     began = min(finding.since_step for finding in verdict.findings if finding.severity == "failing")
-    healthy = [step for step in progress.healthy_steps if step < began and step in saved]
-    return max(healthy, default=0 if 0 in saved else None)
+    healthy = sorted((step for step in progress.healthy_steps if step < began), reverse=True)
+    return next((step for step in (*healthy, 0) if is_whole(run.checkpoints / f"{step:08d}")), None)
 
 
 def treated_recipe(recipe: Recipe, remedy: Remedy) -> Recipe:

@@ -99,7 +99,7 @@ def _earlier(folder: Path, most: int = MOST_RUNS) -> Iterator[Recipe]:
     if attempts := _attempts(folder):
         with contextlib.suppress(RecipeError):
             yield from (resolve(one / "recipe.yaml") for one in attempts)
-        yield from _earlier(attempts[-1], most - 1)
+        yield from _earlier(attempts[-1], max(0, most - 1))
         return
     start = _json(folder / "start.json")
     file = _json(folder / "environment.json").get("recipe_file")
