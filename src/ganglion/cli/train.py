@@ -77,7 +77,7 @@ def train(
     treat: Annotated[
         bool,
         typer.Option(
-            "--treat", help="At a failing verdict: go back, apply the first remedy that fits; at most thrice."
+            "--treat", help="At a failing verdict: go back, apply the first remedy that fits; at most three times."
         ),
     ] = False,
     from_: Annotated[
