@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from markupsafe import escape
 from torch import Tensor
 
 import ganglion
 from ganglion.doctor.readers.treatments import attempt_folder, ending_of, treatments_of
 from ganglion.errors import RunError, TrainingFailed
+from ganglion.report.report import write_report
+from ganglion.studio.fragments import rendered
 from ganglion.training.own import Own
 from sick_runs import d_wins, tiny_treated, weights
 
@@ -45,6 +48,16 @@ def test_diagnose_says_what_was_done_when_why_and_what_came_of_it(treated_run: g
     text = ganglion.diagnose(treated_run).text()
     assert "Treatment 1, at 0.04 kimg" in text
     assert treatment.remedy not in [r.name for f in ganglion.diagnose(treated_run).findings for r in f.remedies]
+
+
+def test_the_report_the_notebook_and_the_studio_say_it_too(
+    treated_run: ganglion.Run, tmp_path: Path, cache: Path
+) -> None:
+    verdict = ganglion.diagnose(treated_run)
+    report = write_report(treated_run, tmp_path / "report.html", cache, quiet=True).read_text(encoding="utf-8")
+    pages = report, verdict._repr_html_(), rendered("doctor_found.html", verdict=verdict, understood=verdict.understood)
+    for page in pages:
+        assert all(escape(paragraph) in page for paragraph in verdict.treated)
 
 
 def test_a_run_that_needs_no_treatment_has_the_bits_of_one_without_it(tmp_path: Path, cache: Path) -> None:

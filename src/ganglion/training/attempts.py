@@ -132,6 +132,7 @@ class Attempts:
             key: getattr(self.job.recipe.training, key.partition(".")[2])
             for key in HARMLESS - chosen - {"data.shown_channels", "training.micro_batch"}
         }
+        asked["data.shown_channels"] = self.job.recipe.data.shown_channels
         more = len(treatments) < MOST_TREATMENTS
         asked |= {"training.treat": asked["training.treat"] and more, **budget_left(self.job.recipe, treatments)}
         return resolve(Recipe.model_validate(treatment.recipe), asked)

@@ -55,6 +55,8 @@ from ganglion.vitals.step_stats import StepStats, clip_share
 
 __all__ = ["train_loop"]
 
+WAITS = "ends at its next record; Ctrl-C again stops at once, and loses what came after the last checkpoint"
+
 
 def train_loop(
     fabric: Fabric,
@@ -125,7 +127,7 @@ def train_loop(
         due = intervals.due(progress.step, fraction, progress.seconds)
         ending = wanted and (due.record or not exact)  # a record that is due nowhere else would change the verdicts
         over = fraction >= 1 or ending
-        show_progress(fraction, None)
+        show_progress(fraction, WAITS if wanted and not ending else None)
         if not (over or due.record):
             continue
 
