@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> ganglion.Run:
 
 def test_a_new_run_has_what_was_asked_for(tmp_path: Path) -> None:
     said: list[str] = []
-    assert continued(ganglion.Run(tmp_path), asked(recipe()), said.append) == recipe()
+    assert continued(tmp_path, asked(recipe()), said.append) == recipe()
     assert said == []
 
 
@@ -44,18 +44,18 @@ def test_a_new_run_has_what_was_asked_for(tmp_path: Path) -> None:
 def test_options_that_change_no_step_so_far_may_be_added(run: ganglion.Run, option: str) -> None:
     said: list[str] = []
     new = recipe(training__kimg=10, training__precision="32", training__micro_batch=4, **{f"training__{option}": True})
-    assert continued(run, asked(new), said.append) == new
+    assert continued(run.path, asked(new), said.append) == new
     assert said == [f"Changed: training.{option}: false -> true"]
 
 
 def test_what_was_left_open_stays_as_it_was(run: ganglion.Run) -> None:
     wanted = recipe(training__kimg=20)
     settled = recipe(training__kimg=20, training__precision="bf16")
-    found = continued(run, asked(settled, auto_budget=True, wanted=wanted), lambda text: None)
+    found = continued(run.path, asked(settled, auto_budget=True, wanted=wanted), lambda text: None)
     assert found == run.recipe
 
 
 def test_another_recipe_is_refused_with_what_differs_and_what_to_do(run: ganglion.Run) -> None:
     other = recipe(training__kimg=10, training__precision="32", training__micro_batch=4, training__batch=32)
     with pytest.raises(RunError, match=r"(?s)training.batch: 64 -> 32.*--fresh"):
-        continued(run, asked(other), lambda text: None)
+        continued(run.path, asked(other), lambda text: None)

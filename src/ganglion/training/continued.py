@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ganglion.errors import RunError
 from ganglion.recipe.resolve import BUDGETS, update
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.attempts import first_attempt
 from ganglion.runs.folder import Run, difference
 from ganglion.training.budget import can_be_extended
 from ganglion.training.prepare import PreparedRun
@@ -20,8 +22,9 @@ HARMLESS = frozenset({
 """Keys of which a run may have another value from now on."""
 
 
-def continued(run: Run, prepared: PreparedRun, say: Callable[[str], None]) -> Recipe:
-    """The recipe to go on with. Raises RunError where `run` was made with another."""
+def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -> Recipe:
+    """The recipe to go on with. Raises RunError where the run in `folder`, its first attempt, was made with another."""
+    run = Run(first_attempt(folder))
     wanted, settled = prepared.wanted, prepared.recipe
     if not run.exists:
         return settled
@@ -37,7 +40,7 @@ def continued(run: Run, prepared: PreparedRun, say: Callable[[str], None]) -> Re
     may_change = HARMLESS | (frozenset(BUDGETS) if can_be_extended(before) else frozenset())
     if not {line.partition(":")[0] for line in changed} <= may_change:
         raise RunError(
-            f"{run.path} was made with another recipe:\n"
+            f"{folder} was made with another recipe:\n"
             + "\n".join(f"  {line}" for line in changed)
             + "\nEither start over with --fresh (the old run is set aside), or name another folder with --run"
         )

@@ -123,7 +123,7 @@ def _train(
         own.check_same(Run(first_attempt(folder)).recipe, folder)
     check_own(prepared, own, devices * nodes)
     with locked(folder):
-        recipe = prepared.recipe if fresh else continued(Run(first_attempt(folder)), prepared, screen.say)
+        recipe = prepared.recipe if fresh else continued(folder, prepared, screen.say)
         goes_on = not fresh and bool(treatments_of(folder))
         if not (goes_on or Run(folder).steps_saved()):
             new = fresh or not Run(folder).exists
