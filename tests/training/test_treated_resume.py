@@ -128,14 +128,18 @@ def test_a_treated_run_that_is_killed_ends_with_the_same_bits_and_scripts_are_to
     assert weights(folder) == weights(treated_run.path)
 
 
-def test_it_ends_at_the_same_step_though_the_run_was_interrupted_before(
+def test_an_attempt_that_fails_by_its_records_ends_at_the_same_step_though_the_run_was_interrupted(
     d_won: ganglion.Run, tmp_path: Path, cache: Path
 ) -> None:
+    failing = treatments_of(d_won.path)[0].step
+
     def interrupt(record: dict[str, Any], model: Any) -> None:
-        if record["step"] == 80:
+        if record["step"] in (80, failing):
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(Interrupted):
-        d_wins(tmp_path / "run", cache, own=Own(callback=interrupt))
+    for _ in ("in the midst of the attempt", "as it ends"):
+        with pytest.raises(Interrupted):
+            d_wins(tmp_path / "run", cache, own=Own(callback=interrupt))
+        assert not treatments_of(tmp_path / "run")
     d_wins(tmp_path / "run", cache)
     assert outcome(tmp_path / "run") == outcome(d_won.path)

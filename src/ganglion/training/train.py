@@ -245,7 +245,8 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             )  # fmt: skip
             if progress.step == 0:
                 outputs.write_start = start_writer(outputs, players)
-            finished = _trained(loop, outputs, interrupt)
+            finished = _trained(loop, outputs, interrupt, recipe.training.treat)
+            finished = finished and not (is_for_treatment(progress) and interrupt.wanted)  # that ends the run
             loggers.ended(finished, journal.verdict)
     if finished and not is_for_treatment(progress):
         conclude(run, progress, journal.verdict, screen)
@@ -288,9 +289,11 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
 
 
-def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt) -> bool:
-    """The loop; where it fails, its message ends with the doctor's verdict."""
+def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt, treat: bool) -> bool:
+    """The loop; where it fails, its message ends with the doctor's verdict. An interrupted run is treated when it resumes."""
     try:
         return loop(outputs=outputs, interrupt=interrupt)
     except TrainingFailed as failure:
+        if treat and interrupt.wanted:
+            return False
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None
