@@ -13,9 +13,10 @@ from torch import Tensor
 
 import ganglion
 from ganglion.doctor.readers.treatments import attempt_folder, ending_of, treatments_of
-from ganglion.errors import RunError, TrainingFailed
+from ganglion.errors import RecipeError, RunError, TrainingFailed
 from ganglion.report.report import write_report
 from ganglion.studio.fragments import rendered
+from ganglion.training.loggers import LogTo
 from ganglion.training.own import Own
 from sick_runs import d_wins, tiny_treated, weights
 
@@ -187,3 +188,18 @@ def test_the_run_holds_the_best_attempt_in_the_end_though_it_is_not_the_last(d_w
     assert weights(d_won.path) == before
     with pytest.raises(RunError, match="start another run from its weights"):
         d_wins(d_won.path, cache, steps=300)
+
+
+def test_remedies_that_cannot_be_carried_out_are_said_and_then_the_verdict_stands(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*args: object) -> None:
+        raise RecipeError("no memory for that")
+
+    monkeypatch.setattr("ganglion.training.attempts.plan_memory", refused)
+    with pytest.raises(TrainingFailed, match="non-finite"):
+        tiny_treated(tmp_path / "run", cache, quiet=False, log=LogTo.asked(events=True))
+    told = capsys.readouterr()
+    assert told.err.count("that cannot be done here (no memory for that)") == 2
+    assert not treatments_of(tmp_path / "run")
+    assert not (tmp_path / "run" / "attempts").exists()

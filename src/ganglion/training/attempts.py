@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.readers.treatments import Ending, Treatment, attempt_folder, ending_of, treatments_of
 from ganglion.doctor.verdict import Finding, Remedy, Verdict
-from ganglion.errors import GanglionError, RunError, TrainingFailed
+from ganglion.errors import DataError, RecipeError, RunError, TrainingFailed
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import BUDGETS, resolve
 from ganglion.recipe.schema import Recipe
@@ -65,8 +65,8 @@ class Attempts:
         """
         job, failure = self._newest(), None
         if job is None:
-            self.screen.say(f"This run is finished. Samples: {Run(self.job.folder).fixed_samples}")
             self._tell_it_is_over(self.job)
+            self.screen.say(f"This run is finished. Samples: {Run(self.job.folder).fixed_samples}")
         while job is not None:
             failure, newest = None, job
             try:
@@ -76,7 +76,6 @@ class Attempts:
                 failure = error
             job = self._next(newest)
             if job is None and failure is None and is_for_treatment(saved_progress(Run(newest.folder).checkpoints)):
-                self._tell_it_is_over(newest)
                 failure = TrainingFailed(f"{diagnose(newest.folder).text()}\nEverything is saved in {newest.folder}.")
         if treatments_of(self.job.folder):
             self._end()
@@ -93,6 +92,7 @@ class Attempts:
             return self.job
         ending = ending_of(folder)
         if ending is not None and ending.budget == _budget(self.job.recipe):
+            self._put_in_place(ending)
             return None
         if ending is not None and ending.best != ending.last:
             raise RunError(
@@ -149,12 +149,14 @@ class Attempts:
         for finding, remedy in remedies:
             try:
                 treatment = self._planned(job, run, verdict, finding, remedy)
-            except GanglionError as error:
+            except (DataError, RecipeError, RunError) as error:
                 self.screen.say(f"{remedy.what}: that cannot be done here ({error})")
                 continue
             note(run.path, treatment)
             self.screen.say(treatment.text())
             return self._begun(treatment)
+        if remedies:
+            self._tell_it_is_over(job)
         return None
 
     def _tell_it_is_over(self, job: Job) -> None:
@@ -163,7 +165,7 @@ class Attempts:
         tell_it_is_over(job.log, run.recipe, run, saved_progress(run.checkpoints) or TrainingProgress(), self.screen)
 
     def _planned(self, job: Job, run: Run, verdict: Verdict, finding: Finding, remedy: Remedy) -> Treatment:
-        """The next attempt. Raises GanglionError where it could not begin."""
+        """The next attempt. Raises DataError, RecipeError, RunError where it could not begin."""
         number, last = len(treatments_of(run.path)) + 1, run.records()[-1]
         start = start_step(run, remedy, verdict)
         treatment = Treatment(
@@ -195,13 +197,18 @@ class Attempts:
                 _budget(self.job.recipe),
             )  # fmt: skip
             note(folder, ending)
+            self._put_in_place(ending)
+        self.screen.say(ending.text())
+        if self.job.log.events:
+            JsonEvents(self.screen.say).treated(ending)
+
+    def _put_in_place(self, ending: Ending) -> None:
+        """Has the run hold the best attempt, unless it does."""
+        folder = self.job.folder
         if ending.best != ending.last:
             if attempt_folder(folder, ending.best).is_dir():
                 keep_attempt(folder, ending.last)
             put_in_place(folder, ending.best)
-        self.screen.say(ending.text())
-        if self.job.log.events:
-            JsonEvents(self.screen.say).treated(ending)
 
 
 def _budget(recipe: Recipe) -> dict[str, float]:
