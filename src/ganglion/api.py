@@ -36,6 +36,7 @@ def train(
     deterministic: bool | None = None,
     stop_when_failing: bool | None = None,
     stop_when_done: bool | None = None,
+    treat: bool | None = None,
     start_from: str | Path | Run | None = None,
     run: str | Path | None = None,
     device: str = "auto",
@@ -68,6 +69,8 @@ def train(
     set: any value of the recipe, as a mapping by dotted key or as "KEY=VALUE" texts.
     deterministic: on a CUDA device, only kernels that repeat their bits, without TF32: a resumed run is then exact.
     stop_when_failing, stop_when_done: end the run early by the doctor's verdict, or when samples no longer improve.
+    treat: at a failing verdict go back to the last healthy checkpoint, or to the start, and go on with the first remedy that
+        fits, for what is left of the budget; at most three times. The best checkpoint of all attempts is the run's.
     start_from: another run, whose weights this one begins with as far as they fit: "RUN", "RUN:best" (the same),
         "RUN:latest", "RUN:STEP" or a Run. recipe "auto" is then that run's recipe, source None its images.
     run: the run folder; None: runs/SOURCE-RECIPE-SIZE. device: auto, cpu, cuda or mps. devices: how many of them,
@@ -105,7 +108,7 @@ def train(
         cache=cache, at_end=report, own=own, log=LogTo.asked(log, log_checkpoint), recipe=recipe, size=size, kimg=kimg,
         steps=steps, minutes=minutes, batch=batch, seed=seed, precision=precision, data_dir=data_dir, set=set,
         deterministic=deterministic, stop_when_failing=stop_when_failing, stop_when_done=stop_when_done,
-        start_from=origin,
+        treat=treat, start_from=origin,
     )  # fmt: skip
 
 

@@ -53,6 +53,16 @@ def test_one_that_starts_over_does_not_start_where_the_old_one_did() -> None:
     assert parse_assignments(line[-1:]) == {"training.start_from": None}
 
 
+def test_a_run_that_was_treated_is_followed_by_one_with_its_whole_budget() -> None:
+    whole = ("training.kimg=80.0",)
+    assert words(setup(budget=whole), "new", LOWER)[-2:] == ["--kimg", "80.0"]
+    assert words(setup(budget=whole), "new", LOWER, fresh=True)[-2:] == ["--kimg", "80.0"]
+    other = words(setup(budget=whole), "another-recipe", (), "r3gan")
+    assert other[-2:] == ["--kimg", "80.0"]
+    assert "--minutes" not in other
+    assert "'training.kimg': 80.0" in command(setup(budget=whole, in_memory=True), "x", LOWER)
+
+
 def test_another_recipe_takes_over_images_size_budget_and_seed() -> None:
     line = words(setup(recipe={"data.fit": "pad", "data.data_dir": "/data"}), "another-recipe", (), "r3gan")
     kept = ["--set", "data.channels=3", "--set", "data.fit=pad", "--size", "32x16", "--minutes", "3.0", "--seed", "4"]

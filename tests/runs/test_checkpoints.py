@@ -14,10 +14,12 @@ from ganglion.recipe.resolve import resolve
 from ganglion.runs.checkpoints import (
     TrainingProgress,
     find_checkpoint,
+    is_whole,
     load_generator,
     prune,
     restore,
     save_checkpoint,
+    saved_progress,
     steps_saved,
 )
 from ganglion.training.players import Players, build_players
@@ -129,6 +131,32 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path, "best").name == "00000010"
     assert find_checkpoint(tmp_path, "latest").name == "00000040"
     assert find_checkpoint(tmp_path, "30").name == "00000030"
+
+
+def test_steps_that_are_asked_for_are_kept_as_well(tmp_path: Path) -> None:
+    both = trained()
+    for step in (10, 20, 30, 40):
+        save_checkpoint(tmp_path, *saved(both), TrainingProgress(step))
+    prune(tmp_path, 1, also=(20, 25))
+    assert steps_saved(tmp_path) == [20, 40]
+
+
+def test_the_two_newest_healthy_steps_are_known_and_come_back(tmp_path: Path) -> None:
+    progress = TrainingProgress()
+    for progress.step in (10, 20, 30):
+        progress.keep_healthy()
+    assert progress.healthy_steps == (20, 30)
+    save_checkpoint(tmp_path, *saved(trained()), progress)
+    assert saved_progress(tmp_path) == progress
+
+
+def test_how_far_a_run_is_comes_from_its_newest_intact_checkpoint(tmp_path: Path) -> None:
+    assert saved_progress(tmp_path) is None
+    for step in (10, 20):
+        save_checkpoint(tmp_path, *saved(trained()), TrainingProgress(step))
+    spoil(tmp_path / "00000020" / "ema.safetensors", "cut")
+    assert saved_progress(tmp_path) == TrainingProgress(10)
+    assert [is_whole(tmp_path / f"{step:08d}") for step in (10, 20, 30)] == [True, False, False]
 
 
 def life(folder: Path, steps: list[int], damaged: list[int], best: int, keep: int) -> list[int]:

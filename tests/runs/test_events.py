@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ganglion.doctor.examine import FindingEvent, examine
+from ganglion.doctor.readers.treatments import Ending, Treatment
 from ganglion.doctor.verdict import Verdict
 from ganglion.runs.events import JsonEvents, prints_on_stderr
 from ganglion.vitals.records import read_records
@@ -32,6 +33,25 @@ def test_each_event_is_an_object_a_line_with_its_type():
     assert (raised["type"], raised["event"], raised["code"]) == ("finding", "raised", finding.code)
     assert samples == {"type": "samples", "step": 3, "kind": "fixed", "path": str(Path("r/3.png"))}
     assert (end["outcome"], end["step"], end["verdict"]["findings"][0]["code"]) == ("finished", 3, finding.code)
+
+
+def test_the_start_of_another_attempt_tells_what_led_to_it_and_the_end_which_is_the_best():
+    stream = io.StringIO()
+    events = JsonEvents(lambda text: None, stream)
+    treatments = [
+        Treatment(n, 9, 0.1, 1.0, ["x"], "x", "slower", "Lower it", {}, "", None, "5 steps", 1, {}) for n in (1, 2)
+    ]
+    events.start(treatments, run="r", step=0)
+    events.treated(Ending(2, 3, {"2": 1.5}, "healthy", 0.3, {"training.steps": 40.0}))
+    start, treated = map(json.loads, stream.getvalue().splitlines())
+    assert (start["type"], start["attempt"], start["treatment"]["number"], start["treatment"]["remedy"]) == (
+        "start",
+        3,
+        2,
+        "slower",
+    )
+    assert "recipe" not in start["treatment"]
+    assert (treated["type"], treated["best"], treated["last"]) == ("treated", 2, 3)
 
 
 class Closed(io.StringIO):

@@ -17,6 +17,7 @@ from ganglion.training.own import Own
 from ganglion.training.prepare import prepare_run
 from ganglion.training.processes import launch
 from ganglion.training.train import Job, train
+from sick_runs import d_wins, tiny_treated
 from tiny import TINY
 from two_processes import CPU, CRITIC, Learnt, half, what_two_find
 
@@ -58,3 +59,15 @@ def learnt(
         launch(work, CPU, 2, "32-true")
     first, second = (torch.load(learnt_in / f"{rank}.pt") | {"failure": failure.value} for rank in range(2))
     return first, second
+
+
+@pytest.fixture(scope="session")
+def treated_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    """Failed at once, and trained on with the first remedy. Look, do not touch."""
+    return tiny_treated(tmp_path_factory.mktemp("treated") / "run", cache)
+
+
+@pytest.fixture(scope="session")
+def d_won(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglion.Run:
+    """D won after some hundred steps; what the remedy made of it was no better. Look, do not touch."""
+    return d_wins(tmp_path_factory.mktemp("won") / "run", cache)

@@ -135,3 +135,10 @@ def test_updates_are_measured_some_times_for_each_record(budget: dict[str, float
     assert min(between) >= 1
     assert max(between) <= 12
     assert 3 <= median(between) <= 6
+
+
+def test_without_an_early_record_the_clock_decides_nothing() -> None:
+    settings = recipe(kimg=10)
+    intervals = Intervals(settings, Budget.of(settings), early=False)
+    assert not intervals.due(1, 0.01, 100 * FIRST_SEC).record
+    assert intervals.due(intervals.record_steps, 0.1, 200 * FIRST_SEC).record

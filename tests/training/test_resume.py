@@ -1,37 +1,19 @@
 """Runs in fresh processes that are killed, interrupted and continued, against runs that were left alone.
 
-The child kills itself at an exact place: at its k-th file operation inside the run folder, seen by an audit hook. So
-every moment of a save can be hit, and always the same one.
+`struck.py` says how a process is hit at an exact place, so that every moment of a save can be, and always the same one.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import ganglion
+from struck import struck_command
 from tiny import TINY, as_options
-
-CHILD = """
-import os, signal, sys
-folder, number, signal_name = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-seen = 0
-def watch(event, details):
-    global seen
-    if event in ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir") and str(details[0]).startswith(folder):
-        seen += 1
-        if seen == number:
-            os.kill(os.getpid(), 9) if signal_name == "KILL" else signal.raise_signal(getattr(signal, signal_name))
-sys.addaudithook(watch)
-sys.argv[1:] = sys.argv[4:]
-from ganglion.cli.app import main
-main()
-"""
 
 STEPS = 25
 
@@ -66,10 +48,7 @@ def train_and_strike(
         "cpu",
         "--no-report",
     ]
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), str(at), strike, *command, "--precision", precision, *settings, *more],
-        env={**os.environ, "GANGLION_CACHE": str(cache)}, capture_output=True, encoding="utf-8", timeout=120,
-    )  # fmt: skip
+    return struck_command(folder, cache, at, strike, *command, "--precision", precision, *settings, *more)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -74,6 +74,12 @@ def train(
         bool,
         typer.Option("--stop-when-done", help="Stop when the distance has not improved for a third of the run."),
     ] = False,
+    treat: Annotated[
+        bool,
+        typer.Option(
+            "--treat", help="At a failing verdict: go back, apply the first remedy that fits; at most three times."
+        ),
+    ] = False,
     from_: Annotated[
         str | None,
         typer.Option(
@@ -112,7 +118,8 @@ def train(
         "recipe": recipe, "size": size, "kimg": kimg, "steps": steps, "minutes": minutes, "batch": batch, "seed": seed,
         "precision": precision, "data_dir": data_dir, "set": set_ or [],
         "deterministic": deterministic or None,
-        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None, "start_from": from_,
+        "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
+        "treat": treat or None, "start_from": from_,
     }  # fmt: skip
     from ganglion.platform.launcher import launched_by
     from ganglion.recipe.resolve import requested_recipe

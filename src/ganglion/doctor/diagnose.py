@@ -15,6 +15,7 @@ from ganglion.doctor.readers.own import own_log
 from ganglion.doctor.readers.records import Log, Options, interpreted, thinned
 from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.readers.sources import read_file, read_folder
+from ganglion.doctor.readers.treatments import treated
 from ganglion.doctor.verdict import Finding, Verdict
 from ganglion.errors import DataError
 
@@ -65,7 +66,8 @@ def verdict_of(log: Log, folder: Path | None = None) -> Verdict:
         states = [verdict.state, other.state]
         worst = next((state for state in ("failing", "watch", "unknown") if state in states), verdict.state)
         verdict = replace(verdict, state=worst, findings=findings)
-    return replace(verdict, understood=log.understood, unit=log.unit)
+    told = treated(folder) if folder is not None and own_run else []
+    return replace(verdict, understood=log.understood, unit=log.unit, treated=told)
 
 
 def _of_pair(finding: Finding, letter: str) -> Finding:

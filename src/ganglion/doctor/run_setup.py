@@ -45,6 +45,8 @@ class RunSetup:
     """Whether its images were given in Python, so that no command line can name them."""
     d_batch_norm: bool | None = None
     """Whether D of the user's own has batch norm; None: not known."""
+    budget: tuple[str, ...] = ()
+    """A setting: the whole budget of a run that was treated, whose recipe has what was left of it."""
     earlier: tuple[Recipe, ...] = ()
     """Recipes of the run that this one started from, of the run that that one started from, and so on."""
 
@@ -88,6 +90,14 @@ def _kept(recipe: Recipe) -> dict[str, object]:
     return kept | {"training.seed": recipe.training.seed}
 
 
+def _kept_settings(setup: RunSetup) -> tuple[str, ...]:
+    """With the whole budget of a run that was treated."""
+    kept = _kept(setup.recipe)
+    return (
+        assignments({key: value for key, value in kept.items() if not (setup.budget and key in BUDGETS)}) + setup.budget
+    )
+
+
 def weights_fit(settings: Iterable[str]) -> bool:
     """Whether networks stay as they are."""
     return not any(setting.startswith(STRUCTURE) for setting in settings)
@@ -103,11 +113,12 @@ def command(setup: RunSetup, name: str, settings: tuple[str, ...], other: str = 
     new = changed(setup.recipe, settings, other) or setup.recipe
     if setup.in_memory or new.objective.adversarial == "custom" or (_own(new) and not new.generator.file):  # type: ignore[union-attr]
         return _call(setup, name, new, settings, other, fresh)
+    settings = (*settings, *setup.budget)
     words = ["ganglion", "train", _safe(str(setup.recipe.data.source))]
     if other:
         data_dir = setup.recipe.data.data_dir
         words += ["--recipe", other, *(["--data-dir", data_dir] if data_dir else [])]
-        settings = assignments(_kept(setup.recipe))
+        settings = _kept_settings(setup)
     elif fresh:
         words += ["--recipe", f"{_safe(setup.run)}/recipe.yaml"]
         settings = _without_start(setup.recipe, settings)
@@ -136,9 +147,10 @@ def _without_start(recipe: Recipe, settings: tuple[str, ...]) -> tuple[str, ...]
 
 def _call(setup: RunSetup, name: str, new: Recipe, settings: tuple[str, ...], other: str, fresh: bool) -> str:
     """The call of `ganglion.train`."""
+    settings = (*settings, *setup.budget)
     words = ["images" if setup.in_memory else repr(setup.recipe.data.source)]
     if other:
-        words, settings = [*words, f"recipe={other!r}"], assignments(_kept(setup.recipe))
+        words, settings = [*words, f"recipe={other!r}"], _kept_settings(setup)
     else:
         words.append(f"recipe={f'{setup.run}/recipe.yaml'!r}")
         words += [] if fresh else [f"start_from={f'{setup.run}:best'!r}"]

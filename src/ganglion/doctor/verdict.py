@@ -86,6 +86,10 @@ class Remedy(NamedTuple):
     """One line for a shell that does it on this run (a call of `ganglion.train` where no command line can)."""
     code: str = ""
     """For the user's own training loop."""
+    recipe: str = ""
+    """Another recipe that replaces the run's."""
+    fresh: bool = False
+    """Whether the run's weights are of no use with it, so that training starts over."""
 
     def __str__(self) -> str:
         how = self.command or self.code
@@ -150,6 +154,8 @@ class Verdict:
     """How the log was read; None where records were given."""
     seen: list[str] = field(default_factory=list)
     """What a watched training showed, at its last record."""
+    treated: list[str] = field(default_factory=list)
+    """What `ganglion train --treat` did to the run, when, why and what came of it, a paragraph each."""
     forecast: Forecast | None = None
     """What the samples are worth, and what a longer run would bring; None where no record has a relative distance."""
 
@@ -189,6 +195,7 @@ class Verdict:
             *([f"Samples: {self.samples}"] if self.forecast is not None else []),
             *(finding.paragraph(self.unit) for finding in self.findings),
         ]
+        parts += ["\n".join(_wrapped(paragraph, first="")) for paragraph in self.treated]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
 

@@ -192,6 +192,8 @@ class Request(TypedDict, total=False):
     """End training as soon as the verdict is failing."""
     stop_when_done: bool | None
     """End training when the distance to the data no longer improves."""
+    treat: bool | None
+    """At a failing verdict go back, and go on with the first remedy that fits; at most three times."""
     start_from: str | Path | None
     """Begin with the weights of another run: RUN, RUN:best, RUN:latest or RUN:STEP."""
     set: Iterable[str] | Mapping[str, object]
@@ -210,6 +212,7 @@ KEYS = {
     "deterministic": "training.deterministic",
     "stop_when_failing": "training.stop_when_failing",
     "stop_when_done": "training.stop_when_done",
+    "treat": "training.treat",
     "start_from": "training.start_from",
 }
 """The recipe's key for each keyword."""

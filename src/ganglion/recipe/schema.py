@@ -192,6 +192,9 @@ class Training(Part):
     """Training stops as soon as the doctor's verdict is failing."""
     stop_when_done: bool = False
     """Training stops when the distance to the data has not improved for a third of the run."""
+    treat: bool = False
+    """At a failing verdict the run goes back to its last healthy checkpoint, or to its start, and goes on with the first remedy
+    that fits, for what is left of the budget; at most three times."""
     start_from: str | None = None
     """The run whose weights this one begins with: RUN, RUN:best, RUN:latest or RUN:STEP. None: weights are drawn."""
 

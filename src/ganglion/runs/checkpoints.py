@@ -11,43 +11,41 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from ganglion.errors import CheckpointError
 from ganglion.platform.files import move, storage_errors, sync_folder, write_atomically, write_synced
+from ganglion.runs.optimizer_state import Optimizers, load_optimizers, optimizer_tensors
 
 __all__ = [
     "TrainingProgress",
     "find_checkpoint",
+    "is_whole",
     "load_discriminator",
     "load_generator",
-    "load_optimizers",
     "named_checkpoint",
-    "optimizer_tensors",
     "prune",
     "read_checkpoint",
     "restore",
     "save_checkpoint",
+    "saved_progress",
     "steps_saved",
 ]
 
 
 FORMAT = 3
+HEALTHY_KEPT = 2  # what fails has begun some records before it shows, so that the newest healthy one may be ill as well
 SCORE_NOISE = 1.03  # other latents change the score of one generator by 2 to 2.5 % (standard deviation of five draws)
 
 Networks = Mapping[str, nn.Module]
 """By the name of their file in a checkpoint."""
-Optimizers = Mapping[str, Optimizer]
-"""By the network that they update."""
 
 
 @dataclass
@@ -73,6 +71,11 @@ class TrainingProgress:
     gaussian_distances: tuple[float, ...] | None = None
     """The distances that `relative_distance` counts as 1; measured at the first snapshot, and kept with the run."""
     threads: int | None = None  # CPU threads of each process; with another number sums are rounded otherwise
+    healthy_steps: tuple[int, ...] = ()
+    """Of the newest checkpoints at which the verdict was healthy, oldest first; a treatment goes back to one of them."""
+
+    def __post_init__(self) -> None:
+        self.healthy_steps = tuple(self.healthy_steps)  # JSON has lists
 
     def keep_best(self, score: float) -> None:
         """Makes this step the best one, unless an earlier score was better by more than its noise.
@@ -86,6 +89,10 @@ class TrainingProgress:
         if score <= lowest * SCORE_NOISE:
             self.best_step = self.step
         self.best_score = lowest
+
+    def keep_healthy(self) -> None:
+        """Makes this step one of those to which a treatment can go back."""
+        self.healthy_steps = (*self.healthy_steps, self.step)[-HEALTHY_KEPT:]
 
 
 def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, progress: TrainingProgress) -> None:
@@ -109,16 +116,16 @@ def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, pr
         write_atomically(folder / "best", f"{progress.best_step:08d}\n".encode())
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Deletes all but the `keep` newest checkpoints and the best one, and partial ones of killed processes.
+def prune(folder: Path, keep: int, also: Collection[int] = ()) -> None:
+    """Deletes all but the `keep` newest checkpoints, the best one and the steps `also`, and partial ones of killed processes.
 
     Damaged checkpoints newer than the newest intact one do not count, so that an intact one always remains.
     """
     best, steps = _pointer(folder, "best"), steps_saved(folder)
-    while steps and not _is_whole(folder / f"{steps[-1]:08d}"):
+    while steps and not is_whole(folder / f"{steps[-1]:08d}"):
         steps.pop()
     for step in steps[:-keep]:
-        if step != best:
+        if step != best and step not in also:
             shutil.rmtree(folder / f"{step:08d}", ignore_errors=True)
     for leftover in folder.glob(".writing-*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -206,6 +213,14 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, dict[str, Tensor]], Tra
     return files, TrainingProgress(**state["progress"])
 
 
+def saved_progress(folder: Path) -> TrainingProgress | None:
+    """How far the newest intact checkpoint is; None where there is none."""
+    for step in reversed(steps_saved(folder)):
+        if is_whole(checkpoint := folder / f"{step:08d}"):
+            return TrainingProgress(**_read_state(checkpoint)["progress"])
+    return None
+
+
 def _read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
@@ -218,7 +233,7 @@ def _read_state(checkpoint: Path) -> dict[str, Any]:
     return dict(state)
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def is_whole(checkpoint: Path) -> bool:
     """Whether every file is present and has its hash."""
     try:
         state = _read_state(checkpoint)
@@ -271,30 +286,3 @@ def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         plain[name] = there.clone() if place in places else there
         places.add(place)
     return plain
-
-
-def optimizer_tensors(optimizers: Optimizers) -> dict[str, Tensor]:
-    """Each optimiser's tensors under `player/parameter/quantity`. Learning rates and betas come from the recipe."""
-    return {
-        f"{player}/{parameter}/{quantity}": torch.as_tensor(value)
-        for player, optimizer in optimizers.items()
-        for parameter, quantities in optimizer.state_dict()["state"].items()
-        for quantity, value in quantities.items()
-    }
-
-
-def load_optimizers(tensors: Mapping[str, Tensor], optimizers: Optimizers) -> None:
-    """Gives each optimiser its tensors, named `player/parameter/quantity` as in a checkpoint."""
-    for player, optimizer in optimizers.items():
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            owner, parameter, quantity = name.split("/")
-            if owner == player:
-                state.setdefault(int(parameter), {})[quantity] = _laid_out_like(weights[int(parameter)], tensor)
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _laid_out_like(weight: Tensor, tensor: Tensor) -> Tensor:
-    """A copy in the weight's memory layout, which fused optimisers require of their moments."""
-    return torch.empty_like(weight).copy_(tensor).detach() if tensor.shape == weight.shape else tensor

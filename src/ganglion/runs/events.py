@@ -8,11 +8,12 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from ganglion.doctor.examine import FindingEvent
+from ganglion.doctor.readers.treatments import Ending, Treatment
 from ganglion.doctor.verdict import Verdict
 from ganglion.vitals.records import Record
 
@@ -28,8 +29,11 @@ class JsonEvents:
         """`stream`: this process's standard output, also where `sys.stdout` was replaced."""
         self._stream, self._say = stream or sys.__stdout__, say
 
-    def start(self, **facts: Any) -> None:
-        """The run, its recipe, and the step that it begins or resumes at."""
+    def start(self, treatments: Sequence[Treatment] = (), **facts: Any) -> None:
+        """The run, its recipe, and the step that it begins or resumes at; of a treated run the attempt, and what led to it."""
+        for newest in treatments[-1:]:
+            told = {key: value for key, value in newest.to_json().items() if key not in ("event", "recipe")}
+            facts |= {"attempt": newest.number + 1, "treatment": told}
         self._write("start", facts)
 
     def record(self, record: Record, verdict: Verdict) -> None:
@@ -47,6 +51,10 @@ class JsonEvents:
     def end(self, outcome: Outcome, verdict: Verdict, **facts: Any) -> None:
         """How it ended, and the whole verdict."""
         self._write("end", {"outcome": outcome, **facts, "verdict": verdict.to_json()})
+
+    def treated(self, ending: Ending) -> None:
+        """Which attempt of a treated run is the best; after its end."""
+        self._write("treated", ending.to_json())
 
     def _write(self, kind: str, content: dict[str, Any]) -> None:
         if self._stream is None:

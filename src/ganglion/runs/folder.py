@@ -34,6 +34,8 @@ OWN_FILES = {
     "networks.py",
     "attributes.npy",
     "start.json",
+    "treatments.jsonl",
+    "attempts",
     "vitals.jsonl",
     "findings.jsonl",
     "checkpoints",
@@ -164,8 +166,12 @@ class Run:
     def note_environment(self, **facts: Any) -> None:
         """Adds to environment.json what is known only once the training has started. Raises StorageError."""
         path = self.path / "environment.json"
-        known = json.loads(path.read_text(encoding="utf-8"))
-        write_atomically(path, json.dumps(known | facts, indent=1).encode())
+        write_atomically(path, json.dumps(self.environment() | facts, indent=1).encode())
+
+    def environment(self) -> dict[str, Any]:
+        """What environment.json tells: versions, device, seed, command."""
+        known: dict[str, Any] = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        return known
 
 
 def default_run(recipe: Recipe) -> Path:

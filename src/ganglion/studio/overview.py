@@ -116,7 +116,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def signature_of(path: Path) -> object:
     """Changes whenever a record, a finding, a sheet or the recipe is written."""
-    files = [path / name for name in ("recipe.yaml", "vitals.jsonl", "findings.jsonl", "samples/fixed")]
+    files = [
+        path / name for name in ("recipe.yaml", "vitals.jsonl", "findings.jsonl", "treatments.jsonl", "samples/fixed")
+    ]
     return tuple((stat.st_mtime_ns, stat.st_size) if (stat := _stat(file)) else None for file in files)
 
 

@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 from ganglion.networks.base import Discriminator, Generator
 from ganglion.networks.synchronised import BatchNormOverProcesses, synchronise, whole_batch
 from ganglion.objectives.adversarial import per_image
-from ganglion.runs.checkpoints import TrainingProgress, load_optimizers, optimizer_tensors
+from ganglion.runs.checkpoints import TrainingProgress
+from ganglion.runs.optimizer_state import load_optimizers, optimizer_tensors
 
 __all__ = ["Collectives", "state_of_first"]
 

@@ -59,9 +59,17 @@ class Intervals:
     """Asked once after every step. `record_steps` and `snapshot_steps` are the longest intervals, in steps."""
 
     def __init__(
-        self, recipe: Recipe, budget: Budget, step: int = 0, fraction: float = 0.0, seconds: float = 0.0
+        self,
+        recipe: Recipe,
+        budget: Budget,
+        step: int = 0,
+        fraction: float = 0.0,
+        seconds: float = 0.0,
+        early: bool = True,
     ) -> None:
-        """`step`, `fraction` of the budget and `seconds` of training are those at which the session begins."""
+        """`step`, `fraction` of the budget and `seconds` of training are those at which the session begins. `early`: whether
+        its first record is made after some seconds where none is due by then.
+        """
         training, images = recipe.training, recipe.training.batch * recipe.balance.d_steps
         self.record_steps = steps_for(training.tick_kimg, images)
         self.snapshot_steps = steps_for(training.snapshot_kimg, images)
@@ -74,7 +82,7 @@ class Intervals:
         self._records = _Shares(RECORDS, step, fraction, seconds)
         self._snapshots = _Shares(SNAPSHOTS, step, fraction, seconds)
         self._began, self._last_seconds, self._step_sec = seconds, seconds, 0.0
-        self._first, self._charged = True, None  # type: bool, _Shares | None
+        self._first, self._charged = early, None  # type: bool, _Shares | None
         self._look_steps = max(1, self.record_steps // CLOSE_LOOKS)
         if self._by_clock:
             self._look_steps = min(self._look_steps, CLOSE_LOOKS)  # until it is known how many steps a record has

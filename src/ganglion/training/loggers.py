@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.examine import examine
+from ganglion.doctor.readers.treatments import treatments_of
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import RecipeError
 from ganglion.platform.screen import Screen
@@ -20,6 +22,7 @@ from ganglion.runs.journal import RunJournal
 from ganglion.trackers.history import best_step, facts_of
 from ganglion.trackers.names import asked_trackers
 from ganglion.trackers.trackers import Trackers
+from ganglion.training.treatment import remedies_for
 
 __all__ = ["LogTo", "Loggers", "tell_it_is_over"]
 
@@ -52,6 +55,8 @@ class Loggers:
         self._events: JsonEvents | None = None
         self.outcome: Outcome = "failed"
         """How the training ended; unless it is said, it has failed."""
+        self.is_last = False
+        """Whether no attempt follows, also where the verdict asks for one."""
 
     def journal(self) -> closing[RunJournal]:
         """The journal of the run from this step on, with these loggers. Raises StorageError."""
@@ -69,8 +74,9 @@ class Loggers:
         wanted, run = self._wanted, self._run
         if wanted.events:
             self._events = JsonEvents(self._screen.say)
+            treatments = treatments_of(run.path)
             self._events.start(
-                run=str(run.path), recipe=self._recipe.name, step=self._progress.step,
+                treatments, run=str(run.path), recipe=self._recipe.name, step=self._progress.step,
                 kimg=self._progress.images / 1000, seed=self._recipe.training.seed,
             )  # fmt: skip
         if wanted.trackers:
@@ -91,15 +97,22 @@ class Loggers:
         verdict = examine(records)
         if self._trackers is not None:
             self._trackers.close(self.outcome, records, verdict.label)
-        if self._events is not None:
+        if self._events is not None and not self._is_treated():
             self._events.end(
                 self.outcome, verdict, run=str(self._run.path), step=self._progress.step,
                 kimg=self._progress.images / 1000, seconds=self._progress.seconds, stopped=self._progress.stopped,
                 best_step=best_step(self._run),
             )  # fmt: skip
 
+    def _is_treated(self) -> bool:
+        """Whether another attempt follows, so that this is not the end of the run."""
+        if self.is_last or self.outcome == "interrupted" or not self._recipe.training.treat:
+            return False
+        return bool(remedies_for(self._run, self._recipe, diagnose(self._run.path)))
+
 
 def tell_it_is_over(wanted: LogTo, recipe: Recipe, run: Run, progress: TrainingProgress, screen: Screen) -> None:
     """Of a run that has ended before: trackers are given what they lack of it."""
     with Loggers(wanted, recipe, run, progress, screen) as loggers:
+        loggers.is_last = True
         loggers.ended(True, examine(run.records()))

@@ -46,6 +46,7 @@ from ganglion.training.replay import Replay
 from ganglion.training.running_stats import logit_summary
 from ganglion.training.step_record import non_finite_anywhere, raise_if_non_finite, record_of
 from ganglion.training.steps import StepInputs, StepNumbers, StepPlan, StepResult, Turn, numbers_on
+from ganglion.training.treatment import reason_to_treat
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.probe import LastStep, measure, parameter_counts
 from ganglion.vitals.records import Record, status_line
@@ -53,6 +54,8 @@ from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import StepStats, clip_share
 
 __all__ = ["train_loop"]
+
+WAITS = "ends at its next record; Ctrl-C again stops at once, and loses what came after the last checkpoint"
 
 
 def train_loop(
@@ -81,13 +84,14 @@ def train_loop(
     started, last = clock() - progress.seconds, (progress.images, progress.seconds)
     show_progress = outputs.show_progress if outputs else lambda fraction, line: None
     fraction = budget.fraction(progress.step, progress.seconds)
-    intervals = Intervals(recipe, budget, progress.step, fraction, progress.seconds)
-    _, wanted = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
+    exact = recipe.training.treat and budget.steps is not None  # the verdicts too, as weights depend on them
+    intervals = Intervals(recipe, budget, progress.step, fraction, progress.seconds, early=not exact)
+    _, ending = together.clock_and_interrupt(progress.seconds, interrupt.wanted)
     before = halvings_at(recipe, fraction)
     draws = Draws(recipe, fabric.device, together.rank, together.count, own.networks is not None)
     numbers = numbers_on(fabric.device, replay.from_tensors)
 
-    while fraction < 1 and progress.stopped is None and not wanted:
+    while fraction < 1 and progress.stopped is None and not ending:
         # Fetch: each turn of D has images and latents of its own, and which they are is a function of seed and position
         turns = []
         noise = noise_at(objective.instance_noise, progress.images)
@@ -120,8 +124,10 @@ def train_loop(
         # Gate: nothing below runs at every step, and nothing above waits for the device, unless the recipe pauses players
         progress.seconds, wanted = together.clock_and_interrupt(clock() - started, interrupt.wanted)
         fraction = budget.fraction(progress.step, progress.seconds)
-        over, due = fraction >= 1 or wanted, intervals.due(progress.step, fraction, progress.seconds)
-        show_progress(fraction, None)
+        due = intervals.due(progress.step, fraction, progress.seconds)
+        ending = wanted and (due.record or not exact)  # a record that is due nowhere else would change the verdicts
+        over = fraction >= 1 or ending
+        show_progress(fraction, WAITS if wanted and not ending else None)
         if not (over or due.record):
             continue
 
@@ -136,8 +142,9 @@ def train_loop(
             outputs.write_start()
             fake = done.fake.float()
             last_step = LastStep(done.real, fake, fake, (done.z, done.labels))
+            snapshot = due.snapshot or (over and not (exact and fraction < 1))
             progress.stopped, failure = _record_and_save(
-                outputs, recipe, players, progress, record, last_step, over or due.snapshot, own
+                outputs, recipe, players, progress, record, last_step, snapshot, over or snapshot, own
             )
             show_progress(fraction, status_line(record, outputs.journal.verdict.status))
             outputs.speed.go_on(progress.images)
@@ -200,7 +207,7 @@ def _one_step(
 
 def _record_and_save(
     outputs: RunOutputs, recipe: Recipe, players: Players, progress: TrainingProgress, record: Record, last: LastStep,
-    saving: bool, own: Own,
+    snapshot: bool, saving: bool, own: Own,
 ) -> tuple[str | None, Exception | None]:  # fmt: skip
     """Verdict, samples, record, callback, checkpoint; why the run is to stop here, if it is, and what the callback raised.
 
@@ -211,19 +218,23 @@ def _record_and_save(
         record |= measure(outputs.probe, last, record.get("separation")) | parameter_counts(outputs.probe)
         if recipe.objective.weight_clip is not None:
             record["clip_share"] = clip_share(players.discriminator, recipe.objective.weight_clip)
-        if saving:
+        if snapshot:
             _score(outputs, players, progress, record)
     verdict = outputs.journal.diagnose(record)
-    stop = reason_to_stop(recipe.training, progress, verdict) if finite else None
+    ill = reason_to_treat(recipe, progress, verdict) if finite else None
+    stop = ill or (reason_to_stop(recipe.training, progress, verdict) if finite else None)
     asked, failure = _ask_callback(own, record, outputs.run, recipe, players) if finite else (None, None)
     stop = stop or asked
-    if (stop or failure) and not saving:
+    if (stop or failure) and not snapshot:
         _score(outputs, players, progress, record)
     outputs.journal.write(record)
     if finite and (saving or stop or failure):
+        if snapshot and verdict.state == "healthy":
+            progress.keep_healthy()
         state = replace(progress, stopped=stop)
         save_checkpoint(outputs.run.checkpoints, players.networks(), players.optimizers(), state)
-        prune(outputs.run.checkpoints, recipe.training.keep_checkpoints)
+        also = (0, *progress.healthy_steps) if recipe.training.treat else ()
+        prune(outputs.run.checkpoints, recipe.training.keep_checkpoints, also)
     return stop, failure
 
 

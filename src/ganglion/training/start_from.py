@@ -18,6 +18,7 @@ from ganglion.data.given import Images, cannot_be_named, is_named, name_of
 from ganglion.errors import CheckpointError, DataError, RecipeError, RunError
 from ganglion.recipe.resolve import Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.attempts import first_attempt
 from ganglion.runs.checkpoints import TrainingProgress, named_checkpoint, read_checkpoint
 from ganglion.runs.folder import Run, default_run
 
@@ -76,11 +77,13 @@ def begun_from(source: Images | None, request: Request, folder: Path | None, fre
 
 def start_of(folder: Path, text: str | None) -> Recipe | None:
     """The other run's recipe at the time when the run in `folder` started from `text`; None where it has not started so."""
-    run = Run(folder)
-    if not run.exists or run.recipe.training.start_from != text or not run.steps_saved():
+    run, first = Run(folder), first_attempt(folder)
+    if first != folder and text is not None and Run(first).recipe.training.start_from == text:
+        run = Run(first)  # it has been treated since
+    elif not run.exists or run.recipe.training.start_from != text or not run.steps_saved():
         return None
     try:
-        return Recipe.model_validate(json.loads((folder / START_FILE).read_text(encoding="utf-8"))["recipe"])
+        return Recipe.model_validate(json.loads((run.path / START_FILE).read_text(encoding="utf-8"))["recipe"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

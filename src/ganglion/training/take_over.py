@@ -21,8 +21,9 @@ from ganglion.networks.build import build_discriminator, build_generator
 from ganglion.platform.files import write_atomically
 from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.schema import Recipe
-from ganglion.runs.checkpoints import TrainingProgress, load_optimizers, save_checkpoint
+from ganglion.runs.checkpoints import TrainingProgress, save_checkpoint
 from ganglion.runs.folder import Run, difference
+from ganglion.runs.optimizer_state import load_optimizers
 from ganglion.runs.transfer import ClassRows, Pieces, filled, match, part_of, weights_taken
 from ganglion.training.own import Own
 from ganglion.training.players import Players

@@ -17,7 +17,8 @@ from ganglion.data.batches import Batches
 from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
-from ganglion.errors import Interrupted, RunError, TrainingFailed
+from ganglion.doctor.readers.treatments import treatments_of
+from ganglion.errors import Interrupted, TrainingFailed
 from ganglion.notebook.screen import screen_here
 from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.environment import describe_environment
@@ -27,16 +28,19 @@ from ganglion.platform.launcher import check_launch, launched_by
 from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.process_identity import identity_of
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request, recipe_file, requested_recipe, update
+from ganglion.recipe.resolve import Request, recipe_file, requested_recipe
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.attempts import first_attempt
 from ganglion.runs.checkpoints import TrainingProgress, restore
 from ganglion.runs.events import prints_on_stderr
-from ganglion.runs.folder import Run, default_run, difference, locked, set_aside
+from ganglion.runs.folder import Run, default_run, locked, set_aside
 from ganglion.runs.shown import progress_of
-from ganglion.training.budget import Budget, can_be_extended
+from ganglion.training.attempts import Attempts
+from ganglion.training.budget import Budget
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.conditions import training_rows
+from ganglion.training.continued import continued
 from ganglion.training.first_batch import check_own
 from ganglion.training.loggers import Loggers, LogTo, tell_it_is_over
 from ganglion.training.loop import train_loop
@@ -54,13 +58,9 @@ from ganglion.training.speed_watch import watch_speed
 from ganglion.training.start_from import begun_from, start_of
 from ganglion.training.take_over import started_players
 from ganglion.training.threads import Threads, checked_threads, choose_threads, measured_threads, restored_threads
+from ganglion.training.treatment import check_treated, is_for_treatment
 
 __all__ = ["train"]
-
-BUDGET_KEYS = {"training.kimg", "training.steps", "training.minutes"}
-HARMLESS_KEYS = {"data.shown_channels", "training.micro_batch"}
-STOP_KEYS = {"training.stop_when_failing", "training.stop_when_done"}
-COMPUTING_KEYS = {"training.deterministic", "training.cuda_graph"}
 
 
 def train(
@@ -95,7 +95,9 @@ def train(
         if not peers.first:
             return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
         with peers.told_of_failure():
-            return begun(devices=launched.local_count, nodes=launched.nodes, start=partial(_launch_beside, peers))
+            return begun(
+                devices=launched.local_count, nodes=launched.nodes, start=partial(_launch_beside, peers), once=True
+            )
 
 
 Start = Callable[["Job", torch.device], bool]
@@ -105,28 +107,29 @@ Start = Callable[["Job", torch.device], bool]
 def _train(
     source: Images | None, run: str | Path | None, device: str, devices: int, nodes: int, threads: Threads, fresh: bool,
     quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, log: LogTo, start: Start, request: Request,
+    once: bool = False,
 ) -> Run:  # fmt: skip
-    """In the process that answers for the run: it prepares it, holds its lock, and starts the job."""
+    """In the process that answers for the run: it prepares it, holds its lock, and starts the job. `once`: it can start one."""
     screen = screen_here(quiet, live=not log.events)
     source, request, origin, taken_over = begun_from(source, own.requested(request), Path(run) if run else None, fresh)
     if source is None and run is not None and requested_recipe(None, **request).data.source is None:
         refuse_unnamed(Run(run))
     prepared = prepare_run(source, request, screen, device, devices, cache, own, nodes)
+    check_treated(prepared.recipe, once)
     for reason in (*taken_over, *prepared.reasons):
         screen.say(f"auto: {reason}")
     folder = Path(run) if run else default_run(prepared.recipe)
     if Run(folder).exists and not fresh:
-        own.check_same(Run(folder).recipe, folder)
+        own.check_same(Run(first_attempt(folder)).recipe, folder)
     check_own(prepared, own, devices * nodes)
     with locked(folder):
-        recipe = prepared.recipe if fresh else _continued(Run(folder), prepared, screen)
-        if not Run(folder).steps_saved():
-            plan = plan_memory(replace(prepared, recipe=recipe), own, devices)
-            recipe = plan.recipe
-            if plan.text:
-                screen.say(f"Memory: {plan.text}")
+        recipe = prepared.recipe if fresh else continued(folder, prepared, screen.say)
+        goes_on = not fresh and bool(treatments_of(folder))
+        if not (goes_on or Run(folder).steps_saved()):
             new = fresh or not Run(folder).exists
-            recipe = with_auto_budget(prepared, recipe, own, screen.say) if new and devices * nodes == 1 else recipe
+            recipe = _with_what_fits(
+                replace(prepared, recipe=recipe), own, devices, screen, new and devices * nodes == 1
+            )
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
         begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
@@ -135,15 +138,17 @@ def _train(
         environment = describe_environment(prepared.device)
         environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes, "process": identity_of()}
         environment |= {"recipe_file": str(Path(file).resolve())} if (file := recipe_file(request)) else {}
-        Run(folder).begin(
-            recipe, environment, own.networks.content if own.networks else b"", training_rows(recipe, prepared.store)
-        )
+        if not goes_on:  # otherwise the newest attempt begins where it is, with a recipe of its own
+            networks = own.networks.content if own.networks else b""
+            Run(folder).begin(recipe, environment, networks, training_rows(recipe, prepared.store))
         if begun:
             begun.save(Run(folder))
             screen.say(begun.text())
         job = Job(recipe, prepared.store, folder, quiet, own, threads, log)
+        again = partial(_prepared_again, source, screen, device, devices, cache)
+        attempts = Attempts(job, again, devices, environment, screen)
         try:
-            finished = start(job, prepared.device)
+            finished = attempts.trained(lambda job: start(job, prepared.device))
         except TrainingFailed:
             at_end(Run(folder))
             raise
@@ -166,31 +171,19 @@ class Job:
     log: LogTo = LogTo()  # noqa: RUF009 (frozen)
 
 
-def _continued(run: Run, prepared: PreparedRun, screen: Screen) -> Recipe:
-    """The recipe to go on with. Raises RunError where `run` was made with another."""
-    wanted, settled = prepared.wanted, prepared.recipe
-    if not run.exists:
-        return settled
-    before = run.recipe
-    if prepared.auto_budget:  # nobody asked for another one
-        budget = {key.replace(".", "__"): getattr(before.training, key.partition(".")[2]) for key in BUDGET_KEYS}
-        settled = update(settled, **budget)
-    if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
-        settled = update(settled, training__precision=before.training.precision)
-    if wanted.training.micro_batch is None:  # what was chosen when the run began
-        settled = update(settled, training__micro_batch=before.training.micro_batch)
-    changed = difference(before, settled)
-    may_change = STOP_KEYS | HARMLESS_KEYS | COMPUTING_KEYS
-    may_change |= BUDGET_KEYS if can_be_extended(before) else set()
-    if not {line.partition(":")[0] for line in changed} <= may_change:
-        raise RunError(
-            f"{run.path} was made with another recipe:\n"
-            + "\n".join(f"  {line}" for line in changed)
-            + "\nEither start over with --fresh (the old run is set aside), or name another folder with --run"
-        )
-    if changed:
-        screen.say("Changed: " + "; ".join(changed))
-    return settled
+def _with_what_fits(prepared: PreparedRun, own: Own, devices: int, screen: Screen, by_speed: bool) -> Recipe:
+    """The recipe of a new run with the micro-batch that fits into memory, and, `by_speed`, the budget that `auto` takes."""
+    plan = plan_memory(prepared, own, devices)
+    if plan.text:
+        screen.say(f"Memory: {plan.text}")
+    return with_auto_budget(prepared, plan.recipe, own, screen.say) if by_speed else plan.recipe
+
+
+def _prepared_again(
+    source: Images | None, screen: Screen, device: str, devices: int, cache: str | Path | None, recipe: Recipe, own: Own
+) -> PreparedRun:
+    """The images of a run as `recipe`, that of another attempt, has them prepared."""
+    return prepare_run(source, {"recipe": recipe}, screen, device, devices, cache, own)
 
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
@@ -229,8 +222,9 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
         if progress.stopped and not _still_stopped(progress, job):
             progress.stopped = None  # what stopped it was left out
         if progress.stopped or Budget.of(recipe).fraction(progress.step, progress.seconds) >= 1:
-            say_it_is_over(run, recipe, progress, screen)
-            if first:
+            if not is_for_treatment(progress):
+                say_it_is_over(run, recipe, progress, screen)
+            if first and not is_for_treatment(progress):
                 tell_it_is_over(job.log, recipe, run, progress, screen)
             return True
         if progress.step:
@@ -251,9 +245,10 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
             )  # fmt: skip
             if progress.step == 0:
                 outputs.write_start = start_writer(outputs, players)
-            finished = _trained(loop, outputs, interrupt)
+            finished = _trained(loop, outputs, interrupt, recipe.training.treat)
+            finished = finished and not (is_for_treatment(progress) and interrupt.wanted)  # that ends the run
             loggers.ended(finished, journal.verdict)
-    if finished:
+    if finished and not is_for_treatment(progress):
         conclude(run, progress, journal.verdict, screen)
     return finished
 
@@ -289,12 +284,16 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
     """Whether what stopped the run is asked for again."""
     if progress.stopped == STOPPED_BY_CALLBACK:
         return job.own.callback is not None
+    if is_for_treatment(progress):
+        return job.recipe.training.treat
     return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
 
 
-def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt) -> bool:
-    """The loop; where it fails, its message ends with the doctor's verdict."""
+def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt, treat: bool) -> bool:
+    """The loop; where it fails, its message ends with the doctor's verdict. An interrupted run is treated when it resumes."""
     try:
         return loop(outputs=outputs, interrupt=interrupt)
     except TrainingFailed as failure:
+        if treat and interrupt.wanted:
+            return False
         raise TrainingFailed(f"{failure}\n{outputs.journal.verdict.text()}") from None

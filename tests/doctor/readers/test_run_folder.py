@@ -11,6 +11,7 @@ import pytest
 
 import ganglion
 from ganglion.doctor.readers.run_folder import setup_of
+from ganglion.doctor.readers.treatments import Ending, Treatment
 from ganglion.doctor.run_setup import RunSetup
 from ganglion.recipe.resolve import recipe_text, resolve
 
@@ -121,6 +122,36 @@ def test_runs_that_are_there_are_followed_through_weights_and_recipes(tmp_path: 
     third = made(tmp_path / "c", start={"run": str(second), "recipe": tree(2), "earlier": []}, training__seed=3)
     assert seeds(read(second)) == [1]
     assert seeds(read(third)) == [2, 1]
+
+
+def with_attempts(folder: Path, seeds: tuple[int, ...], *lines: dict[str, Any]) -> Path:
+    """A treated run; its attempts have these seeds, the last one's is the run's own."""
+    made(folder, training__seed=seeds[-1])
+    for number, seed in enumerate(seeds[:-1], start=1):
+        made(folder / "attempts" / str(number), training__seed=seed, training__kimg=80)
+    (folder / "treatments.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def treatment(number: int) -> dict[str, Any]:
+    one = Treatment(number, 9, 0.1, 1.0, ["x"], "x", "slower", "Lower it", {}, "", None, "5 steps", 1, {})
+    return one.to_json()
+
+
+def test_a_treated_run_comes_from_its_attempts_and_has_their_whole_budget(tmp_path: Path) -> None:
+    before = made(tmp_path / "before", training__seed=1)
+    run = with_attempts(tmp_path / "run", (2, 3, 4), treatment(1), treatment(2))
+    made(run / "attempts" / "1", file=before / "recipe.yaml", training__seed=2, training__kimg=80)
+    assert seeds(read(run)) == [3, 2, 1]
+    assert read(run).budget == ("training.kimg=80.0",)
+    assert read(before).budget == ()
+
+
+def test_a_treated_run_that_holds_an_earlier_attempt_comes_from_those_before_that_one(tmp_path: Path) -> None:
+    end = Ending(2, 3, {}, "failing", 1.0, {}).to_json()
+    run = with_attempts(tmp_path / "run", (1, 2, 3), treatment(1), treatment(2), end)
+    (run / "attempts" / "2").rename(run / "attempts" / "3")
+    assert seeds(read(run)) == [1]
 
 
 def test_a_recipe_that_is_no_runs_is_none_it_comes_from(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ganglion.doctor.run_setup import RunSetup
+from ganglion.doctor.readers.treatments import attempt_folder, ending_of, treatments_of
+from ganglion.doctor.run_setup import RunSetup, assignments
 from ganglion.errors import RecipeError
 from ganglion.platform.command_line import options_of
-from ganglion.recipe.resolve import resolve
+from ganglion.recipe.resolve import BUDGETS, flatten, resolve
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["setup_of", "with_checkpoint"]
@@ -37,7 +38,7 @@ def setup_of(folder: Path) -> RunSetup | None:
     line, source = _command(folder), recipe.data.source
     setup = RunSetup(
         recipe, named, _taken(named), options_of(line, KEPT), in_memory=source is None or source.endswith(IN_PYTHON),
-        earlier=tuple(_earlier(folder)),
+        budget=_whole_budget(folder), earlier=tuple(_earlier(folder)),
     )  # fmt: skip
     return with_checkpoint(setup, folder)
 
@@ -73,8 +74,33 @@ def _command(folder: Path) -> str:
     return line if re.match(r"\S*ganglion\S* train ", line) else ""
 
 
+def _whole_budget(folder: Path) -> tuple[str, ...]:
+    """Of a run that was treated, as a setting; empty of another one."""
+    first = attempt_folder(folder, 1)
+    if not (first / "recipe.yaml").is_file():
+        return ()
+    with contextlib.suppress(RecipeError):
+        values = flatten(resolve(first / "recipe.yaml"))
+        return assignments({key: values[key] for key in BUDGETS if values[key] is not None})
+    return ()
+
+
+def _attempts(folder: Path) -> list[Path]:
+    """The attempts of a treated run before the one that it holds, newest first."""
+    ending = ending_of(folder)
+    last = len(treatments_of(folder)) if ending is None else ending.best - 1
+    return [one for n in range(last, 0, -1) if ((one := attempt_folder(folder, n)) / "recipe.yaml").is_file()]
+
+
 def _earlier(folder: Path, most: int = MOST_RUNS) -> Iterator[Recipe]:
-    """Recipes of the runs that it comes from, newest first: those whose weights it took, or whose recipe.yaml."""
+    """Recipes of the runs that it comes from, newest first: its earlier attempts, then the runs whose weights it took, or whose
+    recipe.yaml.
+    """
+    if attempts := _attempts(folder):
+        with contextlib.suppress(RecipeError):
+            yield from (resolve(one / "recipe.yaml") for one in attempts)
+        yield from _earlier(attempts[-1], max(0, most - 1))
+        return
     start = _json(folder / "start.json")
     file = _json(folder / "environment.json").get("recipe_file")
     before = Path(str(start["run"])) if "run" in start else Path(file).parent if isinstance(file, str) else None

@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 from ganglion.doctor.history import History, distance
 from ganglion.doctor.remedies.idea import UNKNOWN, Change, Idea, Known
 from ganglion.doctor.remedies.training import ANOTHER_RECIPE
-from ganglion.doctor.run_setup import RunSetup, assignments, changed, command
+from ganglion.doctor.run_setup import RunSetup, assignments, changed, command, weights_fit
 from ganglion.doctor.verdict import Remedy
 from ganglion.platform.command_line import pasteable
 from ganglion.recipe.resolve import flatten
@@ -60,8 +60,9 @@ def _for_run(ideas: Iterable[Idea], known: Known, setup: RunSetup, good_weights:
             yield Remedy(idea.name, change.what, command=line)
         else:
             settings = assignments(change.settings)
-            line = command(setup, idea.name, settings, change.recipe, idea.fresh or not good_weights)
-            yield Remedy(idea.name, change.what, dict(change.settings), line)
+            fresh = idea.fresh or not good_weights or bool(change.recipe) or not weights_fit(settings)
+            line = command(setup, idea.name, settings, change.recipe, fresh)
+            yield Remedy(idea.name, change.what, dict(change.settings), line, recipe=change.recipe, fresh=fresh)
 
 
 def fitting(idea: Idea, recipe: Recipe, known: Known = UNKNOWN) -> Change | None:

@@ -1,0 +1,61 @@
+"""What a command may change of a run that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ganglion
+from ganglion.errors import RunError
+from ganglion.recipe.resolve import resolve
+from ganglion.recipe.schema import Recipe
+from ganglion.training.continued import continued
+from ganglion.training.prepare import PreparedRun
+
+
+def asked(recipe: Recipe, auto_budget: bool = False, wanted: Recipe | None = None) -> PreparedRun:
+    return PreparedRun(wanted or recipe, recipe, None, torch.device("cpu"), [], auto_budget)  # type: ignore[arg-type]
+
+
+def recipe(name: str = "dcgan", **settings: Any) -> Recipe:
+    return resolve(
+        name, {"data.source": "digits", **{key.replace("__", "."): value for key, value in settings.items()}}
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> ganglion.Run:
+    made = ganglion.Run(tmp_path / "run")
+    made.path.mkdir()
+    made.begin(recipe(training__kimg=10, training__precision="32", training__micro_batch=4), {})
+    return made
+
+
+def test_a_new_run_has_what_was_asked_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert continued(tmp_path, asked(recipe()), said.append) == recipe()
+    assert said == []
+
+
+@pytest.mark.parametrize("option", ["treat", "stop_when_failing", "stop_when_done", "deterministic"])
+def test_options_that_change_no_step_so_far_may_be_added(run: ganglion.Run, option: str) -> None:
+    said: list[str] = []
+    new = recipe(training__kimg=10, training__precision="32", training__micro_batch=4, **{f"training__{option}": True})
+    assert continued(run.path, asked(new), said.append) == new
+    assert said == [f"Changed: training.{option}: false -> true"]
+
+
+def test_what_was_left_open_stays_as_it_was(run: ganglion.Run) -> None:
+    wanted = recipe(training__kimg=20)
+    settled = recipe(training__kimg=20, training__precision="bf16")
+    found = continued(run.path, asked(settled, auto_budget=True, wanted=wanted), lambda text: None)
+    assert found == run.recipe
+
+
+def test_another_recipe_is_refused_with_what_differs_and_what_to_do(run: ganglion.Run) -> None:
+    other = recipe(training__kimg=10, training__precision="32", training__micro_batch=4, training__batch=32)
+    with pytest.raises(RunError, match=r"(?s)training.batch: 64 -> 32.*--fresh"):
+        continued(run.path, asked(other), lambda text: None)
