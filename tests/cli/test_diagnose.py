@@ -147,7 +147,7 @@ def test_json_is_one_object_and_a_failing_verdict_an_answer_and_no_failure(tmp_p
     assert (finding["code"], finding["severity"], finding["since_step"]) == ("loss-clamped", "failing", 0)
     assert {"name", "value", "expected"} == finding["evidence"][0].keys()
     assert finding["remedy"].startswith("Remove the sigmoid and take a loss on logits")
-    assert {"name", "what", "settings", "command", "code"} == finding["remedies"][0].keys()
+    assert {"name", "what", "settings", "command", "code", "recipe", "fresh"} == finding["remedies"][0].keys()
 
 
 def test_reading_tensorboard_leaves_standard_output_to_the_json(tmp_path: Path) -> None:
