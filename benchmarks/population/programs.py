@@ -140,6 +140,8 @@ def _run_loop(
     except (RuntimeError, ValueError) as failure:  # PyTorch refuses probabilities that are not numbers, for example
         error = f"{type(failure).__name__}: {str(failure)[:200]}"
     samples = setting.samples(n) if setting.players is not None else None
+    if setting.players is not None:
+        torch.save({"G": setting.players.G, "D": setting.players.D}, out / "networks.pt")
     return Ended(_records(out), samples, setting.done, error)
 
 

@@ -32,6 +32,7 @@ import torch
 from PIL import Image
 
 from ganglion.pictures.sheets import sheet
+from ganglion.runs.checkpoints import prune
 from population.interventions import INTERVENTIONS
 from population.programs import PROGRAMS, Ended, applies, images_of, run
 from population.split import ASIDE_KINDS, ASIDE_PROGRAMS, data_of
@@ -97,9 +98,16 @@ def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
     result |= {"own_run": program.recipe is not None, "steps": ended.steps}
     if ended.samples is not None:
         thumbnail(ended.samples).save(place.parent / "samples.jpg", quality=70)
-    shutil.rmtree(place.parent / "run" / "checkpoints", ignore_errors=True)
+    keep_the_newest(place.parent / "run")
     place.write_text(json.dumps(result, indent=1))
     return result
+
+
+def keep_the_newest(run: Path) -> None:
+    """Of what fills the disk: of checkpoints the newest and the best, and no events."""
+    shutil.rmtree(run / "tensorboard", ignore_errors=True)
+    if (run / "checkpoints").is_dir():
+        prune(run / "checkpoints", 1)
 
 
 def measured(ended: Ended, data: Any) -> dict[str, Any]:
