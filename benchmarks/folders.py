@@ -42,6 +42,7 @@ from ganglion.metrics.features import array_set
 from ganglion.metrics.neighbours import copy_scores
 from ganglion.pictures.sheets import sheet
 from ganglion.platform.screen import Screen
+from marked import fill
 
 MARGIN, LEAST_DIVERSITY, MOST_COPIES = 0.9, 0.7, 0.05
 SAMPLES, COMPONENTS, CHUNK = 500, 100, 100
@@ -175,7 +176,6 @@ HEAD = (
     + "|"
 )
 PAGE = "docs/folders.md"
-BEGIN, END = "<!-- folders:begin -->", "<!-- folders:end -->"
 
 
 def row(result: dict[str, Any]) -> str:
@@ -226,14 +226,6 @@ def draw(out: Path, sheets: Path, name: str, beside: bool) -> None:
     page = sheet(shown, columns=10)
     sheets.mkdir(parents=True, exist_ok=True)
     Image.fromarray(_rgb(page[None])[0].squeeze()).convert("RGB").save(sheets / f"{name}.jpg", quality=70)
-
-
-def write(page: Path, lines: str) -> None:
-    """Puts the table between the two marks of the page."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}", encoding="utf-8")
 
 
 def measured_rows(results: list[dict[str, Any]], out: Path) -> list[dict[str, object]]:
@@ -293,7 +285,7 @@ def main() -> None:
     )
     print(table(results))
     if asked.write:
-        write(asked.write, table(results))
+        fill(asked.write, "folders", table(results))
     if asked.measured:
         write_measured(asked.measured, measured_rows(results, asked.out))
     for sheets, beside in ((asked.sheets, False), (asked.beside, True)):

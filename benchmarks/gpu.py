@@ -46,10 +46,10 @@ from ganglion.training.loop import train_loop
 from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun, build_first_players, prepare_run
 from ganglion.training.replay import replay_for
+from marked import fill
 from operations import Operations
 from plain_loops import tutorial_step
 
-BEGIN, END = "<!-- gpu:begin -->", "<!-- gpu:end -->"
 RECIPES = ("dcgan", "fast", "wgan-gp", "r3gan")
 PUBLISHED_SNGAN = 32e6  # real images in SNGAN's CIFAR-10 setting: 100,000 updates of G, five of D each, of 64 images
 CAPTURED = 3  # times that a kind of step has come when it is replayed
@@ -322,13 +322,6 @@ def section(bench: Bench, settings: list[Setting], side: int) -> Iterator[str]:
     yield f"\nSNGAN's CIFAR-10 setting of {PUBLISHED_SNGAN / 1e6:.0f} M images takes {minutes:,.0f} min at that speed."
 
 
-def written(page: str, lines: list[str]) -> str:
-    """The page with these lines between its two marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
@@ -345,7 +338,7 @@ def main() -> None:
             print(line, flush=True)
             lines.append(line)
     if options.write:
-        options.write.write_text(written(options.write.read_text(encoding="utf-8"), lines), encoding="utf-8")
+        fill(options.write, "gpu", "\n".join(lines))
 
 
 if __name__ == "__main__":

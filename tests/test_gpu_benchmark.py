@@ -17,12 +17,12 @@ def test_all_of_it_runs_and_is_written_between_the_marks_of_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Speed\n\n{gpu.BEGIN}\nnot run yet\n{gpu.END}\n\nThe end.\n")
+    page.write_text("# Speed\n\n<!-- gpu:begin -->\nnot run yet\n<!-- gpu:end -->\n\nThe end.\n")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--device", "cpu", "--quick", "--write", str(page)])
     gpu.main()
     text = page.read_text()
-    assert text.startswith(f"# Speed\n\n{gpu.BEGIN}\n")
-    assert text.endswith(f"\n{gpu.END}\n\nThe end.\n")
+    assert text.startswith("# Speed\n\n<!-- gpu:begin -->\n")
+    assert text.endswith("\n<!-- gpu:end -->\n\nThe end.\n")
     assert "not run yet" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ") and "16x16" in line]
     assert [row.split()[1] for row in rows] == [*gpu.RECIPES, "sngan"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +11,13 @@ import torch
 
 from ganglion.doctor.findings import RULES
 from ganglion.vitals.records import read_records
-from population.examination import interval, judged, table, truths, wrong
 from population.interventions import INTERVENTIONS, change_of
 from population.loops import LOOPS
 from population.programs import DATA, PROGRAMS, applies, run
 from population.run import Planned, intervened, plan
 from population.setting import Change, Images, Setting
 from population.split import ASIDE_DATA, ASIDE_KINDS, ASIDE_PROGRAMS, SetAsideError, data_of, fitted, is_aside
-from population.truth import Measured, energy_distance, sick
+from population.truth import Measured, energy_distance, failed_distance, judge_of, learns, sick
 from population.two_sample import discrepancy, neighbour_accuracy, pixels_of
 
 STEPS = 8
@@ -161,7 +159,23 @@ HEALTHY = [Measured(0.1, 1.0), Measured(0.2, 0.9), Measured(0.3, 1.0)]
     ],
 )
 def test_what_counts_as_sick(measured: Measured, finite: bool, expected: bool) -> None:
-    assert sick(measured, finite, HEALTHY) is expected
+    assert sick(measured, finite, HEALTHY, 10.0) is expected
+
+
+def test_of_a_slow_program_the_limit_is_between_its_healthy_runs_and_a_failed_one() -> None:
+    slow = [Measured(4.0, None)] * 3
+    assert learns(slow, 9.0)
+    assert not sick(Measured(5.9, None), True, slow, 9.0)
+    assert sick(Measured(6.1, None), True, slow, 9.0)
+    assert not learns(slow, 5.0)
+
+
+@pytest.mark.usefixtures("squeezenet")
+def test_a_failed_run_shows_one_image() -> None:
+    pixels = torch.randint(0, 256, (40, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = Images("flags", pixels // 2 + 64, None)
+    samples = images.pixels[torch.arange(500) % 40]
+    assert judge_of(images).measure(samples).distance < 0.2 * failed_distance(images)
 
 
 def test_the_energy_distance_is_that_of_its_definition() -> None:
@@ -171,48 +185,6 @@ def test_the_energy_distance_is_that_of_its_definition() -> None:
     across = [(x, y) for x in a for y in b]
     means = [float(np.mean([float((x - y).norm()) for x, y in some])) for some in (across, pairs, others)]
     assert energy_distance(a, b) == pytest.approx(2 * means[0] - means[1] - means[2])
-
-
-def result(kind: str, distance: float | None, seed: int = 0, finite: bool = True, loss: float = 1.3) -> dict[str, Any]:
-    records = [{"step": 50 * n, "kimg": 1.6 * n, "loss_d": loss, "loss_g": 0.8, "diversity": 1.0} for n in range(1, 30)]
-    return {
-        "id": f"tutorial.mnist.{kind}.0.{seed}", "program": "tutorial", "data": "mnist", "kind": kind, "strength": 0,
-        "seed": seed, "finite": finite, "distance": distance, "classes": 1.0, "error": None, "own_run": False,
-        "records": records,
-    }  # fmt: skip
-
-
-RESULTS = [result("none", 0.1, seed) for seed in range(3)] + [
-    result("d-rate-up", 0.5, loss=0.01), result("range", 0.15), result("nan", 0.1, finite=False), result("g-rate-up", None)
-]  # fmt: skip
-
-
-def test_truth_is_by_the_healthy_runs_of_the_same_program_and_data() -> None:
-    found = {name.split(".")[2]: sick for name, sick in truths(RESULTS).items()}
-    assert found == {"none": False, "d-rate-up": True, "range": False, "nan": True, "g-rate-up": True}
-    assert truths(RESULTS[1:]) == {name: sick for name, sick in truths(RESULTS).items() if name != RESULTS[0]["id"]}
-    assert truths([RESULTS[0], *RESULTS[3:]]) == {}
-
-
-def test_what_a_rule_says_is_counted() -> None:
-    def small(one: dict[str, Any], records: Any) -> tuple[bool, str]:
-        return records[-1]["loss_d"] < 0.1, "discriminator-wins"
-
-    found = [one for one in judged(RESULTS, small, truths(RESULTS), early=True) if one.alarm]
-    assert [(one.result["kind"], one.sick, one.right_cause) for one in found] == [("d-rate-up", True, True)]
-    assert found[0].since is not None
-    assert found[0].since < 0.1
-
-
-def test_tables_and_lists_name_runs_that_are_judged_wrongly() -> None:
-    truth = truths(RESULTS)
-    assert "| NaN check | 0.00 (0.00 to 0.56; 3) | 0.00" in table(RESULTS, truth)
-    assert "MISSED tutorial.mnist.nan.0.0" in wrong(RESULTS, truth)
-
-
-@pytest.mark.parametrize(("hits", "count", "low", "high"), [(0, 0, 0, 1), (94, 100, 0.875, 0.972), (10, 10, 0.722, 1)])
-def test_intervals_are_wilsons(hits: int, count: int, low: float, high: float) -> None:
-    assert interval(hits, count) == pytest.approx((low, high), abs=0.001)
 
 
 def test_two_sample_tests_tell_what_is_apart_from_what_is_alike() -> None:

@@ -1,40 +1,37 @@
 """How often the doctor is right on the population: error rates with intervals, for what was fitted and for what was set aside.
 
-    python benchmarks/population/examination.py population.json.gz            the fitted part
-    python benchmarks/population/examination.py population.json.gz --aside    what was set aside; once, at the end
-    python benchmarks/population/examination.py population.json.gz --wrong    each run that is judged wrongly
+    python benchmarks/population/examination.py            the fitted part
+    python benchmarks/population/examination.py --aside    what was set aside; once, at the end
+    python benchmarks/population/examination.py --wrong    each run that is judged wrongly
+    python benchmarks/population/examination.py --write docs/doctor.md    all tables, in their places on the page
 
 An alarm is the verdict "failing" at the end of the records. Recall is the share of sick runs with an alarm, false alarms the
-share of healthy runs with one; the first cause is right where the first finding of an alarm is one of the intervention's
-codes. Each is also given for the losses alone, as a log would have them, and for rules of thumb on the same runs. Intervals are
-Wilson's, 95 %.
+share of healthy runs with one, at the end and at any record; the first cause is right where the first finding of an alarm is
+one of the intervention's codes. Each is also given for the losses alone, as a log would have them, and for what else could be
+used on the same runs, with the threshold that is best on the fitted part. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
 from ganglion.doctor.examine import examine
-from ganglion.doctor.verdict import Verdict
+from population.alternatives import ALTERNATIVES, Records, Result, by_score, of_losses
 from population.interventions import INTERVENTIONS
-from population.split import is_aside
-from population.truth import Measured, sick
+from population.split import ASIDE_KINDS, is_aside
+from population.stored import STORED, read
+from population.truth import Measured, learns, sick
 
-LOSSES = ("step", "kimg", "loss_d", "loss_g", "non_finite")
-Result = dict[str, Any]
-Records = Sequence[Mapping[str, Any]]
+POINTS = 20  # of a run, at which the verdict is asked for
 
 
 @dataclass(frozen=True)
@@ -48,101 +45,72 @@ class Judged:
     """The code of the first finding, where there is an alarm."""
     since: float | None = None
     """Share of the records at which the alarm was first raised for good."""
+    ever: bool = False
+    """Whether there was an alarm at any of POINTS."""
 
     @property
     def right_cause(self) -> bool:
         return self.first in INTERVENTIONS[self.result["kind"]].codes
 
 
-def read(path: Path) -> list[Result]:
-    return list(json.loads(gzip.decompress(path.read_bytes())))
-
-
 def truths(results: list[Result]) -> dict[str, bool]:
-    """By the run's id: whether it is sick. Runs whose pair has fewer than two healthy ones are left out."""
+    """By the run's id: whether it is sick. Left out are runs of which there are fewer than two healthy ones of the same program
+    and data, and those of programs that do not learn these data in their time.
+    """
     healthy: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     for one in results:
         if one["kind"] == "none" and one["finite"] and one.get("distance") is not None:
             healthy[one["program"], one["data"]].append(Measured(one["distance"], one["classes"]))
+    failed = {one["data"]: one["failed"] for one in results if one.get("failed") is not None}
     found = {}
     for one in results:
         usual = healthy[one["program"], one["data"]]
-        if len(usual) >= 2:
+        if len(usual) >= 2 and learns(usual, failed[one["data"]]):
             measured = Measured(one.get("distance") or float("nan"), one.get("classes"))
-            found[one["id"]] = sick(measured, one["finite"], usual)
+            found[one["id"]] = sick(measured, one["finite"], usual, failed[one["data"]])
     return found
 
 
-# What could be said of a run
+Says = Callable[[Result, Records], tuple[bool, str | None]]
+"""Whether there is an alarm, and its first cause."""
 
 
 def by_doctor(one: Result, records: Records) -> tuple[bool, str | None]:
-    verdict: Verdict = examine(records, own_run=one["own_run"])
+    verdict = examine(records, own_run=one["own_run"])
     failing = [finding.code for finding in verdict.findings if finding.severity == "failing"]
-    return verdict.status == "failing", failing[0] if failing else None
+    return verdict.state == "failing", failing[0] if failing else None
 
 
 def by_losses(one: Result, records: Records) -> tuple[bool, str | None]:
-    return by_doctor(one, [{key: record[key] for key in LOSSES if key in record} for record in records])
+    return by_doctor(one, of_losses(records))
 
 
-def by_numbers(one: Result, records: Records) -> tuple[bool, str | None]:
-    """Whether any number is not finite."""
-    bad = any(record.get("non_finite") for record in records) or one["error"] is not None
-    return bad, "non-finite" if bad else None
-
-
-def by_small_loss(one: Result, records: Records) -> tuple[bool, str | None]:
-    """D's loss below 0.1 in the mean of the last tenth of the records: the tutorials' rule."""
-    last = [record["loss_d"] for record in records[-max(1, len(records) // 10) :] if record.get("loss_d") is not None]
-    bad = bool(last) and -0.1 < float(np.mean(last)) < 0.1
-    return bad or by_numbers(one, records)[0], "discriminator-wins" if bad else None
-
-
-def by_diversity(one: Result, records: Records) -> tuple[bool, str | None]:
-    """Samples that vary less than half as much as reals, at the end."""
-    seen = [record["diversity"] for record in records if record.get("diversity") is not None]
-    return bool(seen) and seen[-1] < 0.5, "mode-collapse"
-
-
-def by_neighbours(one: Result, records: Records) -> tuple[bool, str | None]:
-    """Samples that a 1-nearest-neighbour classifier tells from images nine times of ten, at the end."""
-    return one.get("neighbours", 1.0) > 0.9, None
-
-
-def by_discrepancy(one: Result, records: Records) -> tuple[bool, str | None]:
-    """A maximum mean discrepancy above 0.1, at the end."""
-    return one.get("discrepancy", 1.0) > 0.1, None
-
-
-Says = Callable[[Result, Records], tuple[bool, str | None]]
-WAYS: dict[str, Says] = {
-    "doctor, all vitals": by_doctor, "doctor, losses alone": by_losses, "NaN check": by_numbers,
-    "D's loss below 0.1": by_small_loss, "diversity below 0.5": by_diversity,
-    "nearest neighbours": by_neighbours, "maximum mean discrepancy": by_discrepancy,
-}  # fmt: skip
-
-
-def judged(results: list[Result], way: Says, truth: dict[str, bool], early: bool = False) -> list[Judged]:
+def judged(results: list[Result], way: Says, truth: dict[str, bool], over_time: bool = False) -> list[Judged]:
     found = []
     for one in results:
         if one["id"] in truth:
             alarm, first = way(one, one["records"])
-            since = _raised(one, way) if early and alarm else None
-            found.append(Judged(one, truth[one["id"]], alarm, first, since))
+            alarms = list(_over_time(one, way)) if over_time else [(1.0, alarm)]
+            since = next((share for share, _ in reversed(_held(alarms))), None) if alarm else None
+            found.append(Judged(one, truth[one["id"]], alarm, first, since, any(on for _, on in alarms)))
     return found
 
 
-def _raised(one: Result, way: Says) -> float:
-    """Share of the records from which on the alarm stands."""
+def _over_time(one: Result, way: Says) -> Iterator[tuple[float, bool]]:
+    """Shares of the records, and whether there is an alarm after so many."""
     records = one["records"]
-    steps = np.unique(np.linspace(1, len(records), 20).astype(int))[::-1]
-    last = len(records)
-    for count in steps:
-        if not way(one, records[:count])[0]:
+    for count in np.unique(np.linspace(1, len(records), POINTS).astype(int)).tolist():
+        yield count / len(records), way(one, records[:count])[0]
+
+
+def _held(alarms: list[tuple[float, bool]]) -> list[tuple[float, bool]]:
+    """The last alarms, newest first, up to the first point without one."""
+    kept = []
+    for share, on in reversed(alarms):
+        if not on:
             break
-        last = int(count)
-    return last / len(records)
+        kept.append((share, on))
+    return kept
 
 
 # Rates
@@ -163,51 +131,101 @@ def rate(hits: Sequence[bool]) -> str:
     return f"{np.mean(hits):.2f} ({low:.2f} to {high:.2f}; {len(hits)})" if hits else "none"
 
 
-def line(name: str, found: list[Judged]) -> str:
+HEAD = (
+    "| | recall | false alarms, at the end | at any time | first cause right | raised at, median share |\n"
+    "|---|---|---|---|---|---|"
+)
+
+
+def line(name: str, found: list[Judged], over_time: bool) -> str:
     ill, well = [one for one in found if one.sick], [one for one in found if not one.sick]
-    causes = [one.right_cause for one in ill if one.alarm and one.result["kind"] != "none"]
+    causes = [one.right_cause for one in ill if one.first is not None and one.result["kind"] != "none"]
     early = [one.since for one in ill if one.since is not None]
-    when = f"{np.median(early):.2f}" if early else "-"
-    return f"| {name} | {rate([one.alarm for one in ill])} | {rate([one.alarm for one in well])} | {rate(causes)} | {when} |"
+    when = f"{np.median(early):.2f}" if early and over_time else "-"
+    ever = rate([one.ever for one in well]) if over_time else "-"
+    return (
+        f"| {name} | {rate([one.alarm for one in ill])} | {rate([one.alarm for one in well])} | {ever} | "
+        f"{rate(causes)} | {when} |"
+    )
 
 
-HEAD = "| | recall | false alarms | first cause right | raised at, median share |\n|---|---|---|---|---|"
-
-
-def table(results: list[Result], truth: dict[str, bool]) -> str:
-    lines = [HEAD]
-    for name, way in WAYS.items():
-        lines.append(line(name, judged(results, way, truth, early=name == "doctor, all vitals")))
+def table(results: list[Result], truth: dict[str, bool], known: list[Result]) -> str:
+    """Of `results`; thresholds of what else could be used are those that are best on the runs `known`."""
+    own = [one for one in results if one["own_run"]]
+    watched = [one for one in results if not one["own_run"]]
+    lines = [
+        HEAD,
+        line("the doctor", judged(results, by_doctor, truth, True), True),
+        line("of these recipes of Ganglion", judged(own, by_doctor, truth, True), True),
+        line("of these watched loops", judged(watched, by_doctor, truth, True), True),
+        line("the doctor, losses alone", judged(results, by_losses, truth, True), True),
+    ]
+    for name, score in ALTERNATIVES.items():
+        lines.append(line(name, judged(results, by_score(score, known, truth), truth), False))
     share = np.mean([truth[one["id"]] for one in results if one["id"] in truth])
-    lines.append(f"| guessing at the base rate | {share:.2f} | {share:.2f} | - | - |")
+    lines.append(f"| guessing at the base rate | {share:.2f} | {share:.2f} | - | - | - |")
+    return "\n".join(lines)
+
+
+def kinds(results: list[Result], truth: dict[str, bool]) -> str:
+    """A line for each kind of intervention: how many did harm, how many of those were found, and under which names."""
+    lines = [
+        "| intervention | runs | sick | alarms | first cause right | first causes named |",
+        "|---|---|---|---|---|---|",
+    ]
+    by_kind: dict[str, list[Judged]] = defaultdict(list)
+    for one in judged(results, by_doctor, truth):
+        by_kind[one.result["kind"]].append(one)
+    for kind, found in sorted(by_kind.items()):
+        ill = [one for one in found if one.sick]
+        alarms = [one for one in ill if one.alarm]
+        named = sorted({one.first for one in alarms if one.first})
+        right = "-" if kind == "none" else sum(one.right_cause for one in alarms)
+        name = f"{kind} (set aside)" if kind in ASIDE_KINDS else kind
+        lines.append(f"| {name} | {len(found)} | {len(ill)} | {len(alarms)} | {right} | {', '.join(named)} |")
     return "\n".join(lines)
 
 
 def wrong(results: list[Result], truth: dict[str, bool]) -> str:
     """A line for each sick run without an alarm, each healthy one with one, and each wrong cause."""
     lines = []
-    for one in judged(results, by_doctor, truth):
+    for one in judged(results, by_doctor, truth, over_time=True):
         codes = [f"{f.code}/{f.severity}" for f in examine(one.result["records"], one.result["own_run"]).findings]
         strength = INTERVENTIONS[one.result["kind"]].strengths[one.result["strength"]].name
         seen = f"distance {one.result.get('distance')}, classes {one.result.get('classes')}"
         said = f"{one.result['id']} ({strength}) {seen}: {codes}"
         if one.sick != one.alarm:
             lines.append(("MISSED " if one.sick else "FALSE ALARM ") + said)
+        elif one.ever and not one.sick:
+            lines.append("FALSE ALARM ON THE WAY " + said)
         elif one.sick and one.result["kind"] != "none" and not one.right_cause:
             lines.append("WRONG CAUSE " + said)
     return "\n".join(sorted(lines))
 
 
+def parts(results: list[Result]) -> tuple[list[Result], list[Result]]:
+    """Fitted, and set aside."""
+    aside = [is_aside(one["program"], one["data"], one["kind"]) for one in results]
+    return (
+        [one for one, out in zip(results, aside, strict=True) if not out],
+        [one for one, out in zip(results, aside, strict=True) if out],
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="?", default=STORED)
     parser.add_argument("--aside", action="store_true")
     parser.add_argument("--wrong", action="store_true")
+    parser.add_argument("--kinds", action="store_true")
     asked = parser.parse_args()
     everything = read(asked.results)
     truth = truths(everything)
-    chosen = [one for one in everything if is_aside(one["program"], one["data"], one["kind"]) == asked.aside]
-    print(wrong(chosen, truth) if asked.wrong else table(chosen, truth))
+    known, aside = parts(everything)
+    chosen = aside if asked.aside else known
+    if asked.wrong or asked.kinds:
+        return print((wrong if asked.wrong else kinds)(chosen, truth))
+    return print(table(chosen, truth, known))
 
 
 if __name__ == "__main__":

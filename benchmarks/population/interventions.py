@@ -46,6 +46,11 @@ class Intervention:
     needs: frozenset[str] = field(default_factory=frozenset)
     """Traits of a program without which it makes no sense."""
 
+    @property
+    def about(self) -> str:
+        """In words, beside which a strength's name stands."""
+        return ABOUT[self.kind]
+
 
 def _rates(d: float, g: float) -> Settings:
     def settings(recipe: Recipe) -> dict[str, object]:
@@ -278,6 +283,25 @@ def _dying(players: Players) -> None:
         for group in optimizer.param_groups:
             group["lr"] = 0.0
 
+
+ABOUT = {
+    "none": "as it is", "d-rate-up": "D's learning rate raised", "g-rate-up": "G's learning rate raised",
+    "rates-up": "both learning rates raised", "d-rate-down": "D's learning rate lowered",
+    "g-rate-down": "G's learning rate lowered", "rates-down": "both learning rates lowered",
+    "weights-large": "no norm layers, first weights too large", "weights-small": "no norm layers, first weights too small",
+    "weights-xavier": "Xavier's first weights", "no-norms": "no norm layers", "range": "reals of another range",
+    "saturating": "saturating loss", "d-steps": "more steps of D", "g-steps": "more steps of G", "small-d": "D too narrow",
+    "small-g": "G too narrow", "large-d": "D too wide", "z-ignored": "latents scaled down", "z-short": "few latent dimensions",
+    "z-constant": "few latents", "clip": "weights clipped elsewhere", "penalty": "penalty of another weight",
+    "norm-momentum": "batch norm's momentum too small", "g-in-eval-mode": "G trained in eval mode",
+    "small-batch": "small batches", "few-images": "few images", "labels-swapped": "G trained on a wrong label",
+    "labels-shuffled": "some of D's labels wrong", "crosstalk": "one optimiser with both networks' weights",
+    "gradients-kept": "gradients never zeroed", "detach": "detach in the wrong place", "old-fakes": "D shown old fakes",
+    "nan": "a NaN in the weights", "rate-jump": "learning rates that jump", "reset": "a network reset",
+    "other-data": "other images half-way", "border": "a border on reals only", "without-tanh": "G without tanh",
+    "colours": "reals in wrong colours", "noisy-reals": "noise on reals", "rates-die": "learning rates that end early",
+}  # fmt: skip
+"""By kind."""
 
 EVENTS_ARE_MADE = ("nan", "rate-jump", "reset", "rates-die")
 """Kinds whose event is made anew for each run: it remembers that it has happened."""

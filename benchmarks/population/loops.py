@@ -10,18 +10,16 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, l1_loss, mse_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
+from population.conditioned import conditional, image_to_image
 from population.critics import spectral_hinge, wgan_clipping, wgan_gp
 from population.networks import (
     ConvCritic,
     ConvGenerator,
     DenseDiscriminator,
     DenseGenerator,
-    ImageToImage,
-    PatchDiscriminator,
     ResizeGenerator,
-    coarse,
     tutorial_weights,
 )
 from population.setting import Setting
@@ -59,27 +57,20 @@ def tutorial(s: Setting) -> None:
             s.zero("g", optimizerG)
             if turn:
                 fake = netG(s.latents(len(real), 100)[:, :, None, None])
-            errG = _g_loss(s, netD(s.for_g(fake)), logits=False)
+            errG = s.loss_of_g(netD(s.for_g(fake)), logits=False)
             errG.backward()
             optimizerG.step()
         monitor.log(loss_d=(errD_real + errD_fake).item(), loss_g=errG.item())
     monitor.close()
 
 
-def _g_loss(s: Setting, output: Tensor, logits: bool = True) -> Tensor:
-    bce = binary_cross_entropy_with_logits if logits else binary_cross_entropy
-    if s.change.saturating:
-        return -bce(output, torch.zeros_like(output))
-    return bce(output, s.target_for_g(len(output)))
-
-
 def joined(s: Setting) -> None:
-    """Reals and fakes in one batch through D, logits, no batch norm in D; PyTorch's default first weights."""
+    """Reals and fakes in one batch through D, logits, no batch norm in D, PyTorch's default first weights, higher rates."""
     images, b = s.images, 32
     G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last())
     D = ConvCritic(images.channels, images.size, s.width("d", 16), norm="none")
     s.adapt(G, D)
-    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 1e-3, 5e-4)(G, D)
     monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
     loss_fn = nn.BCEWithLogitsLoss()
     while s.going_on():
@@ -93,7 +84,7 @@ def joined(s: Setting) -> None:
             d_loss.backward()
             opt_d.step()
         for _ in s.g_turns():
-            g_loss = _g_loss(s, D(s.for_g(G(s.latents(n, 64)[:, :, None, None]))))
+            g_loss = s.loss_of_g(D(s.for_g(G(s.latents(n, 64)[:, :, None, None]))))
             s.zero("g", opt_g)
             g_loss.backward()
             opt_g.step()
@@ -131,73 +122,6 @@ def least_squares(s: Setting) -> None:
     monitor.close()
 
 
-def conditional(s: Setting) -> None:
-    """A class for each image, embedded in G and as a plane in D."""
-    images, b, classes = s.images, 32, max(2, s.images.classes)
-    G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 16), s.last(), classes)
-    D = ConvCritic(images.channels, images.size, s.width("d", 16), classes=classes)
-    s.adapt(G, D)
-    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(G, D)
-    monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64), torch.arange(n) % classes))
-    criterion = nn.BCEWithLogitsLoss()
-    while s.going_on():
-        for _ in s.d_turns(1):
-            real, labels = s.reals(b)
-            n = len(real)
-            fake = G(s.latents(n, 64), labels)
-            s.zero("d", opt_d)
-            loss_d = criterion(D(real, labels), s.targets(n, True)) + criterion(
-                D(s.for_d(fake), labels), s.targets(n, False)
-            )
-            loss_d.backward(retain_graph=s.change.detach == "forgotten")
-            opt_d.step()
-        for _ in s.g_turns():
-            wanted = torch.randint(classes, (n,))
-            s.zero("g", opt_g)
-            loss_g = _g_loss(s, D(s.for_g(G(s.latents(n, 64), wanted)), wanted))
-            loss_g.backward()
-            opt_g.step()
-        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
-    monitor.close()
-
-
-def image_to_image(s: Setting) -> None:
-    """A U-net that makes images of coarse ones, as pix2pix: a patch D on pairs, and the absolute error."""
-    images, b = s.images, 16
-    netG = ImageToImage(images.channels, s.width("g", 16), s.last())
-    netD = PatchDiscriminator(images.channels, s.width("d", 16))
-    netG.apply(tutorial_weights)
-    netD.apply(tutorial_weights)
-    s.adapt(netG, netD)
-    optG, optD = s.optimizers(lambda p, lr: adam(p, lr), 2e-4, 2e-4)(netG, netD)
-    monitor = s.watch(netG, netD, optG, optD, lambda n: netG(coarse(s.images.pixels[:n].float() / 127.5 - 1)))
-    criterion = nn.BCEWithLogitsLoss()
-    while s.going_on():
-        for _ in s.d_turns(1):
-            target, _labels = s.reals(b)
-            given = coarse(target)
-            made = netG(given)
-            s.zero("d", optD)
-            on_fake, on_real = netD(given, s.for_d(made)), netD(given, target)
-            loss_d = 0.5 * (
-                criterion(on_fake, s.targets(len(target), False)[:, None, None, None].expand_as(on_fake))
-                + criterion(on_real, s.targets(len(target), True)[:, None, None, None].expand_as(on_real))
-            )
-            loss_d.backward(retain_graph=s.change.detach == "forgotten")
-            optD.step()
-        for _ in s.g_turns():
-            made = netG(given)
-            s.zero("g", optG)
-            score = netD(given, s.for_g(made))
-            wanted = s.target_for_g(len(target))[:, None, None, None].expand_as(score)
-            adversarial = -criterion(score, 1 - wanted) if s.change.saturating else criterion(score, wanted)
-            loss_g = adversarial + 20 * l1_loss(made, target)
-            loss_g.backward()
-            optG.step()
-        monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
-    monitor.close()
-
-
 class TwoPlayers(nn.Module):
     """Both networks and their losses in one module."""
 
@@ -217,7 +141,7 @@ class TwoPlayers(nn.Module):
         )
 
     def loss_of_gen(self, n: int) -> Tensor:
-        return _g_loss(self.s, self.dis(self.s.for_g(self.gen(self.s.latents(n, 64)[:, :, None, None]))))
+        return self.s.loss_of_g(self.dis(self.s.for_g(self.gen(self.s.latents(n, 64)[:, :, None, None]))))
 
 
 def two_optimizers(s: Setting) -> None:
@@ -265,7 +189,7 @@ def micro_batches(s: Setting, parts: int = 4) -> None:
         for _ in s.g_turns():
             s.zero("g", opt_g)
             for _ in range(parts):
-                loss_g = _g_loss(s, D(s.for_g(G(s.latents(len(real), 64)[:, :, None, None]))))
+                loss_g = s.loss_of_g(D(s.for_g(G(s.latents(len(real), 64)[:, :, None, None]))))
                 (loss_g / parts).backward()
             opt_g.step()
         monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
@@ -296,7 +220,7 @@ def mixed_precision(s: Setting) -> None:
             s.zero("g", opt_g)
             with torch.autocast("cpu", torch.bfloat16):
                 score = D(s.for_g(G(s.latents(b, 64)[:, :, None, None])))
-            loss_g = _g_loss(s, score.float())
+            loss_g = s.loss_of_g(score.float())
             loss_g.backward()
             nn.utils.clip_grad_norm_(G.parameters(), 1.0)
             opt_g.step()
@@ -319,7 +243,7 @@ def fully_connected(s: Setting) -> None:
         for _ in s.g_turns():
             s.zero("g", optimizer_G)
             gen_imgs = generator(s.latents(n, 64))
-            g_loss = _g_loss(s, discriminator(s.for_g(gen_imgs)).squeeze(1), logits=False)
+            g_loss = s.loss_of_g(discriminator(s.for_g(gen_imgs)).squeeze(1), logits=False)
             g_loss.backward()
             optimizer_G.step()
         for turn in s.d_turns(1):

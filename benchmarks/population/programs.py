@@ -18,7 +18,7 @@ from ganglion.recipe.schema import Data
 from ganglion.vitals.records import Record, read_records
 from population.interventions import INTERVENTIONS, Intervention, Strength, change_of
 from population.loops import LOOPS
-from population.setting import Images, Setting
+from population.setting import Images, Players, Setting
 
 __all__ = ["DATA", "PROGRAMS", "Ended", "Program", "applies", "images_of", "run"]
 
@@ -102,6 +102,8 @@ class Ended:
     samples: torch.Tensor | None
     steps: int
     error: str | None = None
+    players: Players | None = None
+    """Of a loop; those of a recipe are in its checkpoint."""
 
 
 def run(
@@ -140,9 +142,7 @@ def _run_loop(
     except (RuntimeError, ValueError) as failure:  # PyTorch refuses probabilities that are not numbers, for example
         error = f"{type(failure).__name__}: {str(failure)[:200]}"
     samples = setting.samples(n) if setting.players is not None else None
-    if setting.players is not None:
-        torch.save({"G": setting.players.G, "D": setting.players.D}, out / "networks.pt")
-    return Ended(_records(out), samples, setting.done, error)
+    return Ended(_records(out), samples, setting.done, error, setting.players)
 
 
 def _run_recipe(

@@ -2,7 +2,7 @@
 
     python benchmarks/population/run.py DATA --out population/ --list      what there is to run, in order
     python benchmarks/population/run.py DATA --out population/ --part 0/2 --hours 2    one of two processes, each on a core
-    python benchmarks/population/run.py DATA --out population/ --store population.json.gz
+    python benchmarks/population/run.py DATA --out population/ --store    all results into benchmarks/population/runs
 
 DATA is the folder with mnist/, cifar10-train.zip, flowers17-128.zip and folders/. A run takes 40 to 120 seconds of one core;
 the first run of a program on a data set sets the number of steps for all others there. What stands in --out is not run
@@ -12,14 +12,13 @@ again.
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
-import io
 import json
 import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,10 +32,12 @@ from PIL import Image
 
 from ganglion.pictures.sheets import sheet
 from ganglion.runs.checkpoints import prune
-from population.interventions import INTERVENTIONS
+from population.duality_gap import gap_of_loop, gap_of_recipe
+from population.interventions import INTERVENTIONS, change_of
 from population.programs import PROGRAMS, Ended, applies, images_of, run
 from population.split import ASIDE_KINDS, ASIDE_PROGRAMS, data_of
-from population.truth import judge_of
+from population.stored import store
+from population.truth import Measured, failed_distance, judge_of, learns
 from population.two_sample import discrepancy, neighbour_accuracy, pixels_of, reals_of
 
 SAMPLES = 500
@@ -44,8 +45,6 @@ HEALTHY_BEFORE = (0, 2, 6)
 """Rounds before which every program runs unchanged on each of its data sets, with a new seed."""
 ROUNDS = 11
 """Interventions of each program on each data set; every fourth of a fitted program is of a kind that was set aside."""
-DIGITS = 5
-LEFT_OUT = {"logits", "first_gradient_g", "first_gradient_d", "layers_g", "layers_d", "images_per_sec", "eta_sec"}
 
 
 class Planned(NamedTuple):
@@ -99,6 +98,7 @@ def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
     ended = run(program, data, one.kind, one.strength, one.seed, place.parent / "run", program.seconds, steps, SAMPLES)
     result = one._asdict() | {"id": one.id, "seconds": round(time.process_time() - started, 1)} | measured(ended, data)
     result |= {"own_run": program.recipe is not None, "steps": ended.steps}
+    result["duality_gap"] = gap_of(one, ended, place.parent / "run", data)
     if ended.samples is not None:
         thumbnail(ended.samples).save(place.parent / "samples.jpg", quality=70)
     keep_the_newest(place.parent / "run")
@@ -106,11 +106,27 @@ def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
     return result
 
 
+def teaches(one: Planned, folder: Path, out: Path) -> bool:
+    """Whether the first healthy run of its program on its data is better than a failed one."""
+    first = result_of(Planned(one.program, one.data, "none", 0, 0), folder, out)
+    return first["distance"] is not None and learns([Measured(first["distance"], None)], first["failed"])
+
+
 def keep_the_newest(run: Path) -> None:
     """Of what fills the disk: of checkpoints the newest and the best, and no events."""
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
     if (run / "checkpoints").is_dir():
         prune(run / "checkpoints", 1)
+
+
+def gap_of(one: Planned, ended: Ended, run: Path, data: Any) -> float | None:
+    """The duality gap of the networks at the end; None where it cannot be told."""
+    if PROGRAMS[one.program].recipe is not None:
+        gap = gap_of_recipe(run, data)
+    else:
+        change = change_of(one.kind, one.strength)
+        gap = gap_of_loop(one.program, change, ended.players, data) if change and ended.players else None
+    return gap if gap is not None and np.isfinite(gap) else None
 
 
 def measured(ended: Ended, data: Any) -> dict[str, Any]:
@@ -121,17 +137,10 @@ def measured(ended: Ended, data: Any) -> dict[str, Any]:
         found = judge_of(data).measure(ended.samples)
         samples, reals = pixels_of(ended.samples), reals_of(data)
         truth |= {
-            "distance": found.distance, "classes": found.classes,
+            "distance": found.distance, "classes": found.classes, "failed": failed_distance(data),
             "neighbours": round(neighbour_accuracy(samples, reals), 4), "discrepancy": round(discrepancy(samples, reals), 6),
         }  # fmt: skip
-    kept = [{key: _short(value) for key, value in one.items() if key not in LEFT_OUT} for one in ended.records]
-    return truth | {"records": kept}
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    return [_short(one) for one in value] if isinstance(value, list) else value
+    return truth | {"records": ended.records}
 
 
 def thumbnail(samples: torch.Tensor) -> Image.Image:
@@ -140,14 +149,13 @@ def thumbnail(samples: torch.Tensor) -> Image.Image:
     return Image.fromarray(sheet(pixels, columns=8).squeeze()).convert("RGB")
 
 
-def store(folder: Path, out: Path, into: Path) -> None:
-    """All results in one file, smallest first; pictures stay in --out."""
-    found = [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
-        file.write(json.dumps(found, separators=(",", ":")).encode())
-    into.write_bytes(buffer.getvalue())
-    print(f"{len(found)} runs, {len(buffer.getvalue()) / 1e6:.2f} MB")
+def said(one: Planned, folder: Path, out: Path) -> str:
+    """Runs it, unless it is there, and says what came of it."""
+    if one.kind != "none" and not teaches(one, folder, out):
+        return "left out, its program does not learn these data in its time"
+    result = result_of(one, folder, out)
+    shown = "no samples" if result.get("distance") is None else f"{result['distance']:.3f}"
+    return f"{shown} {result.get('classes')} {result['error'] or ''} {result['seconds']} s"
 
 
 def arguments() -> argparse.Namespace:
@@ -158,7 +166,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--part", default="0/1", help="K/N: every N-th pair of program and data set")
     parser.add_argument("--hours", type=float, default=1e9, help="no run begins after so many")
     parser.add_argument("--only", help="runs whose name contains this")
-    parser.add_argument("--store", type=Path)
+    parser.add_argument("--store", action="store_true", help="keep what is there in the repository")
     return parser.parse_args()
 
 
@@ -169,7 +177,7 @@ def main() -> None:
     runs = [one for one in plan() if pairs.index((one.program, one.data)) % parts == part]
     runs = [one for one in runs if not asked.only or asked.only in one.id]
     if asked.store:
-        return store(asked.data, asked.out, asked.store)
+        return store(asked.out)
     if asked.list:
         return print("\n".join(one.id for one in runs))
     torch.set_num_threads(1)
@@ -177,11 +185,10 @@ def main() -> None:
     for number, one in enumerate(runs):
         if time.monotonic() > until:
             return print(f"{number} of {len(runs)} runs are there")
-        result = result_of(one, asked.data, asked.out)
-        shown = "no samples" if result.get("distance") is None else f"{result['distance']:.3f}"
-        rest = f"{result.get('classes')} {result['error'] or ''} {result['seconds']} s"
-        print(f"{number + 1}/{len(runs)} {one.id}: {shown} {rest}",
-              flush=True)  # fmt: skip
+        try:
+            print(f"{number + 1}/{len(runs)} {one.id}: {said(one, asked.data, asked.out)}", flush=True)
+        except Exception:  # the others are run all the same; this one when the command is given again
+            print(f"{number + 1}/{len(runs)} {one.id}: {traceback.format_exc()}", flush=True)
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 import ganglion
 
@@ -228,6 +229,13 @@ class Setting:
 
     def target_for_g(self, n: int) -> Tensor:
         return torch.full((n,), 1.0 if self.change.label_for_g is None else self.change.label_for_g)
+
+    def loss_of_g(self, output: Tensor, logits: bool = True) -> Tensor:
+        """The logistic loss of G for D's logits or probabilities (N,)."""
+        bce = binary_cross_entropy_with_logits if logits else binary_cross_entropy
+        if self.change.saturating:
+            return -bce(output, torch.zeros_like(output))
+        return bce(output, self.target_for_g(len(output)))
 
     def d_turns(self, usual: int) -> range:
         return range(self.change.d_steps or usual)

@@ -2,7 +2,9 @@
 
 Of labelled data (digits, MNIST, CIFAR-10) the features of a classifier trained on the reals, otherwise SqueezeNet's. A run is
 sick if its samples are three times further from the data than the median of the healthy runs of the same program, data and
-length, if they have fewer than 80 % of the classes that those have, or if its numbers are not finite.
+length, if they have fewer than 80 % of the classes that those have, or if its numbers are not finite. Where a slow program's
+healthy runs are so far from the data that three times as far is beyond what a failed run shows, the limit is half-way, by the
+logarithm, between them and such a run; where they are no better than one, nothing can be told, and the runs are left out.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from ganglion.data.prepare import cache_folder
 from ganglion.metrics.pretrained import squeezenet_extractor
 from population.setting import Images
 
-__all__ = ["CLASSES_KEPT", "FURTHER", "LABELLED", "Measured", "judge_of", "sick"]
+__all__ = ["CLASSES_KEPT", "FURTHER", "LABELLED", "Measured", "failed_distance", "judge_of", "learns", "sick"]
 
 LABELLED = ("digits", "mnist", "cifar")
-FURTHER, CLASSES_KEPT = 3.0, 0.8
+FURTHER, CLASSES_KEPT, LEARNT = 3.0, 0.8, 0.7
 PRESENT = 0.2  # of its share among the reals, from which a class counts as there
 COMPARED = 1000  # images of each set, at most
 CHUNK = 100
@@ -70,10 +72,25 @@ class Judge:
 judge_of = cache(Judge)
 
 
-def sick(measured: Measured, finite: bool, healthy: list[Measured]) -> bool:
-    """`healthy`: the same program, data and length, nothing changed."""
-    usual = float(np.median([one.distance for one in healthy]))
-    if not finite or not np.isfinite(measured.distance) or measured.distance > FURTHER * max(usual, 0.02):
+@cache
+def failed_distance(data: Images) -> float:
+    """How far from the data a failed run is: one that shows the mean image, or another image, whatever the latent."""
+    mean = data.pixels.float().mean(0, keepdim=True).round().to(torch.uint8)
+    alone = [image[None] for image in data.pixels[:: max(1, len(data.pixels) // 10)][:10]]
+    mean_distance, *others = (judge_of(data).measure(one.expand(500, -1, -1, -1)).distance for one in (mean, *alone))
+    return min(mean_distance, float(np.median(others)))
+
+
+def learns(healthy: list[Measured], failed: float) -> bool:
+    """Whether a program's healthy runs are better than a failed one, so that others can be judged by them."""
+    return float(np.median([one.distance for one in healthy])) < LEARNT * failed
+
+
+def sick(measured: Measured, finite: bool, healthy: list[Measured], failed: float) -> bool:
+    """`healthy`: the same program, data and length, nothing changed. `failed`: the distance of a run that shows one image."""
+    usual = max(float(np.median([one.distance for one in healthy])), 0.02)
+    limit = min(FURTHER * usual, float(np.sqrt(usual * failed)))
+    if not finite or not np.isfinite(measured.distance) or measured.distance > limit:
         return True
     if measured.classes is None:
         return False

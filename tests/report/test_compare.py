@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import ganglion
+from ganglion.doctor.verdict import number_text
 from ganglion.errors import RunError
 from ganglion.report.compare import compare, write_comparison
 
@@ -19,6 +20,9 @@ def test_what_differs_and_what_came_of_it(digits_run: ganglion.Run, tiny_run: ga
     outcomes = dict(found.outcomes)
     assert outcomes["images (kimg)"] == ["24", "0.24"]
     assert float(outcomes["last SWD"][0]) < float(outcomes["last SWD"][1].replace(",", ""))
+    best = digits_run.best_of(digits_run.records())
+    assert outcomes["score of the best checkpoint"][0] == number_text(best["frechet"])
+    assert outcomes["relative distance of the best checkpoint"][0] == number_text(best["relative_distance"])
     text = found.text()
     assert "latent.dim" in text
     assert ganglion.diagnose(digits_run.path).state in text

@@ -13,7 +13,7 @@ from PIL import Image
 import ganglion
 from ganglion.errors import RunError
 from ganglion.report.figures import write_figures
-from ganglion.report.report import LIMIT, best_step, write_report
+from ganglion.report.report import LIMIT, write_report
 
 
 class Page(HTMLParser):
@@ -66,12 +66,14 @@ def test_a_report_says_what_was_run_and_what_differs(page: Page, digits_run: gan
     assert "generator.width" in text
     assert "Samples and their nearest real images" in text
     assert ganglion.diagnose(digits_run.path).headline.lower() in text.lower()
+    best = digits_run.best_of(digits_run.records())
+    assert f"best checkpoint: score {best['frechet']:,.3g}, relative distance {best['relative_distance']:,.3g}" in text
 
 
 def test_the_best_snapshot_is_marked(digits_run: ganglion.Run, cache: Path, tmp_path: Path) -> None:
     text = write_report(digits_run, tmp_path / "r.html", cache, quiet=True).read_text(encoding="utf-8")
     shown = json.loads(re.search(r"const SNAPSHOTS = (\[.*?\]);", text).group(1))  # type: ignore[union-attr]
-    assert [one["step"] for one in shown if one["best"]] == [best_step(digits_run)]
+    assert [one["step"] for one in shown if one["best"]] == [digits_run.best_step]
     assert all(
         text.count(one[kind]) == 1 for one in shown for kind in ("fixed", "fresh")
     )  # the budget counts them once

@@ -24,6 +24,19 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         Run(tmp_path).checkpoint()
 
 
+def test_the_scores_of_the_best_checkpoint_are_those_of_its_record(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    records = [{"step": step, "frechet": 1.0 / step} for step in (10, 20, 30)]
+    assert (run.best_step, run.best_of(records)) == (None, {})
+    run.begin(resolve("dcgan"), {})
+    assert run.best_step is None
+    for step in (10, 20):
+        (run.checkpoints / f"{step:08d}").mkdir(parents=True)
+    (run.checkpoints / "best").write_text("00000010\n")
+    assert (run.best_step, run.best_of(records)) == (10, {"step": 10, "frechet": 0.1})
+    assert run.best_of(records[1:]) == {}
+
+
 def test_a_run_whose_recipe_was_spoilt_says_which_key(tmp_path: Path) -> None:
     Run(tmp_path).begin(resolve("dcgan"), {})
     text = (tmp_path / "recipe.yaml").read_text()

@@ -14,7 +14,7 @@ import ganglion
 from ganglion.doctor.examine import FindingEvent, examine
 from ganglion.doctor.verdict import Verdict
 from ganglion.trackers.content import RunFacts
-from ganglion.trackers.history import best_checkpoint, best_step
+from ganglion.trackers.history import best_checkpoint
 from ganglion.trackers.trackers import Trackers
 from made_records import SICK
 
@@ -172,10 +172,10 @@ def test_the_end_has_the_scores_of_the_best_checkpoint(recorder, said, folder):
     given = trackers(recorder, said, folder, 30)
     given.close("finished", run.records(), "unknown")
     ((_, outcome, summary),) = recorder.of("finish")
-    record = next(one for one in run.records() if one["step"] == best_step(run))
+    record = next(one for one in run.records() if one["step"] == run.best_step)
     assert outcome == "finished"
     assert summary["best/frechet"] == record["frechet"]
-    assert (summary["best/step"], summary["verdict"]) == (best_step(run), "unknown")
+    assert (summary["best/step"], summary["verdict"]) == (run.best_step, "unknown")
 
 
 def test_the_checkpoint_that_is_kept_is_a_run_that_can_be_loaded(recorder, said, folder, tmp_path):
@@ -185,7 +185,7 @@ def test_the_checkpoint_that_is_kept_is_a_run_that_can_be_loaded(recorder, said,
     assert (ganglion.load(copy).sample(4, seed=1) == ganglion.load(folder).sample(4, seed=1)).all()
     given = trackers(recorder, said, folder, 30, checkpoint=True)
     ended(given)
-    assert f"checkpoints/{best_step(run):08d}/ema.safetensors" in recorder.of("checkpoint")[0][1]
+    assert f"checkpoints/{run.best_step:08d}/ema.safetensors" in recorder.of("checkpoint")[0][1]
 
 
 def test_a_run_without_a_checkpoint_keeps_none(recorder, said, folder):

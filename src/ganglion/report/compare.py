@@ -21,7 +21,7 @@ from ganglion.platform.files import write_atomically
 from ganglion.recipe.resolve import flatten
 from ganglion.report.panels import compared_panels
 from ganglion.report.render import render
-from ganglion.report.report import best_step
+from ganglion.report.report import BEST_SCORES
 from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, run_history
 
@@ -85,7 +85,7 @@ def compare(runs: Sequence[str | PathLike[str]]) -> Comparison:
         Compared(name, diagnose(run.path), _words(run, histories[name]), _samples(run))
         for name, run in zip(names, folders, strict=True)
     ]
-    return Comparison(compared, _outcomes(list(histories.values())), _differences(folders), histories)
+    return Comparison(compared, _outcomes(folders, list(histories.values())), _differences(folders), histories)
 
 
 def write_comparison(comparison: Comparison, out: Path) -> Path:
@@ -115,13 +115,17 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return whole
 
 
-def _outcomes(histories: Sequence[RunHistory]) -> list[Row]:
+def _outcomes(runs: Sequence[Run], histories: Sequence[RunHistory]) -> list[Row]:
     """Results of each run; rows without any number are left out."""
+    best = [run.best_of(history.records) for run, history in zip(runs, histories, strict=True)]
     rows = [
         ("images (kimg)", [_number(history.kimg) for history in histories]),
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
         ("relative distance", [_number(_last(history, "relative_distance")) for history in histories]),
-        ("best score", [_number(_least(history, "frechet")) for history in histories]),
+        *(
+            (f"{name} of the best checkpoint", [_number(record.get(key, np.nan)) for record in best])
+            for name, key in BEST_SCORES.items()
+        ),
         ("last SWD", [_number(_last(history, "swd")) for history in histories]),
         ("floor of the SWD", [_number(_last(history, "swd_floor")) for history in histories]),
         ("diversity", [_number(_last(history, "diversity")) for history in histories]),
@@ -139,7 +143,7 @@ def _differences(runs: Sequence[Run]) -> list[Row]:
 
 
 def _words(run: Run, history: RunHistory) -> str:
-    best = best_step(run)
+    best = run.best_step
     at = next((record["kimg"] for record in history.records if record["step"] == best), None)
     return "" if best is None else f"best: step {best:,}" + ("" if at is None else f", {at:,.1f} kimg")
 
@@ -147,8 +151,8 @@ def _words(run: Run, history: RunHistory) -> str:
 def _samples(run: Run) -> str | None:
     """The fixed latents at the best checkpoint, else at the last snapshot."""
     sheets = sorted(run.fixed_samples.glob("*.png"))
-    best = run.fixed_samples / f"{best_step(run) or 0:08d}.png"
-    chosen = best if best_step(run) is not None and best.is_file() else (sheets[-1] if sheets else None)
+    best = run.fixed_samples / f"{run.best_step or 0:08d}.png"
+    chosen = best if run.best_step is not None and best.is_file() else (sheets[-1] if sheets else None)
     if chosen is None:
         return None
     with Image.open(chosen) as picture:
@@ -162,10 +166,6 @@ def _verdict(verdict: Verdict) -> str:
 
 def _last(history: RunHistory, key: str) -> float:
     return next((float(r[key]) for r in reversed(history.records) if r.get(key) is not None), np.nan)
-
-
-def _least(history: RunHistory, key: str) -> float:
-    return min((float(r[key]) for r in history.records if r.get(key) is not None), default=np.nan)
 
 
 def _median(history: RunHistory, key: str) -> float:

@@ -34,8 +34,9 @@ from ganglion.report.watched import is_watched, write_watched_report
 from ganglion.runs.folder import Run, changes
 from ganglion.runs.history import RunHistory, run_history
 from ganglion.streams import Purpose, stream
+from ganglion.vitals.records import Record
 
-__all__ = ["LIMIT", "best_step", "differences_of", "panels_of_run", "pictures_of_run", "write_report"]
+__all__ = ["BEST_SCORES", "LIMIT", "differences_of", "panels_of_run", "pictures_of_run", "write_report"]
 
 
 LIMIT = 3_000_000  # characters of a report
@@ -45,6 +46,8 @@ REAL_IMAGES = 64
 NEAREST_SAMPLES = 8
 SEARCHED = 20_000  # real images among which the nearest are searched
 LONGEST = 90  # characters of a value in a table
+BEST_SCORES = {"score": "frechet", "relative distance": "relative_distance"}
+"""Of the best checkpoint, by their names; with few images it is the second that chose it."""
 NOT_SHOWN = {"command", "process"}  # of the environment: it is above; of use to programs alone
 
 
@@ -78,7 +81,7 @@ def write_report(
     target = Path(out) if out else folder.path / "report.html"
     gallery = pictures_of_run(folder, Path(cache) if cache else cache_folder(), Screen(quiet=quiet), generator)
     panels, about = panels_of_run(folder, history)
-    best = best_step(folder)
+    best = folder.best_step
     content = _content(folder, recipe, history, gallery) | {"band_about": about}
     page = render("report.html", panels, snapshots=[], snapshots_json="", **content)
     room = LIMIT - len(page.encode()) - len(gallery.real or "") - MARKUP  # of a page that has no timeline yet
@@ -111,14 +114,6 @@ def pictures_of_run(run: Run, cache: Path, screen: Screen, generator: nn.Module 
         pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched, model.shown_channels)
         gallery.pictures.append(Picture("nearest", "Samples and their nearest real images", about, pixels))
     return gallery
-
-
-def best_step(run: Run) -> int | None:
-    """The step of the best checkpoint; None where there is none yet."""
-    try:
-        return int(run.checkpoint("best").name)
-    except (CheckpointError, RunError, ValueError):
-        return None
 
 
 def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> Store | None:
@@ -163,9 +158,10 @@ def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, be
 def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) -> dict[str, Any]:
     """The content of the page, without its timeline."""
     verdict, environment = diagnose(run.path), _environment(run)
+    facts = _facts(recipe, history, environment, run.best_of(history.records))
     pictures = zip(gallery.pictures, data_uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
     return {
-        "title": run.path.name or str(run.path), "facts": _facts(recipe, history, environment), "verdict": verdict,
+        "title": run.path.name or str(run.path), "facts": facts, "verdict": verdict,
         "lead": _lead(verdict), "real": gallery.real, "notes": gallery.notes, "data_facts": gallery.data_facts,
         "pictures": [{"title": one.title, "about": one.about, "uri": text} for one, text in pictures],
         "recipe_name": recipe.name, "differences": differences_of(recipe), "recipe_text": recipe_text(recipe),
@@ -181,16 +177,16 @@ def _lead(verdict: Verdict) -> str:
     return (f"{sentence}: {codes}." if codes else f"{sentence}.") + samples
 
 
-def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any]) -> list[str]:
-    """Recipe, data, duration, device, seed and best score."""
+def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any], best: Record) -> list[str]:
+    """Recipe, data, duration, device, seed, and the scores of the best checkpoint."""
     size = size_text(recipe.data.size) if recipe.data.size else "unknown size"
     seconds = history.records[-1].get("seconds", 0) if history.records else 0
-    best = min((r["frechet"] for r in history.records if r.get("frechet") is not None), default=None)
+    scores = [f"{name} {best[key]:,.3g}" for name, key in BEST_SCORES.items() if best.get(key) is not None]
     return [
         f"recipe {recipe.name}", f"{recipe.data.source} at {size}", f"{history.kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
         f"{environment.get('device', 'unknown device')}, {environment.get('cpu_cores', '?')} cores",
         f"precision {recipe.training.precision}", f"seed {recipe.training.seed}",
-        *([] if best is None else [f"best score {best:,.3g}"]),
+        *([f"best checkpoint: {', '.join(scores)}"] if scores else []),
     ]  # fmt: skip
 
 

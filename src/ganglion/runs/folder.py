@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ganglion.data.given import cannot_be_named
-from ganglion.errors import RecipeError, RunError, StorageError
+from ganglion.errors import GanglionError, RecipeError, RunError, StorageError
 from ganglion.platform.files import move, storage_errors, write_atomically
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
@@ -136,6 +136,19 @@ class Run:
     def steps_saved(self) -> list[int]:
         """Steps of the checkpoints, oldest first."""
         return steps_saved(self.checkpoints)
+
+    @property
+    def best_step(self) -> int | None:
+        """The step of the best checkpoint; None where there is none yet."""
+        try:
+            return int(self.checkpoint("best").name)
+        except (GanglionError, OSError, ValueError):
+            return None
+
+    def best_of(self, records: Sequence[Record]) -> Record:
+        """The record of the best checkpoint, which holds its scores; empty where there is none."""
+        step = self.best_step
+        return next((record for record in reversed(records) if record.get("step") == step), {})
 
     def checkpoint(self, which: str | int = "best") -> Path:
         """The folder of checkpoint `best`, `latest` or a step. Raises RunError, CheckpointError."""

@@ -149,19 +149,12 @@ def _snapshots(path: Path, history: RunHistory, recipe: Recipe | None) -> list[d
     fixed, fresh = (set(sheet_steps(path / "samples" / kind)) for kind in ("fixed", "fresh"))
     kimg_at = {record["step"]: record["kimg"] for record in history.records}
     per_step = recipe.training.batch / 1000 if recipe else 0.0
-    best = _best_step(path)
+    best = Run(path).best_step if recipe else None
     return [
         {"step": step, "kimg": round(kimg_at.get(step, step * per_step), 1), "fixed": step in fixed, "fresh": step in fresh,
          "best": step == best}
         for step in sorted(fixed | fresh)
     ]  # fmt: skip
-
-
-def _best_step(path: Path) -> int | None:
-    try:
-        return int((path / "checkpoints" / "best").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _events(path: Path) -> list[Event]:

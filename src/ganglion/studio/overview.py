@@ -144,7 +144,7 @@ def summary_of(path: Path, name: str) -> RunSummary:
         verdict.state if verdict else "unknown", verdict.label if verdict else "unknown",
         tuple(finding.code for finding in verdict.findings) if verdict else (),
         _facts(path) if own else "a watched training", sheets[-1] if sheets else None,
-        _least(records, "frechet"), _newest(records, "relative_distance"), last.get("kimg"),
+        Run(path).best_of(records).get("frechet") if own else None, _newest(records, "relative_distance"), last.get("kimg"),
         last.get("images_per_sec"), left, seconds / total if left is not None and seconds and total else None,
         stat.st_mtime,
     )  # fmt: skip
@@ -162,10 +162,6 @@ def sheet_steps(folder: Path) -> list[int]:
         return sorted(int(path.stem) for path in folder.iterdir() if path.suffix == ".png" and path.stem.isdigit())
     except (OSError, ValueError):
         return []
-
-
-def _least(records: Sequence[Record], key: str) -> float | None:
-    return min((float(record[key]) for record in records if record.get(key) is not None), default=None)
 
 
 def _newest(records: Sequence[Record], key: str) -> float | None:

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ganglion.errors import GanglionError
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
 from ganglion.trackers.content import RunFacts
 from ganglion.vitals.records import Record, is_step, read_lines
 
-__all__ = ["Past", "best_checkpoint", "best_step", "facts_of", "past"]
+__all__ = ["Past", "best_checkpoint", "facts_of", "past"]
 
 ORDER = {"sheet": 0, "finding": 1, "record": 2}
 """Of one step: the record comes last, as in the training."""
@@ -61,14 +60,6 @@ def past(folder: Path, after: int, until: int) -> list[Past]:
 
 def _lines(path: Path, after: int, until: int) -> list[Record]:
     return [line for line in read_lines(path) if is_step(line.get("step")) and after < line["step"] <= until]
-
-
-def best_step(run: Run) -> int | None:
-    """The step of the best checkpoint; None where there is none."""
-    try:
-        return int(run.checkpoint("best").name)
-    except (GanglionError, OSError, ValueError):
-        return None
 
 
 @contextmanager

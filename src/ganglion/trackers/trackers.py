@@ -15,7 +15,7 @@ from ganglion.runs.events import Outcome
 from ganglion.runs.folder import Run
 from ganglion.trackers.content import Finding, RunFacts, Tracker, metrics_of, summary_of
 from ganglion.trackers.feed import Feed
-from ganglion.trackers.history import best_checkpoint, best_step, past
+from ganglion.trackers.history import best_checkpoint, past
 from ganglion.trackers.mlflow_client import MlflowTracker
 from ganglion.trackers.names import TRACKERS
 from ganglion.trackers.silence import hush_loggers, trackers_silenced
@@ -84,7 +84,7 @@ class Trackers:
 
     def _end(self, outcome: Outcome, records: Sequence[Record], label: str) -> None:
         run = None if self._folder is None else Run(self._folder)
-        best = None if run is None else best_step(run)
+        best = None if run is None else run.best_step
         for tracker in self._each:
             if self._checkpoint and run is not None and best is not None:
                 tracker.checkpoint(run)

@@ -19,7 +19,7 @@ from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.runs.events import JsonEvents, Outcome
 from ganglion.runs.folder import Run
 from ganglion.runs.journal import RunJournal
-from ganglion.trackers.history import best_step, facts_of
+from ganglion.trackers.history import facts_of
 from ganglion.trackers.names import asked_trackers
 from ganglion.trackers.trackers import Trackers
 from ganglion.training.treatment import remedies_for
@@ -101,7 +101,7 @@ class Loggers:
             self._events.end(
                 self.outcome, verdict, run=str(self._run.path), step=self._progress.step,
                 kimg=self._progress.images / 1000, seconds=self._progress.seconds, stopped=self._progress.stopped,
-                best_step=best_step(self._run),
+                best_step=self._run.best_step,
             )  # fmt: skip
 
     def _is_treated(self) -> bool:
