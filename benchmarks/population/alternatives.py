@@ -83,7 +83,7 @@ def threshold_of(score: Score, known: list[Result], truth: dict[str, bool]) -> f
 
 def by_score(
     score: Score, known: list[Result], truth: dict[str, bool]
-) -> Callable[[Result, Records], tuple[bool, str | None]]:
+) -> Callable[[Result, Records], tuple[bool, tuple[str, ...]]]:
     """An alarm where the score is above its threshold; it names no cause."""
     threshold = threshold_of(score, known, truth)
-    return lambda one, records: (score(one, records) > threshold, None)
+    return lambda one, records: (score(one, records) > threshold, ())

@@ -41,12 +41,17 @@ class Judged:
     result: Result
     sick: bool
     alarm: bool
-    first: str | None = None
-    """The code of the first finding, where there is an alarm."""
     since: float | None = None
     """Share of the records at which the alarm was first raised for good."""
     ever: bool = False
     """Whether there was an alarm at any of POINTS."""
+    codes: tuple[str, ...] = ()
+    """Of all findings at the end, in their order, failing or watch."""
+
+    @property
+    def first(self) -> str | None:
+        """The code of the first finding, where there is an alarm."""
+        return self.codes[0] if self.alarm and self.codes else None
 
     @property
     def right_cause(self) -> bool:
@@ -54,8 +59,8 @@ class Judged:
 
 
 def truths(results: list[Result]) -> dict[str, bool]:
-    """By the run's id: whether it is sick. Left out are runs of which there are fewer than two healthy ones of the same program
-    and data, and those of programs that do not learn these data in their time.
+    """By the run's id: whether it is sick. Left out are runs of which there is no healthy one of the same program and data,
+    and those of programs that do not learn these data in their time.
     """
     healthy: dict[tuple[str, str], list[Measured]] = defaultdict(list)
     for one in results:
@@ -65,23 +70,22 @@ def truths(results: list[Result]) -> dict[str, bool]:
     found = {}
     for one in results:
         usual = healthy[one["program"], one["data"]]
-        if len(usual) >= 2 and learns(usual, failed[one["data"]]):
+        if usual and learns(usual, failed[one["data"]]):
             measured = Measured(one.get("distance") or float("nan"), one.get("classes"))
             found[one["id"]] = sick(measured, one["finite"], usual, failed[one["data"]])
     return found
 
 
-Says = Callable[[Result, Records], tuple[bool, str | None]]
-"""Whether there is an alarm, and its first cause."""
+Says = Callable[[Result, Records], tuple[bool, tuple[str, ...]]]
+"""Whether there is an alarm, and the codes of what was found, causes first."""
 
 
-def by_doctor(one: Result, records: Records) -> tuple[bool, str | None]:
+def by_doctor(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
     verdict = examine(records, own_run=one["own_run"])
-    failing = [finding.code for finding in verdict.findings if finding.severity == "failing"]
-    return verdict.state == "failing", failing[0] if failing else None
+    return verdict.state == "failing", tuple(finding.code for finding in verdict.findings)
 
 
-def by_losses(one: Result, records: Records) -> tuple[bool, str | None]:
+def by_losses(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
     return by_doctor(one, of_losses(records))
 
 
@@ -89,10 +93,10 @@ def judged(results: list[Result], way: Says, truth: dict[str, bool], over_time: 
     found = []
     for one in results:
         if one["id"] in truth:
-            alarm, first = way(one, one["records"])
+            alarm, codes = way(one, one["records"])
             alarms = list(_over_time(one, way)) if over_time else [(1.0, alarm)]
             since = next((share for share, _ in reversed(_held(alarms))), None) if alarm else None
-            found.append(Judged(one, truth[one["id"]], alarm, first, since, any(on for _, on in alarms)))
+            found.append(Judged(one, truth[one["id"]], alarm, since, any(on for _, on in alarms), codes))
     return found
 
 

@@ -36,6 +36,8 @@ class Strength:
     """For recipes."""
     images: int | None = None
     """For recipes: as many images of the data set as this."""
+    cost: float = 1.0
+    """For recipes: times the time of a step, roughly, where that is much more than as it is."""
 
 
 @dataclass(frozen=True)
@@ -209,15 +211,16 @@ LISTED = [
            *(Strength(f"D's rate x{d}", {"saturating": True, "lr_d": float(d)}, lambda recipe, d=d: {
                "objective.adversarial": "minimax", "optimizer.discriminator.lr": recipe.optimizer.discriminator.lr * d})
              for d in (1, 5, 20)), needs="bce"),
-    _three("d-steps", D_STRONG, *(Strength(str(n), {"d_steps": n}, _set(balance__d_steps=n)) for n in (8, 15, 30))),
+    _three("d-steps", D_STRONG,
+           *(Strength(str(n), {"d_steps": n}, _set(balance__d_steps=n), cost=(1 + n) / 2) for n in (8, 15, 30))),
     _three("g-steps", ("generator-wins", *COLLAPSE, "oscillation"),
-           *(Strength(str(n), {"g_steps": n}, _set(balance__g_steps=n)) for n in (3, 8, 20))),
+           *(Strength(str(n), {"g_steps": n}, _set(balance__g_steps=n), cost=(1 + n) / 2) for n in (3, 8, 20))),
     _three("small-d", ("capacity-imbalance", "generator-wins", *COLLAPSE),
            *(Strength(f"a {n}th", {"width_d": 1 / n}, _widths(1, 1 / n)) for n in (4, 8, 16))),
     _three("small-g", ("capacity-imbalance", "discriminator-wins", "partial-collapse", "stalled"),
            *(Strength(f"a {n}th", {"width_g": 1 / n}, _widths(1 / n, 1)) for n in (4, 8, 16))),
     _three("large-d", ("capacity-imbalance", *D_STRONG),
-           *(Strength(f"x{n}", {"width_d": float(n)}, _widths(1, n)) for n in (2, 4, 6))),
+           *(Strength(f"x{n}", {"width_d": float(n)}, _widths(1, n), cost=(1 + n * n) / 2) for n in (2, 4, 6))),
     _three("z-ignored", ("latent-ignored", *COLLAPSE),
            *(Strength(f"z times {f}", {"z": lambda z, f=f: f * z}) for f in (0.1, 0.01, 0.0)), needs="z"),
     _three("z-short", COLLAPSE, *(Strength(str(n), {"z_dim": n}, _set(latent__dim=n)) for n in (4, 2, 1)), needs="z"),

@@ -202,7 +202,7 @@ def mixed_precision(s: Setting) -> None:
     G = ConvGenerator(s.z_dim(64), images.channels, images.size, s.width("g", 24), s.last())
     D = ConvCritic(images.channels, images.size, s.width("d", 24), norm="none")
     s.adapt(G, D)
-    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 3e-4, 2e-4)(G, D)
+    opt_g, opt_d = s.optimizers(lambda p, lr: adam(p, lr), 1e-3, 5e-4)(G, D)
     monitor = s.watch(G, D, opt_g, opt_d, lambda n: G(s.latents(n, 64)[:, :, None, None]))
     while s.going_on():
         for _ in s.d_turns(1):

@@ -22,6 +22,9 @@ from population.setting import Images, Players, Setting
 
 __all__ = ["DATA", "PROGRAMS", "Ended", "Program", "applies", "images_of", "run"]
 
+LONGEST = 3.0
+"""Times the time of a healthy run that any other may take, as in `Setting.share`."""
+
 DATA: dict[str, tuple[str, int]] = {
     "digits": ("digits", 16),
     "mnist": ("mnist", 32),
@@ -156,7 +159,9 @@ def _run_recipe(
     pixels = data.pixels.permute(0, 2, 3, 1).contiguous().numpy()
     if strength.images:
         pixels = pixels[np.sort(np.random.default_rng(seed + 1).permutation(len(pixels))[: strength.images])]
-    length: dict[str, Any] = {"minutes": seconds / 60} if steps is None else {"steps": steps}
+    length: dict[str, Any] = {"steps": steps}
+    if steps is None or strength.cost > 1:
+        length = {"minutes": min(strength.cost, LONGEST) * seconds / 60}
     error = None
     try:
         ganglion.train(

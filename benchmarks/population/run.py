@@ -59,14 +59,20 @@ class Planned(NamedTuple):
         return ".".join(map(str, self))
 
 
-def plan() -> Iterator[Planned]:
-    """All runs, so that any first part of them is spread evenly over programs."""
+def plan() -> list[Planned]:
+    """All runs, so that in any first part of them every program has had about as much time."""
     pairs = [(program, data) for program in PROGRAMS for data in data_of(program)]
+    runs = [(place * PROGRAMS[one.program].seconds, one) for pair in pairs for place, one in enumerate(runs_of(*pair))]
+    return [one for _, one in sorted(runs, key=lambda run: run[0])]
+
+
+def runs_of(program: str, data: str) -> Iterator[Planned]:
+    """All runs of a program on a data set, in their order."""
     for number in range(ROUNDS):
         if number in HEALTHY_BEFORE:
-            seed = HEALTHY_BEFORE.index(number)
-            yield from (Planned(program, data, "none", 0, seed) for program, data in pairs)
-        yield from (one for program, data in pairs if (one := intervened(program, data, number)) is not None)
+            yield Planned(program, data, "none", 0, HEALTHY_BEFORE.index(number))
+        if (one := intervened(program, data, number)) is not None:
+            yield one
 
 
 def intervened(program: str, data: str, number: int) -> Planned | None:
