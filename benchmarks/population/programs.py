@@ -144,6 +144,8 @@ def _run_loop(
         LOOPS[program.name](setting)
     except (RuntimeError, ValueError) as failure:  # PyTorch refuses probabilities that are not numbers, for example
         error = f"{type(failure).__name__}: {str(failure)[:200]}"
+        if setting.monitor is not None:
+            setting.monitor.close()  # as it is at the end of a program
     samples = setting.samples(n) if setting.players is not None else None
     return Ended(_records(out), samples, setting.done, error, setting.players)
 

@@ -112,6 +112,7 @@ class Setting:
     steps: int | None = None
     done: int = 0
     players: Players | None = None
+    monitor: ganglion.Monitor | None = None
     sampling: Callable[[int], Tensor] | None = None
     """How the loop draws n samples."""
     _old: deque[Tensor] = field(default_factory=deque)
@@ -181,7 +182,8 @@ class Setting:
         self.players, self.sampling = Players(G, D, optimizer_g, optimizer_d), sampling
         every = 25 if self.steps is None else max(5, self.steps // 60)
         self._started = time.process_time()
-        return ganglion.watch(G, D, optimizer_g, optimizer_d, every=every, out=self.out, say=lambda text: None)
+        self.monitor = ganglion.watch(G, D, optimizer_g, optimizer_d, every=every, out=self.out, say=lambda text: None)
+        return self.monitor
 
     def going_on(self) -> bool:
         """Asked before each step of the loop; changes in the midst happen here."""

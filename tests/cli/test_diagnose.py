@@ -135,7 +135,7 @@ def test_json_is_one_object_and_a_failing_verdict_an_answer_and_no_failure(tmp_p
     tree = strict(done.stdout)
     assert tree.keys() == {
         "state", "findings", "step", "seen", "unseen", "own_run", "unit", "columns", "counting", "objective", "notes",
-        "forecast", "treated",
+        "forecast", "treated", "chance",
     }  # fmt: skip
     assert {column["name"]: column["taken_for"] for column in tree["columns"]} == {
         "Loss_D": "loss_d", "Loss_G": "loss_g", "number 1 of the line": "epoch", "number 2 of the line": "batch",

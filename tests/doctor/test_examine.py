@@ -122,7 +122,7 @@ def test_a_finding_is_raised_once_and_cleared_when_it_is_over() -> None:
 
 
 def test_a_severity_that_changes_is_told() -> None:
-    rising = with_values(healthy(100), {"held_out": lambda done: 0.8 + 0.2 * done})
+    rising = with_values(healthy(100), {"held_out": lambda done: 0.8 + 0.2 * done, "swd": 400.0})
     follower = IncrementalDiagnosis()
     events = [event for record in rising for event in follower.take(record)]
     assert [(e.raised, e.finding.severity) for e in events if e.finding.code == "discriminator-overfitting"] == [

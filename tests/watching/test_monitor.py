@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -356,3 +358,36 @@ def test_an_account_names_what_ended_and_says_no_more_when_nobody_listens() -> N
     assert len(said) == 1
     account.note("more", None)
     assert "Not seen: this" in account.summary(["one"])
+
+
+CRASHING = """
+import torch
+from torch import nn
+import ganglion
+
+G = nn.Sequential(nn.Linear(8, 16), nn.Unflatten(1, (1, 4, 4)), nn.Tanh())
+D = nn.Sequential(nn.Flatten(), nn.Linear(16, 1), nn.Sigmoid())
+both = [torch.optim.Adam(network.parameters()) for network in (G, D)]
+monitor = ganglion.watch(G, D, *both, out="watched", every=50)
+loss = nn.BCELoss()
+for step in range(20):
+    if step == 10:
+        G[0].weight.data.fill_(float("nan"))
+    fake = G(torch.randn(4, 8))
+    both[1].zero_grad()
+    (loss(D(torch.rand(4, 1, 4, 4)), torch.ones(4, 1)) + loss(D(fake.detach()), torch.zeros(4, 1))).backward()
+    both[1].step()
+    both[0].zero_grad()
+    loss(D(fake), torch.ones(4, 1)).backward()
+    both[0].step()
+"""
+
+
+def test_a_program_that_ends_by_an_error_at_a_nan_leaves_a_record_of_it(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(CRASHING)
+    done = subprocess.run([sys.executable, "loop.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "all elements of input should be between 0 and 1" in done.stderr
+    verdict = ganglion.diagnose(tmp_path / "watched")
+    assert (verdict.state, verdict.findings[0].code) == ("failing", "non-finite")
+    assert "weight" in verdict.findings[0].why

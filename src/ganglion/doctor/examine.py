@@ -13,6 +13,7 @@ import numpy as np
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.forecast import forecast
 from ganglion.doctor.history import BATCH, SUSTAINED_RECORDS, History, Thinned
+from ganglion.doctor.probability import chance_of
 from ganglion.doctor.remedies.idea import Idea, known_of
 from ganglion.doctor.remedies.propose import proposed, weights_help
 from ganglion.doctor.rule import Rule, thresholds_of
@@ -70,7 +71,8 @@ def conclude(
     shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
     state = _state(found, bool(unseen))
     return Verdict(
-        state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history)
+        state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history),
+        chance=chance_of(history),
     )  # fmt: skip
 
 

@@ -13,28 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.doctor.numbers import number_of
-from ganglion.doctor.verdict import Evidence
 from ganglion.vitals.records import is_step
 
 __all__ = [
     "THINNED",
     "WHOLE",
+    "Column",
     "History",
     "Thinned",
     "amplitude_and_crossings",
-    "convergence_evidence",
-    "distance",
-    "distance_evidence",
-    "diversity_over_contrast",
     "growth",
     "largest_mean_logit",
     "lasting_suffix",
     "lr_not_decayed",
     "median",
-    "not_converging",
-    "relative_decrease",
     "running_median",
-    "smallest_recent_distance",
 ]
 
 
@@ -209,56 +202,6 @@ def median(values: Column) -> float:
 def _number(value: Any) -> float:
     number = number_of(value) if isinstance(value, int | float) else None
     return math.nan if number is None or math.isinf(number) else number
-
-
-def distance(history: History) -> Column:
-    """SWD of the samples to the data over its floor, the SWD between two halves of the data; about 1 is the optimum.
-
-    NaN where the floor is 0, as for a data set of one image.
-    """
-    return np.asarray(history["swd"] / np.where(history["swd_floor"] > 0, history["swd_floor"], np.nan))
-
-
-def diversity_over_contrast(history: History) -> Column:
-    """Low where samples are alike without being blank."""
-    return np.asarray(history["diversity"] / np.where(history["contrast"] > 0, history["contrast"], np.nan))
-
-
-def relative_decrease(values: Column, window: int) -> float:
-    """By which share the median of the last `window` values is below that of the window before; NaN for too few values."""
-    before = median(values[-2 * window : -window]) if len(values) >= 2 * window else math.nan
-    return 1 - median(values[-window:]) / before if before > 0 else math.nan
-
-
-def smallest_recent_distance(history: History) -> float:
-    """The smallest distance in the window; NaN where there is none."""
-    smallest = float(np.nanmin(distance(history)[-history.window :], initial=np.inf))
-    return smallest if smallest < np.inf else math.nan
-
-
-def required_decrease(now: float, poor: float, windows: float) -> float:
-    """Relative decrease per window that takes a distance from `now` to `poor` in so many windows."""
-    return 1 - float((poor / now) ** (1 / windows))
-
-
-def not_converging(history: History, poor: float, windows: float) -> bool:
-    """Whether the distance to the data is above `poor` and, at the rate of the last two windows (15 % of the run each), would
-    need more than `windows` windows to fall to it.
-    """
-    now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
-    return now > poor and decrease < required_decrease(now, poor, windows)
-
-
-def convergence_evidence(history: History, poor: float, windows: float) -> list[Evidence]:
-    """The numbers behind `not_converging`."""
-    now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
-    rate = Evidence.at_least("its recent relative decrease", decrease, required_decrease(now, poor, windows))
-    return [distance_evidence(history, poor), rate]
-
-
-def distance_evidence(history: History, poor: float) -> Evidence:
-    """The distance to the data is above `poor` in all recent records."""
-    return Evidence.at_most("smallest recent SWD to the data over its floor", smallest_recent_distance(history), poor)
 
 
 def growth(values: Column) -> float:

@@ -12,6 +12,7 @@ from ganglion.notebook.fragment import fragment
 
 if TYPE_CHECKING:
     from ganglion.doctor.forecast import Forecast
+    from ganglion.doctor.probability import Chance
     from ganglion.doctor.readers.understanding import Understanding
 
 __all__ = ["Evidence", "Finding", "Remedy", "Severity", "State", "Verdict", "number_text"]
@@ -158,6 +159,8 @@ class Verdict:
     """What `ganglion train --treat` did to the run, when, why and what came of it, a paragraph each."""
     forecast: Forecast | None = None
     """What the samples are worth, and what a longer run would bring; None where no record has a relative distance."""
+    chance: Chance | None = None
+    """How likely the run is to end well; None where neither samples nor losses were measured."""
 
     @property
     def label(self) -> str:
@@ -194,10 +197,18 @@ class Verdict:
             f"Verdict {self.label}: {self.headline}",
             *([f"Samples: {self.samples}"] if self.forecast is not None else []),
             *(finding.paragraph(self.unit) for finding in self.findings),
+            *self._chance_lines(),
         ]
         parts += ["\n".join(_wrapped(paragraph, first="")) for paragraph in self.treated]
         parts += [f"Seen: {'; '.join(self.seen)}."] if self.seen else []
         return "\n".join([*parts, *(f"Not assessed: {reason}." for reason in self.unseen)])
+
+    def _chance_lines(self) -> list[str]:
+        """The chance of a good end, and the most similar runs, a line each."""
+        if self.chance is None:
+            return []
+        told = _wrapped(f"Chances: {self.chance.text()} The nearest:", first="")
+        return [*told, *(f"  {run.text()}" for run in self.chance.similar.nearest)]
 
     def _repr_html_(self) -> str:
         log = self.understood.text() if self.understood is not None and not self.understood.is_ours else ""
@@ -205,8 +216,9 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        tree = asdict(replace(self, understood=None))
+        tree = asdict(replace(self, understood=None, chance=None))
         del tree["understood"]
+        tree["chance"] = None if self.chance is None else self.chance.to_json()
         for finding, plain in zip(self.findings, tree["findings"], strict=True):
             plain["evidence"] = [{"name": e.name, "value": e.value, "expected": e.expected} for e in finding.evidence]
             plain["remedy"] = finding.remedy

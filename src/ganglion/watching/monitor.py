@@ -6,6 +6,8 @@ outputs of the networks, gradients and updates.
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -81,8 +83,7 @@ class Monitor:
         self._optimizers = Optimizers(networks, inner_optimizer(optimizer_g), inner_optimizer(optimizer_d))
         self._steps = Steps(networks["g"], networks["d"], self._account)
         self._records = Records(out, self._steps, self._optimizers, self._account, trackers)
-        self._called: set[str] = set()
-        self._inside: set[str] = set()
+        self._called, self._inside = set[str](), set[str]()
         self._muted = self._d_moved = False
         self._patience = self._start = 0
         self._plan_next_step()
@@ -90,6 +91,9 @@ class Monitor:
             hook for player, network in self._outer.items() for hook in self._hooks_on(player, callable_parts(network))
         ]
         self._optimizer_hooks = OptimizerHooks(self)
+        here = weakref.ref(self)
+        self._at_exit = lambda: monitor.close() if (monitor := here()) else None
+        atexit.register(self._at_exit)  # a loop that ends by an error, often after a NaN, does not close it
 
     # Public
 
@@ -157,14 +161,15 @@ class Monitor:
         self._plan_next_step()
 
     def close(self) -> None:
-        """Ends the watching and removes all hooks."""
+        """Ends the watching and removes all hooks. Weights that are not finite by now are recorded."""
         if self.closed:
             return
+        atexit.unregister(self._at_exit)
+        self.verdict()  # looks at the weights
         self.closed = True
-        for hook in self._hooks:
-            hook.remove()
+        while self._hooks:
+            self._hooks.pop().remove()
         self._optimizer_hooks.remove()
-        self._hooks = []
         self._steps.passes.forget()
         self._account.run("files", self._records.close)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganglion.doctor.history import (
-    History,
+from ganglion.doctor.history import History, largest_mean_logit
+from ganglion.doctor.progress import (
     convergence_evidence,
     distance_evidence,
     diversity_over_contrast,
+    improving,
     not_converging,
     smallest_recent_distance,
 )
@@ -38,9 +39,9 @@ def discriminator_wins(history: History, limits: Limits) -> RuleHit | None:
             or not not_converging(history, limits["poor"], limits["windows"])
         ):
             return None
-        longer = len(history) - since >= 2 * history.window
+        lasting = len(history) - since >= 2 * history.window and not improving(history)
         return RuleHit(
-            "failing" if longer else "watch",
+            "failing" if lasting else "watch",
             since,
             [
                 Evidence.at_most("AUC of D's logits", history.recent("separation"), limits["separation"]),
@@ -137,20 +138,20 @@ VANISHING_GENERATOR_GRADIENT = Rule(
 
 
 def generator_wins(history: History, limits: Limits) -> RuleHit | None:
-    """Not reported where D still learns and all samples are one image: that is mode-collapse."""
+    """Not reported where D still learns and all samples are one image, which is mode-collapse, unless D ranks them above reals:
+    then its labels are wrong.
+    """
     if not history.has("separation"):
         return from_losses(history, limits)
     since = history.lasting_since(history["separation"] < limits["separation"])
     if since is None or not not_converging(history, limits["poor"], limits["windows"]):
         return None
-    if (
-        history.recent_of(diversity_over_contrast(history)) < limits["sameness"]
-        and history.recent("update_d") > limits["update"]
-    ):
+    alike = history.recent_of(diversity_over_contrast(history)) < limits["sameness"]
+    if alike and history.recent("update_d") > limits["update"] and not mislabelled(history, limits):
         return None
-    longer = len(history) - since >= 2 * history.window
+    lasting = len(history) - since >= 2 * history.window and not improving(history)
     return RuleHit(
-        "failing" if longer else "watch",
+        "failing" if lasting else "watch",
         since,
         [
             Evidence.at_least("AUC of D's logits", history.recent("separation"), limits["separation"]),
@@ -158,6 +159,12 @@ def generator_wins(history: History, limits: Limits) -> RuleHit | None:
             Evidence.context("update of D over its weights, per step", history.recent("update_d")),
         ],
     )
+
+
+def mislabelled(history: History, limits: Limits) -> bool:
+    """Whether D ranks fakes above reals all the time, and is sure of neither: it was told both of each."""
+    reversed_since = history.lasting_since(history["separation"] < limits["reversed"])
+    return reversed_since is not None and history.recent_of(largest_mean_logit(history)) < limits["undecided"]
 
 
 def from_losses(history: History, limits: Limits) -> RuleHit | None:

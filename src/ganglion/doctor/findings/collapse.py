@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganglion.doctor.history import (
-    History,
+from ganglion.doctor.history import History, lasting_suffix, median, running_median
+from ganglion.doctor.progress import (
     convergence_evidence,
     distance,
     distance_evidence,
     diversity_over_contrast,
-    lasting_suffix,
-    median,
+    improving,
     not_converging,
-    running_median,
     smallest_recent_distance,
 )
 from ganglion.doctor.remedies.by_hand import COMPARE_LATENTS
@@ -33,9 +31,10 @@ def mode_collapse(history: History, limits: Limits) -> RuleHit | None:
     far = history.recent_of(distance(history))
     if since is None or far <= limits["poor"]:
         return None
-    longer = len(history) - since >= 2 * history.window
+    recovering = improving(history) and history.recent_of(alike) > limits["identical"]
+    lasting = len(history) - since >= 2 * history.window and not recovering
     return RuleHit(
-        "failing" if longer else "watch",
+        "failing" if lasting else "watch",
         since,
         [
             Evidence.at_least("diversity of samples over their contrast", history.recent_of(alike), limits["sameness"]),

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ganglion.doctor.history import (
-    History,
-    amplitude_and_crossings,
-    distance,
-    lr_not_decayed,
-    median,
-)
+from ganglion.doctor.history import History, amplitude_and_crossings, lr_not_decayed, median
+from ganglion.doctor.progress import distance, smallest_recent_distance
 from ganglion.doctor.remedies.losses import BOUND_SLOPE, PAIRS
 from ganglion.doctor.remedies.networks import MORE_LATENT, WIDER_G
 from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, NO_MOMENTUM
@@ -21,7 +16,7 @@ __all__ = ["GROWING_OSCILLATION", "OSCILLATION", "STALLED"]
 
 
 def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
-    """Watch while the distance as such still falls, failing where it does not."""
+    """Watch while the distance as such still falls, or samples are near the data; failing where it does not."""
     values = distance(history) if history.has("swd") else history["fid"]
     third = len(values) // 3
     if third < limits["records"] or history.kimg[-1] < limits["kimg"]:
@@ -33,7 +28,7 @@ def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
     name = "amplitude of the distance around its trend, over its mean"
     level = median(values[2 * third :]) / median(values[third : 2 * third])
     return RuleHit(
-        "watch" if level < 1 else "failing",
+        "watch" if level < 1 or smallest_recent_distance(history) <= limits["near"] else "failing",
         2 * third,
         [
             Evidence.at_most(name, now, limits["swing"]),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ganglion.doctor.history import History
+from ganglion.doctor.progress import harm
 from ganglion.doctor.remedies.by_hand import OUTPUT_RANGE, SAME_PREPARATION, SCALE_ONCE
 from ganglion.doctor.remedies.training import AUGMENT, CROP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
@@ -41,7 +42,7 @@ def range_mismatch(history: History, limits: Limits) -> RuleHit | None:
         return None
     others = [Evidence.context(name, value) for name, value in extremes.items() if name != mistake.evidence.name]
     since = int(np.flatnonzero(~np.isnan(history.part("range_real", 0)))[0])
-    return RuleHit("failing", since, [mistake.evidence, *others], f"{mistake.text} {RANGE_MISMATCH.why}")
+    return RuleHit(harm(history), since, [mistake.evidence, *others], f"{mistake.text} {RANGE_MISMATCH.why}")
 
 
 def range_mistake(real: tuple[float, float], fake: tuple[float, float], limits: Limits) -> RangeMistake | None:
@@ -91,7 +92,7 @@ def padding_shortcut(history: History, limits: Limits) -> RuleHit | None:
     if since is None:
         return None
     return RuleHit(
-        "failing",
+        harm(history),
         since,
         [
             Evidence.at_least(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ganglion.doctor.history import History
+from ganglion.doctor.progress import harm
 from ganglion.doctor.remedies.by_hand import LABEL_OF_REALS, MOMENTUM_OF_NORMS, NEW_STATISTICS, OWN_WEIGHTS
 from ganglion.doctor.remedies.losses import BOUND_SLOPE, LOGITS_LOSS, LOSS_THAT_REACHES_G, PENALTY_FOR_CLIP, WIDER_CLIP
 from ganglion.doctor.remedies.networks import NORM_WITHOUT_STATISTICS
@@ -62,7 +63,7 @@ def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
     if since is None:
         return None
     return RuleHit(
-        "failing",
+        harm(history),
         since,
         [
             Evidence.at_most(
@@ -100,7 +101,7 @@ def optimizer_crosstalk(history: History, limits: Limits) -> RuleHit | None:
     shared = [
         Evidence.at_most(name, share, limits["share"]) for name, share in shares.items() if share > limits["share"]
     ]
-    return RuleHit("failing", 0, shared) if shared else None
+    return RuleHit(harm(history), 0, shared) if shared else None
 
 
 OPTIMIZER_CROSSTALK = Rule(

@@ -6,13 +6,11 @@ import math
 
 import numpy as np
 
-from ganglion.doctor.history import (
-    History,
+from ganglion.doctor.history import Column, History, growth, largest_mean_logit, lr_not_decayed, median
+from ganglion.doctor.progress import (
     convergence_evidence,
     distance_evidence,
-    growth,
-    largest_mean_logit,
-    lr_not_decayed,
+    improving,
     not_converging,
     smallest_recent_distance,
 )
@@ -99,7 +97,8 @@ def learning_rate_too_high(history: History, limits: Limits) -> RuleHit | None:
         ]
     evidence.append(distance_evidence(history, limits["poor"]))
     since = next(int(i) for i in np.flatnonzero(history[f"update_{fast[0]}"] > limits["update"]))
-    severity: Severity = "failing" if not_converging(history, limits["poor"], limits["windows"]) else "watch"
+    hopeless = not_converging(history, limits["poor"], limits["windows"]) and not improving(history)
+    severity: Severity = "failing" if hopeless else "watch"
     return RuleHit(severity, since, evidence)
 
 
@@ -128,12 +127,22 @@ LEARNING_RATE_TOO_HIGH = Rule(
 
 
 def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
+    """Of a schedule that has come to its end, small updates count where they were small at its full rates, or where it came to
+    its end in the first half of the run.
+    """
+    if not not_converging(history, limits["poor"], limits["windows"]):
+        return None
     moved = np.fmax(history["update_g"], history["update_d"])
     since = history.lasting_since(moved < limits["update"])
-    if since is None or not lr_not_decayed(history) or not not_converging(history, limits["poor"], limits["windows"]):
+    ended = not lr_not_decayed(history) and at_full_rates(history, moved) >= limits["update"]
+    if since is None or (ended and since > len(history) // 2):
         return None
+    why = (
+        f"The learning rates have been nearly 0 since {history.unit} {int(history.steps[since]):,}, before samples were near "
+        "the data: their schedule ends too early, or is counted in other units than the training."
+    )
     return RuleHit(
-        "watch",
+        "failing" if len(history) - since >= 2 * history.window and not improving(history) else "watch",
         since,
         [
             *(
@@ -146,7 +155,16 @@ def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
             ),
             *convergence_evidence(history, limits["poor"], limits["windows"]),
         ],
+        why if ended else "",
     )
+
+
+def at_full_rates(history: History, moved: Column, share: float = 0.3) -> float:
+    """The median of updates (T,) while either learning rate was at `share` of its maximum; NaN where no rate is known."""
+    full = np.zeros(len(history), bool)
+    for key in ("lr_g", "lr_d"):
+        full |= history[key] >= share * np.nanmax(history[key], initial=-np.inf)
+    return median(moved[full])
 
 
 LEARNING_RATE_TOO_LOW = Rule(

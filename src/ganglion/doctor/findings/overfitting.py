@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ganglion.doctor.history import History, distance
+from ganglion.doctor.history import History
+from ganglion.doctor.progress import (
+    distance,
+    distance_evidence,
+    improvement_evidence,
+    improving,
+    smallest_recent_distance,
+)
 from ganglion.doctor.remedies.by_hand import NEIGHBOURS
 from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import NARROWER_D
@@ -18,11 +25,11 @@ def discriminator_overfitting(history: History, limits: Limits) -> RuleHit | Non
     if since is None:
         return None
     gap = history.recent("held_out")
-    return RuleHit(
-        "failing" if gap > limits["failing"] else "watch",
-        since,
-        [Evidence.at_most("AUC of D's logits, training images over held-out images", gap, limits["watch"])],
-    )
+    evidence = [Evidence.at_most("AUC of D's logits, training images over held-out images", gap, limits["watch"])]
+    harmful = smallest_recent_distance(history) > limits["poor"] and not improving(history)
+    if gap > limits["failing"] and harmful:
+        evidence += [distance_evidence(history, limits["poor"]), improvement_evidence(history)]
+    return RuleHit("failing" if gap > limits["failing"] and harmful else "watch", since, evidence)
 
 
 DISCRIMINATOR_OVERFITTING = Rule(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, pairwise
 
-from ganglion.doctor.history import History, distance
+from ganglion.doctor.history import History
+from ganglion.doctor.progress import distance
 from ganglion.doctor.remedies.idea import UNKNOWN, Change, Idea, Known
 from ganglion.doctor.remedies.training import ANOTHER_RECIPE
 from ganglion.doctor.run_setup import RunSetup, assignments, changed, command, weights_fit

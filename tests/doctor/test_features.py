@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ganglion.doctor.features import FROM_LOSSES, FROM_VITALS, SMALLEST, Feature, features
+from ganglion.doctor.history import History
+from made_records import healthy
+
+
+def records(**columns: list[float]) -> History:
+    """One record for each value."""
+    length = len(next(iter(columns.values())))
+    return History([{"step": n, "kimg": float(n)} | {k: v[n] for k, v in columns.items()} for n in range(length)])
+
+
+def number(name: str, history: History) -> float:
+    table = FROM_VITALS if name in FROM_VITALS else FROM_LOSSES
+    return float(features(history, {name: table[name]})[0])
+
+
+def test_a_size_counts_by_its_logarithm_and_is_shown_as_it_is() -> None:
+    history = records(grad_g_first=[8.0] * 20)
+    found = number("gradient at G's first layer", history)
+    assert found == 3
+    assert FROM_VITALS["gradient at G's first layer"].shown(found) == 8
+    assert number("gradient at G's first layer", records(grad_g_first=[0.0] * 20)) == math.log2(SMALLEST)
+
+
+def test_a_share_counts_as_it_is() -> None:
+    assert number("AUC of D's logits", records(separation=[0.75] * 20)) == 0.75
+
+
+def test_growth_is_the_newest_window_over_the_first() -> None:
+    history = records(weight_g=[1.0, *[2.0] * 10, *[16.0] * 9])
+    assert number("growth of G's weights", history) == 3
+
+
+def test_the_distance_is_compared_with_the_smallest_so_far() -> None:
+    history = records(swd=[*[50.0] * 10, *[200.0] * 10], swd_floor=[100.0] * 20)
+    assert number("SWD to the data over its floor", history) == 1
+    assert number("SWD to the data over its minimum", history) == 2
+    assert number("recent relative decrease of the SWD", history) == pytest.approx(0)
+
+
+def test_spread_is_the_middle_half_over_the_median() -> None:
+    assert number("spread of D's loss", records(loss_d=[2.0, 4.0] * 20)) == pytest.approx(math.log2(2 / 3))
+
+
+def test_ranges_apart_are_those_of_the_ends() -> None:
+    low_high = {"range_real": [[0.0, 1.0]] * 20, "range_fake": [[-1.0, 1.0]] * 20}
+    history = History([{"step": n, "kimg": 1.0} | {k: v[n] for k, v in low_high.items()} for n in range(20)])
+    assert number("range of reals and of samples apart", history) == 0  # 1 by the logarithm
+
+
+def test_a_number_that_was_not_finite_is_remembered() -> None:
+    history = History([{"step": 1, "kimg": 1.0, "non_finite": "loss_d"}, {"step": 2, "kimg": 2.0}])
+    assert number("all numbers finite", history) == 0
+
+
+@pytest.mark.parametrize("table", [FROM_VITALS, FROM_LOSSES])
+def test_what_records_lack_is_nan_and_nothing_warns(table: dict[str, Feature]) -> None:
+    found = features(History([{"step": 1, "kimg": 1.0}]), table)
+    assert [name for name, value in zip(table, found, strict=True) if not np.isnan(value)] == [
+        "all numbers finite",
+        "thousands of images",
+    ]
+
+
+def test_of_a_healthy_run_of_made_up_records_most_features_are_known() -> None:
+    assert np.isfinite(features(History(healthy()), FROM_VITALS)).mean() > 0.6
