@@ -27,6 +27,7 @@ from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import ganglion
+from ganglion.doctor.examine import examine
 from ganglion.doctor.features import Feature, features
 from ganglion.doctor.history import History, Thinned
 from ganglion.doctor.probability import SOURCES, Model, Shape
@@ -69,12 +70,20 @@ def rows_of(results: list[dict[str, Any]], truth: dict[str, bool], source: str) 
             kept = Thinned(records).records
             if not kept:
                 continue
-            table.append(features(History(kept), chosen))
+            history = History(kept)
+            history.severity = severity_of(kept, one["own_run"])
+            table.append(features(history, chosen))
             well.append(not truth[one["id"]])
             runs.append(one["id"])
             programs.append(one["program"])
             shares.append(share)
     return Rows(np.array(table), np.array(well), runs, np.array(programs), np.array(shares))
+
+
+def severity_of(records: list[Any], own_run: bool) -> int:
+    """As the doctor sets it: 0 no finding, 1 watch, 2 failing."""
+    verdict = examine(records, own_run)
+    return 2 if verdict.state == "failing" else int(bool(verdict.findings))
 
 
 def fit(rows: Rows, source: str) -> Model:

@@ -70,6 +70,7 @@ def conclude(
         unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
     shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
     state = _state(found, bool(unseen))
+    history.severity = 2 if state == "failing" else int(bool(found))
     return Verdict(
         state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history),
         chance=chance_of(history),

@@ -91,9 +91,11 @@ def _range_apart(history: History) -> float:
 FINITE = Feature(
     lambda history: 0.0 if any(record.get("non_finite") for record in history.records) else 1.0, is_size=False
 )
+FOUND = Feature(lambda history: float(history.severity), is_size=False)
 IMAGES = Feature(lambda history: float(history.kimg[-1]))
 
 FROM_VITALS: dict[str, Feature] = {
+    "severity of the findings": FOUND,
     "all numbers finite": FINITE,
     "AUC of D's logits": Feature(_recent("separation"), is_size=False),
     "AUC of D's logits in eval mode": Feature(_recent("separation_eval"), is_size=False),
@@ -132,6 +134,7 @@ FROM_VITALS: dict[str, Feature] = {
 """By what they are called in evidence."""
 
 FROM_LOSSES: dict[str, Feature] = {
+    "severity of the findings": FOUND,
     "all numbers finite": FINITE,
     "loss of D": Feature(_recent("loss_d"), is_size=False),
     "loss of G": Feature(_recent("loss_g"), is_size=False),

@@ -138,7 +138,9 @@ def models() -> dict[str, Model]:
 
 
 def chance_of(history: History) -> Chance | None:
-    """From the vitals where samples were measured, otherwise from the losses; None where there are neither."""
+    """From the vitals where samples were measured, otherwise from the losses; None where there are neither. After a NaN no run
+    ends well, whatever else the records show.
+    """
     source = "vitals" if history.has("diversity") and history.has("separation") else "losses"
     if source == "losses" and not (history.has("loss_d") and history.has("loss_g")):
         return None
@@ -152,4 +154,6 @@ def chance_of(history: History) -> Chance | None:
         if abs(effects[place]) > SLIGHT and math.isfinite(row[place])
     ]
     similar = neighbours(effects, model.effects(population().features[source], names))
-    return Chance(float(model.probabilities(row[None], names)[0]), source, reasons, similar)
+    spoilt = any(record.get("non_finite") is not None for record in history.records)
+    probability = LEAST if spoilt else float(model.probabilities(row[None], names)[0])
+    return Chance(probability, source, reasons, similar)

@@ -24,7 +24,7 @@ __all__ = [
     "smallest_recent_distance",
 ]
 
-IMPROVED, FIRST_STEPS = 0.05, 200
+IMPROVED, FIRST_STEPS = 0.05, 400
 """Relative decrease of the distance that counts as an improvement, and updates of G that no run can do without."""
 
 
