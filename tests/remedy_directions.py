@@ -76,6 +76,7 @@ def one_narrower(before: Recipe, after: Recipe) -> bool:
 DIRECTIONS: dict[str, Direction] = {
     "lower-both-rates": both(falls(LR_G), falls(LR_D)),
     "raise-both-rates": both(rises(LR_G), rises(LR_D)),
+    "raise-g-rate": rises(LR_G),
     "lower-d-rate": falls(LR_D),
     "lower-g-rate": falls(LR_G),
     "faster-d": both(rises(LR_D), falls(LR_G)),

@@ -54,7 +54,8 @@ RECIPES: dict[str, Recipe] = {
 } | {name: resolve(name.partition(",")[0], SETTLED | extra) for name, extra in UNUSUAL.items()}
 D_LARGER = Known(2e-4, 2e-4, 0.2, 0.1, 64, 1e5, 9e6, d_batch_norm=False)
 G_LARGER = Known(2e-4, 2e-4, 1e-6, 1e-6, 64, 9e6, 1e5, d_batch_norm=False)
-KNOWN = {"nothing is known": UNKNOWN, "D is larger": D_LARGER, "G is larger": G_LARGER}
+G_SLOW = Known(2e-6, 2e-4, 1e-4, 5e-3, 64)
+KNOWN = {"nothing is known": UNKNOWN, "D is larger": D_LARGER, "G is larger": G_LARGER, "G is slow": G_SLOW}
 SPANS = re.compile(r"from ([\d.e+-]+) to ([\d.e+-]+)")
 
 
@@ -109,7 +110,8 @@ def test_every_idea_that_sets_something_has_a_direction_and_fits_some_recipe() -
         idea.name
         for idea in IDEAS.values()
         for recipe in RECIPES.values()
-        if (change := fitting(idea, recipe, D_LARGER)) and (change.settings or change.recipe)
+        for known in (D_LARGER, G_SLOW)
+        if (change := fitting(idea, recipe, known)) and (change.settings or change.recipe)
     }
     assert fits == DIRECTIONS.keys()
     assert {name for name, idea in IDEAS.items() if not idea.by_hand} == DIRECTIONS.keys()
@@ -207,6 +209,11 @@ def test_how_far_rates_fall_or_rise_follows_from_the_size_of_the_updates() -> No
     recipe = RECIPES["dcgan"]
     high = {known.update_g: fitting(IDEAS["lower-both-rates"], recipe, known) for known in (UNKNOWN, D_LARGER)}
     assert [change.settings["optimizer.generator.lr"] for change in high.values() if change] == [5e-5, 5e-6]
+    slow = fitting(IDEAS["raise-g-rate"], recipe, G_SLOW)
+    assert slow is not None
+    assert dict(slow.settings) == {"optimizer.generator.lr": 0.01}
+    assert fitting(IDEAS["raise-both-rates"], recipe, G_SLOW) is None
+    assert fitting(IDEAS["raise-g-rate"], recipe, Known(update_g=1e-4, update_d=1e-4)) is None
     low = fitting(IDEAS["raise-both-rates"], recipe, Known(update_g=1e-4, update_d=1e-4))
     assert low is not None
     assert low.settings["optimizer.generator.lr"] == 0.01

@@ -16,7 +16,7 @@ from ganglion.doctor.progress import (
 )
 from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import KAIMING, NORM_IN_G, NORMAL_WITH_NORMS, SPECTRAL_NORM
-from ganglion.doctor.remedies.rates import COSINE, LOWER_BOTH, LOWER_D, RAISE_BOTH, WARM_UP
+from ganglion.doctor.remedies.rates import COSINE, LOWER_BOTH, LOWER_D, RAISE_BOTH, RAISE_G, WARM_UP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
 from ganglion.doctor.verdict import Evidence, Severity
 
@@ -85,16 +85,21 @@ EXPLODING_GRADIENT = Rule(
 def learning_rate_too_high(history: History, limits: Limits) -> RuleHit | None:
     grown = {name: growth(history[f"weight_{name}"]) for name in "gd"}
     moved = {name: float(np.nanmax(history[f"update_{name}"], initial=0.0)) for name in "gd"}
-    fast = [n for n in "gd" if grown[n] > limits["growth"] and moved[n] > limits["update"]]
+    replaced = {n: moved[n] > limits["extreme"] for n in "gd"}
+    replaced["d"] &= not history.has("clip_share", 1)  # clipping the first weights is no update
+    fast = [n for n in "gd" if (grown[n] > limits["growth"] and moved[n] > limits["update"]) or replaced[n]]
     if not fast or len(history) < history.window or smallest_recent_distance(history) <= limits["poor"]:
         return None
     evidence = []
     for name in fast:
         who = name.upper()
-        evidence += [
-            Evidence.at_most(f"weight norm of {who} over its initial value", grown[name], limits["growth"]),
-            Evidence.at_most(f"largest update of {who} over its weights, per step", moved[name], limits["update"]),
-        ]
+        if grown[name] > limits["growth"]:
+            evidence.append(
+                Evidence.at_most(f"weight norm of {who} over its initial value", grown[name], limits["growth"])
+            )
+        evidence.append(
+            Evidence.at_most(f"largest update of {who} over its weights, per step", moved[name], limits["update"])
+        )
     evidence.append(distance_evidence(history, limits["poor"]))
     since = next(int(i) for i in np.flatnonzero(history[f"update_{fast[0]}"] > limits["update"]))
     hopeless = not_converging(history, limits["poor"], limits["windows"]) and not improving(history)
@@ -134,6 +139,8 @@ def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
         return None
     moved = np.fmax(history["update_g"], history["update_d"])
     since = history.lasting_since(moved < limits["update"])
+    if since is None and lr_not_decayed(history):
+        return slow_generator(history, limits)
     ended = not lr_not_decayed(history) and at_full_rates(history, moved) >= limits["update"]
     if since is None or (ended and since > len(history) // 2):
         return None
@@ -159,6 +166,24 @@ def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
     )
 
 
+def slow_generator(history: History, limits: Limits) -> RuleHit | None:
+    """G alone has hardly moved from the start: samples stay what they were, often noise, and D has long won."""
+    since = history.lasting_since(history["update_g"] < limits["update_g"])
+    if since is None or float(np.nanmax(history["update_g"], initial=0.0)) >= limits["update_g"]:
+        return None
+    return RuleHit(
+        "failing" if len(history) - since >= 2 * history.window and not improving(history) else "watch",
+        since,
+        [
+            Evidence.at_least("update of G over its weights, per step", history.recent("update_g"), limits["update_g"]),
+            Evidence.context("update of D over its weights, per step", history.recent("update_d")),
+            *convergence_evidence(history, limits["poor"], limits["windows"]),
+        ],
+        "G's updates are so small that its samples stay what they were at initialisation, while D learns to separate them from "
+        "reals. At this rate the budget ends before anything is learned.",
+    )
+
+
 def at_full_rates(history: History, moved: Column, share: float = 0.3) -> float:
     """The median of updates (T,) while either learning rate was at `share` of its maximum; NaN where no rate is known."""
     full = np.zeros(len(history), bool)
@@ -172,12 +197,14 @@ LEARNING_RATE_TOO_LOW = Rule(
     learning_rate_too_low,
     "Updates are so small that weights and samples stay as they were at initialisation. At this rate the budget ends "
     "before anything is learned.",
-    (RAISE_BOTH,),
+    (RAISE_BOTH, RAISE_G),
     explains=(
         "stalled",
         "discriminator-wins",
         "blank-collapse",
         "mode-collapse",
+        "noise-collapse",
+        "vanishing-generator-gradient",
     ),
 )
 

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
 
 __all__ = [
-    "COSINE", "FASTER_D", "LONGER_AVERAGE", "LOWER_BOTH", "LOWER_D", "LOWER_G", "NO_MOMENTUM", "RAISE_BOTH", "WARM_UP",
+    "COSINE", "FASTER_D", "LONGER_AVERAGE", "LOWER_BOTH", "LOWER_D", "LOWER_G", "NO_MOMENTUM", "RAISE_BOTH", "RAISE_G",
+    "WARM_UP",
 ]  # fmt: skip
 
 WANTED_UPDATE = 5e-3
 """Of the weights in a step, where an update is too large or too small; 4e-4 to 2e-2 in healthy runs."""
+SLOW_UPDATE = 3e-4
+"""Of the weights in a step; smaller ones leave a network as it is."""
 LEAST_RATE, MOST_RATE = 1e-7, 0.05
 FAR_ABOVE = 4
 """Times G's learning rate."""
@@ -103,9 +106,28 @@ LOWER_BOTH = _rates(
     "a quarter of both learning rates, from the last good weights",
     {"generator": _down, "discriminator": _down},
 )  # fmt: skip
-RAISE_BOTH = _rates(
-    "raise-both-rates", "Raise both learning rates", "ten times both learning rates; 2e-4 is usual for Adam",
-    {"generator": _up, "discriminator": _up}, fresh=True,
+
+
+def _only_g_is_slow(known: Known) -> bool:
+    return known.update_g < SLOW_UPDATE <= known.update_d
+
+
+def _up_g(known: Known) -> float:
+    return _one_digit(min(max(WANTED_UPDATE / known.update_g, 10), 1000)) if known.update_g > 0 else 10.0
+
+
+_BOTH_UP: dict[str, Factor] = {"generator": _up, "discriminator": _up}
+RAISE_BOTH = Idea(
+    "raise-both-rates", "Raise both learning rates",
+    lambda known: _code_of(_BOTH_UP, "ten times both learning rates; 2e-4 is usual for Adam", known),
+    lambda recipe, known: None if _only_g_is_slow(known) else _change_of(_BOTH_UP, recipe, known),
+    fresh=True,
+)  # fmt: skip
+RAISE_G = Idea(
+    "raise-g-rate", "Raise G's learning rate",
+    lambda known: _code_of({"generator": _up_g}, "ten times G's learning rate; 2e-4 is usual for Adam", known),
+    lambda recipe, known: _change_of({"generator": _up_g}, recipe, known) if _only_g_is_slow(known) else None,
+    fresh=True,
 )  # fmt: skip
 LOWER_D = _rates(
     "lower-d-rate", "Lower D's learning rate", "a quarter of D's learning rate", {"discriminator": _down_d}
