@@ -174,7 +174,8 @@ HEALTHY = [
 ] + [Case("healthy-plain", (), loop=of(Fault()), about="the DCGAN tutorial's loop, with nothing wrong")]  # fmt: skip
 
 SICK = [
-    Case("discriminator-wins", ("discriminator-wins", "learning-rate-too-low"), f"--recipe dcgan {QUICK} --set discriminator.norm=none "
+    Case("discriminator-wins", ("discriminator-wins", "learning-rate-too-low"),
+         f"--recipe dcgan {QUICK} --set discriminator.norm=none "
          "--set optimizer.discriminator.lr=0.002 --set optimizer.generator.lr=0.000001",
          about="D learns two thousand times as fast as G"),
     Case("generator-wins", ("generator-wins",), f"--recipe dcgan {QUICK} --set optimizer.discriminator.lr=0.0000005 "

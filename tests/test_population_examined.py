@@ -13,10 +13,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ganglion.doctor.features import FROM_VITALS
 from ganglion.doctor.probability import SOURCES, Model
 from population.alternatives import by_score, of_losses, small_loss, threshold_of
-from population.examination import interval, judged, kinds, parts, table, truths, wrong
+from population.examination import by_doctor, interval, judged, kinds, parts, rate, table, truths, wrong
 from population.fit import LEAF, RATE, RIDGE, ROUNDS, Rows, brier, fit, left_out, rows_of
 from population.split import SetAsideError, fitted
-from population.stored import columns_of, read, records_of, store
+from population.stored import STORED, columns_of, read, records_of, store
 
 
 def result(kind: str, distance: float | None, seed: int = 0, finite: bool = True, loss: float = 1.3) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def test_the_model_is_what_scikit_learn_fitted(source: str) -> None:
     rows, names = made_rows(source), list(SOURCES[source])
     model = fit(rows, source)
     boosted = HistGradientBoostingClassifier(
-        max_iter=ROUNDS, learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
+        max_iter=ROUNDS[source], learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
         early_stopping=False, max_bins=32,
     ).fit(rows.features, rows.well)  # fmt: skip
     odds = model.bias + model.effects(rows.features, names).sum(1)
@@ -155,3 +155,25 @@ def test_what_was_set_aside_is_not_fitted() -> None:
     assert fitted(known) == RESULTS
     with pytest.raises(SetAsideError):
         fitted(aside)
+
+
+# The runs that are kept
+
+PAGE = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="utf-8")
+
+
+def test_the_kept_runs_are_few_megabytes() -> None:
+    assert sum(path.stat().st_size for path in STORED.iterdir()) < 6e6
+
+
+@pytest.mark.parametrize("part", ["fitted", "aside"])
+def test_the_page_has_the_error_rates_of_the_doctor_as_it_is(part: str) -> None:
+    results = read()
+    truth = truths(results)
+    found = judged(parts(results)[part == "aside"], by_doctor, truth)
+    row = PAGE.partition(f"<!-- {part}:begin -->")[2].partition("| the doctor |")[2].splitlines()[0]
+    recall, false_alarms, _, causes, _ = (cell.strip() for cell in row.strip("| ").split("|"))
+    ill, well = [one for one in found if one.sick], [one for one in found if not one.sick]
+    assert recall == rate([one.alarm for one in ill])
+    assert false_alarms == rate([one.alarm for one in well])
+    assert causes == rate([one.right_cause for one in ill if one.first is not None and one.result["kind"] != "none"])

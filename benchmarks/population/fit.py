@@ -41,7 +41,7 @@ from population.stored import STORED, read
 __all__ = ["Rows", "brier", "fit", "left_out", "rows_of"]
 
 SHARES = (0.1, 1 / 3, 1.0)
-ROUNDS, RATE, LEAF, RIDGE = 60, 0.1, 12, 5.0
+ROUNDS, RATE, LEAF, RIDGE = {"vitals": 100, "losses": 30}, 0.1, 12, 2.0
 DOCTOR = Path(ganglion.__file__).parent / "doctor"
 PICTURE = (256, 32)
 DIGITS = 4
@@ -89,7 +89,7 @@ def severity_of(records: list[Any], own_run: bool) -> int:
 def fit(rows: Rows, source: str) -> Model:
     """The additive model of these rows."""
     boosted = HistGradientBoostingClassifier(
-        max_iter=ROUNDS, learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
+        max_iter=ROUNDS[source], learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
         early_stopping=False, max_bins=32,
     ).fit(rows.features, rows.well)  # fmt: skip
     names = list(SOURCES[source])
