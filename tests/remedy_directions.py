@@ -77,6 +77,7 @@ DIRECTIONS: dict[str, Direction] = {
     "lower-both-rates": both(falls(LR_G), falls(LR_D)),
     "raise-both-rates": both(rises(LR_G), rises(LR_D)),
     "raise-g-rate": rises(LR_G),
+    "constant-rates": becomes("optimizer.schedule", "constant"),
     "lower-d-rate": falls(LR_D),
     "lower-g-rate": falls(LR_G),
     "faster-d": both(rises(LR_D), falls(LR_G)),

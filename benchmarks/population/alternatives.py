@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ALTERNATIVES", "Records", "Result", "Score", "by_score", "of_losses", "threshold_of"]
+from ganglion.doctor.readers.objective import objective_of
+
+__all__ = ["ALTERNATIVES", "Records", "Result", "Score", "by_score", "objective_of_losses", "of_losses", "threshold_of"]
 
 Result = dict[str, Any]
 Records = Sequence[Mapping[str, Any]]
@@ -25,6 +27,17 @@ LOSSES = ("step", "kimg", "loss_d", "loss_g", "non_finite")
 def of_losses(records: Records) -> list[dict[str, Any]]:
     """Records as a log of losses would have them."""
     return [{key: record[key] for key in LOSSES if key in record} for record in records]
+
+
+def objective_of_losses(records: Records) -> str:
+    """What the losses look like to the doctor."""
+    values = {
+        key: np.array(
+            [record[key] for record in records if record.get(key) is not None and record.get(other) is not None]
+        )
+        for key, other in (("loss_d", "loss_g"), ("loss_g", "loss_d"))
+    }
+    return objective_of({key: column for key, column in values.items() if len(column)}, ()).name
 
 
 def not_finite(one: Result, records: Records) -> float:

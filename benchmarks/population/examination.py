@@ -3,12 +3,12 @@
     python benchmarks/population/examination.py            the fitted part
     python benchmarks/population/examination.py --aside    what was set aside; once, at the end
     python benchmarks/population/examination.py --wrong    each run that is judged wrongly
-    python benchmarks/population/examination.py --write docs/doctor.md    all tables, in their places on the page
+    python benchmarks/population/examination.py --kinds    a line for each kind of intervention
 
 An alarm is the verdict "failing" at the end of the records. Recall is the share of sick runs with an alarm, false alarms the
-share of healthy runs with one, at the end and at any record; the first cause is right where the first finding of an alarm is
-one of the intervention's codes. Each is also given for the losses alone, as a log would have them, and for what else could be
-used on the same runs, with the threshold that is best on the fitted part. Intervals are Wilson's, 95 %.
+share of healthy runs with one, at the end and at any of 20 moments; the first cause is right where the first finding of an
+alarm is one of the intervention's codes. Each is also given for the losses alone, as a log would have them, and for what
+else could be used on the same runs, with the threshold that is best on the fitted part. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from ganglion.doctor.examine import examine
-from population.alternatives import ALTERNATIVES, Records, Result, by_score, of_losses
+from population.alternatives import ALTERNATIVES, Records, Result, by_score, objective_of_losses, of_losses
 from population.interventions import INTERVENTIONS
 from population.split import ASIDE_KINDS, is_aside
 from population.stored import STORED, read
@@ -86,7 +86,9 @@ def by_doctor(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
 
 
 def by_losses(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
-    return by_doctor(one, of_losses(records))
+    """As of a log that holds only losses, whose objective has to be told from them."""
+    verdict = examine(of_losses(records), own_run=one["own_run"], objective=objective_of_losses(records))
+    return verdict.state == "failing", tuple(finding.code for finding in verdict.findings)
 
 
 def judged(results: list[Result], way: Says, truth: dict[str, bool], over_time: bool = False) -> list[Judged]:

@@ -32,7 +32,8 @@ from ganglion.doctor.features import Feature, features
 from ganglion.doctor.history import History, Thinned
 from ganglion.doctor.probability import SOURCES, Model, Shape
 from ganglion.doctor.similar_runs import SimilarRun
-from population.alternatives import of_losses
+from ganglion.doctor.verdict import Verdict
+from population.alternatives import objective_of_losses, of_losses
 from population.examination import parts, truths
 from population.interventions import INTERVENTIONS
 from population.split import fitted
@@ -41,7 +42,7 @@ from population.stored import STORED, read
 __all__ = ["Rows", "brier", "fit", "left_out", "rows_of"]
 
 SHARES = (0.1, 1 / 3, 1.0)
-ROUNDS, RATE, LEAF, RIDGE = {"vitals": 100, "losses": 30}, 0.1, 12, 2.0
+ROUNDS, RATE, LEAF, RIDGE = {"vitals": 100, "losses": 15}, 0.1, 12, 2.0
 DOCTOR = Path(ganglion.__file__).parent / "doctor"
 PICTURE = (256, 32)
 DIGITS = 4
@@ -65,14 +66,14 @@ def rows_of(results: list[dict[str, Any]], truth: dict[str, bool], source: str) 
             continue
         for share in SHARES:
             records = one["records"][: max(1, round(share * len(one["records"])))]
+            objective = ""
             if source == "losses":
-                records = of_losses(records)
+                objective, records = objective_of_losses(records), of_losses(records)
             kept = Thinned(records).records
             if not kept:
                 continue
-            history = History(kept)
-            history.severity = severity_of(kept, one["own_run"])
-            table.append(features(history, chosen))
+            severity = severity_of(examine(kept, one["own_run"], objective=objective))
+            table.append(features(History(kept, objective), chosen, severity))
             well.append(not truth[one["id"]])
             runs.append(one["id"])
             programs.append(one["program"])
@@ -80,9 +81,8 @@ def rows_of(results: list[dict[str, Any]], truth: dict[str, bool], source: str) 
     return Rows(np.array(table), np.array(well), runs, np.array(programs), np.array(shares))
 
 
-def severity_of(records: list[Any], own_run: bool) -> int:
-    """As the doctor sets it: 0 no finding, 1 watch, 2 failing."""
-    verdict = examine(records, own_run)
+def severity_of(verdict: Verdict) -> int:
+    """0 no finding, 1 watch, 2 failing."""
     return 2 if verdict.state == "failing" else int(bool(verdict.findings))
 
 

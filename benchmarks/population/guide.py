@@ -54,7 +54,7 @@ def _fits(one: Judged, code: str) -> bool:
 def _row(name: str, code: str, found: list[Judged]) -> str:
     of_it = [one for one in found if one.sick and _fits(one, code)]
     alarms = [one for one in found if one.alarm and one.first == code]
-    right = [one.sick and (_fits(one, code) or one.result["kind"] == "none") for one in alarms]
+    right = [one.sick and _fits(one, code) for one in alarms]
     told = [rate([code in one.codes for one in of_it]), rate([one.first == code for one in of_it]), rate(right)]
     return f"| {name} | {len(of_it)} | {' | '.join(told)} |"
 

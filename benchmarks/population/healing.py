@@ -58,7 +58,7 @@ def sick_runs(out: Path) -> tuple[list[dict[str, Any]], dict[tuple[str, str], tu
     results = [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
     truth, usual = truths(results), defaultdict(list)
     for one in results:
-        if one["kind"] == "none" and one["distance"] is not None:
+        if one["kind"] == "none" and one.get("distance") is not None:
             usual[one["program"], one["data"]].append((one["distance"], one["classes"]))
     middle = {pair: (median([d for d, _ in found]), median([c for _, c in found])) for pair, found in usual.items()}
     aside = [one for one in parts(results)[1] if one["own_run"] and truth.get(one["id"])]

@@ -115,7 +115,7 @@ def result_of(one: Planned, folder: Path, out: Path) -> dict[str, Any]:
 def teaches(one: Planned, folder: Path, out: Path) -> bool:
     """Whether the first healthy run of its program on its data is better than a failed one."""
     first = result_of(Planned(one.program, one.data, "none", 0, 0), folder, out)
-    return first["distance"] is not None and learns([Measured(first["distance"], None)], first["failed"])
+    return first.get("distance") is not None and learns([Measured(first["distance"], None)], first["failed"])
 
 
 def keep_the_newest(run: Path) -> None:

@@ -18,7 +18,7 @@ def records(**columns: list[float]) -> History:
 
 def number(name: str, history: History) -> float:
     table = FROM_VITALS if name in FROM_VITALS else FROM_LOSSES
-    return float(features(history, {name: table[name]})[0])
+    return float(features(history, {name: table[name]}, 0)[0])
 
 
 def test_a_size_counts_by_its_logarithm_and_is_shown_as_it_is() -> None:
@@ -55,19 +55,24 @@ def test_ranges_apart_are_those_of_the_ends() -> None:
     assert number("range of reals and of samples apart", history) == 0  # 1 by the logarithm
 
 
-def test_a_number_that_was_not_finite_is_remembered() -> None:
-    history = History([{"step": 1, "kimg": 1.0, "non_finite": "loss_d"}, {"step": 2, "kimg": 2.0}])
-    assert number("all numbers finite", history) == 0
+def test_the_severity_is_the_one_that_is_given() -> None:
+    assert features(History(healthy()), FROM_LOSSES, 2)[list(FROM_LOSSES).index("severity of the worst finding")] == 2
+
+
+def test_quotients_of_small_numbers_are_exact() -> None:
+    history = records(update_g=[1e-6] * 20, update_d=[4e-6] * 20, weight_g=[1e-5] * 20)
+    assert number("update of G over that of D", history) == pytest.approx(-2)
+    assert number("growth of G's weights", history) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("table", [FROM_VITALS, FROM_LOSSES])
 def test_what_records_lack_is_nan_and_nothing_warns(table: dict[str, Feature]) -> None:
-    found = features(History([{"step": 1, "kimg": 1.0}]), table)
+    found = features(History([{"step": 1, "kimg": 1.0}]), table, 1)
     assert [name for name, value in zip(table, found, strict=True) if not np.isnan(value)] == [
-        "all numbers finite",
+        "severity of the worst finding",
         "thousands of images",
     ]
 
 
 def test_of_a_healthy_run_of_made_up_records_most_features_are_known() -> None:
-    assert np.isfinite(features(History(healthy()), FROM_VITALS)).mean() > 0.6
+    assert np.isfinite(features(History(healthy()), FROM_VITALS, 0)).mean() > 0.6

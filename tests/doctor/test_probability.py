@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,24 +17,25 @@ from made_records import SICK, healthy
 from stored_records import ILL, WELL
 
 
-def chances(runs: list[list[dict[str, object]]]) -> np.ndarray:
-    return np.array([chance.probability for run in runs if (chance := chance_of(History(run))) is not None])
+def chances(runs: Iterable[dict[str, Any]]) -> np.ndarray:
+    verdicts = [examine(run["records"], run["own_run"]) for run in runs]
+    return np.array([verdict.chance.probability for verdict in verdicts if verdict.chance is not None])
 
 
 def test_stored_healthy_runs_are_given_better_chances_than_stored_sick_ones() -> None:
     """Of the clinic's runs of digits at 16x16, none of which the model was fitted to."""
-    well, ill = chances([run["records"] for run in WELL.values()]), chances([run["records"] for run in ILL.values()])
+    well, ill = chances(WELL.values()), chances(ILL.values())
     assert (well[:, None] > ill).mean() > 0.8
 
 
 def test_without_vitals_the_losses_are_judged_and_without_losses_nothing_is_said() -> None:
     losses = [{key: record[key] for key in ("step", "kimg", "loss_d", "loss_g")} for record in healthy()[1:]]
-    found = chance_of(History(losses))
+    found = chance_of(History(losses), 0)
     assert found is not None
     assert found.source == "losses"
     assert "judged by losses alone" in found.text()
-    assert chance_of(History([{"step": n, "kimg": 1.0 * n} for n in range(20)])) is None
-    assert chance_of(History(healthy())).source == "vitals"  # type: ignore[union-attr]
+    assert chance_of(History([{"step": n, "kimg": 1.0 * n} for n in range(20)]), 0) is None
+    assert chance_of(History(healthy()), 0).source == "vitals"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("code", SICK)
@@ -45,8 +48,22 @@ def test_the_verdict_has_it_in_text_and_json(code: str) -> None:
     assert len(plain["similar"]) == 3
     assert 0 <= plain["similar_well"] <= plain["similar_counted"] == 10
     lines = verdict.text().splitlines()
-    place = next(n for n, line in enumerate(lines) if line.startswith("Chances: "))
+    place = next(n for n, line in enumerate(lines) if line.startswith("Chance of a good end: "))
     assert sum(line.strip() == run.text() for line in lines[place:] for run in verdict.chance.similar.nearest) >= 3
+
+
+def test_after_a_nan_the_chance_is_the_least_and_that_is_the_reason() -> None:
+    chance = examine(SICK["non-finite"]).chance
+    assert chance is not None
+    assert chance.probability == LEAST
+    assert "against it: records with a NaN or infinity 1)" in chance.text()
+
+
+def test_a_finding_lowers_the_chance() -> None:
+    well, ill = (chance_of(History(healthy()), severity) for severity in (0, 2))
+    assert well is not None
+    assert ill is not None
+    assert ill.probability < well.probability
 
 
 def test_reasons_are_named_with_their_values() -> None:
@@ -54,8 +71,8 @@ def test_reasons_are_named_with_their_values() -> None:
         0.3, "vitals", [Reason("diversity", 0.125, -1.2), Reason("AUC of D's logits", 0.8, 0.5)], Neighbours([], 2, 10)
     )
     assert chance.text() == (
-        "30 % likely to end well (for it: AUC of D's logits 0.8; against it: diversity 0.125). "
-        "Of the 10 most similar runs of the clinic 8 ended badly."
+        "30 % (for it: AUC of D's logits 0.8; against it: diversity 0.125). "
+        "Of the 10 most similar runs of the population 8 ended badly."
     )
 
 

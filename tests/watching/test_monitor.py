@@ -250,6 +250,7 @@ def test_nan_between_two_records_is_found_when_the_verdict_is_asked_for() -> Non
     verdict = monitor.verdict()
     assert (verdict.state, verdict.findings[0].code) == ("failing", "non-finite")
     assert "generator.first.weight" in verdict.findings[0].why
+    assert verdict.chance is None or verdict.chance.probability < 0.05
 
 
 def test_a_key_that_was_seen_once_is_not_enough_for_healthy() -> None:
@@ -391,3 +392,10 @@ def test_a_program_that_ends_by_an_error_at_a_nan_leaves_a_record_of_it(tmp_path
     verdict = ganglion.diagnose(tmp_path / "watched")
     assert (verdict.state, verdict.findings[0].code) == ("failing", "non-finite")
     assert "weight" in verdict.findings[0].why
+
+
+def test_the_verdict_has_the_chance_of_a_good_end_as_the_files_have_it(tmp_path: Path) -> None:
+    _, monitor, _ = watched(tutorial, steps=80, out=tmp_path)
+    chance = monitor.verdict().chance
+    assert chance is not None
+    assert chance == ganglion.diagnose(tmp_path).chance

@@ -65,7 +65,7 @@ def verdict_of(log: Log, folder: Path | None = None) -> Verdict:
         findings.sort(key=lambda f: (f.because_of is not None, f.severity != "failing", order.index(f.code)))
         states = [verdict.state, other.state]
         worst = next((state for state in ("failing", "watch", "unknown") if state in states), verdict.state)
-        verdict = replace(verdict, state=worst, findings=findings)
+        verdict = replace(verdict, state=worst, findings=findings, chance=None)  # each pair has its own
     told = treated(folder) if folder is not None and own_run else []
     return replace(verdict, understood=log.understood, unit=log.unit, treated=told)
 

@@ -70,10 +70,10 @@ def conclude(
         unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
     shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
     state = _state(found, bool(unseen))
-    history.severity = 2 if state == "failing" else int(bool(found))
+    severity = 2 if state == "failing" else int(bool(found))
     return Verdict(
         state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history),
-        chance=chance_of(history),
+        chance=chance_of(history, severity),
     )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _finding(
     evidence = [one for one in hit.evidence if math.isfinite(one.value)]
     return Finding(
         rule.code, hit.severity, int(history.steps[max(0, hit.since)]), evidence, hit.why or rule.why,
-        treat(rule.ideas), hit.inferred,
+        treat(hit.ideas or rule.ideas), hit.inferred,
     )  # fmt: skip
 
 

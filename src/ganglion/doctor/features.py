@@ -18,7 +18,7 @@ from ganglion.doctor.progress import distance, relative_decrease
 
 __all__ = ["FROM_LOSSES", "FROM_VITALS", "Feature", "features"]
 
-SMALLEST = 2.0**-12  # sizes below count as this
+SMALLEST = 2.0**-40  # sizes below count as this
 
 
 class Feature(NamedTuple):
@@ -31,10 +31,10 @@ class Feature(NamedTuple):
         return 2.0**number if self.is_size else number
 
 
-def features(history: History, chosen: Mapping[str, Feature]) -> NDArray[np.float64]:
-    """The numbers (F,) of `chosen`, in its order."""
+def features(history: History, chosen: Mapping[str, Feature], severity: int) -> NDArray[np.float64]:
+    """The numbers (F,) of `chosen`, in its order. `severity` of the worst finding: 0 none, 1 watch, 2 failing."""
     with np.errstate(all="ignore"):  # quotients of missing values are NaN, as they should be
-        values = [_number(one, one.statistic(history)) for one in chosen.values()]
+        values = [float(severity) if one is FOUND else _number(one, one.statistic(history)) for one in chosen.values()]
     return np.array(values, np.float64)
 
 
@@ -88,15 +88,12 @@ def _range_apart(history: History) -> float:
     return max(abs(low), abs(high))
 
 
-FINITE = Feature(
-    lambda history: 0.0 if any(record.get("non_finite") for record in history.records) else 1.0, is_size=False
-)
-FOUND = Feature(lambda history: float(history.severity), is_size=False)
+FOUND = Feature(lambda history: math.nan, is_size=False)
+"""Of the worst finding: 0 none, 1 watch, 2 failing; given, as the history does not know it."""
 IMAGES = Feature(lambda history: float(history.kimg[-1]))
 
 FROM_VITALS: dict[str, Feature] = {
-    "severity of the findings": FOUND,
-    "all numbers finite": FINITE,
+    "severity of the worst finding": FOUND,
     "AUC of D's logits": Feature(_recent("separation"), is_size=False),
     "AUC of D's logits in eval mode": Feature(_recent("separation_eval"), is_size=False),
     "AUC with the reals' border on fakes": Feature(_recent("separation_framed"), is_size=False),
@@ -134,8 +131,7 @@ FROM_VITALS: dict[str, Feature] = {
 """By what they are called in evidence."""
 
 FROM_LOSSES: dict[str, Feature] = {
-    "severity of the findings": FOUND,
-    "all numbers finite": FINITE,
+    "severity of the worst finding": FOUND,
     "loss of D": Feature(_recent("loss_d"), is_size=False),
     "loss of G": Feature(_recent("loss_g"), is_size=False),
     "size of D's loss": Feature(_recent("loss_d")),

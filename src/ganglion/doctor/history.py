@@ -91,8 +91,6 @@ class History:
         self.records = list(records)
         self.objective = objective
         """What a log's losses look like, as `readers.objective` names it; empty for our own records."""
-        self.severity = 0
-        """Of the worst finding: 0 none, 1 watch, 2 failing. Set once the findings are known."""
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
         self.kimg = self._images()
         self._columns: dict[str, Column] = {}

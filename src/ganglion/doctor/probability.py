@@ -57,14 +57,14 @@ class Chance:
     def text(self) -> str:
         """Two sentences."""
         of = "" if self.source == "vitals" else ", judged by losses alone"
-        told = f"{100 * self.probability:.0f} % likely to end well{of}"
+        told = f"{100 * self.probability:.0f} %{of}"
         good = [str(one) for one in self.reasons if one.effect > 0]
         bad = [str(one) for one in self.reasons if one.effect < 0]
         parts = [f"for it: {', '.join(good)}"] if good else []
         parts += [f"against it: {', '.join(bad)}"] if bad else []
         why = f" ({'; '.join(parts)})" if parts else ""
         badly = self.similar.counted - self.similar.well
-        return f"{told}{why}. Of the {self.similar.counted} most similar runs of the clinic {badly} ended badly."
+        return f"{told}{why}. Of the {self.similar.counted} most similar runs of the population {badly} ended badly."
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -137,15 +137,15 @@ def models() -> dict[str, Model]:
     return {source: Model.read(source, plain) for source, plain in json.loads(text).items()}
 
 
-def chance_of(history: History) -> Chance | None:
+def chance_of(history: History, severity: int) -> Chance | None:
     """From the vitals where samples were measured, otherwise from the losses; None where there are neither. After a NaN no run
-    ends well, whatever else the records show.
+    ends well, whatever else the records show. `severity` of the worst finding: 0 none, 1 watch, 2 failing.
     """
     source = "vitals" if history.has("diversity") and history.has("separation") else "losses"
     if source == "losses" and not (history.has("loss_d") and history.has("loss_g")):
         return None
     model, chosen = models()[source], SOURCES[source]
-    names, row = list(chosen), features(history, chosen)
+    names, row = list(chosen), features(history, chosen, severity)
     effects = model.effects(row[None], names)[0]
     order = sorted(range(len(names)), key=lambda place: -abs(effects[place]))
     reasons = [
@@ -154,6 +154,6 @@ def chance_of(history: History) -> Chance | None:
         if abs(effects[place]) > SLIGHT and math.isfinite(row[place])
     ]
     similar = neighbours(effects, model.effects(population().features[source], names))
-    spoilt = any(record.get("non_finite") is not None for record in history.records)
-    probability = LEAST if spoilt else float(model.probabilities(row[None], names)[0])
-    return Chance(probability, source, reasons, similar)
+    if spoilt := sum(record.get("non_finite") is not None for record in history.records):
+        return Chance(LEAST, source, [Reason("records with a NaN or infinity", spoilt, math.log(LEAST))], similar)
+    return Chance(float(model.probabilities(row[None], names)[0]), source, reasons, similar)

@@ -24,8 +24,10 @@ __all__ = [
     "smallest_recent_distance",
 ]
 
-IMPROVED, FIRST_STEPS = 0.05, 400
-"""Relative decrease of the distance that counts as an improvement, and updates of G that no run can do without."""
+IMPROVED, SLIGHT, FIRST_STEPS = 0.05, 0.001, 400
+"""Relative decrease of the distance that counts as an improvement, the least that is one at all, and updates of G that no run
+can do without."""
+IMPROVEMENT = "decrease of the smallest distance in the last two windows"
 
 
 def distance(history: History) -> Column:
@@ -68,7 +70,7 @@ def not_converging(history: History, poor: float, windows: float) -> bool:
     need more than `windows` windows to fall to it, or has not been below its smallest before in these two windows.
     """
     now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
-    return now > poor and (decrease < required_decrease(now, poor, windows) or improvement(history) <= 0)
+    return now > poor and (decrease < required_decrease(now, poor, windows) or improvement(history) < SLIGHT)
 
 
 def convergence_evidence(history: History, poor: float, windows: float) -> list[Evidence]:
@@ -76,7 +78,7 @@ def convergence_evidence(history: History, poor: float, windows: float) -> list[
     now, decrease = smallest_recent_distance(history), relative_decrease(distance(history), history.window)
     required = required_decrease(now, poor, windows)
     if decrease >= required:
-        return [distance_evidence(history, poor), improvement_evidence(history)]
+        return [distance_evidence(history, poor), Evidence.at_least(IMPROVEMENT, improvement(history), SLIGHT)]
     return [distance_evidence(history, poor), Evidence.at_least("its recent relative decrease", decrease, required)]
 
 
@@ -86,7 +88,8 @@ def improving(history: History) -> bool:
     Most runs in which D wins at first, or whose samples look alike for a while, recover as long as this holds.
     """
     lately = (improvement(history), improvement(history, ago=history.window // 2))
-    return history.steps[-1] < FIRST_STEPS or any(share >= IMPROVED for share in lately)
+    begun = history.unit == "step" and history.steps[-1] < FIRST_STEPS
+    return begun or any(share >= IMPROVED for share in lately)
 
 
 def improvement(history: History, ago: int = 0) -> float:
@@ -100,12 +103,11 @@ def improvement(history: History, ago: int = 0) -> float:
 
 
 def improvement_evidence(history: History) -> Evidence:
-    name = "decrease of the smallest distance in the last third of the records"
-    return Evidence.at_least(name, improvement(history), IMPROVED)
+    return Evidence.at_least(IMPROVEMENT, improvement(history), IMPROVED)
 
 
 def harm(history: History, poor: float = 2.5) -> Literal["watch", "failing"]:
-    """The severity of a mistake that some trainings bear: failing where samples are far from the data and have not improved
+    """The severity of a mistake that some trainings survive: failing where samples are far from the data and have not improved
     lately, or were not measured.
     """
     now = smallest_recent_distance(history)

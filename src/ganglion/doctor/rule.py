@@ -29,6 +29,8 @@ class RuleHit(NamedTuple):
     why: str = ""
     """Replaces the rule's own text where the evidence allows a more exact cause."""
     inferred: bool = False
+    ideas: tuple[Idea, ...] = ()
+    """In place of the rule's own, where the evidence allows more exact ones."""
 
 
 class Rule(NamedTuple):

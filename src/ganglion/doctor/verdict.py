@@ -207,7 +207,7 @@ class Verdict:
         """The chance of a good end, and the most similar runs, a line each."""
         if self.chance is None:
             return []
-        told = _wrapped(f"Chances: {self.chance.text()} The nearest:", first="")
+        told = _wrapped(f"Chance of a good end: {self.chance.text()} The nearest:", first="")
         return [*told, *(f"  {run.text()}" for run in self.chance.similar.nearest)]
 
     def _repr_html_(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -123,7 +124,7 @@ def _outcomes(runs: Sequence[Run], histories: Sequence[RunHistory]) -> list[Row]
         ("minutes", [_number(_last(history, "seconds") / 60) for history in histories]),
         ("relative distance", [_number(_last(history, "relative_distance")) for history in histories]),
         *(
-            (f"{name} of the best checkpoint", [_number(record.get(key, np.nan)) for record in best])
+            (f"{name} of the best checkpoint", [_number(_known(record.get(key))) for record in best])
             for name, key in BEST_SCORES.items()
         ),
         ("last SWD", [_number(_last(history, "swd")) for history in histories]),
@@ -171,6 +172,10 @@ def _last(history: RunHistory, key: str) -> float:
 def _median(history: RunHistory, key: str) -> float:
     values = [r[key] for r in history.records if r.get(key) is not None]
     return float(np.median(values)) if values else np.nan
+
+
+def _known(value: Any) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _number(value: float) -> str:

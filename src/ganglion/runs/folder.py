@@ -21,7 +21,7 @@ from ganglion.platform.files import move, storage_errors, write_atomically
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
-from ganglion.runs.checkpoints import find_checkpoint, steps_saved
+from ganglion.runs.checkpoints import find_checkpoint, named_checkpoint, steps_saved
 from ganglion.vitals.records import Record, read_records
 
 __all__ = ["Run", "changes", "default_run", "difference", "is_locked", "locked", "set_aside"]
@@ -141,7 +141,7 @@ class Run:
     def best_step(self) -> int | None:
         """The step of the best checkpoint; None where there is none yet."""
         try:
-            return int(self.checkpoint("best").name)
+            return int(named_checkpoint(self.checkpoints, "best").name)
         except (GanglionError, OSError, ValueError):
             return None
 

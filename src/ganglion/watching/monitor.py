@@ -6,8 +6,6 @@ outputs of the networks, gradients and updates.
 
 from __future__ import annotations
 
-import atexit
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,10 +17,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganglion.doctor.verdict import Verdict
+from ganglion.runs.events import Outcome
 from ganglion.trackers.names import asked_trackers
 from ganglion.vitals.records import Record
 from ganglion.vitals.step_stats import CLOSE_LOOKS
 from ganglion.watching.account import Account
+from ganglion.watching.at_exit import AtExit
 from ganglion.watching.budget import Budget
 from ganglion.watching.foreign import callable_parts, inner_network, inner_optimizer, is_compiled
 from ganglion.watching.forward import called_through
@@ -83,7 +83,8 @@ class Monitor:
         self._optimizers = Optimizers(networks, inner_optimizer(optimizer_g), inner_optimizer(optimizer_d))
         self._steps = Steps(networks["g"], networks["d"], self._account)
         self._records = Records(out, self._steps, self._optimizers, self._account, trackers)
-        self._called, self._inside = set[str](), set[str]()
+        self._called: set[str] = set()
+        self._inside: set[str] = set()
         self._muted = self._d_moved = False
         self._patience = self._start = 0
         self._plan_next_step()
@@ -91,9 +92,7 @@ class Monitor:
             hook for player, network in self._outer.items() for hook in self._hooks_on(player, callable_parts(network))
         ]
         self._optimizer_hooks = OptimizerHooks(self)
-        here = weakref.ref(self)
-        self._at_exit = lambda: monitor.close() if (monitor := here()) else None
-        atexit.register(self._at_exit)  # a loop that ends by an error, often after a NaN, does not close it
+        self._at_exit = AtExit(self)
 
     # Public
 
@@ -162,16 +161,22 @@ class Monitor:
 
     def close(self) -> None:
         """Ends the watching and removes all hooks. Weights that are not finite by now are recorded."""
+        self.end("finished")
+
+    def end(self, outcome: Outcome) -> None:
+        """The same; `outcome` is what trackers are told."""
         if self.closed:
             return
-        atexit.unregister(self._at_exit)
-        self.verdict()  # looks at the weights
-        self.closed = True
-        while self._hooks:
-            self._hooks.pop().remove()
-        self._optimizer_hooks.remove()
-        self._steps.passes.forget()
-        self._account.run("files", self._records.close)
+        try:
+            self.verdict()  # looks at the weights
+        finally:
+            self._at_exit.cancel()
+            self.closed = True
+            while self._hooks:
+                self._hooks.pop().remove()
+            self._optimizer_hooks.remove()
+            self._steps.passes.forget()
+            self._account.run("files", self._records.close, outcome)
 
     def __enter__(self) -> Self:
         return self
@@ -179,7 +184,7 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.end("finished" if kind is None else "failed")
 
     # Forward passes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ganglion.doctor.verdict import Verdict
 from ganglion.errors import StorageError
 from ganglion.pictures.sheets import sheet
 from ganglion.platform.files import storage_errors, write_atomically
+from ganglion.runs.events import Outcome
 from ganglion.runs.journal import RunJournal
 from ganglion.trackers.content import RunFacts
 from ganglion.trackers.trackers import Trackers
@@ -119,7 +121,7 @@ class Records:
         if state == "healthy" and self._account.step > last + 2 * every:
             state = "unknown"
             reasons[f"anything since step {last:,}: no record was made"] = None
-        return Verdict(state, found.findings, found.step, list(reasons), own_run=False, seen=found.seen)
+        return replace(found, state=state, unseen=list(reasons), own_run=False)
 
     def add_non_finite(self) -> None:
         """A record of this step if a weight is not finite and no record says so yet."""
@@ -136,10 +138,10 @@ class Records:
                     self._keep(record, None)
                     return
 
-    def close(self) -> None:
+    def close(self, outcome: Outcome = "finished") -> None:
         self._journal.close()
         if self._trackers:
-            self._trackers.close("finished", self.made, self._journal.verdict.label)
+            self._trackers.close(outcome, self.made, self._journal.verdict.label)
 
     # Parts of a record
 

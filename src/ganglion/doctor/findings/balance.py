@@ -13,6 +13,7 @@ from ganglion.doctor.progress import (
     not_converging,
     smallest_recent_distance,
 )
+from ganglion.doctor.remedies.by_hand import RIGHT_LABELS
 from ganglion.doctor.remedies.losses import (
     BOUND_SLOPE,
     INSTANCE_NOISE,
@@ -138,16 +139,16 @@ VANISHING_GENERATOR_GRADIENT = Rule(
 
 
 def generator_wins(history: History, limits: Limits) -> RuleHit | None:
-    """Not reported where D still learns and all samples are one image, which is mode-collapse, unless D ranks them above reals:
-    then its labels are wrong.
-    """
+    """Not reported where D still learns and all samples are one image: that is mode-collapse."""
     if not history.has("separation"):
         return from_losses(history, limits)
     since = history.lasting_since(history["separation"] < limits["separation"])
     if since is None or not not_converging(history, limits["poor"], limits["windows"]):
         return None
+    if mislabelled(history, limits):
+        return told_wrong_labels(history, since, limits)
     alike = history.recent_of(diversity_over_contrast(history)) < limits["sameness"]
-    if alike and history.recent("update_d") > limits["update"] and not mislabelled(history, limits):
+    if alike and history.recent("update_d") > limits["update"]:
         return None
     lasting = len(history) - since >= 2 * history.window and not improving(history)
     return RuleHit(
@@ -165,6 +166,23 @@ def mislabelled(history: History, limits: Limits) -> bool:
     """Whether D ranks fakes above reals all the time, and is sure of neither: it was told both of each."""
     reversed_since = history.lasting_since(history["separation"] < limits["reversed"])
     return reversed_since is not None and history.recent_of(largest_mean_logit(history)) < limits["undecided"]
+
+
+def told_wrong_labels(history: History, since: int, limits: Limits) -> RuleHit:
+    return RuleHit(
+        "watch" if improving(history) else "failing",
+        since,
+        [
+            Evidence.at_least("AUC of D's logits", history.recent("separation"), limits["reversed"]),
+            Evidence.at_least(
+                "largest mean logit", history.recent_of(largest_mean_logit(history)), limits["undecided"]
+            ),
+            distance_evidence(history, limits["poor"]),
+        ],
+        "D ranks samples above reals all the time, and is sure of neither: about half of its labels are wrong, so it learns "
+        "nothing that G could follow.",
+        ideas=(RIGHT_LABELS,),
+    )
 
 
 def from_losses(history: History, limits: Limits) -> RuleHit | None:
@@ -194,7 +212,7 @@ GENERATOR_WINS = Rule(
     generator_wins,
     "D does not separate fakes from reals, although fakes are far from the data and do not approach it. D is too weak, too "
     "slow, or its units have died, so G gets no useful gradient.",
-    (FASTER_D, FEWER_G_STEPS, MORE_D_STEPS, WEAKER_PENALTIES, WIDER_D, LEAKY_D),
+    (FASTER_D, FEWER_G_STEPS, MORE_D_STEPS, WEAKER_PENALTIES, WIDER_D, LEAKY_D, RIGHT_LABELS),
     explains=(
         "stalled",
         "mode-collapse",

@@ -16,7 +16,7 @@ from ganglion.doctor.progress import (
 )
 from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import KAIMING, NORM_IN_G, NORMAL_WITH_NORMS, SPECTRAL_NORM
-from ganglion.doctor.remedies.rates import COSINE, LOWER_BOTH, LOWER_D, RAISE_BOTH, RAISE_G, WARM_UP
+from ganglion.doctor.remedies.rates import CONSTANT, COSINE, LOWER_BOTH, LOWER_D, RAISE_BOTH, RAISE_G, WARM_UP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
 from ganglion.doctor.verdict import Evidence, Severity
 
@@ -85,7 +85,8 @@ EXPLODING_GRADIENT = Rule(
 def learning_rate_too_high(history: History, limits: Limits) -> RuleHit | None:
     grown = {name: growth(history[f"weight_{name}"]) for name in "gd"}
     moved = {name: float(np.nanmax(history[f"update_{name}"], initial=0.0)) for name in "gd"}
-    replaced = {n: moved[n] > limits["extreme"] for n in "gd"}
+    lasting = {n: max(history.early(f"update_{n}"), history.recent(f"update_{n}")) for n in "gd"}
+    replaced = {n: lasting[n] > limits["extreme"] for n in "gd"}
     replaced["d"] &= not history.has("clip_share", 1)  # clipping the first weights is no update
     fast = [n for n in "gd" if (grown[n] > limits["growth"] and moved[n] > limits["update"]) or replaced[n]]
     if not fast or len(history) < history.window or smallest_recent_distance(history) <= limits["poor"]:
@@ -104,9 +105,14 @@ def learning_rate_too_high(history: History, limits: Limits) -> RuleHit | None:
     since = next(int(i) for i in np.flatnonzero(history[f"update_{fast[0]}"] > limits["update"]))
     hopeless = not_converging(history, limits["poor"], limits["windows"]) and not improving(history)
     severity: Severity = "failing" if hopeless else "watch"
-    return RuleHit(severity, since, evidence)
+    overshot = "" if any(grown[name] > limits["growth"] for name in fast) else REPLACED
+    return RuleHit(severity, since, evidence, overshot)
 
 
+REPLACED = (
+    "Each update changes so large a share of the weights that nothing of them is left after a few steps. Adam moves every "
+    "weight by about the learning rate, whatever the size of the gradient."
+)
 LEARNING_RATE_TOO_HIGH = Rule(
     "learning-rate-too-high",
     learning_rate_too_high,
@@ -163,20 +169,24 @@ def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
             *convergence_evidence(history, limits["poor"], limits["windows"]),
         ],
         why if ended else "",
+        ideas=(CONSTANT,) if ended else (),
     )
 
 
 def slow_generator(history: History, limits: Limits) -> RuleHit | None:
     """G alone has hardly moved from the start: samples stay what they were, often noise, and D has long won."""
     since = history.lasting_since(history["update_g"] < limits["update_g"])
+    of_d = history.recent("update_d")
     if since is None or float(np.nanmax(history["update_g"], initial=0.0)) >= limits["update_g"]:
+        return None
+    if not of_d >= limits["update_g"]:
         return None
     return RuleHit(
         "failing" if len(history) - since >= 2 * history.window and not improving(history) else "watch",
         since,
         [
             Evidence.at_least("update of G over its weights, per step", history.recent("update_g"), limits["update_g"]),
-            Evidence.context("update of D over its weights, per step", history.recent("update_d")),
+            Evidence.context("update of D over its weights, per step", of_d),
             *convergence_evidence(history, limits["poor"], limits["windows"]),
         ],
         "G's updates are so small that its samples stay what they were at initialisation, while D learns to separate them from "
@@ -197,7 +207,7 @@ LEARNING_RATE_TOO_LOW = Rule(
     learning_rate_too_low,
     "Updates are so small that weights and samples stay as they were at initialisation. At this rate the budget ends "
     "before anything is learned.",
-    (RAISE_BOTH, RAISE_G),
+    (RAISE_BOTH, RAISE_G, CONSTANT),
     explains=(
         "stalled",
         "discriminator-wins",

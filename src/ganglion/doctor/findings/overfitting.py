@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from ganglion.doctor.history import History
-from ganglion.doctor.progress import (
-    distance,
-    distance_evidence,
-    improvement_evidence,
-    improving,
-    smallest_recent_distance,
-)
+from ganglion.doctor.progress import distance, distance_evidence, harm, improvement_evidence
 from ganglion.doctor.remedies.by_hand import NEIGHBOURS
 from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import NARROWER_D
@@ -26,10 +20,10 @@ def discriminator_overfitting(history: History, limits: Limits) -> RuleHit | Non
         return None
     gap = history.recent("held_out")
     evidence = [Evidence.at_most("AUC of D's logits, training images over held-out images", gap, limits["watch"])]
-    harmful = smallest_recent_distance(history) > limits["poor"] and not improving(history)
-    if gap > limits["failing"] and harmful:
+    severity = harm(history, limits["poor"]) if gap > limits["failing"] else "watch"
+    if severity == "failing":
         evidence += [distance_evidence(history, limits["poor"]), improvement_evidence(history)]
-    return RuleHit("failing" if gap > limits["failing"] and harmful else "watch", since, evidence)
+    return RuleHit(severity, since, evidence)
 
 
 DISCRIMINATOR_OVERFITTING = Rule(

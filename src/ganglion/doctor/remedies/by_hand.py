@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPARE_LATENTS", "LABEL_OF_REALS", "MOMENTUM_OF_NORMS", "NEIGHBOURS", "NEW_STATISTICS", "OUTPUT_RANGE", "OWN_WEIGHTS",
-    "SAME_PREPARATION", "SCALE_ONCE",
+    "RIGHT_LABELS", "SAME_PREPARATION", "SCALE_ONCE",
 ]  # fmt: skip
 
 
@@ -28,6 +28,10 @@ def _loss_of_ones_own(recipe: Recipe, known: Known) -> Change | None:
 LABEL_OF_REALS = Idea(
     "label-of-reals", "In G's step, use the label that D's step uses for real images",
     "loss_G = criterion(D(G(z)), real_label)", _loss_of_ones_own, by_hand=True,
+)  # fmt: skip
+RIGHT_LABELS = Idea(
+    "right-labels", "Give D the label of reals with every real image, and that of fakes with every fake",
+    "loss_D = criterion(D(real), ones) + criterion(D(fake.detach()), zeros)", by_hand=True,
 )  # fmt: skip
 OWN_WEIGHTS = Idea(
     "own-weights", "Give each optimiser the weights of its own network",

@@ -73,7 +73,8 @@ class Idea:
     what: str
     """As a sentence without its full stop, for a training of which no recipe is known."""
     code: str | Callable[[Known], str] = ""
-    """For the user's own training loop, with that loop's numbers where they are known; empty: only for `ganglion train`."""
+    """For the user's own training loop, with that loop's numbers where they are known; empty: not for this loop, or only for
+    `ganglion train`."""
     change: Callable[[Recipe, Known], Change | None] | None = None
     """For a recipe: what to set; None where it is there already, or cannot be. Without: not for a run of `ganglion train`."""
     fresh: bool = False

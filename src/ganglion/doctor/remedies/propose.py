@@ -38,7 +38,7 @@ def proposed(
     its best weights are worth going on from.
     """
     ideas = list(ideas)
-    in_code = [Remedy(idea.name, idea.what, code=idea.code_for(known)) for idea in ideas if idea.code]
+    in_code = [Remedy(idea.name, idea.what, code=code) for idea in ideas if (code := idea.code_for(known))]
     if not own_run:
         return in_code[:MOST]
     if setup is None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
 
 __all__ = [
-    "COSINE", "FASTER_D", "LONGER_AVERAGE", "LOWER_BOTH", "LOWER_D", "LOWER_G", "NO_MOMENTUM", "RAISE_BOTH", "RAISE_G",
-    "WARM_UP",
+    "CONSTANT", "COSINE", "FASTER_D", "LONGER_AVERAGE", "LOWER_BOTH", "LOWER_D", "LOWER_G", "NO_MOMENTUM", "RAISE_BOTH",
+    "RAISE_G", "WARM_UP",
 ]  # fmt: skip
 
 WANTED_UPDATE = 5e-3
@@ -108,25 +108,33 @@ LOWER_BOTH = _rates(
 )  # fmt: skip
 
 
-def _only_g_is_slow(known: Known) -> bool:
-    return known.update_g < SLOW_UPDATE <= known.update_d
+def _is_slow(update: float) -> bool:
+    return update < SLOW_UPDATE
 
 
 def _up_g(known: Known) -> float:
     return _one_digit(min(max(WANTED_UPDATE / known.update_g, 10), 1000)) if known.update_g > 0 else 10.0
 
 
+def _only_g_is_slow(known: Known) -> bool:
+    return _is_slow(known.update_g) and known.update_d >= SLOW_UPDATE
+
+
 _BOTH_UP: dict[str, Factor] = {"generator": _up, "discriminator": _up}
-RAISE_BOTH = Idea(
-    "raise-both-rates", "Raise both learning rates",
-    lambda known: _code_of(_BOTH_UP, "ten times both learning rates; 2e-4 is usual for Adam", known),
-    lambda recipe, known: None if _only_g_is_slow(known) else _change_of(_BOTH_UP, recipe, known),
-    fresh=True,
-)  # fmt: skip
 RAISE_G = Idea(
     "raise-g-rate", "Raise G's learning rate",
-    lambda known: _code_of({"generator": _up_g}, "ten times G's learning rate; 2e-4 is usual for Adam", known),
+    lambda known: "" if _is_slow(known.update_d) else _code_of(
+        {"generator": _up_g}, "ten times G's learning rate; 2e-4 is usual for Adam", known
+    ),
     lambda recipe, known: _change_of({"generator": _up_g}, recipe, known) if _only_g_is_slow(known) else None,
+    fresh=True,
+)  # fmt: skip
+RAISE_BOTH = Idea(
+    "raise-both-rates", "Raise both learning rates",
+    lambda known: "" if _only_g_is_slow(known) else _code_of(
+        _BOTH_UP, "ten times both learning rates; 2e-4 is usual for Adam", known
+    ),
+    lambda recipe, known: None if _only_g_is_slow(known) else _change_of(_BOTH_UP, recipe, known),
     fresh=True,
 )  # fmt: skip
 LOWER_D = _rates(
@@ -150,6 +158,16 @@ def _cosine(recipe: Recipe, known: Known) -> Change | None:
     )
 
 
+def _constant(recipe: Recipe, known: Known) -> Change | None:
+    if recipe.optimizer.schedule == "constant":
+        return None
+    return Change("Keep the learning rates constant", {"optimizer.schedule": "constant"})
+
+
+CONSTANT = Idea(
+    "constant-rates", "Let the schedule of the learning rates end with the training, or keep them constant",
+    "count the scheduler's steps in the unit in which you call it: T_max = epochs for one call an epoch", _constant,
+)  # fmt: skip
 COSINE = Idea("cosine", "Let the learning rates fall to 0 towards the end", "a cosine or linear schedule to 0", _cosine)
 
 
