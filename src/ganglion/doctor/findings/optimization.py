@@ -179,7 +179,7 @@ def slow_generator(history: History, limits: Limits) -> RuleHit | None:
     of_d = history.recent("update_d")
     if since is None or float(np.nanmax(history["update_g"], initial=0.0)) >= limits["update_g"]:
         return None
-    if not of_d >= limits["update_g"]:
+    if not (of_d >= limits["update_g"] or history.recent("separation") > limits["learned"]):
         return None
     return RuleHit(
         "failing" if len(history) - since >= 2 * history.window and not improving(history) else "watch",
