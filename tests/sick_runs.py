@@ -13,7 +13,7 @@ import ganglion
 from ganglion.training.train import train
 from tiny import TINY
 
-__all__ = ["SICK", "d_wins", "outcome", "pictures", "tiny_treated", "weights"]
+__all__ = ["D_WINS_STEPS", "SICK", "d_wins", "outcome", "pictures", "tiny_treated", "weights"]
 
 SICK: dict[str, object] = {"optimizer.discriminator.lr": 1e20}
 """NaN at once; what the first remedy makes of it trains on."""
@@ -56,11 +56,14 @@ def outcome(run: Path) -> dict[str, Any]:
 
 D_WINS: dict[str, object] = {
     "training.batch": 32, "discriminator.width": 8, "discriminator.norm": "none", "optimizer.discriminator.lr": 0.002,
-    "optimizer.generator.lr": 1e-6, "training.tick_kimg": 0.4, "training.snapshot_kimg": 2.4,
+    "optimizer.generator.lr": 6e-6, "training.tick_kimg": 0.4, "training.snapshot_kimg": 2.4,
 }  # fmt: skip
-"""D learns two thousand times as fast as G."""
+"""D learns three hundred times as fast as G."""
+
+
+D_WINS_STEPS = 700
 
 
 def d_wins(run: Path, cache: Path, **asked: Any) -> ganglion.Run:
     digits = (load_digits().images[:300] * 15).astype(np.uint8)
-    return tiny_treated(run, cache, D_WINS, source=digits, **{"steps": 230} | asked)
+    return tiny_treated(run, cache, D_WINS, source=digits, **{"steps": D_WINS_STEPS} | asked)

@@ -161,9 +161,9 @@ def _run_recipe(
     pixels = data.pixels.permute(0, 2, 3, 1).contiguous().numpy()
     if strength.images:
         pixels = pixels[np.sort(np.random.default_rng(seed + 1).permutation(len(pixels))[: strength.images])]
-    length: dict[str, Any] = {"steps": steps}
-    if steps is None or strength.cost > 1:
-        length = {"minutes": min(strength.cost, LONGEST) * seconds / 60}
+    length: dict[str, Any] = {"minutes": seconds / 60}
+    if steps is not None:
+        length = {"steps": max(1, round(steps * min(1.0, LONGEST / strength.cost)))}
     error = None
     try:
         ganglion.train(

@@ -18,7 +18,7 @@ from ganglion.report.report import write_report
 from ganglion.studio.fragments import rendered
 from ganglion.training.loggers import LogTo
 from ganglion.training.own import Own
-from sick_runs import d_wins, tiny_treated, weights
+from sick_runs import D_WINS_STEPS, d_wins, tiny_treated, weights
 
 
 def test_a_sick_run_goes_on_with_the_first_remedy_within_the_same_budget(treated_run: ganglion.Run) -> None:
@@ -171,8 +171,8 @@ def test_a_treated_run_from_another_one_no_longer_needs_that_one(
 def test_a_verdict_that_becomes_failing_ends_the_attempt(d_won: ganglion.Run) -> None:
     (treatment,) = treatments_of(d_won.path)
     assert "discriminator-wins" in treatment.findings
-    assert 80 < treatment.step < 207
-    assert ganglion.Run(attempt_folder(d_won.path, 2)).records()[-1]["step"] == 230 - treatment.step
+    assert 400 <= treatment.step < 630
+    assert ganglion.Run(attempt_folder(d_won.path, 2)).records()[-1]["step"] == D_WINS_STEPS - treatment.step
 
 
 def test_the_run_holds_the_best_attempt_in_the_end_though_it_is_not_the_last(d_won: ganglion.Run, cache: Path) -> None:
@@ -180,14 +180,14 @@ def test_the_run_holds_the_best_attempt_in_the_end_though_it_is_not_the_last(d_w
     assert ending is not None
     assert (ending.best, ending.last) == (1, 2)
     assert ending.scores["1"] == min(ending.scores.values())
-    assert d_won.recipe.training.steps == 230
+    assert d_won.recipe.training.steps == D_WINS_STEPS
     assert not attempt_folder(d_won.path, 1).exists()
     assert ganglion.load(d_won).sample(2).shape == (2, 16, 16, 1)
     before = weights(d_won.path)
     d_wins(d_won.path, cache)
     assert weights(d_won.path) == before
     with pytest.raises(RunError, match="start another run from its weights"):
-        d_wins(d_won.path, cache, steps=300)
+        d_wins(d_won.path, cache, steps=D_WINS_STEPS + 100)
 
 
 def test_remedies_that_cannot_be_carried_out_are_said_and_then_the_verdict_stands(

@@ -29,4 +29,4 @@ class AtExit:
         monitor = self._monitor()
         if monitor is not None and os.getpid() == self._process:
             by_an_error = getattr(sys, "last_value", None) is not None
-            monitor.end("failed" if by_an_error else "finished")
+            monitor.close("failed" if by_an_error else "finished")

@@ -83,8 +83,7 @@ class Monitor:
         self._optimizers = Optimizers(networks, inner_optimizer(optimizer_g), inner_optimizer(optimizer_d))
         self._steps = Steps(networks["g"], networks["d"], self._account)
         self._records = Records(out, self._steps, self._optimizers, self._account, trackers)
-        self._called: set[str] = set()
-        self._inside: set[str] = set()
+        self._called, self._inside = set[str](), set[str]()
         self._muted = self._d_moved = False
         self._patience = self._start = 0
         self._plan_next_step()
@@ -159,12 +158,8 @@ class Monitor:
         self._records.go_on(records, step)
         self._plan_next_step()
 
-    def close(self) -> None:
-        """Ends the watching and removes all hooks. Weights that are not finite by now are recorded."""
-        self.end("finished")
-
-    def end(self, outcome: Outcome) -> None:
-        """The same; `outcome` is what trackers are told."""
+    def close(self, outcome: Outcome = "finished") -> None:
+        """Ends the watching, with a look whether all weights are finite, and removes all hooks. Trackers are told `outcome`."""
         if self.closed:
             return
         try:
@@ -184,7 +179,7 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end("finished" if kind is None else "failed")
+        self.close("finished" if kind is None else "failed")
 
     # Forward passes
 
