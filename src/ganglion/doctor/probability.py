@@ -1,4 +1,4 @@
-"""How likely a run is to end well, from what its records show: a model of few numbers, fitted to the clinic's population.
+"""How likely a run is to end well, from what its records show: a model of few numbers, fitted to a population of trainings.
 
 log p / (1 - p) = b + sum over features f of s_f(x_f), where s_f is constant between a few thresholds (a generalised additive
 model, Hastie and Tibshirani 1986), so that each feature's share in the result can be told. Fitted and shipped by
@@ -137,6 +137,12 @@ def models() -> dict[str, Model]:
     return {source: Model.read(source, plain) for source, plain in json.loads(text).items()}
 
 
+@cache
+def population_effects(source: str) -> NDArray[np.float64]:
+    """Of the runs (N, F) that others are compared with; the same for every record of a training."""
+    return models()[source].effects(population().features[source], list(SOURCES[source]))
+
+
 def chance_of(history: History, severity: int) -> Chance | None:
     """From the vitals where samples were measured, otherwise from the losses; None where there are neither. After a NaN no run
     ends well, whatever else the records show. `severity` of the worst finding: 0 none, 1 watch, 2 failing.
@@ -153,7 +159,7 @@ def chance_of(history: History, severity: int) -> Chance | None:
         for place in order[:REASONS]
         if abs(effects[place]) > SLIGHT and math.isfinite(row[place])
     ]
-    similar = neighbours(effects, model.effects(population().features[source], names))
+    similar = neighbours(effects, population_effects(source))
     if spoilt := sum(record.get("non_finite") is not None for record in history.records):
         return Chance(LEAST, source, [Reason("records with a NaN or infinity", spoilt, math.log(LEAST))], similar)
     return Chance(float(model.probabilities(row[None], names)[0]), source, reasons, similar)
