@@ -131,15 +131,16 @@ def _wire(stage: Stage, studio: Studio, checkpoint: Any, conditions: dict[str, A
 
     outputs = [*stage.all, *controls, grid, first]
     root = gr.context.Context.root_block
-    gr.on([root.load], on_load, None, outputs, show_progress="hidden").then(*stage.then_ends)
-    checkpoint.input(on_checkpoint, checkpoint, outputs, show_progress="hidden").then(*stage.then_ends)
+    stage.draw_ends(gr.on([root.load], on_load, None, outputs, show_progress="hidden").then)
+    chosen = checkpoint.input(on_checkpoint, checkpoint, outputs, show_progress="hidden", trigger_mode="always_last")
+    stage.draw_ends(chosen.then)
     given = [classes, attributes, first, *numbers]
     for control in (classes, attributes):
-        stage.on(control.input, asked, given, [grid]).then(*stage.then_ends)
+        stage.draw_ends(stage.on(control.input, asked, given, [grid], newest=True).then)
     for slider in numbers:
         stage.on(slider.input, asked, given, [grid], newest=True)
     stage.on(first.input, redrawn_grid, [first], [grid], newest=True)
-    stage.on(stage.truncation.release, redrawn_grid, [first], [grid])
+    stage.on(stage.truncation.release, redrawn_grid, [first], [grid], newest=True)
     wire_sliders(stage, grid)
 
 

@@ -77,9 +77,9 @@ def _photo(stage: Stage, tasks: Tasks) -> Any:
     def explore(view: View, levels: Levels, at: Any) -> Changes:
         return {**stage.moving_to(view.moved_to(at), Levels()), stage.truncation: 1.0}
 
-    stage.on(file.change, dropped, [file], [photo, shown])
+    stage.on(file.change, dropped, [file], [photo, shown], newest=True)
     follow(stage, start, search, [photo, seconds], (task, progress, stop), [result, found, go])
-    stage.on(go.click, explore, [found]).then(*stage.then_ends, show_progress="hidden")
+    stage.draw_ends(stage.on(go.click, explore, [found]).then)
     return photo
 
 

@@ -74,7 +74,11 @@ class Stage:
     def on(
         self, event: Any, action: Action, more: Sequence[Any] = (), outputs: Sequence[Any] = (), newest: bool = False
     ) -> Any:
-        """Does the action at an event, with the values of `more`. `newest`: of several events only the last one counts."""
+        """Does the action at an event, with the values of `more`.
+
+        `newest`: of the events that come while the action runs, the last is acted on afterwards; otherwise all are dropped.
+        What changes a value needs it, or the page shows the old one.
+        """
         return event(
             self.acting(action), [*self.inputs, *more], [*self.all, *outputs], show_progress="hidden",
             trigger_mode="always_last" if newest else "once", concurrency_limit=None,
@@ -100,9 +104,8 @@ class Stage:
             )
         return shown
 
-    @property
-    def then_ends(self) -> tuple[Callable[..., list[str]], list[Any], list[Any]]:
-        """Arguments of an event that draws the pictures at the sliders' ends, after the picture itself."""
+    def draw_ends(self, event: Any) -> Any:
+        """Draws the pictures at the sliders' ends at an event; of several, for the last one."""
 
         def drawn(view: View | None, truncation: float, share: float, *strengths: float) -> list[str]:
             if view is None:
@@ -115,7 +118,9 @@ class Stage:
                 found = []
             return [*found, *[""] * (SLIDERS - len(found))]
 
-        return drawn, self.inputs, self.ends
+        return event(
+            drawn, self.inputs, self.ends, show_progress="hidden", trigger_mode="always_last", concurrency_limit=None
+        )
 
     def redraw(self, view: View, levels: Levels) -> Changes:
         return {self.picture: self.explorer.picture(view, levels)}

@@ -38,13 +38,13 @@ def wire_sliders(stage: Stage, grid: Any) -> None:
     for slider in (*stage.sliders, stage.share, stage.truncation):
         stage.fast(slider.input)
     for slider in (*stage.sliders, stage.truncation):
-        slider.release(*stage.then_ends, show_progress="hidden", trigger_mode="always_last", concurrency_limit=None)
+        stage.draw_ends(slider.release)
     _picking(stage, grid, lambda view: view.seeds)
-    _then_ends(
-        stage, stage.on(stage.back.click, lambda view, levels: stage.moving_to(stage.explorer.back(view), levels))
+    stage.draw_ends(
+        stage.on(stage.back.click, lambda view, levels: stage.moving_to(stage.explorer.back(view), levels)).then
     )
-    _then_ends(
-        stage, stage.on(stage.zero.click, lambda view, levels: stage.moving_to(stage.explorer.unedited(view), levels))
+    stage.draw_ends(
+        stage.on(stage.zero.click, lambda view, levels: stage.moving_to(stage.explorer.unedited(view), levels)).then
     )
 
     def chosen(view: View, levels: Levels, key: str) -> Changes:
@@ -62,10 +62,10 @@ def wire_sliders(stage: Stage, grid: Any) -> None:
     def removed(view: View, levels: Levels, name: str) -> Changes:
         return _removed(stage, view, levels, name.strip())
 
-    _then_ends(stage, stage.on(stage.sets.input, chosen, [stage.sets]))
+    stage.draw_ends(stage.on(stage.sets.input, chosen, [stage.sets], newest=True).then)
     stage.on(stage.keep.click, kept, [stage.name], [stage.name])
     stage.on(stage.name.submit, kept, [stage.name], [stage.name])
-    _then_ends(stage, stage.on(stage.remove.click, removed, [stage.name], [stage.name]))
+    stage.draw_ends(stage.on(stage.remove.click, removed, [stage.name], [stage.name]).then)
 
 
 def _removed(stage: Stage, view: View, levels: Levels, name: str) -> Changes:
@@ -115,11 +115,7 @@ def _picking(stage: Stage, grid: Any, starts_of: Any) -> None:
             return {}
         return stage.safely(lambda: stage.moving_to(view.moved_to(starts[place]), Levels(float(truncation))))
 
-    _then_ends(stage, grid.pick(picked, stage.inputs, stage.all, show_progress="hidden"))
-
-
-def _then_ends(stage: Stage, event: Any) -> None:
-    event.then(*stage.then_ends, show_progress="hidden")
+    stage.draw_ends(grid.pick(picked, stage.inputs, stage.all, show_progress="hidden").then)
 
 
 def _mix(stage: Stage) -> None:
@@ -135,7 +131,7 @@ def _mix(stage: Stage) -> None:
         return {**stage.showing(found, half), strip: html, stage.share: half.share}
 
     stage.on(button.click, mixed, [seed], [strip])
-    stage.on(seed.submit, mixed, [seed], [strip])
+    stage.on(seed.submit, mixed, [seed], [strip], newest=True)
 
 
 def _film(stage: Stage) -> None:

@@ -144,7 +144,9 @@ def _wire(page: _Page, actions: _Actions) -> None:
     gr.on([root.load], actions.opened, None, [page.checkpoint, *page.outputs], **plain)
     page.start.click(actions.measured, page.inputs, page.outputs, **plain)
     page.stop.click(actions.stopped, None, None, queue=False, show_progress="hidden")
-    page.checkpoint.input(_samples_for, [page.checkpoint, page.samples], page.samples, show_progress="hidden")
+    page.checkpoint.input(
+        _samples_for, [page.checkpoint, page.samples], page.samples, show_progress="hidden", trigger_mode="always_last"
+    )
 
 
 def _samples_for(checkpoint: str, samples: float) -> float:
