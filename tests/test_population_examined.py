@@ -103,11 +103,11 @@ def test_what_is_kept_is_what_the_runs_left(tmp_path: Path) -> None:
 
 
 def made_rows(source: str = "vitals") -> Rows:
-    """300 runs of three programs; they end well where the second feature is large, mostly."""
+    """300 runs of three programs; they end well where the second feature is small, mostly."""
     random, count = np.random.default_rng(0), len(SOURCES[source])
     table = random.normal(size=(300, count))
     table[random.random((300, count)) < 0.2] = np.nan
-    well = (np.nan_to_num(table[:, 1]) > 0.3) | (random.random(300) < 0.1)
+    well = (np.nan_to_num(-table[:, 1]) > 0.3) | (random.random(300) < 0.1)
     return Rows(table, well, [], np.array(["a", "b", "c"] * 100), np.ones(300))
 
 
@@ -117,7 +117,7 @@ def test_the_model_is_what_scikit_learn_fitted(source: str) -> None:
     model = fit(rows, source)
     boosted = HistGradientBoostingClassifier(
         max_iter=ROUNDS[source], learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
-        early_stopping=False, max_bins=32,
+        early_stopping=False, max_bins=32, monotonic_cst=[one.direction for one in SOURCES[source].values()],
     ).fit(rows.features, rows.well)  # fmt: skip
     odds = model.bias + model.effects(rows.features, names).sum(1)
     np.testing.assert_allclose(odds, boosted.decision_function(rows.features), atol=1e-3)  # values have four decimals

@@ -90,7 +90,7 @@ def fit(rows: Rows, source: str) -> Model:
     """The additive model of these rows."""
     boosted = HistGradientBoostingClassifier(
         max_iter=ROUNDS[source], learning_rate=RATE, max_leaf_nodes=2, min_samples_leaf=LEAF, l2_regularization=RIDGE,
-        early_stopping=False, max_bins=32,
+        early_stopping=False, max_bins=32, monotonic_cst=[one.direction for one in SOURCES[source].values()],
     ).fit(rows.features, rows.well)  # fmt: skip
     names = list(SOURCES[source])
     shapes = {

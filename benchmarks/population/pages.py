@@ -17,14 +17,17 @@ import numpy as np
 
 from ganglion.doctor.probability import SOURCES, models
 from marked import fill
-from population.examination import interval, kinds, parts, table, truths
+from population.examination import interval, kinds, parts, rate, table, truths
 from population.fit import SHARES, Rows, brier, left_out, rows_of
 from population.split import fitted
 from population.stored import read
 
-__all__ = ["chances", "counts", "main"]
+__all__ = ["alarm_below", "chances", "counts", "main"]
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+FAILING = 2  # as the severity of the worst finding, the first feature
+MOST_FALSE = 0.03
+"""The share of healthy runs that may be called failing."""
 
 
 def counts(results: list[dict[str, Any]], truth: dict[str, bool]) -> str:
@@ -36,20 +39,45 @@ def counts(results: list[dict[str, Any]], truth: dict[str, bool]) -> str:
 
 
 def chances(known: list[dict[str, Any]], aside: list[dict[str, Any]], truth: dict[str, bool]) -> str:
-    """How good the probability is, for each source and each share of a run; and how it is calibrated at the end."""
+    """How good the probability is, for each source and share of a run; at the end, how it is calibrated, and as an alarm."""
     lines = [
         "| from | of | after | Brier score | base rate's | AUC | right side of a half |",
         "|---|---|---|---|---|---|---|",
     ]
     bins = ["| from | of | said | runs | ended well |", "|---|---|---|---|---|"]
+    alarms = ["| from | alarm | of | recall | false alarms |", "|---|---|---|---|---|"]
     for source in SOURCES:
         rows = rows_of(fitted(known), truth, source)
         out = rows_of(aside, truth, source)
         shipped = models()[source].probabilities(out.features, list(SOURCES[source]))
-        for name, found, p in (("fitted, program left out", rows, left_out(rows, source)), ("set aside", out, shipped)):
+        unseen = left_out(rows, source)
+        below = alarm_below(rows, unseen)
+        for name, found, p in (("fitted, program left out", rows, unseen), ("set aside", out, shipped)):
             lines += [_line(source, name, found, p, share) for share in SHARES]
             bins += _calibration(source, name, found, p)
-    return "\n".join([*lines, "", *bins])
+            alarms.append(_alarm(source, name, found, p, below))
+    return "\n".join([*lines, "", *bins, "", *alarms])
+
+
+def alarm_below(rows: Rows, p: np.ndarray) -> float:
+    """The largest probability, in hundredths, below which an alarm adds no more false ones at the end than MOST_FALSE."""
+    ended, allowed = rows.shares == 1, 0.0
+    for below in np.arange(1, 100) / 100:
+        if (_alarms(rows, p, below)[ended & rows.well]).mean() > MOST_FALSE:
+            break
+        allowed = float(below)
+    return allowed
+
+
+def _alarms(rows: Rows, p: np.ndarray, below: float) -> np.ndarray:
+    """Whether the verdict is failing or a good end less likely than that."""
+    return np.asarray((rows.features[:, 0] == FAILING) | (p < below))
+
+
+def _alarm(source: str, name: str, rows: Rows, p: np.ndarray, below: float) -> str:
+    on, ended = _alarms(rows, p, below), rows.shares == 1
+    recall, false = (rate(on[ended & here].tolist()) for here in (~rows.well, rows.well))
+    return f"| {source} | failing, or a chance under {100 * below:.0f} % | {name} | {recall} | {false} |"
 
 
 def _line(source: str, name: str, rows: Rows, p: np.ndarray, share: float) -> str:

@@ -117,7 +117,7 @@ def test_a_finding_is_raised_once_and_cleared_when_it_is_over() -> None:
     ]
     raised, cleared = events
     assert 30 * 50 < raised.step < 45 * 50 <= cleared.step
-    assert "failing: batchnorm-mismatch" in raised.text()
+    assert "watch: batchnorm-mismatch" in raised.text()
     assert cleared.text() == f"cleared at step {cleared.step:,}: batchnorm-mismatch"
 
 

@@ -96,3 +96,10 @@ def test_the_shipped_model_names_only_features_that_there_are(source: str) -> No
     assert shapes
     assert set(shapes) <= set(SOURCES[source])
     assert all(len(one.values) == len(one.thresholds) + 1 for one in shapes.values())
+
+
+def test_what_is_known_to_be_bad_never_makes_a_good_end_more_likely() -> None:
+    shapes, directions = models()["vitals"].shapes, {name: one.direction for name, one in SOURCES["vitals"].items()}
+    bounded = [directions[name] * np.diff(shape.values) for name, shape in shapes.items() if directions[name]]
+    assert len(bounded) >= 2
+    assert all((steps >= -1e-3).all() for steps in bounded)

@@ -130,14 +130,14 @@ def batchnorm_mismatch(history: History, limits: Limits) -> RuleHit | None:
         return None
     apart = history.recent("train_eval")
     name = "distance between train-mode and eval-mode samples of one latent, over the reals' mean distance"
-    return RuleHit("failing", since, [Evidence.at_most(name, apart, limits["apart"])])
+    return RuleHit(harm(history), since, [Evidence.at_most(name, apart, limits["apart"])])
 
 
 BATCHNORM_MISMATCH = Rule(
     "batchnorm-mismatch",
     batchnorm_mismatch,
     "G generates other images in eval mode than in train mode. Its batch norm uses running statistics in eval mode, and "
-    "these are wrong: samples from a checkpoint are worse than those in training.",
+    "these are not those of the batches that it was trained on: samples from a checkpoint differ from those in training.",
     (LARGER_BATCH, NORM_WITHOUT_STATISTICS, MOMENTUM_OF_NORMS, NEW_STATISTICS),
     explains=(
         "blank-collapse",
