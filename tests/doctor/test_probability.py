@@ -13,6 +13,7 @@ from ganglion.doctor.examine import examine
 from ganglion.doctor.history import History
 from ganglion.doctor.probability import LEAST, SOURCES, Chance, Model, Reason, Shape, chance_of, models
 from ganglion.doctor.similar_runs import Neighbours
+from ganglion.doctor.verdict import Verdict
 from made_records import SICK, healthy
 from stored_records import ILL, WELL
 
@@ -74,6 +75,18 @@ def test_reasons_are_named_with_their_values() -> None:
         "30 % (for it: AUC of D's logits 0.8; against it: diversity 0.125). "
         "Of the 10 most similar runs of the population 8 ended badly."
     )
+
+
+@pytest.mark.parametrize(
+    ("probability", "told"),
+    [(0.3, "but most runs with such records ended badly"), (0.6, "how good the samples are is another question")],
+)
+def test_of_a_run_without_findings_the_headline_tells_that_it_is_likely_to_end_badly(
+    probability: float, told: str
+) -> None:
+    verdict = Verdict("healthy", step=1000, chance=Chance(probability, "vitals", [], Neighbours([], 2, 10)))
+    assert verdict.headline == f"no findings at step 1,000; {told}"
+    assert f"Verdict healthy: {verdict.headline}\n" in verdict.text()
 
 
 def test_a_shape_is_constant_between_its_thresholds() -> None:

@@ -23,6 +23,7 @@ Severity = Literal["watch", "failing"]
 State = Literal["healthy", "watch", "failing", "unknown"]
 
 WIDTH = 100
+EVEN = 0.5
 NO_REMEDY = "All that is known to help was tried, or is there already: look at the images, or take other networks."
 
 
@@ -178,11 +179,18 @@ class Verdict:
     def headline(self) -> str:
         """The state in a sentence, without its name."""
         return {
-            "healthy": f"no findings at {self.unit} {self.step:,}; how good the samples are is another question",
+            "healthy": f"no findings at {self.unit} {self.step:,}; {self._how_it_may_end}",
             "watch": f"possible problems at {self.unit} {self.step:,}",
             "failing": f"this training has failed, or will without a change ({self.unit} {self.step:,})",
             "unknown": f"not enough was measured for a verdict ({self.unit} {self.step:,})",
         }[self.state]
+
+    @property
+    def _how_it_may_end(self) -> str:
+        """Of a run without findings."""
+        if self.chance is not None and self.chance.probability < EVEN:
+            return "but most runs with such records ended badly"
+        return "how good the samples are is another question"
 
     @property
     def samples(self) -> str:
