@@ -60,10 +60,10 @@ def chances(known: list[dict[str, Any]], aside: list[dict[str, Any]], truth: dic
 
 
 def alarm_below(rows: Rows, p: np.ndarray) -> float:
-    """The largest probability, in hundredths, below which an alarm adds no more false ones at the end than MOST_FALSE."""
+    """The largest threshold on the probability, in hundredths, with at most MOST_FALSE false alarms at the end of a run."""
     ended, allowed = rows.shares == 1, 0.0
     for below in np.arange(1, 100) / 100:
-        if (_alarms(rows, p, below)[ended & rows.well]).mean() > MOST_FALSE:
+        if _alarms(rows, p, below)[ended & rows.well].mean() > MOST_FALSE:
             break
         allowed = float(below)
     return allowed

@@ -23,7 +23,7 @@ Severity = Literal["watch", "failing"]
 State = Literal["healthy", "watch", "failing", "unknown"]
 
 WIDTH = 100
-EVEN = 0.5
+EVEN = 0.5  # chance of a good end, below which a bad one is likelier
 NO_REMEDY = "All that is known to help was tried, or is there already: look at the images, or take other networks."
 
 
