@@ -21,6 +21,10 @@ FILMS = (".mp4", ".gif", ".webp")
 Frames = Iterable[NDArray[np.uint8]]
 """uint8 (H, W, C), all of one size."""
 
+_X264 = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
+"""Equal frames give equal bytes: x264's macroblock tree reads memory that it has not written where sides are no
+multiple of 16, and its bits then vary from film to film."""
+
 
 def write_film(frames: Frames, path: Path, fps: float = 24) -> int:
     """Writes the frames one by one, with constant memory; returns their number. Raises DataError, StorageError.
@@ -52,7 +56,7 @@ def _write_mp4(frames: Frames, path: Path, fps: float) -> int:
 
     count = 0
     with av.open(str(path.absolute()), "w") as container:
-        stream = container.add_stream("libx264", rate=round(fps), options={"crf": "18", "threads": "1"})
+        stream = container.add_stream("libx264", rate=round(fps), options=_X264)
         stream.pix_fmt = "yuv420p"
         for frame in map(_colour, frames):
             height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
