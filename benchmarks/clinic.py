@@ -232,6 +232,8 @@ SICK = [
     Case("stalled", ("stalled", "discriminator-wins"),
          f"--recipe dcgan {LONG} --set objective.historical_averaging_weight=1000",
          about="historical averaging so strong that nobody can leave the past"),
+    Case("non-convergence", ("non-convergence", "learning-rate-too-low", "stalled"), f"--recipe dcgan {QUICK} "
+         "--set optimizer.generator.lr=2e-5 --set optimizer.discriminator.lr=2e-5", about="a tenth of the usual rates"),
     Case("optimizer-crosstalk", ("optimizer-crosstalk",), loop=of(Fault(one_optimizer=True)),
          about="G's optimiser was given the weights of both networks"),
     Case("labels-swapped", ("labels-swapped",), loop=of(Fault(label_for_g=0.0)), about="G is trained on the label of fakes"),

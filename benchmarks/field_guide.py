@@ -66,6 +66,7 @@ SHOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "growing-oscillation": ("growing-oscillation", ("distance", "loss_g", "weight_g")),
     "oscillation": ("oscillation", ("distance", "loss_g", "diversity")),
     "stalled": ("stalled", ("distance", "separation", "update_g")),
+    "non-convergence": ("non-convergence", ("distance", "diversity", "update_g")),
 }
 """By code: the stored run, and the plots of its page."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ganglion.recipe.resolve import flatten, resolve
 from ganglion.recipe.schema import Recipe
 
 __all__ = ["DIRECTIONS", "by_name"]
@@ -48,6 +49,12 @@ def slope_weights(recipe: Recipe) -> float:
 
 def kinds(recipe: Recipe) -> set[str]:
     return {penalty.kind for penalty in recipe.objective.penalties}
+
+
+def distance_to_preset(recipe: Recipe) -> int:
+    """How many values are not those of the preset that the recipe is based on."""
+    now, usual = flatten(recipe), flatten(resolve(recipe.name))
+    return sum(now.get(key) != value for key, value in usual.items())
 
 
 LR_G, LR_D = "optimizer.generator.lr", "optimizer.discriminator.lr"
@@ -132,4 +139,5 @@ DIRECTIONS: dict[str, Direction] = {
     "stop": becomes("training.stop_when_done", True),
     "without-labels": becomes("data.conditional", False),
     "another-recipe": lambda before, after: before.name != after.name,
+    "as-in-recipe": lambda before, after: distance_to_preset(after) < distance_to_preset(before),
 }  # fmt: skip

@@ -10,13 +10,18 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import ganglion
+from ganglion.recipe.resolve import resolve
 from ganglion.training.train import train
 from tiny import TINY
 
-__all__ = ["D_WINS_STEPS", "SICK", "d_wins", "outcome", "pictures", "tiny_treated", "weights"]
+__all__ = ["D_WINS_STEPS", "MINE", "SICK", "d_wins", "outcome", "pictures", "tiny_treated", "weights"]
 
 SICK: dict[str, object] = {"optimizer.discriminator.lr": 1e20}
 """NaN at once; what the first remedy makes of it trains on."""
+
+
+MINE = resolve("dcgan").model_copy(update={"name": "mine"})
+"""A recipe of one's own, so that there are no values of a preset to go back to."""
 
 
 def pictures(count: int = 48) -> np.ndarray:
@@ -66,4 +71,4 @@ D_WINS_STEPS = 700
 
 def d_wins(run: Path, cache: Path, **asked: Any) -> ganglion.Run:
     digits = (load_digits().images[:300] * 15).astype(np.uint8)
-    return tiny_treated(run, cache, D_WINS, source=digits, **{"steps": D_WINS_STEPS} | asked)
+    return tiny_treated(run, cache, D_WINS, source=digits, recipe=MINE, **{"steps": D_WINS_STEPS} | asked)

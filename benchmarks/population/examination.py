@@ -5,10 +5,11 @@
     python benchmarks/population/examination.py --wrong    each run that is judged wrongly
     python benchmarks/population/examination.py --kinds    a line for each kind of intervention
 
-An alarm is the verdict "failing" at the end of the records. Recall is the share of sick runs with an alarm, false alarms the
-share of healthy runs with one, at the end and at any of 20 moments; the first cause is right where the first finding of an
-alarm is one of the intervention's codes. Each is also given for the losses alone, as a log would have them, and for what
-else could be used on the same runs, with the threshold that is best on the fitted part. Intervals are Wilson's, 95 %.
+An alarm is the verdict "failing" at the end of the records; of a run of the fitted part by a model that has not seen its
+program. Recall is the share of sick runs with an alarm, false alarms the share of healthy runs with one, at the end and at
+any of 20 moments; the first cause is right where the first finding of an alarm is one of the intervention's codes. Each is
+also given for the losses alone, as a log would have them, and for what else could be used on the same runs, with the
+threshold that is best on the fitted part. Intervals are Wilson's, 95 %.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
+from ganglion.doctor import probability
 from ganglion.doctor.examine import examine
 from population.alternatives import ALTERNATIVES, Records, Result, by_score, objective_of_losses, of_losses
+from population.fit import models_without, rows_of
 from population.interventions import INTERVENTIONS
-from population.split import ASIDE_KINDS, is_aside
+from population.split import ASIDE_KINDS, fitted, is_aside, parts
 from population.stored import STORED, read
-from population.truth import Measured, learns, sick
+from population.truth import truths
 
 POINTS = 20  # of a run, at which the verdict is asked for
 
@@ -58,31 +62,30 @@ class Judged:
         return self.first in INTERVENTIONS[self.result["kind"]].codes
 
 
-def truths(results: list[Result]) -> dict[str, bool]:
-    """By the run's id: whether it is sick. Left out are runs of which there is no healthy one of the same program and data,
-    and those of programs that do not learn these data in their time.
-    """
-    healthy: dict[tuple[str, str], list[Measured]] = defaultdict(list)
-    for one in results:
-        if one["kind"] == "none" and one["finite"] and one.get("distance") is not None:
-            healthy[one["program"], one["data"]].append(Measured(one["distance"], one["classes"]))
-    failed = {one["data"]: one["failed"] for one in results if one.get("failed") is not None}
-    found = {}
-    for one in results:
-        usual = healthy[one["program"], one["data"]]
-        if usual and learns(usual, failed[one["data"]]):
-            measured = Measured(one.get("distance") or float("nan"), one.get("classes"))
-            found[one["id"]] = sick(measured, one["finite"], usual, failed[one["data"]])
-    return found
-
-
 Says = Callable[[Result, Records], tuple[bool, tuple[str, ...]]]
 """Whether there is an alarm, and the codes of what was found, causes first."""
 
 
 def by_doctor(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
+    """As it is shipped. A run that its model was fitted to has to be asked `doctor_without_program`."""
     verdict = examine(records, own_run=one["own_run"])
     return verdict.state == "failing", tuple(finding.code for finding in verdict.findings)
+
+
+def doctor_without_program(known: list[Result], truth: dict[str, bool]) -> Says:
+    """The doctor with a model of how likely a good end is that has not seen the run's program; of runs that were set aside the
+    shipped one, which has not seen them either.
+    """
+    without, shipped = models_without(rows_of(fitted(known), truth, "vitals"), "vitals"), probability.models()
+
+    def says(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
+        if is_aside(one["program"], one["data"], one["kind"]) or one["program"] not in without:
+            return by_doctor(one, records)
+        unseen = shipped | {"vitals": without[one["program"]]}
+        with mock.patch.object(probability, "models", return_value=unseen):
+            return by_doctor(one, records)
+
+    return says
 
 
 def by_losses(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
@@ -157,13 +160,14 @@ def line(name: str, found: list[Judged], over_time: bool) -> str:
 
 def table(results: list[Result], truth: dict[str, bool], known: list[Result]) -> str:
     """Of `results`; thresholds of what else could be used are those that are best on the runs `known`."""
+    doctor = doctor_without_program(known, truth)
     own = [one for one in results if one["own_run"]]
     watched = [one for one in results if not one["own_run"]]
     lines = [
         HEAD,
-        line("the doctor", judged(results, by_doctor, truth, True), True),
-        line("of these recipes of Ganglion", judged(own, by_doctor, truth, True), True),
-        line("of these watched loops", judged(watched, by_doctor, truth, True), True),
+        line("the doctor", judged(results, doctor, truth, True), True),
+        line("of these recipes of Ganglion", judged(own, doctor, truth, True), True),
+        line("of these watched loops", judged(watched, doctor, truth, True), True),
         line("the doctor, losses alone", judged(results, by_losses, truth, True), True),
     ]
     for name, score in ALTERNATIVES.items():
@@ -173,14 +177,14 @@ def table(results: list[Result], truth: dict[str, bool], known: list[Result]) ->
     return "\n".join(lines)
 
 
-def kinds(results: list[Result], truth: dict[str, bool]) -> str:
+def kinds(results: list[Result], truth: dict[str, bool], says: Says = by_doctor) -> str:
     """A line for each kind of intervention: how many did harm, how many of those were found, and under which names."""
     lines = [
         "| intervention | runs | sick | alarms | first cause right | first causes named |",
         "|---|---|---|---|---|---|",
     ]
     by_kind: dict[str, list[Judged]] = defaultdict(list)
-    for one in judged(results, by_doctor, truth):
+    for one in judged(results, says, truth):
         by_kind[one.result["kind"]].append(one)
     for kind, found in sorted(by_kind.items()):
         ill = [one for one in found if one.sick]
@@ -192,14 +196,13 @@ def kinds(results: list[Result], truth: dict[str, bool]) -> str:
     return "\n".join(lines)
 
 
-def wrong(results: list[Result], truth: dict[str, bool]) -> str:
+def wrong(results: list[Result], truth: dict[str, bool], says: Says = by_doctor) -> str:
     """A line for each sick run without an alarm, each healthy one with one, and each wrong cause."""
     lines = []
-    for one in judged(results, by_doctor, truth, over_time=True):
-        codes = [f"{f.code}/{f.severity}" for f in examine(one.result["records"], one.result["own_run"]).findings]
+    for one in judged(results, says, truth, over_time=True):
         strength = INTERVENTIONS[one.result["kind"]].strengths[one.result["strength"]].name
         seen = f"distance {one.result.get('distance')}, classes {one.result.get('classes')}"
-        said = f"{one.result['id']} ({strength}) {seen}: {codes}"
+        said = f"{one.result['id']} ({strength}) {seen}: {', '.join(one.codes)}"
         if one.sick != one.alarm:
             lines.append(("MISSED " if one.sick else "FALSE ALARM ") + said)
         elif one.ever and not one.sick:
@@ -207,15 +210,6 @@ def wrong(results: list[Result], truth: dict[str, bool]) -> str:
         elif one.sick and one.result["kind"] != "none" and not one.right_cause:
             lines.append("WRONG CAUSE " + said)
     return "\n".join(sorted(lines))
-
-
-def parts(results: list[Result]) -> tuple[list[Result], list[Result]]:
-    """Fitted, and set aside."""
-    aside = [is_aside(one["program"], one["data"], one["kind"]) for one in results]
-    return (
-        [one for one, out in zip(results, aside, strict=True) if not out],
-        [one for one, out in zip(results, aside, strict=True) if out],
-    )
 
 
 def main() -> None:
@@ -230,7 +224,7 @@ def main() -> None:
     known, aside = parts(everything)
     chosen = aside if asked.aside else known
     if asked.wrong or asked.kinds:
-        return print((wrong if asked.wrong else kinds)(chosen, truth))
+        return print((wrong if asked.wrong else kinds)(chosen, truth, doctor_without_program(known, truth)))
     return print(table(chosen, truth, known))
 
 

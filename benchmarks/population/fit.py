@@ -27,19 +27,19 @@ from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import ganglion
-from ganglion.doctor.examine import examine
+from ganglion.doctor.examine import examine, severity_of
 from ganglion.doctor.features import Feature, features
 from ganglion.doctor.history import History, Thinned
 from ganglion.doctor.probability import SOURCES, Model, Shape
 from ganglion.doctor.similar_runs import SimilarRun
 from ganglion.doctor.verdict import Verdict
 from population.alternatives import objective_of_losses, of_losses
-from population.examination import parts, truths
 from population.interventions import INTERVENTIONS
-from population.split import fitted
+from population.split import fitted, parts
 from population.stored import STORED, read
+from population.truth import truths
 
-__all__ = ["Rows", "brier", "fit", "left_out", "rows_of"]
+__all__ = ["Rows", "brier", "fit", "left_out", "models_without", "rows_of"]
 
 SHARES = (0.1, 1 / 3, 1.0)
 ROUNDS, RATE, LEAF, RIDGE = {"vitals": 100, "losses": 15}, 0.1, 12, 2.0
@@ -72,8 +72,9 @@ def rows_of(results: list[dict[str, Any]], truth: dict[str, bool], source: str) 
             kept = Thinned(records).records
             if not kept:
                 continue
-            severity = severity_of(examine(kept, one["own_run"], objective=objective))
-            table.append(features(History(kept, objective), chosen, severity))
+            history = History(kept, objective)
+            history.worst = others_severity(examine(kept, one["own_run"], objective=objective))
+            table.append(features(history, chosen))
             well.append(not truth[one["id"]])
             runs.append(one["id"])
             programs.append(one["program"])
@@ -81,9 +82,9 @@ def rows_of(results: list[dict[str, Any]], truth: dict[str, bool], source: str) 
     return Rows(np.array(table), np.array(well), runs, np.array(programs), np.array(shares))
 
 
-def severity_of(verdict: Verdict) -> int:
-    """0 no finding, 1 watch, 2 failing."""
-    return 2 if verdict.state == "failing" else int(bool(verdict.findings))
+def others_severity(verdict: Verdict) -> int:
+    """Of the worst finding that the model does not make itself: 0 where there is none, 1 watch, 2 failing."""
+    return severity_of(finding for finding in verdict.findings if finding.code != "non-convergence")
 
 
 def fit(rows: Rows, source: str) -> Model:
@@ -128,13 +129,25 @@ def _finite(value: float) -> float:
     return float(np.clip(value, -1e300, 1e300))
 
 
+def models_without(rows: Rows, source: str) -> dict[str, Model]:
+    """By program: the model that was fitted without any run of it."""
+    found = {}
+    for program in np.unique(rows.programs):
+        rest = rows.programs != program
+        if not rest.any():
+            continue
+        found[str(program)] = fit(
+            Rows(rows.features[rest], rows.well[rest], [], rows.programs[rest], rows.shares[rest]), source
+        )
+    return found
+
+
 def left_out(rows: Rows, source: str) -> NDArray[np.float64]:
     """Probabilities (N,), each of a model that was fitted without any run of that program."""
     found = np.full(len(rows.well), np.nan)
-    for program in np.unique(rows.programs):
+    for program, model in models_without(rows, source).items():
         out = rows.programs == program
-        rest = Rows(rows.features[~out], rows.well[~out], [], rows.programs[~out], rows.shares[~out])
-        found[out] = fit(rest, source).probabilities(rows.features[out], list(SOURCES[source]))
+        found[out] = model.probabilities(rows.features[out], list(SOURCES[source]))
     return found
 
 

@@ -15,9 +15,11 @@ from PIL import Image, ImageDraw
 
 from ganglion.doctor.findings import RULES
 from marked import fill
-from population.examination import Judged, by_doctor, judged, parts, rate, truths
+from population.examination import Judged, doctor_without_program, judged, rate
 from population.interventions import INTERVENTIONS
+from population.split import parts
 from population.stored import read
+from population.truth import truths
 
 __all__ = ["examples", "measured", "strip"]
 
@@ -96,7 +98,9 @@ def main() -> None:
     population = Path(sys.argv[1])
     results = read()
     truth = truths(results)
-    fitted, aside = (judged(part, by_doctor, truth) for part in parts(results))
+    both = parts(results)
+    says = doctor_without_program(both[0], truth)
+    fitted, aside = (judged(part, says, truth) for part in both)
     for code in RULES:
         page = PAGES / f"{code}.md"
         text = measured(code, fitted, aside)

@@ -38,15 +38,17 @@ from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.readers.treatments import treatments_of
 from ganglion.doctor.remedies.idea import known_of
 from ganglion.doctor.remedies.propose import proposed, weights_help
+from ganglion.doctor.remedies.training import AS_IN_RECIPE
 from ganglion.doctor.verdict import Finding, Remedy, Verdict
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
 from ganglion.training import attempts
-from population.examination import parts, rate, truths
+from population.examination import rate
 from population.interventions import INTERVENTIONS
 from population.programs import PROGRAMS, images_of
-from population.truth import CLASSES_KEPT, judge_of
+from population.split import parts
+from population.truth import CLASSES_KEPT, judge_of, truths
 
 WAYS = ("nothing", "again", "auto", "random", "first remedy", "up to three")
 BUDGETS, HEALED, SHORT = 2.0, 1.5, 40.0
@@ -130,12 +132,12 @@ def choosing(way: str) -> Iterator[None]:
 def at_random(run: Run, recipe: Recipe, verdict: Verdict) -> list[tuple[Finding, Remedy]]:
     """In the place of the doctor's remedies all that can be applied to this run, in random order."""
     history, setup = History(run.records()), setup_of(run.path)
-    ideas = list({idea.name: idea for rule in RULES.values() for idea in rule.ideas}.values())
+    ideas = list({idea.name: idea for rule in RULES.values() for idea in (*rule.ideas, AS_IN_RECIPE)}.values())
     known, good = known_of(history), weights_help(history)
     applicable = [
         remedy
         for idea in ideas
-        for remedy in proposed([idea], known, True, setup, good)[:1]
+        for remedy in proposed([idea], known, True, setup, good)
         if (remedy.settings or remedy.recipe) and remedy.name == idea.name
     ]
     failing = next(finding for finding in diagnose(run.path).findings if finding.severity == "failing")

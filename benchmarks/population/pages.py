@@ -17,10 +17,11 @@ import numpy as np
 
 from ganglion.doctor.probability import SOURCES, models
 from marked import fill
-from population.examination import interval, kinds, parts, rate, table, truths
+from population.examination import doctor_without_program, interval, kinds, rate, table
 from population.fit import SHARES, Rows, brier, left_out, rows_of
-from population.split import fitted
+from population.split import fitted, parts
 from population.stored import read
+from population.truth import truths
 
 __all__ = ["alarm_below", "chances", "counts", "main"]
 
@@ -112,7 +113,7 @@ def main() -> None:
     known, aside = parts(results)
     fill(page, "fitted", counts(known, truth) + "\n" + table(known, truth, known))
     fill(page, "aside", counts(aside, truth) + "\n" + table(aside, truth, known))
-    fill(page, "kinds", kinds(results, truth))
+    fill(page, "kinds", kinds(results, truth, doctor_without_program(known, truth)))
     fill(page, "chance", chances(known, aside, truth))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from population.programs import DATA, PROGRAMS
 
-__all__ = ["ASIDE_DATA", "ASIDE_KINDS", "ASIDE_PROGRAMS", "SetAsideError", "data_of", "fitted", "is_aside"]
+__all__ = ["ASIDE_DATA", "ASIDE_KINDS", "ASIDE_PROGRAMS", "SetAsideError", "data_of", "fitted", "is_aside", "parts"]
 
 ASIDE_PROGRAMS = frozenset({
     "dcgan", "small-data", "wgan", "dcgan-fm", "spectral-hinge", "wgan-clipping", "wgan-gp-loop", "fully-connected",
@@ -39,6 +39,15 @@ def fitted(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if is_aside(one["program"], one["data"], one["kind"]):
             raise SetAsideError(f"{one['id']} was set aside: nothing may be fitted on it")
     return results
+
+
+def parts(results: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Fitted, and set aside."""
+    aside = [is_aside(one["program"], one["data"], one["kind"]) for one in results]
+    return (
+        [one for one, out in zip(results, aside, strict=True) if not out],
+        [one for one, out in zip(results, aside, strict=True) if out],
+    )
 
 
 def data_of(program: str) -> tuple[str, ...]:

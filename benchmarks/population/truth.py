@@ -9,9 +9,11 @@ logarithm, between them and such a run; where they are no better than one, nothi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from ganglion.data.prepare import cache_folder
 from ganglion.metrics.pretrained import squeezenet_extractor
 from population.setting import Images
 
-__all__ = ["CLASSES_KEPT", "FURTHER", "LABELLED", "Measured", "failed_distance", "judge_of", "learns", "sick"]
+__all__ = ["CLASSES_KEPT", "FURTHER", "LABELLED", "Measured", "failed_distance", "judge_of", "learns", "sick", "truths"]
 
 LABELLED = ("digits", "mnist", "cifar")
 FURTHER, CLASSES_KEPT, LEARNT = 3.0, 0.8, 0.7
@@ -159,3 +161,21 @@ def _classifier(data: Images, steps: int = 1500, batch: int = 128) -> Classifier
     place.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), place)
     return network.eval()
+
+
+def truths(results: list[dict[str, Any]]) -> dict[str, bool]:
+    """By the run's id: whether it is sick. Left out are runs of which there is no healthy one of the same program and data,
+    and those of programs that do not learn these data in their time.
+    """
+    healthy: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    for one in results:
+        if one["kind"] == "none" and one["finite"] and one.get("distance") is not None:
+            healthy[one["program"], one["data"]].append(Measured(one["distance"], one["classes"]))
+    failed = {one["data"]: one["failed"] for one in results if one.get("failed") is not None}
+    found = {}
+    for one in results:
+        usual = healthy[one["program"], one["data"]]
+        if usual and learns(usual, failed[one["data"]]):
+            measured = Measured(one.get("distance") or float("nan"), one.get("classes"))
+            found[one["id"]] = sick(measured, one["finite"], usual, failed[one["data"]])
+    return found

@@ -19,6 +19,7 @@ from ganglion.doctor.findings import RULES
 from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.remedies.idea import Known
 from ganglion.doctor.remedies.propose import proposed
+from ganglion.doctor.remedies.training import AS_IN_RECIPE
 from ganglion.doctor.run_setup import assignments, changed
 from ganglion.doctor.verdict import Remedy
 from ganglion.recipe.resolve import flatten, preset_names, recipe_text, resolve
@@ -79,7 +80,7 @@ def remedies(folder: Path, good_weights: bool = True) -> Iterator[Remedy]:
     """All ideas that fit the run in the folder, one at a time."""
     setup = setup_of(folder)
     assert setup is not None
-    for idea in {idea.name: idea for rule in RULES.values() for idea in rule.ideas}.values():
+    for idea in {idea.name: idea for rule in RULES.values() for idea in (*rule.ideas, AS_IN_RECIPE)}.values():
         found = [one for known in (KNOWN, G_SLOW) for one in proposed([idea], known, True, setup, good_weights)]
         yield from [one for one in found if one.name == idea.name][:1]
 

@@ -18,7 +18,7 @@ def records(**columns: list[float]) -> History:
 
 def number(name: str, history: History) -> float:
     table = FROM_VITALS if name in FROM_VITALS else FROM_LOSSES
-    return float(features(history, {name: table[name]}, 0)[0])
+    return float(features(history, {name: table[name]})[0])
 
 
 def test_a_size_counts_by_its_logarithm_and_is_shown_as_it_is() -> None:
@@ -49,8 +49,18 @@ def test_spread_is_the_middle_half_over_the_median() -> None:
     assert number("spread of D's loss", records(loss_d=[2.0, 4.0] * 20)) == pytest.approx(math.log2(2 / 3))
 
 
-def test_the_severity_is_the_one_that_is_given() -> None:
-    assert features(History(healthy()), FROM_LOSSES, 2)[list(FROM_LOSSES).index("severity of the worst finding")] == 2
+def test_the_severity_is_that_of_the_worst_finding_so_far() -> None:
+    history = History(healthy())
+    history.worst = 2
+    assert features(history, FROM_LOSSES)[list(FROM_LOSSES).index("severity of the worst finding")] == 2
+
+
+def test_an_update_counts_as_at_the_largest_learning_rate() -> None:
+    """So that a schedule that ends does not look like a training that stands still."""
+    decayed = records(update_g=[8.0] * 10 + [2.0] * 10, lr_g=[4e-4] * 10 + [1e-4] * 10)
+    assert number("relative update of G's weights", decayed) == pytest.approx(3)
+    ended = records(update_g=[8.0] * 10 + [0.0] * 10, lr_g=[4e-4] * 10 + [0.0] * 10)
+    assert math.isnan(number("relative update of G's weights", ended))
 
 
 def test_growth_of_a_small_number_is_exact() -> None:
@@ -59,7 +69,7 @@ def test_growth_of_a_small_number_is_exact() -> None:
 
 @pytest.mark.parametrize("table", [FROM_VITALS, FROM_LOSSES])
 def test_what_records_lack_is_nan_and_nothing_warns(table: dict[str, Feature]) -> None:
-    found = features(History([{"step": 1, "kimg": 1.0}]), table, 1)
+    found = features(History([{"step": 1, "kimg": 1.0}]), table)
     assert [name for name, value in zip(table, found, strict=True) if not np.isnan(value)] == [
         "severity of the worst finding",
         "thousands of images",
@@ -67,4 +77,4 @@ def test_what_records_lack_is_nan_and_nothing_warns(table: dict[str, Feature]) -
 
 
 def test_of_a_healthy_run_of_made_up_records_most_features_are_known() -> None:
-    assert np.isfinite(features(History(healthy()), FROM_VITALS, 0)).mean() > 0.6
+    assert np.isfinite(features(History(healthy()), FROM_VITALS)).mean() > 0.6

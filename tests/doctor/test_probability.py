@@ -31,12 +31,12 @@ def test_stored_healthy_runs_are_given_better_chances_than_stored_sick_ones() ->
 
 def test_without_vitals_the_losses_are_judged_and_without_losses_nothing_is_said() -> None:
     losses = [{key: record[key] for key in ("step", "kimg", "loss_d", "loss_g")} for record in healthy()[1:]]
-    found = chance_of(History(losses), 0)
+    found = chance_of(History(losses))
     assert found is not None
     assert found.source == "losses"
     assert "judged by losses alone" in found.text()
-    assert chance_of(History([{"step": n, "kimg": 1.0 * n} for n in range(20)]), 0) is None
-    assert chance_of(History(healthy()), 0).source == "vitals"  # type: ignore[union-attr]
+    assert chance_of(History([{"step": n, "kimg": 1.0 * n} for n in range(20)])) is None
+    assert chance_of(History(healthy())).source == "vitals"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("code", SICK)
@@ -61,7 +61,10 @@ def test_after_a_nan_the_chance_is_the_least_and_that_is_the_reason() -> None:
 
 
 def test_a_finding_lowers_the_chance() -> None:
-    well, ill = (chance_of(History(healthy()), severity) for severity in (0, 2))
+    told = History(healthy())
+    well = chance_of(told)
+    told.worst = 2
+    ill = chance_of(told)
     assert well is not None
     assert ill is not None
     assert ill.probability < well.probability

@@ -46,7 +46,7 @@ def test_equal_frames_give_equal_bytes_whatever_memory_held_before(tmp_path: Pat
     blocks = np.kron(rng.integers(0, 256, (9, 9), np.uint8), np.ones((8, 8), np.uint8))[:70, :70, None]
     frames = [np.roll(blocks, shift, 1) for shift in range(6)]
     found = set()
-    for _ in range(12):
+    for _ in range(30):
         used = [np.full(size, value, np.uint8) for size, value in rng.integers((100, 0), (300_000, 256), (20, 2))]
         del used
         write_film(frames, tmp_path / f"film{suffix}")

@@ -18,7 +18,7 @@ from ganglion.report.report import write_report
 from ganglion.studio.fragments import rendered
 from ganglion.training.loggers import LogTo
 from ganglion.training.own import Own
-from sick_runs import D_WINS_STEPS, d_wins, tiny_treated, weights
+from sick_runs import D_WINS_STEPS, MINE, d_wins, tiny_treated, weights
 
 
 def test_a_sick_run_goes_on_with_the_first_remedy_within_the_same_budget(treated_run: ganglion.Run) -> None:
@@ -31,6 +31,13 @@ def test_a_sick_run_goes_on_with_the_first_remedy_within_the_same_budget(treated
     changed = {key: value for key, value in treatment.settings.items() if key.startswith("optimizer.")}
     assert changed["optimizer.discriminator.lr"] == treated_run.recipe.optimizer.discriminator.lr < 1e20
     assert "non_finite" not in treated_run.records()[-1]
+
+
+def test_values_of_ones_own_are_put_back_first(treated_run: ganglion.Run) -> None:
+    (treatment,) = treatments_of(treated_run.path)
+    assert treatment.remedy == "as-in-recipe"
+    assert treatment.what == "Take dcgan's own values: optimizer.discriminator.lr from 1e+20 to 0.0002"
+    assert treated_run.recipe.optimizer.discriminator.lr == 2e-4
 
 
 def test_the_attempt_that_failed_is_kept_as_a_run_that_can_be_read(treated_run: ganglion.Run) -> None:
@@ -136,7 +143,7 @@ def test_no_more_remedies_are_tried_than_allowed_and_then_the_verdict_stands(
     monkeypatch.setattr("ganglion.training.attempts.MOST_TREATMENTS", 2)
     broken: dict[str, object] = {"init.std": 1e30, "generator.norm": "none", "discriminator.norm": "none"}
     with pytest.raises(TrainingFailed, match="non-finite"):
-        tiny_treated(tmp_path / "run", cache, broken)
+        tiny_treated(tmp_path / "run", cache, broken, recipe=MINE)
     remedies = [one.remedy for one in treatments_of(tmp_path / "run")]
     assert len(remedies) == len(set(remedies)) == 2
     ending = ending_of(tmp_path / "run")
@@ -200,6 +207,6 @@ def test_remedies_that_cannot_be_carried_out_are_said_and_then_the_verdict_stand
     with pytest.raises(TrainingFailed, match="non-finite"):
         tiny_treated(tmp_path / "run", cache, quiet=False, log=LogTo.asked(events=True))
     told = capsys.readouterr()
-    assert told.err.count("that cannot be done here (no memory for that)") == 2
+    assert told.err.count("that cannot be done here (no memory for that)") == 3
     assert not treatments_of(tmp_path / "run")
     assert not (tmp_path / "run" / "attempts").exists()

@@ -20,7 +20,7 @@ from ganglion.doctor.rule import Rule, thresholds_of
 from ganglion.doctor.run_setup import RunSetup
 from ganglion.doctor.verdict import Finding, Remedy, State, Verdict
 
-__all__ = ["FindingEvent", "IncrementalDiagnosis", "conclude", "examine"]
+__all__ = ["FindingEvent", "IncrementalDiagnosis", "conclude", "examine", "severity_of"]
 
 
 Table = Mapping[str, Mapping[str, Mapping[str, object]]]
@@ -57,7 +57,10 @@ def conclude(
     if not len(history):
         return Verdict("unknown", unseen=["there are no records"], own_run=own_run)
     treat = partial(proposed, known=known_of(history), own_run=own_run, setup=setup, good_weights=weights_help(history))
-    found = [finding for rule in RULES.values() if (finding := _finding(rule, history, table, treat))]
+    found: list[Finding] = []
+    for rule in RULES.values():
+        history.worst = severity_of(found)  # of all others, once it is the last one's turn, which sums them up
+        found += filter(None, [_finding(rule, history, table, treat)])
     unseen = [f"{what} ({when})" for key, what in NEEDED.items() if (when := _when_missing(history, key))]
     if len(history) < SUSTAINED_RECORDS:
         there = f"there {'is 1 record' if len(history) == 1 else f'are {len(history)} records'}"
@@ -69,12 +72,15 @@ def conclude(
             seen = f"D has seen {1000 * history.kimg[-1]:,.0f} images"
         unseen.append(f"findings that have to last: {seen}; {1000 * LEAST_KIMG:,.0f} are needed")
     shown, reasons = (_texts(history.records[-1].get(key)) for key in ("seen", "unseen"))
-    state = _state(found, bool(unseen))
-    severity = 2 if state == "failing" else int(bool(found))
     return Verdict(
-        state, _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown, forecast=forecast(history),
-        chance=chance_of(history, severity),
+        _state(found, bool(unseen)), _ordered(found), int(history.steps[-1]), [*unseen, *reasons], own_run, seen=shown,
+        forecast=forecast(history), chance=chance_of(history),
     )  # fmt: skip
+
+
+def severity_of(findings: Iterable[Finding]) -> int:
+    """Of the worst: 0 where there is none, 1 watch, 2 failing."""
+    return max((1 + (finding.severity == "failing") for finding in findings), default=0)
 
 
 def _when_missing(history: History, key: str) -> str | None:
@@ -122,7 +128,7 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
     """
     codes = [code for code in RULES if any(finding.code == code for finding in findings)]
     causes: dict[str, str | None] = {
-        code: next((other for other in codes[:i] if code in RULES[other].explains), None)
+        code: next((other for other in codes[:i] if code in RULES[other].explains or RULES[code].is_summary), None)
         for i, code in enumerate(codes)
     }
     with_causes = [replace(finding, because_of=causes[finding.code]) for finding in findings]

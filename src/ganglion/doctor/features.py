@@ -33,10 +33,10 @@ class Feature(NamedTuple):
         return 2.0**number if self.is_size else number
 
 
-def features(history: History, chosen: Mapping[str, Feature], severity: int) -> NDArray[np.float64]:
-    """The numbers (F,) of `chosen`, in its order. `severity` of the worst finding: 0 none, 1 watch, 2 failing."""
+def features(history: History, chosen: Mapping[str, Feature]) -> NDArray[np.float64]:
+    """The numbers (F,) of `chosen`, in its order."""
     with np.errstate(all="ignore"):  # quotients of missing values are NaN, as they should be
-        values = [float(severity) if one is FOUND else _number(one, one.statistic(history)) for one in chosen.values()]
+        values = [_number(one, one.statistic(history)) for one in chosen.values()]
     return np.array(values, np.float64)
 
 
@@ -79,8 +79,22 @@ def _over_minimum(history: History) -> float:
     return median(far[-history.window :]) / _not_zero(float(known.min())) if len(known) else math.nan
 
 
-FOUND = Feature(lambda history: math.nan, is_size=False, direction=-1)
-"""Of the worst finding: 0 none, 1 watch, 2 failing; given, as the history does not know it."""
+def _update(player: str) -> Feature:
+    """Relative update per step, as at the largest learning rate so far: a schedule that ends makes updates small in good and
+    bad runs alike.
+    """
+
+    def update(history: History) -> float:
+        rate = history[f"lr_{player}"]
+        if np.isnan(rate).all():
+            return history.recent(f"update_{player}")
+        return history.recent_of(history[f"update_{player}"] * np.nanmax(rate) / np.where(rate > 0, rate, np.nan))
+
+    return Feature(update)
+
+
+FOUND = Feature(lambda history: history.worst, is_size=False, direction=-1)
+"""Of the worst finding: 0 none, 1 watch, 2 failing."""
 IMAGES = Feature(lambda history: float(history.kimg[-1]))
 
 FROM_VITALS: dict[str, Feature] = {
@@ -95,8 +109,8 @@ FROM_VITALS: dict[str, Feature] = {
     "share of samples with a near-duplicate": Feature(_recent("duplicates"), is_size=False, direction=-1),
     "change of samples under another latent": Feature(_recent("z_response")),
     "AUC of D's logits": Feature(_recent("separation"), is_size=False),
-    "relative update of G's weights": Feature(_recent("update_g")),
-    "relative update of D's weights": Feature(_recent("update_d")),
+    "relative update of G's weights": _update("g"),
+    "relative update of D's weights": _update("d"),
     "thousands of images": IMAGES,
 }
 """By what they are called in evidence. More of them made the forecasts for programs that were left out worse."""

@@ -94,6 +94,8 @@ class History:
         self.steps = np.array([int(record["step"]) for record in self.records], np.int64)
         self.kimg = self._images()
         self._columns: dict[str, Column] = {}
+        self.worst = 0
+        """Severity of the worst finding so far: 0 none, 1 watch, 2 failing. Set while findings are collected."""
 
     def __len__(self) -> int:
         return len(self.records)

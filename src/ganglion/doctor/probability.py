@@ -23,7 +23,7 @@ from ganglion.doctor.history import History
 from ganglion.doctor.similar_runs import Neighbours, neighbours, population
 from ganglion.doctor.verdict import number_text
 
-__all__ = ["Chance", "Model", "Reason", "Shape", "chance_of", "models"]
+__all__ = ["Chance", "Model", "Reason", "Shape", "chance_of", "from_vitals", "models"]
 
 LEAST = 0.02
 """No probability is given nearer to 0 or 1 than this: the population is too small to tell."""
@@ -143,15 +143,27 @@ def population_effects(source: str) -> NDArray[np.float64]:
     return models()[source].effects(population().features[source], list(SOURCES[source]))
 
 
-def chance_of(history: History, severity: int) -> Chance | None:
+def from_vitals(history: History) -> float:
+    """How likely the run is to end well; NaN where samples or D's logits were not measured."""
+    if not _has_vitals(history):
+        return math.nan
+    chosen = SOURCES["vitals"]
+    return float(models()["vitals"].probabilities(features(history, chosen)[None], list(chosen))[0])
+
+
+def _has_vitals(history: History) -> bool:
+    return history.has("diversity") and history.has("separation")
+
+
+def chance_of(history: History) -> Chance | None:
     """From the vitals where samples were measured, otherwise from the losses; None where there are neither. After a NaN no run
-    ends well, whatever else the records show. `severity` of the worst finding: 0 none, 1 watch, 2 failing.
+    ends well, whatever else the records show.
     """
-    source = "vitals" if history.has("diversity") and history.has("separation") else "losses"
+    source = "vitals" if _has_vitals(history) else "losses"
     if source == "losses" and not (history.has("loss_d") and history.has("loss_g")):
         return None
     model, chosen = models()[source], SOURCES[source]
-    names, row = list(chosen), features(history, chosen, severity)
+    names, row = list(chosen), features(history, chosen)
     effects = model.effects(row[None], names)[0]
     order = sorted(range(len(names)), key=lambda place: -abs(effects[place]))
     reasons = [

@@ -16,6 +16,7 @@ __all__ = [
     "distance_evidence",
     "diversity_over_contrast",
     "harm",
+    "has_begun_only",
     "improvement",
     "improvement_evidence",
     "improving",
@@ -88,8 +89,12 @@ def improving(history: History) -> bool:
     Most runs in which D wins at first, or whose samples look alike for a while, recover as long as this holds.
     """
     lately = (improvement(history), improvement(history, ago=history.window // 2))
-    begun = history.unit == "step" and history.steps[-1] < FIRST_STEPS
-    return begun or any(share >= IMPROVED for share in lately)
+    return has_begun_only(history) or any(share >= IMPROVED for share in lately)
+
+
+def has_begun_only(history: History) -> bool:
+    """Whether G had fewer updates than any run needs."""
+    return bool(history.unit == "step" and history.steps[-1] < FIRST_STEPS)
 
 
 def improvement(history: History, ago: int = 0) -> float:

@@ -41,6 +41,8 @@ class Rule(NamedTuple):
     """Best first; those that fit a run become its remedies."""
     explains: tuple[str, ...] = ()
     """Codes of findings that this one causes: they are listed after it."""
+    is_summary: bool = False
+    """Whether it sums up what the records show, so that any other finding is its cause."""
 
 
 @cache

@@ -11,7 +11,7 @@ from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.remedies.idea import UNKNOWN, Idea, Known
 from ganglion.doctor.remedies.propose import MOST, fitting, proposed, tried
-from ganglion.doctor.remedies.training import ANOTHER_RECIPE
+from ganglion.doctor.remedies.training import ANOTHER_RECIPE, AS_IN_RECIPE
 from ganglion.doctor.run_setup import RunSetup, assignments, changed
 from ganglion.recipe.explain import known_keys
 from ganglion.recipe.resolve import flatten, preset_names, resolve
@@ -20,7 +20,7 @@ from made_records import SICK, healthy, with_values
 from remedy_directions import DIRECTIONS, by_name
 
 IDEAS: dict[str, Idea] = {idea.name: idea for rule in RULES.values() for idea in rule.ideas} | {
-    ANOTHER_RECIPE.name: ANOTHER_RECIPE
+    idea.name: idea for idea in (ANOTHER_RECIPE, AS_IN_RECIPE)
 }
 OWN = {
     f"{player}.{key}": value
@@ -139,7 +139,7 @@ def test_no_more_than_three_are_proposed_in_the_order_of_the_finding_and_each_wi
     setup = RunSetup(RECIPES[name], "runs/a", has_checkpoint=True, d_batch_norm=True)
     for code, rule in RULES.items():
         found = proposed(rule.ideas, D_LARGER, True, setup)
-        order = [idea.name for idea in rule.ideas] + [ANOTHER_RECIPE.name]
+        order = [AS_IN_RECIPE.name, *(idea.name for idea in rule.ideas), ANOTHER_RECIPE.name]
         places = [order.index(remedy.name) for remedy in found]
         assert places == sorted(places)
         assert len(found) <= MOST
@@ -200,6 +200,78 @@ def test_when_all_was_tried_another_recipe_is_proposed_and_then_nothing() -> Non
     found = proposed(RULES["learning-rate-too-low"].ideas, UNKNOWN, True, RunSetup(lower, earlier=(low,)))
     assert [remedy.name for remedy in found] == ["another-recipe"]
     assert "--recipe fast" in found[0].command
+
+
+# The recipe's own values, and another recipe
+
+
+def restored(recipe: Recipe, *earlier: Recipe, good_weights: bool = True) -> list[Any]:
+    setup = RunSetup(recipe, "runs/a", has_checkpoint=True, earlier=earlier)
+    return proposed(RULES["learning-rate-too-low"].ideas, UNKNOWN, True, setup, good_weights)
+
+
+def test_values_of_ones_own_are_the_first_to_be_doubted() -> None:
+    slow = resolve("dcgan", SETTLED | {"optimizer.generator.lr": 1e-6, "optimizer.discriminator.lr": 1e-6})
+    first, second, *_ = restored(slow)
+    assert first.what == (
+        "Take dcgan's own values: optimizer.generator.lr from 1e-06 to 0.0002, optimizer.discriminator.lr from 1e-06 to 0.0002"
+    )
+    assert (first.name, second.name) == ("as-in-recipe", "raise-both-rates")
+    assert "as-in-recipe" not in [remedy.name for remedy in restored(RECIPES["dcgan"])]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"init.scheme": "xavier"}, {"init.scheme": "normal"}),
+        ({"balance.d_steps": 20}, {"balance.d_steps": 1}),
+        ({"objective.adversarial": "minimax"}, {"objective.adversarial": "non-saturating"}),
+        ({"generator.norm": "none", "generator.width": 8}, {"generator.norm": "batch"}),
+        ({"optimizer.discriminator.kind": "rmsprop"}, {
+            "optimizer.discriminator.kind": "adam", "optimizer.discriminator.beta1": 0.5,
+            "optimizer.discriminator.beta2": 0.999,
+        }),
+        ({"generator.width": 8, "discriminator.width": 256, "augment.kind": "diffaugment", "training.batch": 8}, None),
+    ],
+)  # fmt: skip
+def test_all_but_sizes_batches_and_augmentation_are_put_back(
+    settings: dict[str, Any], wanted: dict[str, Any] | None
+) -> None:
+    change = fitting(AS_IN_RECIPE, resolve("dcgan", SETTLED | settings))
+    assert (dict(change.settings) if change else None) == wanted
+
+
+def test_what_a_remedy_has_changed_is_not_put_back() -> None:
+    first = resolve("dcgan", SETTLED | {"optimizer.generator.lr": 1e-5})
+    treated = resolve(first, {"balance.g_steps": 2, "discriminator.norm": "layer"})
+    (found,) = [remedy for remedy in restored(treated, first) if remedy.name == "as-in-recipe"]
+    assert dict(found.settings) == {"optimizer.generator.lr": 2e-4}
+
+
+def test_networks_and_recipes_of_ones_own_have_no_other_values() -> None:
+    slow = {"optimizer.generator.lr": 1e-6}
+    change = fitting(AS_IN_RECIPE, resolve("dcgan", SETTLED | OWN | slow))
+    assert change is not None
+    assert dict(change.settings) == {"optimizer.generator.lr": 2e-4}
+    mine = resolve("dcgan", SETTLED | slow).model_copy(update={"name": "mine"})
+    assert fitting(AS_IN_RECIPE, mine) is None
+
+
+def test_many_values_are_counted_and_penalties_named_by_kind_and_weight() -> None:
+    changed_much = resolve("fast", SETTLED | {
+        "objective.penalties": [{"kind": "r1", "weight": 30}, {"kind": "lecam", "weight": 0.3}], "balance.d_steps": 2,
+        "balance.g_steps": 2, "optimizer.generator.lr": 1e-5, "optimizer.discriminator.lr": 1e-5,
+    })  # fmt: skip
+    change = fitting(AS_IN_RECIPE, changed_much)
+    assert change is not None
+    assert "objective.penalties from r1 30 and lecam 0.3 to r1 1" in change.what
+    assert change.what.endswith(" and 1 more")
+
+
+def test_where_the_weights_are_of_no_use_another_recipe_is_the_second() -> None:
+    names = [remedy.name for remedy in restored(RECIPES["dcgan"], good_weights=False)]
+    assert names[:2] == ["raise-both-rates", "another-recipe"]
+    assert "another-recipe" not in [remedy.name for remedy in restored(RECIPES["dcgan"])]
 
 
 # Records
@@ -263,8 +335,9 @@ def test_a_run_that_was_never_near_the_data_starts_over_and_one_that_was_goes_on
     setup = RunSetup(RECIPES["fast"], "runs/a", has_checkpoint=True)
     for records, start in ((SICK["mode-collapse"], "--recipe runs/a/recipe.yaml"), (_late(), "--from runs/a:best")):
         finding = examine(records, setup=setup).findings[0]
-        lower = next(remedy for remedy in finding.remedies if "rate" in remedy.name)
-        assert f" {start} " in lower.command
+        commands = [remedy.command for remedy in finding.remedies if not remedy.recipe]
+        assert commands
+        assert all(f" {start} " in command for command in commands)
 
 
 def _late() -> list[dict[str, Any]]:

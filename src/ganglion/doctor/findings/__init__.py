@@ -1,4 +1,5 @@
-"""The findings, grouped by subject. Where two apply, the one that RULES lists first is the cause."""
+"""The findings, grouped by subject. Where two apply, the one that RULES lists first is the cause; the last
+sums up what all of them and the numbers show."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from ganglion.doctor.findings.collapse import (
     NOISE_COLLAPSE,
     PARTIAL_COLLAPSE,
 )
-from ganglion.doctor.findings.convergence import GROWING_OSCILLATION, OSCILLATION, STALLED
+from ganglion.doctor.findings.convergence import GROWING_OSCILLATION, NON_CONVERGENCE, OSCILLATION, STALLED
 from ganglion.doctor.findings.image_mistakes import PADDING_SHORTCUT, RANGE_MISMATCH
 from ganglion.doctor.findings.mistakes import (
     BATCHNORM_MISMATCH,
@@ -67,5 +68,6 @@ RULES: dict[str, Rule] = {
         GROWING_OSCILLATION,
         OSCILLATION,
         STALLED,
+        NON_CONVERGENCE,
     )
 }

@@ -1,18 +1,23 @@
-"""Convergence: oscillation of samples and losses, no more progress."""
+"""Convergence: oscillation of samples and losses, no more progress, and a bad end that all numbers together foretell."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from ganglion.doctor.forecast import forecast
 from ganglion.doctor.history import History, amplitude_and_crossings, lr_not_decayed, median
-from ganglion.doctor.progress import distance, smallest_recent_distance
+from ganglion.doctor.probability import from_vitals
+from ganglion.doctor.progress import distance, has_begun_only, improvement_evidence, improving, smallest_recent_distance
 from ganglion.doctor.remedies.losses import BOUND_SLOPE, PAIRS
 from ganglion.doctor.remedies.networks import MORE_LATENT, WIDER_G
 from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, NO_MOMENTUM
+from ganglion.doctor.remedies.training import ANOTHER_RECIPE
 from ganglion.doctor.rule import Limits, Rule, RuleHit
 from ganglion.doctor.verdict import Evidence
 
-__all__ = ["GROWING_OSCILLATION", "OSCILLATION", "STALLED"]
+__all__ = ["GROWING_OSCILLATION", "NON_CONVERGENCE", "OSCILLATION", "STALLED"]
 
 
 def growing_oscillation(history: History, limits: Limits) -> RuleHit | None:
@@ -106,4 +111,59 @@ STALLED = Rule(
     "Samples are still far from the data, and the distance has not fallen in the last third of the run, although both "
     "networks are updated. G may be too small for these images, or G and D are at a poor equilibrium.",
     (WIDER_G, BOUND_SLOPE, MORE_LATENT, PAIRS),
+)
+
+
+def non_convergence(history: History, limits: Limits) -> RuleHit | None:
+    """Only where no other finding is failing. The chance is asked now and half a window ago."""
+    ago = max(1, history.window // 2)
+    if history.worst == 2 or has_begun_only(history) or len(history) - ago < limits["records"]:
+        return None
+    earlier = History(history.records[:-ago], history.objective)
+    earlier.worst = history.worst
+    chance = max(from_vitals(history), from_vitals(earlier))
+    if far := out_of_reach(history, chance, limits):
+        return RuleHit("failing", len(history) - 1 - ago, far)
+    if not chance < limits["even"]:
+        return None
+    is_failing = chance < limits["chance"] and not improving(history)
+    return RuleHit(
+        "failing" if is_failing else "watch",
+        len(history) - 1 - ago,
+        [
+            Evidence.at_least(CHANCE, chance, limits["chance" if is_failing else "even"]),
+            *([improvement_evidence(history)] if is_failing else []),
+            Evidence.context("SWD to the data over its floor", smallest_recent_distance(history)),
+            Evidence.context("diversity of samples over that of reals", history.recent("diversity")),
+        ],
+    )
+
+
+CHANCE, GAUSSIAN = "chance of a good end", 1.0
+
+
+def out_of_reach(history: History, chance: float, limits: Limits) -> list[Evidence]:
+    """What shows that samples are far worse than a Gaussian of the pixels, and would be so after eight times as many images;
+    empty where they are not, or the chance speaks against it.
+    """
+    known = history["relative_distance"]
+    nearest = float(np.nanmin(known[~np.isnan(known)][-3:], initial=np.inf))
+    ahead = forecast(history, GAUSSIAN)
+    if ahead is None or ahead.trend == "unclear" or ahead.more_kimg is not None:
+        return []
+    if not (nearest > limits["far"] and chance < limits["likely"]):
+        return []
+    return [
+        Evidence.at_most("smallest relative distance of three snapshots", nearest, limits["far"]),
+        Evidence.at_least(CHANCE, chance, limits["likely"]),
+    ]
+
+
+NON_CONVERGENCE = Rule(
+    "non-convergence",
+    non_convergence,
+    "All numbers together are those of trainings that end badly: most that look like this never come near their data. No "
+    "single number tells the cause.",
+    (ANOTHER_RECIPE, BOUND_SLOPE, WIDER_G, PAIRS),
+    is_summary=True,
 )

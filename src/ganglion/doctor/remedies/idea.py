@@ -34,6 +34,8 @@ class Known(NamedTuple):
     """Weights of D."""
     d_batch_norm: bool | None = None
     """Whether networks of the user's own have batch norm in D; None: not known."""
+    first: Recipe | None = None
+    """Of the run with which the training began, before any remedy; None: the run's own."""
 
 
 UNKNOWN = Known()

@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 from ganglion.doctor.history import History
 from ganglion.doctor.progress import distance
 from ganglion.doctor.remedies.idea import UNKNOWN, Change, Idea, Known
-from ganglion.doctor.remedies.training import ANOTHER_RECIPE
+from ganglion.doctor.remedies.training import ANOTHER_RECIPE, AS_IN_RECIPE
 from ganglion.doctor.run_setup import RunSetup, assignments, changed, command, weights_fit
 from ganglion.doctor.verdict import Remedy
 from ganglion.platform.command_line import pasteable
@@ -32,7 +32,8 @@ def weights_help(history: History) -> bool:
 def proposed(
     ideas: Iterable[Idea], known: Known, own_run: bool = True, setup: RunSetup | None = None, good_weights: bool = True
 ) -> list[Remedy]:
-    """Remedies for a finding, best first, at most MOST.
+    """Remedies for a finding, best first, at most MOST. For a run of `ganglion train` they begin with its recipe's own values,
+    where others were set; where its weights are of no use, another recipe is the second.
 
     `own_run`: of `ganglion train`, whose recipe `setup` holds; None: in words that fit any recipe. `good_weights`: whether
     its best weights are worth going on from.
@@ -44,11 +45,13 @@ def proposed(
     if setup is None:
         words = [Remedy(idea.name, idea.what) for idea in ideas if idea.change is not None]
         return (words or in_code)[:MOST]
-    known = known._replace(d_batch_norm=setup.d_batch_norm)
-    found = list(islice(_for_run(ideas, known, setup, good_weights), MOST))
-    if found or all(idea.by_hand for idea in ideas):
-        return found or in_code[:MOST]
-    return list(_for_run([ANOTHER_RECIPE], known, setup, good_weights))
+    known = known._replace(d_batch_norm=setup.d_batch_norm, first=setup.earlier[-1] if setup.earlier else setup.recipe)
+    if all(idea.by_hand for idea in ideas):
+        return list(islice(_for_run(ideas, known, setup, good_weights), MOST)) or in_code[:MOST]
+    found = list(islice(_for_run([AS_IN_RECIPE, *ideas], known, setup, good_weights), MOST))
+    if found and (good_weights or any(remedy.recipe for remedy in found)):
+        return found
+    return [*found[:1], *_for_run([ANOTHER_RECIPE], known, setup, good_weights), *found[1:]][:MOST]
 
 
 def _for_run(ideas: Iterable[Idea], known: Known, setup: RunSetup, good_weights: bool) -> Iterator[Remedy]:

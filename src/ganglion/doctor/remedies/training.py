@@ -6,13 +6,15 @@ import math
 from typing import TYPE_CHECKING
 
 from ganglion.doctor.remedies.idea import Change, Idea, Known
+from ganglion.doctor.run_setup import changed
+from ganglion.recipe.resolve import flatten, preset_names
 
 if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
 
 __all__ = [
-    "ANOTHER_RECIPE", "AUGMENT", "CROP", "FEWER_D_STEPS", "FEWER_G_STEPS", "FLOAT32", "LARGER_BATCH", "MORE_D_STEPS",
-    "MORE_STEPS_OF_THE_SMALLER", "STOP", "WITHOUT_LABELS",
+    "ANOTHER_RECIPE", "AS_IN_RECIPE", "AUGMENT", "CROP", "FEWER_D_STEPS", "FEWER_G_STEPS", "FLOAT32", "LARGER_BATCH",
+    "MORE_D_STEPS", "MORE_STEPS_OF_THE_SMALLER", "STOP", "WITHOUT_LABELS",
 ]  # fmt: skip
 
 MOST_STEPS, MOST_IMAGES = 10, 1024
@@ -158,4 +160,51 @@ def _another_recipe(recipe: Recipe, known: Known) -> Change | None:
     return Change(f"Take the recipe {names[0]} in place of {recipe.name}", {}, names[0])
 
 
-ANOTHER_RECIPE = Idea("another-recipe", "Take another recipe", "", _another_recipe, fresh=True)
+ANOTHER_RECIPE = Idea(
+    "another-recipe", "Take another recipe",
+    "DCGAN's setting as a start: Adam at 2e-4 with betas=(0.5, 0.999), weights from N(0, 0.02), batch norm, one update of each",
+    _another_recipe, fresh=True,
+)  # fmt: skip
+
+
+PARTS = ("generator.", "discriminator.", "init.", "objective.", "balance.", "optimizer.")
+SIZES = ("width", "blocks", "expansion", "group")
+"""What is larger or smaller for the sake of time and memory."""
+MOST_NAMED = 4
+
+
+def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
+    """Without what a remedy has changed, and without networks and a loss that replace the recipe's."""
+    usual = changed(recipe, (), recipe.name) if recipe.name in preset_names() else None
+    if usual is None:
+        return None
+    now, first, wanted = flatten(recipe), flatten(known.first or recipe), flatten(usual)
+    others = tuple(
+        f"{one}." for one in ("generator", "discriminator") if now[f"{one}.family"] != wanted[f"{one}.family"]
+    )
+    others += ("objective.adversarial", "objective.custom_loss") if recipe.objective.adversarial == "custom" else ()
+    settings = {
+        key: value
+        for key, value in wanted.items()
+        if key.startswith(PARTS) and not key.startswith(others) and key.rpartition(".")[2] not in SIZES
+        and now.get(key) != value and first.get(key) == now.get(key)
+    }  # fmt: skip
+    if not settings:
+        return None
+    named = [f"{key} from {_shown(now.get(key))} to {_shown(value)}" for key, value in settings.items()]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return Change(f"Take {recipe.name}'s own values: {', '.join(named[:MOST_NAMED])}{more}", settings)
+
+
+def _shown(value: object) -> str:
+    """Of penalties their kinds and weights."""
+    if isinstance(value, list):
+        return (
+            " and ".join(f"{one['kind']} {one['weight']:g}" if isinstance(one, dict) else str(one) for one in value)
+            or "none"
+        )
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+
+
+AS_IN_RECIPE = Idea("as-in-recipe", "Take the recipe's own values in place of those that you set", "", _as_in_recipe)
+"""Of any finding of a run of `ganglion train`, before all others: most such runs were well before they were changed."""
