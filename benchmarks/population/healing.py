@@ -57,7 +57,9 @@ SAMPLES = 500
 
 
 def sick_runs(out: Path) -> tuple[list[dict[str, Any]], dict[tuple[str, str], tuple[float, float | None]]]:
-    """Those to be treated, in an order that more of them do not change, and what is usual for each program and data set: median distance and classes."""
+    """Those to be treated, in an order that more of them do not change, and what is usual for each program and data set: median
+    distance and classes.
+    """
     results = [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
     truth, usual = truths(results), defaultdict(list)
     for one in results:
