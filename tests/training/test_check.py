@@ -12,10 +12,10 @@ from ganglion.errors import DataError
 from ganglion.networks.build import Cost
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request
+from ganglion.recipe.resolve import Request, preset_names, resolve
 from ganglion.training.check import Check, check
 from ganglion.training.prepare import build_first_players, prepare_run
-from ganglion.training.remarks import of_balance, of_first_weights
+from ganglion.training.remarks import of_balance, of_first_weights, of_values
 from ganglion.vitals.gradients import LayerSignal
 from tiny import TINY
 
@@ -49,7 +49,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (400, 16, 16, 1))
 
 
 def test_sound_images_and_first_weights_are_fine_and_the_budget_is_foretold(cache: Path) -> None:
-    found = looked("digits", cache)
+    found = looked("digits", cache, set={"generator.width": 16, "discriminator.width": 16})
     assert found.state == "fine"
     assert found.images == 1797
     assert found.images_per_sec > 0
@@ -96,6 +96,40 @@ def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cach
     assert "black or white" in remarks(large, "initial weights")[0][1]
     assert "nearly uniform gray" in remarks(small, "initial weights")[0][1]
     assert not remarks(looked("digits", cache, set={**bare, "init.scheme": "kaiming"}), "initial weights")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "told"),
+    [
+        ("dcgan", {"optimizer.generator.lr": 1e-6}, "generator.lr is 1e-06, dcgan has 0.0002: G's weights may hardly change"),
+        ("dcgan", {"optimizer.discriminator.lr": 0.5}, "dcgan has 0.0002: D's weights may change too fast"),
+        ("dcgan", {"discriminator.width": 4}, "discriminator.width is 4, dcgan has 64: D may be too narrow for these images"),
+        ("dcgan", {"init.std": 1.0}, "init.std is 1, dcgan has 0.02: far from what it was tried with"),
+        ("wgan", {"objective.weight_clip": 1e-4}, "objective.weight_clip is 0.0001, wgan has 0.01: far from"),
+        ("fast", {"objective.penalties": [{"kind": "r1", "weight": 1000}]}, "penalties is r1 1000, fast has r1 1: far from"),
+        ("dcgan", {"optimizer.generator.lr": 1e-4, "generator.width": 16, "balance.d_steps": 9, "latent.dim": 2}, None),
+        ("fast", {"objective.penalties": [{"kind": "lecam", "weight": 1000}]}, None),
+    ],
+)  # fmt: skip
+def test_values_far_from_those_of_the_recipe_are_said(
+    recipe: str, settings: dict[str, object], told: str | None
+) -> None:
+    found = of_values(resolve(recipe, settings))
+    assert [remark.level for remark in found] == (["watch"] if told else [])
+    assert not told or told in found[0].text
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_no_recipe_is_far_from_itself(name: str) -> None:
+    assert of_values(resolve(name)) == []
+
+
+def test_values_are_checked_with_the_rest(cache: Path) -> None:
+    ((level, text),) = remarks(looked("digits", cache, set={
+        "generator.width": 16, "discriminator.width": 16, "optimizer.generator.lr": 1e-7,
+    }), "values")  # fmt: skip
+    assert level == "watch"
+    assert "optimizer.generator.lr is 1e-07" in text
 
 
 def test_networks_of_very_different_size_are_said() -> None:

@@ -42,7 +42,7 @@ from ganglion.training.own import Own
 from ganglion.training.phases import discriminator_pass, discriminator_terms, generator_terms
 from ganglion.training.players import Players
 from ganglion.training.prepare import batches_of, build_first_players, prepare_run
-from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images
+from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images, of_values
 from ganglion.training.running_stats import logit_summary
 from ganglion.training.threads import ThreadsChoice, checked_threads, choose_threads, measured_threads, restored_threads
 from ganglion.vitals.gradients import LayerSignal, signals
@@ -114,7 +114,7 @@ def check(
     check_own(prepared, own)
     plan = plan_memory(prepared, own)
     recipe = plan.recipe
-    remarks = [*of_images(store), *of_balance(*cost_of(recipe, own.networks))]
+    remarks = [*of_images(store), *of_values(recipe), *of_balance(*cost_of(recipe, own.networks))]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=fabric_precision(recipe.training.precision))
     kept = keep_freed_memory() if recipe.training.micro_batch is None else nullcontext()

@@ -1,4 +1,4 @@
-"""Checks of images, networks and initial weights before training: one remark for each.
+"""Checks of images, values of the recipe, networks and initial weights before training: one remark for each.
 
 N images, C channels, H height, W width.
 """
@@ -17,11 +17,13 @@ from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
 from ganglion.data.suitability import kinds_among
 from ganglion.networks.build import Cost
+from ganglion.recipe.deviations import Deviation, deviations
+from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.vitals.gradients import LayerSignal
 from ganglion.vitals.sample_stats import downsampled, mean_distance, nearest_others, pairwise, saturation
 
-__all__ = ["Remark", "of_balance", "of_first_weights", "of_images"]
+__all__ = ["Remark", "of_balance", "of_first_weights", "of_images", "of_values"]
 
 CHECKED_IMAGES = 1000
 
@@ -31,6 +33,9 @@ MIN_RANGE = 0.25  # of 256 levels: images that use less are probably not scaled
 MIN_STD, MAX_SATURATED = 0.02, 0.5  # of G's initial images: standard deviation of pixels, share of saturated pixels
 MAX_GRADIENT_RATIO = 1e3  # between layers, gradient over weight
 MAX_COST_RATIO = 20.0  # of the networks' operations
+SMALL_RATE, LARGE_RATE = 1 / 5, 20.0  # times the preset's learning rate
+SMALL_WIDTH = 1 / 8  # times the preset's width
+OTHER_WEIGHT = 50.0  # times the preset's penalty, clip bound or standard deviation of first weights, or its inverse
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,40 @@ def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
             Remark("watch", "labels", f"{labels['name']}{' is not used' if labels['not_used'] else ''}: {why}")
         )
     return found
+
+
+def of_values(recipe: Recipe) -> list[Remark]:
+    """Values that differ from those of the preset by as much as ruined runs (docs/doctor.md has how many)."""
+    found = []
+    for key, one in deviations(recipe).items():
+        factor = _weight_factor(one) if key == "objective.penalties" else one.factor
+        if factor is not None and (why := _harm(key, factor)):
+            now, usual = one.texts
+            found.append(Remark("watch", "values", f"{key} is {now}, {recipe.name} has {usual}: {why}"))
+    return found
+
+
+def _harm(key: str, factor: float) -> str:
+    """What a value that is so many times the preset's may do; empty where nothing is known."""
+    last = key.rpartition(".")[2]
+    player = "G" if ".generator." in f".{key}" else "D"
+    if last == "lr" and factor <= SMALL_RATE:
+        return f"{player}'s weights may hardly change"
+    if last == "lr" and factor >= LARGE_RATE:
+        return f"{player}'s weights may change too fast"
+    if last == "width" and factor <= SMALL_WIDTH:
+        return f"{player} may be too narrow for these images"
+    unequal = max(factor, 1 / factor) >= OTHER_WEIGHT
+    return "far from what it was tried with" if unequal and last in ("penalties", "weight_clip", "std") else ""
+
+
+def _weight_factor(one: Deviation) -> float | None:
+    """Of all penalties together, where they are of the same kinds."""
+    if not (isinstance(one.value, list) and isinstance(one.usual, list)):
+        return None
+    kinds = [[penalty["kind"] for penalty in penalties] for penalties in (one.value, one.usual)]
+    weights = [sum(penalty["weight"] for penalty in penalties) for penalties in (one.value, one.usual)]
+    return float(weights[0] / weights[1]) if kinds[0] == kinds[1] and min(weights) > 0 else None
 
 
 def of_balance(cost_g: Cost, cost_d: Cost) -> list[Remark]:

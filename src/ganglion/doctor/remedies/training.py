@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from ganglion.doctor.remedies.idea import Change, Idea, Known
-from ganglion.doctor.run_setup import changed
-from ganglion.recipe.resolve import flatten, preset_names
+from ganglion.recipe.deviations import SIZES, deviations
+from ganglion.recipe.resolve import flatten
 
 if TYPE_CHECKING:
     from ganglion.recipe.schema import Recipe
@@ -167,43 +167,23 @@ ANOTHER_RECIPE = Idea(
 )  # fmt: skip
 
 
-PARTS = ("generator.", "discriminator.", "init.", "objective.", "balance.", "optimizer.")
-SIZES = ("width", "blocks", "expansion", "group")
-"""What is larger or smaller for the sake of time and memory."""
 MOST_NAMED = 4
 
 
 def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
-    """Without what a remedy has changed, and without networks and a loss that replace the recipe's."""
-    usual = changed(recipe, (), recipe.name) if recipe.name in preset_names() else None
-    if usual is None:
+    """All but sizes, and what a remedy has changed."""
+    first = flatten(known.first or recipe)
+    found = {
+        key: one
+        for key, one in deviations(recipe).items()
+        if key.rpartition(".")[2] not in SIZES and first.get(key) == one.value
+    }
+    if not found:
         return None
-    now, first, wanted = flatten(recipe), flatten(known.first or recipe), flatten(usual)
-    others = tuple(
-        f"{one}." for one in ("generator", "discriminator") if now[f"{one}.family"] != wanted[f"{one}.family"]
-    )
-    others += ("objective.adversarial", "objective.custom_loss") if recipe.objective.adversarial == "custom" else ()
-    settings = {
-        key: value
-        for key, value in wanted.items()
-        if key.startswith(PARTS) and not key.startswith(others) and key.rpartition(".")[2] not in SIZES
-        and now.get(key) != value and first.get(key) == now.get(key)
-    }  # fmt: skip
-    if not settings:
-        return None
-    named = [f"{key} from {_shown(now.get(key))} to {_shown(value)}" for key, value in settings.items()]
+    named = [f"{key} from {now} to {usual}" for key, one in found.items() for now, usual in [one.texts]]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    settings = {key: one.usual for key, one in found.items()}
     return Change(f"Take {recipe.name}'s own values: {', '.join(named[:MOST_NAMED])}{more}", settings)
-
-
-def _shown(value: object) -> str:
-    """Of penalties their kinds and weights."""
-    if isinstance(value, list):
-        return (
-            " and ".join(f"{one['kind']} {one['weight']:g}" if isinstance(one, dict) else str(one) for one in value)
-            or "none"
-        )
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 AS_IN_RECIPE = Idea("as-in-recipe", "Take the recipe's own values in place of those that you set", "", _as_in_recipe)
