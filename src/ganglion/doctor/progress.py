@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ganglion.doctor.history import Column, History, median, running_median
+from ganglion.doctor.history import SUSTAINED_SHARE, Column, History, median, running_median
 from ganglion.doctor.verdict import Evidence
 
 __all__ = [
@@ -29,6 +29,8 @@ IMPROVED, SLIGHT, FIRST_STEPS = 0.05, 0.001, 400
 """Relative decrease of the distance that counts as an improvement, the least that is one at all, and updates of G that no run
 can do without."""
 IMPROVEMENT = "decrease of the smallest distance in the last two windows"
+AS_LONG_AS_SO_FAR = 1 / SUSTAINED_SHARE
+"""Windows that are as long together as the run."""
 
 
 def distance(history: History) -> Column:
@@ -113,7 +115,10 @@ def improvement_evidence(history: History) -> Evidence:
 
 def harm(history: History, poor: float = 2.5) -> Literal["watch", "failing"]:
     """The severity of a mistake that some trainings survive: failing where samples are far from the data and have not improved
-    lately, or were not measured.
+    lately, would take as long as the run so far to come near them, or were not measured.
     """
     now = smallest_recent_distance(history)
-    return "watch" if now <= poor or (not math.isnan(now) and improving(history)) else "failing"
+    if math.isnan(now):
+        return "failing"
+    slow = not has_begun_only(history) and not_converging(history, poor, AS_LONG_AS_SO_FAR)
+    return "watch" if now <= poor or (improving(history) and not slow) else "failing"
