@@ -10,11 +10,14 @@ from typing import NamedTuple
 from ganglion.recipe.resolve import flatten, preset_names, resolve
 from ganglion.recipe.schema import Recipe
 
-__all__ = ["SIZES", "Deviation", "deviations"]
+__all__ = ["NARROW", "SIZES", "Deviation", "deviations"]
 
 PARTS = ("generator.", "discriminator.", "init.", "objective.", "balance.", "optimizer.")
 SIZES = ("width", "blocks", "expansion", "group")
 """Last parts of keys that are larger or smaller for the sake of time and memory."""
+
+NARROW = 1 / 8
+"""Share of the preset's width from which on networks were too narrow for their images (docs/doctor.md: small-g, small-d)."""
 
 
 class Deviation(NamedTuple):

@@ -17,7 +17,7 @@ from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
 from ganglion.data.suitability import kinds_among
 from ganglion.networks.build import Cost
-from ganglion.recipe.deviations import Deviation, deviations
+from ganglion.recipe.deviations import NARROW, Deviation, deviations
 from ganglion.recipe.schema import Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.vitals.gradients import LayerSignal
@@ -34,7 +34,6 @@ MIN_STD, MAX_SATURATED = 0.02, 0.5  # of G's initial images: standard deviation 
 MAX_GRADIENT_RATIO = 1e3  # between layers, gradient over weight
 MAX_COST_RATIO = 20.0  # of the networks' operations
 SMALL_RATE, LARGE_RATE = 1 / 5, 20.0  # times the preset's learning rate
-SMALL_WIDTH = 1 / 8  # times the preset's width
 OTHER_WEIGHT = 50.0  # times the preset's penalty, clip bound or standard deviation of first weights, or its inverse
 
 
@@ -113,7 +112,7 @@ def _harm(key: str, factor: float) -> str:
         return f"{player}'s weights may hardly change"
     if last == "lr" and factor >= LARGE_RATE:
         return f"{player}'s weights may change too fast"
-    if last == "width" and factor <= SMALL_WIDTH:
+    if last == "width" and factor <= NARROW:
         return f"{player} may be too narrow for these images"
     unequal = max(factor, 1 / factor) >= OTHER_WEIGHT
     return "far from what it was tried with" if unequal and last in ("penalties", "weight_clip", "std") else ""

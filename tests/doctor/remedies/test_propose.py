@@ -226,15 +226,18 @@ def test_values_of_ones_own_are_the_first_to_be_doubted() -> None:
         ({"init.scheme": "xavier"}, {"init.scheme": "normal"}),
         ({"balance.d_steps": 20}, {"balance.d_steps": 1}),
         ({"objective.adversarial": "minimax"}, {"objective.adversarial": "non-saturating"}),
-        ({"generator.norm": "none", "generator.width": 8}, {"generator.norm": "batch"}),
+        ({"generator.norm": "none", "generator.width": 16}, {"generator.norm": "batch"}),
         ({"optimizer.discriminator.kind": "rmsprop"}, {
             "optimizer.discriminator.kind": "adam", "optimizer.discriminator.beta1": 0.5,
             "optimizer.discriminator.beta2": 0.999,
         }),
-        ({"generator.width": 8, "discriminator.width": 256, "augment.kind": "diffaugment", "training.batch": 8}, None),
+        ({"generator.width": 16, "discriminator.width": 256, "augment.kind": "diffaugment", "training.batch": 8}, None),
+        ({"generator.width": 2, "discriminator.width": 2}, None),
+        ({"generator.width": 16, "discriminator.width": 2}, {"discriminator.width": 16}),
+        ({"generator.width": 4, "discriminator.width": 128}, {"generator.width": 64}),
     ],
 )  # fmt: skip
-def test_all_but_sizes_batches_and_augmentation_are_put_back(
+def test_all_but_sizes_batches_and_augmentation_are_put_back_and_narrow_networks_widened(
     settings: dict[str, Any], wanted: dict[str, Any] | None
 ) -> None:
     change = fitting(AS_IN_RECIPE, resolve("dcgan", SETTLED | settings))

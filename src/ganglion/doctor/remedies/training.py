@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ganglion.doctor.remedies.idea import Change, Idea, Known
-from ganglion.recipe.deviations import SIZES, deviations
+from ganglion.recipe.deviations import NARROW, SIZES, Deviation, deviations
 from ganglion.recipe.resolve import flatten
 
 if TYPE_CHECKING:
@@ -171,19 +172,34 @@ MOST_NAMED = 4
 
 
 def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
-    """All but sizes, and what a remedy has changed."""
-    first = flatten(known.first or recipe)
-    found = {
-        key: one
-        for key, one in deviations(recipe).items()
-        if key.rpartition(".")[2] not in SIZES and first.get(key) == one.value
-    }
+    """All but sizes, and what a remedy has changed. A network that is far narrower than the other becomes as wide, as a share of
+    the preset's width.
+    """
+    first, all_ = flatten(known.first or recipe), deviations(recipe)
+    found = {key: one for key, one in all_.items() if key.rpartition(".")[2] not in SIZES} | _widened(all_)
+    found = {key: one for key, one in found.items() if first.get(key) == one.value}
     if not found:
         return None
     named = [f"{key} from {now} to {usual}" for key, one in found.items() for now, usual in [one.texts]]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     settings = {key: one.usual for key, one in found.items()}
     return Change(f"Take {recipe.name}'s own values: {', '.join(named[:MOST_NAMED])}{more}", settings)
+
+
+def _widened(found: Mapping[str, Deviation]) -> dict[str, Deviation]:
+    """The width of a network that has at most an eighth of the preset's: the share of it that the other network has."""
+    keys = ("generator.width", "discriminator.width")
+    shares = [one.factor or 1.0 if (one := found.get(key)) else 1.0 for key in keys]
+    narrow = shares.index(min(shares))
+    one = found.get(keys[narrow])
+    if (
+        one is None
+        or not isinstance(one.usual, int)
+        or shares[narrow] > NARROW
+        or shares[1 - narrow] < 2 * shares[narrow]
+    ):
+        return {}
+    return {keys[narrow]: Deviation(one.value, min(one.usual, round(one.usual * shares[1 - narrow])))}
 
 
 AS_IN_RECIPE = Idea("as-in-recipe", "Take the recipe's own values in place of those that you set", "", _as_in_recipe)
