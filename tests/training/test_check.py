@@ -144,6 +144,20 @@ def test_layers_of_very_different_gradients_are_said() -> None:
     assert levels == ["watch", "fine"]
 
 
+def test_layers_that_begin_at_zero_and_those_before_them_are_not_compared(cache: Path) -> None:
+    """R3GAN's blocks end in weights of zero, so that no gradient reaches their other layers at first."""
+    narrow = {
+        "generator.width": 16,
+        "discriminator.width": 16,
+        "generator.group": 4,
+        "discriminator.group": 4,
+        "training.batch": 8,
+    }
+    found = check("digits", recipe="r3gan", size=16, device="cpu", cache=cache, quiet=True, seconds=0.05, set=narrow)
+    assert any(layer.gradient == 0 for layer in found.signals_g)
+    assert [level for level, _ in remarks(found, "gradients")] == ["fine", "fine"]
+
+
 @pytest.mark.parametrize("recipe", ["improved", "r3gan", "wgan-gp", "sngan"])
 def test_every_kind_of_recipe_can_be_checked(recipe: str, cache: Path) -> None:
     narrow = {"generator.width": 4, "discriminator.width": 4, "training.batch": 8}

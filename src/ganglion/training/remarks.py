@@ -139,7 +139,9 @@ def of_balance(cost_g: Cost, cost_d: Cost) -> list[Remark]:
 
 
 def of_first_weights(layers_g: list[LayerSignal], layers_d: list[LayerSignal], first: Tensor) -> list[Remark]:
-    """The size of signals and gradients at initialisation; `first` are G's initial images."""
+    """The size of signals and gradients at initialisation; `first` are G's initial images. Layers that begin at zero, and those
+    that get no gradient because of them, are left out.
+    """
     std, saturated = float(first.std()), float(saturation(first))
     found = []
     if saturated > MAX_SATURATED:
@@ -151,8 +153,8 @@ def of_first_weights(layers_g: list[LayerSignal], layers_d: list[LayerSignal], f
         advice = "use larger weights (init.scheme kaiming) or a norm (generator.norm batch)"
         found.append(Remark("watch", "initial weights", f"{text}; {advice}"))
     for name, layers in (("G", layers_g), ("D", layers_d)):
-        relative = [layer.gradient / max(layer.weight, 1e-12) for layer in layers]
-        ratio = max(relative) / max(min(relative), 1e-30) if relative else 1.0
+        relative = [layer.gradient / layer.weight for layer in layers if layer.gradient > 0 and layer.weight > 0]
+        ratio = max(relative) / min(relative) if relative else 1.0
         text = f"gradient over weight of {name}'s layers is within a factor of {ratio:,.0f}"
         uneven = f"{text}: some layers would learn fast and others not at all"
         is_uneven = ratio > MAX_GRADIENT_RATIO

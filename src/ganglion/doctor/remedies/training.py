@@ -172,8 +172,8 @@ MOST_NAMED = 4
 
 
 def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
-    """All but sizes, and what a remedy has changed. A network that is far narrower than the other becomes as wide, as a share of
-    the preset's width.
+    """All but sizes, and what a remedy has changed. A network that is far narrower than the other becomes as wide, as a share
+    of the preset's width.
     """
     first, all_ = flatten(known.first or recipe), deviations(recipe)
     found = {key: one for key, one in all_.items() if key.rpartition(".")[2] not in SIZES} | _widened(all_)
