@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from population import healing
 from population.duality_gap import duality_gap
 from population.examination import Judged
 from population.fit import Rows
 from population.guide import examples, measured, strip
-from population.healing import WAYS, healed
+from population.healed import WAYS, Treated, by_cause, collected, healed, of_code, read, runs, store, table
+from population.healing import sick_runs
 from population.pages import alarm_below, counts
 
 
@@ -109,14 +110,40 @@ def test_ways_are_compared_on_runs_that_all_of_them_have_had(tmp_path: Path) -> 
             "classes": 1.0,
             "spent": 0.5,
             "causes": ["c"],
+            "names": ["r"],
             "remedies": ["r"],
         }
         (place / "result.json").write_text(json.dumps(done))
-    lines = healing.table(tmp_path)
-    assert "| auto | 1.00 (0.21 to 1.00; 1) | 1.00 (0.21 to 1.00; 1) |" in lines
-    assert "| nothing | 0.00 (0.00 to 0.79; 1) | 0.00 (0.00 to 0.79; 1) |" in lines
-    assert "| dcgan.mnist.few-images.0.0 | 8.0 | 8.0 | 1.2 | 8.0 | 8.0 | 8.0 | c: r |" in lines
-    assert "few-images.0.1" not in lines
+    store(collected(tmp_path, *sick_runs(tmp_path)), tmp_path / "healing.json")
+    found = read(tmp_path / "healing.json")
+    assert "| the recipe `auto` instead | 1.00 (0.21 to 1.00; 1) | 1.00 (0.21 to 1.00; 1) |" in table(found)
+    assert "| nothing | 0.00 (0.00 to 0.79; 1) | 0.00 (0.00 to 0.79; 1) |" in table(found)
+    assert runs(found).splitlines()[2:] == ["| dcgan.mnist.few-images.0.0 | 8.0 | 8.0 | 1.2 | 8.0 | 8.0 | 8.0 | c: r |"]
+    assert by_cause(found).splitlines()[2:] == ["| c | r | 1 | 0 |"]
+    assert "1 sick run of what was set aside. The first remedy healed 0, up to three healed 0" in of_code("c", found)
+    assert not of_code("d", found)
+
+
+def test_a_run_that_was_never_called_failing_counts_as_it_is_in_every_way() -> None:
+    first = {"distance": 1.2, "classes": None, "spent": None, "causes": [], "names": [], "remedies": []}
+    found = [Treated("dcgan.mnist.z-short.0.0", 1.0, None, dict.fromkeys(WAYS, first))]
+    assert "| nothing | 1.00 (0.21 to 1.00; 1) | none |" in table(found)
+    assert runs(found).endswith("| not called failing |")
+    assert len(by_cause(found).splitlines()) == 2
+
+
+def test_sick_runs_are_treated_in_the_same_order_whoever_else_is_there(tmp_path: Path) -> None:
+    base = {"program": "dcgan", "data": "mnist", "strength": 0, "finite": True, "classes": 1.0, "failed": 50.0,
+            "own_run": True}  # fmt: skip
+    for number in range(9):
+        kind, seed, distance = ("none", 0, 1.0) if number == 0 else ("few-images", number, 9.0)
+        run = base | {"id": f"dcgan.mnist.{kind}.0.{seed}", "kind": kind, "seed": seed, "distance": distance}
+        (tmp_path / run["id"]).mkdir()
+        (tmp_path / run["id"] / "result.json").write_text(json.dumps(run))
+    whole = [one["id"] for one in sick_runs(tmp_path)[0]]
+    assert len(whole) == 8
+    shutil.rmtree(tmp_path / whole[3])
+    assert [one["id"] for one in sick_runs(tmp_path)[0]] == whole[:3] + whole[4:]
 
 
 # The duality gap

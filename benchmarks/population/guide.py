@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from ganglion.doctor.findings import RULES
 from marked import fill
+from population import healed
 from population.examination import Judged, doctor_without_program, judged, rate
 from population.interventions import INTERVENTIONS
 from population.split import parts
@@ -104,6 +105,8 @@ def main() -> None:
     for code in RULES:
         page = PAGES / f"{code}.md"
         text = measured(code, fitted, aside)
+        if treated := healed.of_code(code, healed.read()):
+            text += f"\n\n{treated}"
         chosen, picture = examples(code, [*fitted, *aside]), PAGES / "images" / f"{code}-samples.webp"
         if chosen:
             strip(chosen, population).save(picture, quality=60)

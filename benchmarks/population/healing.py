@@ -1,7 +1,7 @@
 """What treatments heal: sick runs of Ganglion's recipes from the part that was set aside, treated in six ways.
 
     python benchmarks/population/healing.py DATA --out population/ [--part 0/2] [--hours 2]
-    python benchmarks/population/healing.py DATA --out population/ --table
+    python benchmarks/population/healed.py --store population/      tables of what is there
 
 Each way gets twice the time of a healthy run of its program, in all: nothing; at the first failing verdict the same recipe
 again from another seed; `auto` instead; a random remedy of all that can be applied; the doctor's first remedy; and up to three.
@@ -45,14 +45,13 @@ from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
 from ganglion.training import attempts
-from population.examination import rate
+from population.healed import FIRST, WAYS
 from population.interventions import INTERVENTIONS
 from population.programs import PROGRAMS, images_of
 from population.split import parts
-from population.truth import CLASSES_KEPT, judge_of, truths
+from population.truth import judge_of, truths
 
-WAYS = ("nothing", "again", "auto", "random", "first remedy", "up to three")
-BUDGETS, HEALED, SHORT = 2.0, 1.5, 40.0
+BUDGETS, SHORT = 2.0, 40.0
 SAMPLES = 500
 
 
@@ -100,7 +99,7 @@ def treated(one: dict[str, Any], way: str, data: Path, out: Path, spent: float) 
         with choosing(way):
             ganglion.train(
                 pixels, recipe=recipe, run=run, seed=seed, device="cpu", threads=1, quiet=True, set=settings | held_out,
-                at_end=lambda run: None, minutes=minutes, treat=way in ("random", "first remedy", "up to three"), fresh=True,
+                at_end=lambda run: None, minutes=minutes, treat=way in ("random", FIRST, "up to three"), fresh=True,
             )  # fmt: skip
     except ganglion.TrainingFailed:
         pass
@@ -148,64 +147,22 @@ def at_random(run: Run, recipe: Recipe, verdict: Verdict) -> list[tuple[Finding,
     return [(failing, applicable[place]) for place in order]
 
 
-def healed(result: dict[str, Any], usual: tuple[float, float | None]) -> bool:
-    distance, classes = result["distance"], result["classes"]
-    if distance is None or not distance <= HEALED * max(usual[0], 0.02):
-        return False
-    return classes is None or usual[1] is None or classes >= CLASSES_KEPT * usual[1]
-
-
 def all_ways(one: dict[str, Any], data: Path, out: Path) -> dict[str, dict[str, Any]]:
     """Results by way, from the disk where they are there."""
     found: dict[str, dict[str, Any]] = {}
-    for way in sorted(WAYS, key=lambda way: way != "first remedy"):
+    for way in sorted(WAYS, key=lambda way: way != FIRST):
         place = out / "healing" / one["id"] / way.replace(" ", "-")
         if (place / "result.json").exists():
             found[way] = json.loads((place / "result.json").read_text())
             continue
-        spent = found.get("first remedy", {}).get("spent")
+        spent = found.get(FIRST, {}).get("spent")
         if found and spent is None:  # never called failing: nothing is done to it in any way
-            found[way] = found["first remedy"] | {"way": way}
+            found[way] = found[FIRST] | {"way": way}
             continue
         found[way] = treated(one, way, data, place, spent or 0.0)
         (place / "result.json").write_text(json.dumps(found[way], indent=1))
         print(one["id"], way, found[way]["distance"], found[way]["remedies"], flush=True)
     return found
-
-
-def table(out: Path) -> str:
-    """Share healed, for each way; then each run with what the doctor did to it."""
-    runs, usual = sick_runs(out)
-    found = {}
-    for one in runs:
-        places = {way: out / "healing" / one["id"] / way.replace(" ", "-") / "result.json" for way in WAYS}
-        first = places["first remedy"]
-        if first.exists() and (
-            all(path.exists() for path in places.values()) or not json.loads(first.read_text())["spent"]
-        ):
-            found[one["id"]] = {
-                way: json.loads((path if path.exists() else first).read_text()) for way, path in places.items()
-            }
-    pairs = {one["id"]: usual[one["program"], one["data"]] for one in runs}
-    lines = ["| way | healed, of all sick runs | of those called failing |", "|---|---|---|"]
-    for way in WAYS:
-        all_, called = [
-            [
-                healed(ways[way], pairs[name])
-                for name, ways in found.items()
-                if not alarmed or ways["first remedy"]["spent"]
-            ]
-            for alarmed in (False, True)
-        ]
-        lines.append(f"| {way} | {rate(all_)} | {rate(called)} |")
-    lines += ["", "| run | " + " | ".join(WAYS) + " | causes: remedies |", "|---|" + "---|" * (len(WAYS) + 1)]
-    for name, ways in found.items():
-        shown = [f"{(ways[way]['distance'] or float('nan')) / pairs[name][0]:.1f}" for way in WAYS]
-        told = "; ".join(
-            f"{c}: {r}" for c, r in zip(ways["up to three"]["causes"], ways["up to three"]["remedies"], strict=True)
-        )
-        lines.append(f"| {name} | {' | '.join(shown)} | {told} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -214,10 +171,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--part", default="0/1")
     parser.add_argument("--hours", type=float, default=1e9)
-    parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
-    if asked.table:
-        return print(table(asked.out))
     torch.set_num_threads(1)
     part, count = map(int, asked.part.split("/"))
     until = time.monotonic() + 3600 * asked.hours
@@ -225,7 +179,6 @@ def main() -> None:
         if time.monotonic() > until:
             break
         all_ways(one, asked.data, asked.out)
-    return None
 
 
 if __name__ == "__main__":
