@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.doctor.history import History, median
+from ganglion.doctor.history import History, at_largest_rate, median
 from ganglion.doctor.progress import distance, relative_decrease
 
 __all__ = ["FROM_LOSSES", "FROM_VITALS", "Feature", "features"]
@@ -79,18 +79,9 @@ def _over_minimum(history: History) -> float:
     return median(far[-history.window :]) / _not_zero(float(known.min())) if len(known) else math.nan
 
 
-def _update(player: str) -> Feature:
-    """Relative update per step, as at the largest learning rate so far: a schedule that ends makes updates small in good and
-    bad runs alike.
-    """
-
-    def update(history: History) -> float:
-        rate = history[f"lr_{player}"]
-        if np.isnan(rate).all():
-            return history.recent(f"update_{player}")
-        return history.recent_of(history[f"update_{player}"] * np.nanmax(rate) / np.where(rate > 0, rate, np.nan))
-
-    return Feature(update)
+def _update(player: Literal["g", "d"]) -> Feature:
+    """Relative update per step; a schedule that ends makes it small in good and bad runs alike, so as at the largest rate."""
+    return Feature(lambda history: history.recent_of(at_largest_rate(history, player)))
 
 
 FOUND = Feature(lambda history: history.worst, is_size=False, direction=-1)

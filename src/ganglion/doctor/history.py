@@ -7,7 +7,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ __all__ = [
     "History",
     "Thinned",
     "amplitude_and_crossings",
+    "at_largest_rate",
     "growth",
     "largest_mean_logit",
     "lasting_suffix",
@@ -215,6 +216,15 @@ def growth(values: Column) -> float:
 def largest_mean_logit(history: History) -> Column:
     """The larger of D's mean logits on reals and on fakes, by absolute value."""
     return np.fmax(np.abs(history["logit_real"]), np.abs(history["logit_fake"]))
+
+
+def at_largest_rate(history: History, player: Literal["g", "d"]) -> Column:
+    """Updates of a network over its weights, per step (T,), as they would be at the largest learning rate so far; as they are
+    where rates are not known.
+    """
+    rate, moved = history[f"lr_{player}"], history[f"update_{player}"]
+    largest = float(np.nanmax(rate, initial=0.0))
+    return np.asarray(moved * largest / np.where(rate > 0, rate, np.nan)) if largest > 0 else moved
 
 
 def lr_not_decayed(history: History, share: float = 0.3) -> bool:

@@ -155,9 +155,10 @@ def test_every_page_lists_the_ideas_of_its_finding_in_their_order(code: str) -> 
 
 
 def functions_of(look: Callable[..., object]) -> list[Callable[..., object]]:
-    """A rule's function, and those of its module that it calls."""
+    """A rule's function, and those of its module that it calls, and that these call."""
     called = [look.__globals__.get(name) for name in look.__code__.co_names]
-    return [look, *(one for one in called if inspect.isfunction(one) and one.__module__ == look.__module__)]
+    own = [one for one in called if inspect.isfunction(one) and one.__module__ == look.__module__]
+    return [look, *(deeper for one in own for deeper in functions_of(one))]
 
 
 @pytest.mark.parametrize("code", RULES)

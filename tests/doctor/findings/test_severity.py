@@ -73,6 +73,21 @@ def test_a_g_that_hardly_moves_beside_a_d_that_learns_is_told_to_move() -> None:
     assert "G's updates are so small" in finding.why
     assert finding.remedies[0].name == "raise-g-rate"
     assert "yours is 2e-06, set it to 0.0001" in finding.remedies[0].code
+
+
+def test_a_g_that_moves_less_than_in_good_runs_is_watched_unless_it_moved_at_first() -> None:
+    slow = {"swd": 6 * FLOOR, "update_g": 1e-3, "lr_g": 2e-5}
+    finding = found("learning-rate-too-low", slow)
+    assert finding is not None
+    assert finding.severity == "watch"
+    assert (finding.remedies[0].name, finding.remedies[0].code) == ("raise-g-rate", "yours is 2e-05, set it to 0.0001")
+    assert found("learning-rate-too-low", slow | {"swd": 1.2 * FLOOR}) is None
+    assert found("learning-rate-too-low", slow | {"update_g": lambda done: 1e-2 if done < 0.1 else 1e-3}) is None
+    decayed = slow | {"update_g": lambda done: 1e-2 * (1 - done), "lr_g": lambda done: 2e-4 * (1 - done)}
+    assert found("learning-rate-too-low", decayed) is None
+
+
+def test_a_g_whose_large_updates_have_ended_has_no_rate_that_is_too_low() -> None:
     assert found("learning-rate-too-low", STUCK | WON | {"update_g": lambda done: 1e-2 * math.exp(-8 * done)}) is None
 
 

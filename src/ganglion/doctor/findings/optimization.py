@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from ganglion.doctor.history import Column, History, growth, largest_mean_logit, lr_not_decayed, median
+from ganglion.doctor.history import Column, History, at_largest_rate, growth, largest_mean_logit, lr_not_decayed, median
 from ganglion.doctor.progress import (
     convergence_evidence,
     distance_evidence,
+    has_begun_only,
     improving,
     not_converging,
     smallest_recent_distance,
@@ -138,6 +139,10 @@ LEARNING_RATE_TOO_HIGH = Rule(
 
 
 def learning_rate_too_low(history: History, limits: Limits) -> RuleHit | None:
+    return standing_still(history, limits) or slow_updates(history, limits)
+
+
+def standing_still(history: History, limits: Limits) -> RuleHit | None:
     """Of a schedule that has come to its end, small updates count where they were small at its full rates, or where it came to
     its end in the first half of the run.
     """
@@ -191,6 +196,32 @@ def slow_generator(history: History, limits: Limits) -> RuleHit | None:
         ],
         "G's updates are so small that its samples stay what they were at initialisation, while D learns to separate them from "
         "reals. At this rate the budget ends before anything is learned.",
+    )
+
+
+def slow_updates(history: History, limits: Limits) -> RuleHit | None:
+    """G's updates are smaller than those of nearly all runs that end well, were never much larger, and samples are far away."""
+    moved = at_largest_rate(history, "g")
+    since = history.lasting_since(moved < limits["usual"])
+    if since is None or has_begun_only(history) or not smallest_recent_distance(history) > limits["poor"]:
+        return None
+    if float(np.nanmax(moved, initial=0.0)) > limits["ever"]:
+        return None
+    return RuleHit(
+        "watch",
+        since,
+        [
+            Evidence.at_least(
+                "update of G over its weights, per step, as at its largest learning rate",
+                history.recent_of(moved),
+                limits["usual"],
+            ),
+            distance_evidence(history, limits["poor"]),
+            Evidence.context("update of D over its weights, per step", history.recent("update_d")),
+        ],
+        "G's weights change less in a step than those of nearly all trainings that end well, and samples are far from the "
+        "data: G's learning rate may be some times too low.",
+        ideas=(RAISE_G, RAISE_BOTH),
     )
 
 

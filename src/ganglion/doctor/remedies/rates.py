@@ -20,6 +20,8 @@ WANTED_UPDATE = 5e-3
 """Of the weights in a step, where an update is too large or too small; 4e-4 to 2e-2 in healthy runs."""
 SLOW_UPDATE = 3e-4
 """Of the weights in a step; smaller ones leave a network as it is."""
+SLOWER_THAN_USUAL = 1.6e-3
+"""Of the weights of G in a step; nearly all healthy runs have larger ones."""
 LEAST_RATE, MOST_RATE = 1e-7, 0.05
 FAR_ABOVE = 4
 """Times G's learning rate."""
@@ -113,11 +115,11 @@ def _is_slow(update: float) -> bool:
 
 
 def _up_g(known: Known) -> float:
-    return _one_digit(min(max(WANTED_UPDATE / known.update_g, 10), 1000)) if known.update_g > 0 else 10.0
+    return _one_digit(min(max(WANTED_UPDATE / known.update_g, 4), 1000)) if known.update_g > 0 else 10.0
 
 
 def _only_g_is_slow(known: Known) -> bool:
-    return _is_slow(known.update_g) and known.update_d >= SLOW_UPDATE
+    return known.update_g < SLOWER_THAN_USUAL and known.update_d >= max(SLOW_UPDATE, 2 * known.update_g)
 
 
 _BOTH_UP: dict[str, Factor] = {"generator": _up, "discriminator": _up}
