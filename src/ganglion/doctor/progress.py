@@ -94,9 +94,9 @@ def improving(history: History) -> bool:
     return has_begun_only(history) or any(share >= IMPROVED for share in lately)
 
 
-def has_begun_only(history: History) -> bool:
-    """Whether G had fewer updates than any run needs."""
-    return bool(history.unit == "step" and history.steps[-1] < FIRST_STEPS)
+def has_begun_only(history: History, updates: float = FIRST_STEPS) -> bool:
+    """Whether G had fewer updates than that; False where records do not count them."""
+    return bool(history.unit == "step" and history.steps[-1] < updates)
 
 
 def improvement(history: History, ago: int = 0) -> float:

@@ -117,7 +117,7 @@ STALLED = Rule(
 def non_convergence(history: History, limits: Limits) -> RuleHit | None:
     """Only where no other finding is failing. The chance is asked now and half a window ago."""
     ago = max(1, history.window // 2)
-    if history.worst == 2 or has_begun_only(history) or len(history) - ago < limits["records"]:
+    if history.worst == 2 or has_begun_only(history, limits["updates"]) or len(history) - ago < limits["records"]:
         return None
     earlier = History(history.records[:-ago], history.objective)
     earlier.worst = history.worst
