@@ -74,7 +74,9 @@ def collected(out: Path, runs: list[dict[str, Any]], usual: dict[tuple[str, str]
 
 
 def store(found: list[Treated], path: Path = STORED) -> None:
-    path.write_text(json.dumps([one._asdict() for one in found], indent=1) + "\n")
+    """A line for each run."""
+    lines = ",\n".join(json.dumps(one._asdict(), separators=(",", ":")) for one in found)
+    path.write_text(f"[\n{lines}\n]\n")
 
 
 def read(path: Path = STORED) -> list[Treated]:
