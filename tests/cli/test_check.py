@@ -14,6 +14,7 @@ import pytest
 from ganglion.training import check as before_training
 from tiny import TINY, as_options
 
+WIDE = as_options({"generator.width": 16, "discriminator.width": 16})  # not so narrow that it is remarked on
 TINY_DCGAN = ("--recipe", "dcgan", "--size", "16", "--kimg", "10", "--device", "cpu", *as_options(TINY))
 BARE = as_options({"generator.norm": "none", "discriminator.norm": "none", "generator.width": 32})
 
@@ -34,7 +35,7 @@ def strict(text: str) -> Any:
 
 @pytest.mark.usefixtures("brief")
 def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(command) -> None:  # type: ignore[no-untyped-def]
-    done = command("check", "digits", *TINY_DCGAN)
+    done = command("check", "digits", *TINY_DCGAN, *WIDE)
     head, *middle, memory, threads, speed, outlook = done.out.splitlines()
     assert (done.code, head) == (0, "Recipe dcgan, 1,797 images: fine")
     table = middle.index("Output and gradient size of each layer at initialisation:")
@@ -56,7 +57,9 @@ def test_the_page_goes_from_images_over_first_weights_to_the_time_it_will_take(c
 
 @pytest.mark.usefixtures("brief")
 def test_json_is_all_of_standard_output_and_why_auto_chose_stands_on_the_other(command) -> None:  # type: ignore[no-untyped-def]
-    done = command("check", "digits", "--size", "16", "--minutes", "2", "--device", "cpu", *as_options(TINY), "--json")
+    done = command(
+        "check", "digits", "--size", "16", "--minutes", "2", "--device", "cpu", *as_options(TINY), *WIDE, "--json"
+    )
     tree = strict(done.out)
     assert (done.code, tree["state"], tree["recipe"], tree["images"]) == (0, "fine", "small-data", 1797)
     assert tree["minutes"] == pytest.approx(2)

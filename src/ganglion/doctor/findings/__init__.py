@@ -19,6 +19,7 @@ from ganglion.doctor.findings.collapse import (
 )
 from ganglion.doctor.findings.convergence import GROWING_OSCILLATION, NON_CONVERGENCE, OSCILLATION, STALLED
 from ganglion.doctor.findings.image_mistakes import PADDING_SHORTCUT, RANGE_MISMATCH
+from ganglion.doctor.findings.learning_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
 from ganglion.doctor.findings.mistakes import (
     BATCHNORM_MISMATCH,
     CLIP_SATURATION,
@@ -27,12 +28,7 @@ from ganglion.doctor.findings.mistakes import (
     NON_FINITE,
     OPTIMIZER_CROSSTALK,
 )
-from ganglion.doctor.findings.optimization import (
-    BAD_INITIALIZATION,
-    EXPLODING_GRADIENT,
-    LEARNING_RATE_TOO_HIGH,
-    LEARNING_RATE_TOO_LOW,
-)
+from ganglion.doctor.findings.optimization import BAD_INITIALIZATION, EXPLODING_GRADIENT
 from ganglion.doctor.findings.overfitting import DISCRIMINATOR_OVERFITTING, MEMORIZATION
 from ganglion.doctor.rule import Rule
 
