@@ -119,8 +119,8 @@ def lost_at(when: int) -> ganglion.AdversarialLoss:
 
 
 GOES_WELL: dict[str, object] = {
-    "training.batch": 32, "generator.width": 8, "training.tick_kimg": 0.26, "training.snapshot_kimg": 0.8,
-    "training.keep_checkpoints": 1,
+    "training.batch": 32, "generator.width": 8, "discriminator.width": 8, "training.tick_kimg": 0.26,
+    "training.snapshot_kimg": 0.8, "training.keep_checkpoints": 1,
 }  # fmt: skip
 
 
