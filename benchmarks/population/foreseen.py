@@ -19,15 +19,13 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import numpy as np
 import torch
 
-from ganglion.recipe.resolve import resolve
 from ganglion.training.check import check
 from marked import fill
 from population.examination import rate
 from population.interventions import INTERVENTIONS
-from population.programs import PROGRAMS, images_of
+from population.programs import PROGRAMS, given, images_of
 from population.split import parts
 from population.stored import read
 from population.truth import truths
@@ -39,32 +37,25 @@ OF_THE_DATA = {"number", "kinds", "sizes", "copies"}
 def remarks(one: dict[str, Any], data: Path) -> list[list[str]]:
     """Level, topic and text of each remark on a run's recipe and images."""
     program, images = PROGRAMS[one["program"]], images_of(data, one["data"])
-    strength = INTERVENTIONS[one["kind"]].strengths[one["strength"]]
-    assert strength.settings is not None
-    assert program.recipe is not None
-    settings: dict[str, object] = dict(program.settings)
-    settings |= dict(strength.settings(resolve(program.recipe, settings)))
-    pixels = images.pixels.permute(0, 2, 3, 1).contiguous().numpy()
-    if strength.images:
-        pixels = pixels[np.sort(np.random.default_rng(one["seed"] + 1).permutation(len(pixels))[: strength.images])]
+    pixels, settings = given(program, images, INTERVENTIONS[one["kind"]].strengths[one["strength"]], one["seed"])
     found = check(
-        pixels, recipe=program.recipe, seed=one["seed"], device="cpu", threads=1, quiet=True, seconds=SECONDS,
-        set=settings | {"data.fit": "crop"}, minutes=program.seconds / 60,
+        pixels, recipe=str(program.recipe), seed=one["seed"], device="cpu", threads=1, quiet=True, seconds=SECONDS,
+        set=settings, minutes=program.seconds / 60,
     )  # fmt: skip
     return [[remark.level, remark.topic, remark.text] for remark in found.remarks]
 
 
-def said(kept: list[list[str]], level: str) -> bool:
+def said(found: list[list[str]], level: str) -> bool:
     levels = {"failing"} if level == "failing" else {"failing", "watch"}
-    return any(one in levels and topic not in OF_THE_DATA for one, topic, _ in kept)
+    return any(one in levels and topic not in OF_THE_DATA for one, topic, _ in found)
 
 
 def table(results: list[dict[str, Any]], truth: dict[str, bool], out: Path) -> str:
     lines = ["| of | said | sick runs foreseen | false alarms |", "|---|---|---|---|"]
     for name, part in zip(("fitted", "set aside"), parts(results), strict=True):
-        known = [(truth[one["id"]], json.loads(place_of(one, out).read_text())) for one in part if one["id"] in truth]
+        known = [(truth[one["id"]], kept(place_of(one, out))) for one in part if one["id"] in truth]
         for level in ("failing", "watch or failing"):
-            ill, well = ([said(kept, level) for sick, kept in known if sick is wanted] for wanted in (True, False))
+            ill, well = ([said(found, level) for sick, found in known if sick is wanted] for wanted in (True, False))
             lines.append(f"| {name} | {level} | {rate(ill)} | {rate(well)} |")
     return "\n".join(lines)
 
@@ -89,16 +80,12 @@ def main() -> None:
         if one["id"] in truth and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(remarks(one, asked.data)))
-            print(
-                one["id"],
-                truth[one["id"]],
-                [topic for level, topic, _ in remarks_of(place) if level != "fine"],
-                flush=True,
-            )
+            found = [topic for level, topic, _ in kept(place) if level != "fine"]
+            print(one["id"], truth[one["id"]], found, flush=True)
     return None
 
 
-def remarks_of(place: Path) -> list[list[str]]:
+def kept(place: Path) -> list[list[str]]:
     return [list(one) for one in json.loads(place.read_text())]
 
 

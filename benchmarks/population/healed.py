@@ -1,14 +1,12 @@
-"""What treatments healed, from results that are kept in the repository: tables for docs/doctor.md and the field guide.
+"""What treatments healed, from the stored results of healing.py: tables for docs/doctor.md and the field guide.
 
-    python benchmarks/population/healed.py --store population/     keeps the results of healing.py
-    python benchmarks/population/healed.py                         prints the tables
+    python benchmarks/population/healed.py
 
 Only runs count that have had every way, or were never called failing, so that no way treats them.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import defaultdict
@@ -20,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from population.examination import rate
 from population.truth import CLASSES_KEPT
 
-__all__ = ["FIRST", "WAYS", "Treated", "by_cause", "healed", "of_code", "read", "store", "table"]
+__all__ = ["FIRST", "WAYS", "Treated", "by_cause", "collected", "healed", "of_code", "read", "store", "table"]
 
 WAYS = ("nothing", "again", "auto", "random", "first remedy", "up to three")
 FIRST = "first remedy"
@@ -130,13 +128,6 @@ def of_code(code: str, found: list[Treated]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, metavar="POPULATION")
-    asked = parser.parse_args()
-    if asked.store:
-        from population.healing import sick_runs
-
-        store(collected(asked.store, *sick_runs(asked.store)))
     found = read()
     print("\n\n".join((table(found), by_cause(found), runs(found))))
 

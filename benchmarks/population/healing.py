@@ -1,7 +1,7 @@
 """What treatments heal: sick runs of Ganglion's recipes from the part that was set aside, treated in six ways.
 
     python benchmarks/population/healing.py DATA --out population/ [--part 0/2] [--hours 2]
-    python benchmarks/population/healed.py --store population/      tables of what is there
+    python benchmarks/population/healing.py DATA --out population/ --store       keeps what is there in the repository
 
 Each way gets twice the time of a healthy run of its program, in all: nothing; at the first failing verdict the same recipe
 again from another seed; `auto` instead; a random remedy of all that can be applied; the doctor's first remedy; and up to three.
@@ -41,13 +41,12 @@ from ganglion.doctor.remedies.idea import known_of
 from ganglion.doctor.remedies.propose import proposed, weights_help
 from ganglion.doctor.remedies.training import AS_IN_RECIPE
 from ganglion.doctor.verdict import Finding, Remedy, Verdict
-from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
 from ganglion.training import attempts
-from population.healed import FIRST, WAYS
+from population.healed import FIRST, WAYS, collected, store
 from population.interventions import INTERVENTIONS
-from population.programs import PROGRAMS, images_of
+from population.programs import PROGRAMS, given, images_of
 from population.split import parts
 from population.truth import judge_of, truths
 
@@ -79,26 +78,18 @@ def median(values: list[Any]) -> float | None:
 def treated(one: dict[str, Any], way: str, data: Path, out: Path, spent: float) -> dict[str, Any]:
     """A run once more in one of the ways; `spent`: minutes until its first failing verdict."""
     program, images = PROGRAMS[one["program"]], images_of(data, one["data"])
-    strength = INTERVENTIONS[one["kind"]].strengths[one["strength"]]
-    assert strength.settings is not None
-    assert program.recipe is not None
-    settings: dict[str, object] = dict(program.settings)
-    settings |= dict(strength.settings(resolve(program.recipe, settings)))
-    held_out = {"data.fit": "crop", "data.held_out_images": min(100, (strength.images or len(images.pixels)) // 5)}
-    pixels = images.pixels.permute(0, 2, 3, 1).contiguous().numpy()
-    if strength.images:
-        pixels = pixels[np.sort(np.random.default_rng(one["seed"] + 1).permutation(len(pixels))[: strength.images])]
-    minutes, seed, recipe = BUDGETS * program.seconds / 60, one["seed"], program.recipe
+    pixels, settings = given(program, images, INTERVENTIONS[one["kind"]].strengths[one["strength"]], one["seed"])
+    minutes, seed, recipe = BUDGETS * program.seconds / 60, one["seed"], str(program.recipe)
     if way in ("again", "auto"):
         minutes, seed = minutes - spent, seed + 100
     if way == "auto":
-        recipe, settings = "auto", {}
+        recipe, settings = "auto", {key: value for key, value in settings.items() if key.startswith("data.")}
     run = out / "run"
     shutil.rmtree(out, ignore_errors=True)
     try:
         with choosing(way):
             ganglion.train(
-                pixels, recipe=recipe, run=run, seed=seed, device="cpu", threads=1, quiet=True, set=settings | held_out,
+                pixels, recipe=recipe, run=run, seed=seed, device="cpu", threads=1, quiet=True, set=settings,
                 at_end=lambda run: None, minutes=minutes, treat=way in ("random", FIRST, "up to three"), fresh=True,
             )  # fmt: skip
     except ganglion.TrainingFailed:
@@ -171,7 +162,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--part", default="0/1")
     parser.add_argument("--hours", type=float, default=1e9)
+    parser.add_argument("--store", action="store_true")
     asked = parser.parse_args()
+    if asked.store:
+        return store(collected(asked.out, *sick_runs(asked.out)))
     torch.set_num_threads(1)
     part, count = map(int, asked.part.split("/"))
     until = time.monotonic() + 3600 * asked.hours
@@ -179,6 +173,7 @@ def main() -> None:
         if time.monotonic() > until:
             break
         all_ways(one, asked.data, asked.out)
+    return None
 
 
 if __name__ == "__main__":

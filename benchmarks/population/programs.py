@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import ganglion
 from ganglion.data.prepare import cache_folder, prepare
@@ -20,7 +21,7 @@ from population.interventions import INTERVENTIONS, Intervention, Strength, chan
 from population.loops import LOOPS
 from population.setting import Images, Players, Setting
 
-__all__ = ["DATA", "PROGRAMS", "Ended", "Program", "applies", "images_of", "run"]
+__all__ = ["DATA", "PROGRAMS", "Ended", "Program", "applies", "given", "images_of", "run"]
 
 LONGEST = 3.0
 """Times the time of a healthy run that any other may take, as in `Setting.share`."""
@@ -153,21 +154,14 @@ def _run_loop(
 def _run_recipe(
     program: Program, data: Images, strength: Strength, seed: int, out: Path, seconds: float, steps: int | None, n: int
 ) -> Ended:
-    assert strength.settings is not None, "only what applies is run"
-    assert program.recipe is not None
-    base = resolve(program.recipe, dict(program.settings))
-    settings = dict(program.settings) | dict(strength.settings(base))
-    settings |= {"data.fit": "crop", "data.held_out_images": min(100, (strength.images or len(data.pixels)) // 5)}
-    pixels = data.pixels.permute(0, 2, 3, 1).contiguous().numpy()
-    if strength.images:
-        pixels = pixels[np.sort(np.random.default_rng(seed + 1).permutation(len(pixels))[: strength.images])]
+    pixels, settings = given(program, data, strength, seed)
     length: dict[str, Any] = {"minutes": seconds / 60}
     if steps is not None:
         length = {"steps": max(1, round(steps * min(1.0, LONGEST / strength.cost)))}
     error = None
     try:
         ganglion.train(
-            pixels, recipe=program.recipe, run=out, seed=seed, device="cpu", threads=1, quiet=True, set=settings,
+            pixels, recipe=str(program.recipe), run=out, seed=seed, device="cpu", threads=1, quiet=True, set=settings,
             at_end=lambda run: None, fresh=True, **length,
         )  # fmt: skip
     except ganglion.TrainingFailed:
@@ -180,6 +174,19 @@ def _run_recipe(
         return Ended(records, None, 0, error)
     drawn = ganglion.load(out, checkpoint="latest").sample(n, seed=1)  # uint8 (N, H, W, C)
     return Ended(records, torch.from_numpy(drawn).permute(0, 3, 1, 2), max(saved), error)
+
+
+def given(program: Program, data: Images, strength: Strength, seed: int) -> tuple[NDArray[np.uint8], dict[str, object]]:
+    """The images (N, S, S, C) and the values of its recipe that a run of Ganglion's is given."""
+    assert strength.settings is not None, "only what applies is run"
+    assert program.recipe is not None
+    base = resolve(program.recipe, dict(program.settings))
+    settings = dict(program.settings) | dict(strength.settings(base))
+    settings |= {"data.fit": "crop", "data.held_out_images": min(100, (strength.images or len(data.pixels)) // 5)}
+    pixels = data.pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    if strength.images:
+        pixels = pixels[np.sort(np.random.default_rng(seed + 1).permutation(len(pixels))[: strength.images])]
+    return pixels, settings
 
 
 def _records(out: Path) -> list[Record]:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ganglion.doctor.verdict import Evidence, Finding, Remedy, Verdict
+from ganglion.doctor.evidence import Evidence
+from ganglion.doctor.verdict import Finding, Remedy, Verdict
 from ganglion.metrics.evaluation import Evaluation, Result, SetFacts
 from ganglion.notebook.fragment import PAGE, fragment
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ganglion
-from ganglion.doctor.verdict import number_text
+from ganglion.doctor.evidence import number_text
 from ganglion.errors import RunError
 from ganglion.report.compare import compare, write_comparison
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import ganglion
-from ganglion.doctor.verdict import Evidence, Finding, Verdict
+from ganglion.doctor.evidence import Evidence
+from ganglion.doctor.verdict import Finding, Verdict
 from ganglion.recipe.resolve import update
 from ganglion.runs.scores import kept_scores
 from ganglion.sharing.card import CARD, model_card

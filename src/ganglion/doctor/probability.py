@@ -18,10 +18,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.doctor.evidence import number_text
 from ganglion.doctor.features import FROM_LOSSES, FROM_VITALS, Feature, features
 from ganglion.doctor.history import History
 from ganglion.doctor.similar_runs import Neighbours, neighbours, population
-from ganglion.doctor.verdict import number_text
 
 __all__ = ["Chance", "Model", "Reason", "Shape", "chance_of", "from_vitals", "models"]
 

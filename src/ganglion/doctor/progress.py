@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import SUSTAINED_SHARE, Column, History, median, running_median
-from ganglion.doctor.verdict import Evidence
 
 __all__ = [
     "convergence_evidence",

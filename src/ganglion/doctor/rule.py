@@ -8,9 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History
 from ganglion.doctor.remedies.idea import Idea
-from ganglion.doctor.verdict import Evidence, Severity
+from ganglion.doctor.verdict import Severity
 
 __all__ = ["Limits", "Rule", "RuleHit", "thresholds", "thresholds_of"]
 

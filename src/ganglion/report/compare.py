@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ganglion.doctor.diagnose import diagnose
-from ganglion.doctor.verdict import Verdict, number_text
+from ganglion.doctor.evidence import number_text
+from ganglion.doctor.verdict import Verdict
 from ganglion.errors import RunError
 from ganglion.pictures.embed import data_uri
 from ganglion.pictures.sheets import over_white

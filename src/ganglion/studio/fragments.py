@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from ganglion.doctor.verdict import number_text
+from ganglion.doctor.evidence import number_text
 from ganglion.pictures.embed import data_uri
 from ganglion.recipe.resolve import recipe_text
 from ganglion.studio.details import Details, remedies_of

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.examine import examine
 from ganglion.doctor.findings import RULES
 from ganglion.doctor.findings.optimization import PENALTIES
-from ganglion.doctor.verdict import Evidence, Finding
+from ganglion.doctor.verdict import Finding
 from ganglion.recipe.parts import Penalty, PenaltyName
 from made_records import SICK, STUCK, healthy, with_values
 from stored_records import ILL

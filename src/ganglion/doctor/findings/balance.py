@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History, largest_mean_logit
 from ganglion.doctor.progress import (
     convergence_evidence,
@@ -25,7 +26,6 @@ from ganglion.doctor.remedies.networks import EQUAL_SIZES, LEAKY_D, WIDER_D
 from ganglion.doctor.remedies.rates import FASTER_D, LOWER_D
 from ganglion.doctor.remedies.training import FEWER_D_STEPS, FEWER_G_STEPS, MORE_D_STEPS, MORE_STEPS_OF_THE_SMALLER
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = ["CAPACITY_IMBALANCE", "DISCRIMINATOR_WINS", "GENERATOR_WINS", "VANISHING_GENERATOR_GRADIENT"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History, lasting_suffix, median, running_median
 from ganglion.doctor.progress import (
     convergence_evidence,
@@ -20,7 +21,6 @@ from ganglion.doctor.remedies.networks import LEAKY_G, MORE_LATENT, NORM_IN_G, S
 from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, LOWER_G
 from ganglion.doctor.remedies.training import FEWER_G_STEPS, WITHOUT_LABELS
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = ["BLANK_COLLAPSE", "LATENT_IGNORED", "LATE_COLLAPSE", "MODE_COLLAPSE", "NOISE_COLLAPSE", "PARTIAL_COLLAPSE"]
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.forecast import forecast
 from ganglion.doctor.history import History, amplitude_and_crossings, lr_not_decayed, median
 from ganglion.doctor.probability import from_vitals
@@ -15,7 +16,6 @@ from ganglion.doctor.remedies.networks import MORE_LATENT, WIDER_G
 from ganglion.doctor.remedies.rates import COSINE, LONGER_AVERAGE, LOWER_BOTH, NO_MOMENTUM
 from ganglion.doctor.remedies.training import ANOTHER_RECIPE
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = ["GROWING_OSCILLATION", "NON_CONVERGENCE", "OSCILLATION", "STALLED"]
 

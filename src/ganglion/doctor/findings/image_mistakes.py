@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History
 from ganglion.doctor.progress import harm
 from ganglion.doctor.remedies.by_hand import OUTPUT_RANGE, SAME_PREPARATION, SCALE_ONCE
 from ganglion.doctor.remedies.training import AUGMENT, CROP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = ["PADDING_SHORTCUT", "RANGE_MISMATCH"]
 

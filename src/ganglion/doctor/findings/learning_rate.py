@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import Column, History, at_largest_rate, growth, lr_not_decayed, median
 from ganglion.doctor.progress import (
     convergence_evidence,
@@ -15,7 +16,7 @@ from ganglion.doctor.progress import (
 )
 from ganglion.doctor.remedies.rates import CONSTANT, COSINE, LOWER_BOTH, RAISE_BOTH, RAISE_G, WARM_UP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence, Severity
+from ganglion.doctor.verdict import Severity
 
 __all__ = ["LEARNING_RATE_TOO_HIGH", "LEARNING_RATE_TOO_LOW"]
 

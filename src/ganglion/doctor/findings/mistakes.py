@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History
 from ganglion.doctor.progress import harm
 from ganglion.doctor.remedies.by_hand import LABEL_OF_REALS, MOMENTUM_OF_NORMS, NEW_STATISTICS, OWN_WEIGHTS
@@ -14,7 +15,6 @@ from ganglion.doctor.remedies.networks import NORM_WITHOUT_STATISTICS
 from ganglion.doctor.remedies.rates import LOWER_BOTH, LOWER_D
 from ganglion.doctor.remedies.training import FLOAT32, LARGER_BATCH
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 from ganglion.vitals.records import is_step
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History, growth, largest_mean_logit
 from ganglion.doctor.progress import (
     convergence_evidence,
@@ -13,7 +14,6 @@ from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import KAIMING, NORM_IN_G, NORMAL_WITH_NORMS, SPECTRAL_NORM
 from ganglion.doctor.remedies.rates import LOWER_D
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = [
     "BAD_INITIALIZATION",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History
 from ganglion.doctor.progress import distance, distance_evidence, harm, improvement_evidence
 from ganglion.doctor.remedies.by_hand import NEIGHBOURS
@@ -9,7 +10,6 @@ from ganglion.doctor.remedies.losses import BOUND_SLOPE
 from ganglion.doctor.remedies.networks import NARROWER_D
 from ganglion.doctor.remedies.training import AUGMENT, STOP
 from ganglion.doctor.rule import Limits, Rule, RuleHit
-from ganglion.doctor.verdict import Evidence
 
 __all__ = ["DISCRIMINATOR_OVERFITTING", "MEMORIZATION"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ganglion.doctor.evidence import number_text
 from ganglion.doctor.readers.meaning import KEYS
-from ganglion.doctor.verdict import number_text
 
 __all__ = ["OWN_KIND", "ColumnRead", "Understanding", "key_in_words", "several"]
 
