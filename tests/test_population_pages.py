@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from population import thumbnails
 from population.duality_gap import duality_gap
 from population.examination import Judged
 from population.fit import Rows
@@ -62,19 +64,50 @@ def test_a_page_tells_how_often_its_finding_was_right_and_what_it_was_taken_for(
     assert "Said wrongly of: range, healthy (1)." in lines
 
 
-def test_examples_are_sick_runs_rightly_named_of_different_data(tmp_path: Path) -> None:
+def test_examples_are_sick_runs_rightly_named_of_different_data() -> None:
     right = [judged("nan", True, "non-finite", data) for data in ("mnist", "mnist", "cifar", "flags")]
     wrong = [judged("nan", True, "stalled", "elves"), judged("nan", True, "non-finite", "elves", None)]
     chosen = examples("non-finite", [*wrong, *right])
     assert [one.result["data"] for one in chosen] == ["mnist", "cifar"]
-    for data in ("mnist", "cifar"):
-        for name, gray in (("none.0.0", 255), ("nan.0.0", 0)):
-            folder = tmp_path / f"dcgan.{data}.{name}"
-            folder.mkdir()
-            Image.new("RGB", (256, 64), (gray, gray, gray)).save(folder / "samples.jpg")
-    page = np.asarray(strip(chosen, tmp_path))
+    pictures = {
+        f"dcgan.{data}.{name}": webp(gray)
+        for data in ("mnist", "cifar") for name, gray in (("none.0.0", 255), ("nan.0.0", 0))
+    }  # fmt: skip
+    page = np.asarray(strip(chosen, pictures))
     assert page.shape == (320, 512, 3)
     assert page[16:80].mean() > 250 > 5 > page[96:160].mean()
+
+
+def webp(gray: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (256, 32), (gray, gray, gray)).save(buffer, "WEBP")
+    return buffer.getvalue()
+
+
+def test_samples_of_each_part_are_kept_apart_and_stay_where_the_runs_are_gone(tmp_path: Path) -> None:
+    places = tmp_path / "fitted.zip", tmp_path / "aside.zip"
+    out = tmp_path / "population"
+    for kind, gray in (("nan", 200), ("few-images", 100), ("range", None)):
+        one = {"id": f"fast.mnist.{kind}.0.0", "program": "fast", "data": "mnist", "kind": kind}
+        (out / one["id"]).mkdir(parents=True)
+        (out / one["id"] / "result.json").write_text(json.dumps(one))
+        if gray is not None:
+            Image.new("RGB", (256, 64), (gray, gray, gray)).save(out / one["id"] / "samples.jpg")
+    thumbnails.store(out, places)
+    first = thumbnails.drawn(places)
+    assert set(thumbnails.drawn(places[:1])) == {"fast.mnist.nan.0.0", "fast.mnist.range.0.0"}
+    assert set(thumbnails.drawn(places[1:])) == {"fast.mnist.few-images.0.0"}
+    assert level(first["fast.mnist.nan.0.0"]) == pytest.approx(200, abs=3)
+    assert level(first["fast.mnist.range.0.0"]) == pytest.approx(128, abs=3)  # it drew none
+    (out / "fast.mnist.nan.0.0" / "samples.jpg").unlink()
+    thumbnails.store(out, places)
+    assert thumbnails.drawn(places) == first
+
+
+def level(content: bytes) -> float:
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.size == (256, 32)
+        return float(np.asarray(image).mean())
 
 
 # Treatments

@@ -1,8 +1,8 @@
 """Fits the probability that a run ends well to the part of the population that was not set aside.
 
     python benchmarks/population/fit.py                        how good it is, each program left out in turn
-    python benchmarks/population/fit.py --write population/    and src/ganglion/doctor/probability.json, with the runs that
-                                                               others are compared with; pictures from there
+    python benchmarks/population/fit.py --write                and src/ganglion/doctor/probability.json, with the runs that
+                                                               others are compared with
 
 Each run counts after a tenth, a third and all of its records, so that the model holds for a run that is under way. Stumps are
 boosted (Friedman 2001): each round adds a step in one feature, so that the sum is an additive model; few rounds and wide
@@ -12,18 +12,15 @@ leaves, since there are few programs.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import ZipFile, ZipInfo
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import ganglion
@@ -44,7 +41,6 @@ __all__ = ["Rows", "brier", "fit", "left_out", "models_without", "rows_of"]
 SHARES = (0.1, 1 / 3, 1.0)
 ROUNDS, RATE, LEAF, RIDGE = {"vitals": 100, "losses": 15}, 0.1, 12, 2.0
 DOCTOR = Path(ganglion.__file__).parent / "doctor"
-PICTURE = (256, 32)
 DIGITS = 4
 
 
@@ -167,8 +163,8 @@ def report(rows: Rows, probabilities: NDArray[np.float64]) -> str:
     return "\n".join(lines)
 
 
-def write_runs(results: list[dict[str, Any]], truth: dict[str, bool], population: Path) -> None:
-    """The runs that others are compared with: what they were, their features at the end, and eight samples of each."""
+def write_runs(results: list[dict[str, Any]], truth: dict[str, bool]) -> None:
+    """The runs that others are compared with: what they were, and their features at the end."""
     kept = [one for one in results if one["id"] in truth and one["records"]]
     ended = {source: rows_of(kept, truth, source) for source in SOURCES}
     rows = {source: found.features[found.shares == 1] for source, found in ended.items()}
@@ -180,26 +176,12 @@ def write_runs(results: list[dict[str, Any]], truth: dict[str, bool], population
         "features": {source: [[_digits(x) for x in row] for row in found.tolist()] for source, found in rows.items()},
     }
     (DOCTOR / "similar_runs.json").write_text(json.dumps(tree, separators=(",", ":")) + "\n")
-    with ZipFile(DOCTOR / "similar_runs.zip", "w") as archive:
-        for run in runs:
-            archive.writestr(ZipInfo(f"{run.id}.webp"), picture_of(population / run.id / "samples.jpg"))
 
 
 def change_in_words(one: dict[str, Any]) -> str:
     """What was done to a run; empty where nothing was."""
     intervention = INTERVENTIONS[one["kind"]]
     return "" if one["kind"] == "none" else f"{intervention.about} ({intervention.strengths[one['strength']].name})"
-
-
-def picture_of(thumbnail: Path) -> bytes:
-    """The first row of a run's samples; gray where it drew none."""
-    image = Image.new("RGB", PICTURE, "gray")
-    if thumbnail.exists():
-        with Image.open(thumbnail) as found:
-            image = found.crop((0, 0, found.width, found.height // 2)).resize(PICTURE, Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=60)
-    return buffer.getvalue()
 
 
 def _digits(value: float) -> float | None:
@@ -209,7 +191,7 @@ def _digits(value: float) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="?", default=STORED)
-    parser.add_argument("--write", type=Path, metavar="POPULATION")
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     everything = read(asked.results)
     truth = truths(everything)
@@ -223,7 +205,7 @@ def main() -> None:
         models[source] = fit(rows, source).plain()
     if asked.write:
         (DOCTOR / "probability.json").write_text(json.dumps(models, indent=1) + "\n")
-        write_runs(chosen, truth, asked.write)
+        write_runs(chosen, truth)
 
 
 if __name__ == "__main__":

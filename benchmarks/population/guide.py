@@ -1,10 +1,11 @@
 """Writes into each page of the field guide how often its finding was right on the population, and what such runs look like.
 
-python benchmarks/population/guide.py population/     with the pictures of the runs there
+python benchmarks/population/guide.py
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,7 @@ from population.examination import Judged, doctor_without_program, judged, rate
 from population.interventions import INTERVENTIONS
 from population.split import parts
 from population.stored import read
+from population.thumbnails import drawn
 from population.truth import truths
 
 __all__ = ["examples", "measured", "strip"]
@@ -75,28 +77,29 @@ def examples(code: str, found: list[Judged]) -> list[Judged]:
     return list(chosen.values())[:SHOWN]
 
 
-def strip(chosen: list[Judged], population: Path) -> Image.Image:
-    """Two rows for each run: samples of a healthy one of its program and data, and its own."""
+def pictured(one: Judged) -> tuple[str, str]:
+    """A healthy run of the same program on the same data, and the run."""
+    return f"{one.result['program']}.{one.result['data']}.none.0.0", one.result["id"]
+
+
+def strip(chosen: list[Judged], pictures: dict[str, bytes]) -> Image.Image:
+    """Two rows for each run: samples of a healthy one of its program and data, and its own. `pictures`: by the run's id."""
     page = Image.new("RGB", (ROW[0], 2 * (ROW[1] + LABEL) * len(chosen)), "white")
     draw, y = ImageDraw.Draw(page), 0
     for one in chosen:
         program, data = one.result["program"], one.result["data"]
         strength = INTERVENTIONS[one.result["kind"]].strengths[one.result["strength"]].name
         about = f"{INTERVENTIONS[one.result['kind']].about} ({strength})"
-        for name, label in (
-            (f"{program}.{data}.none.0.0", f"{program} on {data}"),
-            (one.result["id"], f"{program} on {data}, {about}"),
-        ):
+        for name, label in zip(pictured(one), (f"{program} on {data}", f"{program} on {data}, {about}"), strict=True):
             draw.text((0, y + 2), label, fill="black")
-            with Image.open(population / name / "samples.jpg") as image:
-                samples = image.crop((0, 0, image.width, image.height // 2)).resize(ROW, Image.Resampling.NEAREST)
-            page.paste(samples, (0, y + LABEL))
+            with Image.open(io.BytesIO(pictures[name])) as image:
+                page.paste(image.resize(ROW, Image.Resampling.NEAREST), (0, y + LABEL))
             y += ROW[1] + LABEL
     return page
 
 
 def main() -> None:
-    population = Path(sys.argv[1])
+    pictures = drawn()
     results = read()
     truth = truths(results)
     both = parts(results)
@@ -107,9 +110,10 @@ def main() -> None:
         text = measured(code, fitted, aside)
         if treated := healed.of_code(code, healed.read()):
             text += f"\n\n{treated}"
-        chosen, picture = examples(code, [*fitted, *aside]), PAGES / "images" / f"{code}-samples.webp"
+        drawable = [one for one in (*fitted, *aside) if pictures.keys() >= set(pictured(one))]
+        chosen, picture = examples(code, drawable), PAGES / "images" / f"{code}-samples.webp"
         if chosen:
-            strip(chosen, population).save(picture, quality=60)
+            strip(chosen, pictures).save(picture, quality=60)
             text += f"\n\n![Samples of healthy runs, and below each of a run with this finding](images/{picture.name})"
         else:
             picture.unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from PIL import Image
 
 from ganglion.pictures.sheets import sheet
 from ganglion.runs.checkpoints import prune
+from population import thumbnails
 from population.duality_gap import gap_of_loop, gap_of_recipe
 from population.interventions import INTERVENTIONS, change_of
 from population.programs import PROGRAMS, Ended, applies, images_of, run
@@ -183,6 +184,7 @@ def main() -> None:
     runs = [one for one in plan() if pairs.index((one.program, one.data)) % parts == part]
     runs = [one for one in runs if not asked.only or asked.only in one.id]
     if asked.store:
+        thumbnails.store(asked.out)
         return store(asked.out)
     if asked.list:
         return print("\n".join(one.id for one in runs))
