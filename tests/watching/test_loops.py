@@ -124,6 +124,8 @@ def test_what_is_seen_is_said_at_the_first_record_and_nothing_false(name: str) -
     verdict = seen.monitor.verdict()
     assert "range-mismatch" not in [finding.code for finding in verdict.findings]
     assert "optimizer-crosstalk" not in [finding.code for finding in verdict.findings]
+    for mistake in ("unzeroed_g", "unzeroed_d", "eval_mode_g", "eval_mode_d"):
+        assert not any(record.get(mistake) for record in seen.monitor.records)
     assert verdict.state == "unknown"  # far too few images for anything else
 
 

@@ -85,6 +85,8 @@ class GCall:
     """Float tensors among its outputs, detached."""
     training: bool
     """In train mode and with gradients."""
+    evaluating: bool = False
+    """In eval mode and with gradients."""
 
 
 @dataclass(eq=False)
@@ -165,6 +167,8 @@ class DCall:
     """Numbers of the backward passes of D's loss."""
     differentiated: bool = False
     """Whether an output was differentiated with `create_graph`, as for penalties."""
+    evaluating: bool = False
+    """Whether D was in eval mode."""
 
     def view(self, key: tuple[Path, str]) -> View | None:
         return next((view for view in self.views if view.key == key), None)

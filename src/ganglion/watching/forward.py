@@ -69,8 +69,11 @@ class ForwardPasses:
         if not self.measuring or not images:
             return
         kept = [tensor.detach().as_subclass(Tensor) for tensor in images]
-        training = self._generator.training and torch.is_grad_enabled()
-        call = GCall(self.number, Arguments((arguments, dict(named)), name), kept, training)
+        with_gradients, training = torch.is_grad_enabled(), self._generator.training
+        call = GCall(
+            self.number, Arguments((arguments, dict(named)), name), kept, training=training and with_gradients,
+            evaluating=with_gradients and not training,
+        )  # fmt: skip
         self.of_g = [*self.of_g[-7:], call]
         largest = max(images, key=Tensor.numel)
         if largest.grad_fn is not None:
@@ -104,6 +107,7 @@ class ForwardPasses:
             attached=attached,
             wants_slope=any(tensor.requires_grad and tensor.grad_fn is None for _, tensor in inputs),
             outputs=[],
+            evaluating=not self._discriminator.training,
         )  # fmt: skip
         self.of_d.append(call)
         self._add_outputs(call, outputs)

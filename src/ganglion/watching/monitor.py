@@ -170,6 +170,7 @@ class Monitor:
             while self._hooks:
                 self._hooks.pop().remove()
             self._optimizer_hooks.remove()
+            self._steps.remove_hooks()
             self._steps.passes.forget()
             self._account.run("files", self._records.close, outcome)
 

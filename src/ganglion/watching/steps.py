@@ -4,7 +4,9 @@ N images."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from ganglion.watching.calls import Arguments, DCall, GCall, leaves
 from ganglion.watching.counting import ImageCount
 from ganglion.watching.fingerprints import is_known, marks_of
 from ganglion.watching.forward import ForwardPasses
+from ganglion.watching.loop_mistakes import LoopMistakes
 from ganglion.watching.opinion import Opinion, Side, on_rows
 from ganglion.watching.probe import ForeignProbe
 from ganglion.watching.roles import Roles, Sorted
@@ -61,9 +64,9 @@ class Steps:
         self._stats: StepStats | None = None
         self._weights: list[int] = []
         self._latent: Told | None = None
-        self._d_was_called = self._g_moved = self._extra = False
+        self._d_was_called = self._extra = False
         self._coming = 1
-        self._watch_gradient_of_g(generator)
+        self._mistakes = LoopMistakes(generator, discriminator, self.passes)
 
     @property
     def stats(self) -> StepStats:
@@ -112,12 +115,13 @@ class Steps:
         """Gradients are there. The window of calls ends where G is about to be updated."""
         passes = self.passes
         passes.release()
-        of_g = player == "g" or (player == "both" and self._g_moved)
+        of_g = player == "g" or (player == "both" and self._mistakes.g_was_reached)
         self._extra = of_g and self._d_was_called and not passes.glances
         self._d_was_called |= bool(passes.glances)
         for call in passes.of_d:
             for pull in call.pulls:
                 pull.player = pull.player or (None if player == "both" else player)
+        self._add(self._mistakes.before_step(player))
         scale = _loss_scale(optimizer)
         if passes.measuring and player != "g":
             self._account.run("gradients of D", self.stats.d.after_backward, scale)
@@ -130,8 +134,8 @@ class Steps:
 
     def after_step(self, player: str) -> int:
         """Weights have moved. Returns 1 where this was a step of the training: an update of G by D's opinion."""
-        of_g = player == "g" or (player == "both" and self._g_moved)
-        self._g_moved = False
+        of_g = player == "g" or (player == "both" and self._mistakes.g_was_reached)
+        self._mistakes.after_step(player)
         if self.passes.measuring and player != "g":
             self._account.run("updates of D", self.stats.d.after_step)
         if not of_g or self._extra:
@@ -141,15 +145,8 @@ class Steps:
         self.passes.forget()
         return 1
 
-    def _watch_gradient_of_g(self, generator: nn.Module) -> None:
-        """Notes whether a backward pass reached G, for one optimiser of both networks."""
-        own = (weight for weight in generator.parameters() if weight.requires_grad)
-        first = next(own, None)
-        if first is not None:
-            self._gradient_hook = cast(Any, first).register_post_accumulate_grad_hook(self._note_gradient_of_g)
-
-    def _note_gradient_of_g(self, _weight: Tensor) -> None:
-        self._g_moved = True
+    def remove_hooks(self) -> None:
+        self._mistakes.remove_hooks()
 
     # The window between two steps of G
 
@@ -171,9 +168,10 @@ class Steps:
         if fakes is not None:
             probe.keep_fakes(fakes)
         self._keep_last(views[0][0], fakes)
+        self._add(self._mistakes.modes(found))
         pull = self.opinion.direction(found.in_g, found.tasks_of_g) if found.in_g else None
         if pull is not None:
-            self.stats.means.add(pull_g_fake=self._on_device(pull * (self.opinion.raised or 1)))
+            self._add({"pull_g_fake": pull * (self.opinion.raised or 1)})
 
     def _note(self, found: Sorted) -> None:
         passes = self.passes
@@ -201,11 +199,13 @@ class Steps:
         for name, side in (("pull_d_real", found.real), ("pull_d_fake", found.fake)):
             pull = self.opinion.direction(side)
             if pull is not None:
-                self.stats.means.add(**{name: self._on_device(pull * way)})
+                self._add({name: pull * way})
 
-    def _on_device(self, value: float) -> Tensor:
-        """Beside the other sums of the record, which are read together."""
-        return torch.tensor(value, device=next(self._networks[1].parameters()).device)
+    def _add(self, values: Mapping[str, float]) -> None:
+        """To the means of the record, on the device where its other sums are, which are read together."""
+        if values:
+            device = next(self._networks[1].parameters()).device
+            self.stats.means.add(**{name: torch.tensor(value, device=device) for name, value in values.items()})
 
     def _scores(self, side: Side) -> Tensor | None:
         parts = [(self.opinion.scores(call), mask) for call, mask in side]
@@ -256,7 +256,7 @@ class Steps:
             return
         self._account.note(FIXED, self.cannot_look)
         if "g" in self.by_parts and self._latent is not None:
-            call = GCall(call.number, Arguments(((self._latent.tensor,), {})), call.outputs, call.training)
+            call = replace(call, arguments=Arguments(((self._latent.tensor,), {})))
         self.probe.replayable |= FIXED not in self._account.ended and self.cannot_look is None
         if self._latent is not None:
             told = marks_of(self._latent.tensor.float()) if self._latent.tensor.ndim else None

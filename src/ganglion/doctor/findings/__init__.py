@@ -20,13 +20,17 @@ from ganglion.doctor.findings.collapse import (
 from ganglion.doctor.findings.convergence import GROWING_OSCILLATION, NON_CONVERGENCE, OSCILLATION, STALLED
 from ganglion.doctor.findings.image_mistakes import PADDING_SHORTCUT, RANGE_MISMATCH
 from ganglion.doctor.findings.learning_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
+from ganglion.doctor.findings.loop_mistakes import (
+    EVAL_MODE,
+    GRADIENTS_NOT_ZEROED,
+    LABELS_SWAPPED,
+    OPTIMIZER_CROSSTALK,
+)
 from ganglion.doctor.findings.mistakes import (
     BATCHNORM_MISMATCH,
     CLIP_SATURATION,
-    LABELS_SWAPPED,
     LOSS_CLAMPED,
     NON_FINITE,
-    OPTIMIZER_CROSSTALK,
 )
 from ganglion.doctor.findings.optimization import BAD_INITIALIZATION, EXPLODING_GRADIENT
 from ganglion.doctor.findings.overfitting import DISCRIMINATOR_OVERFITTING, MEMORIZATION
@@ -39,7 +43,9 @@ RULES: dict[str, Rule] = {
     for rule in (
         NON_FINITE,
         OPTIMIZER_CROSSTALK,
+        GRADIENTS_NOT_ZEROED,
         LABELS_SWAPPED,
+        EVAL_MODE,
         RANGE_MISMATCH,
         PADDING_SHORTCUT,
         LOSS_CLAMPED,

@@ -1,4 +1,4 @@
-"""Programming mistakes: labels, optimisers, losses, normalisation, clipping, non-finite numbers."""
+"""Mistakes of numbers and layers: values that are not finite, normalisation, clamped losses, clipped weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from ganglion.doctor.evidence import Evidence
 from ganglion.doctor.history import History
 from ganglion.doctor.progress import harm
-from ganglion.doctor.remedies.by_hand import LABEL_OF_REALS, MOMENTUM_OF_NORMS, NEW_STATISTICS, OWN_WEIGHTS
-from ganglion.doctor.remedies.losses import BOUND_SLOPE, LOGITS_LOSS, LOSS_THAT_REACHES_G, PENALTY_FOR_CLIP, WIDER_CLIP
+from ganglion.doctor.remedies.by_hand import MOMENTUM_OF_NORMS, NEW_STATISTICS
+from ganglion.doctor.remedies.losses import BOUND_SLOPE, LOGITS_LOSS, PENALTY_FOR_CLIP, WIDER_CLIP
 from ganglion.doctor.remedies.networks import NORM_WITHOUT_STATISTICS
 from ganglion.doctor.remedies.rates import LOWER_BOTH, LOWER_D
 from ganglion.doctor.remedies.training import FLOAT32, LARGER_BATCH
@@ -20,10 +20,8 @@ from ganglion.vitals.records import is_step
 __all__ = [
     "BATCHNORM_MISMATCH",
     "CLIP_SATURATION",
-    "LABELS_SWAPPED",
     "LOSS_CLAMPED",
     "NON_FINITE",
-    "OPTIMIZER_CROSSTALK",
 ]
 
 
@@ -52,73 +50,6 @@ NON_FINITE = Rule(
         "blank-collapse",
         "noise-collapse",
         "late-collapse",
-        "learning-rate-too-high",
-    ),
-)
-
-
-def labels_swapped(history: History, limits: Limits) -> RuleHit | None:
-    agree = history["pull_g_fake"] * history["pull_d_fake"]  # +1 where both gradients always have the same sign
-    since = history.lasting_since(agree > limits["agreement"])
-    if since is None:
-        return None
-    return RuleHit(
-        harm(history),
-        since,
-        [
-            Evidence.at_most(
-                "product of the mean signs of both losses' gradients at D's logits on fakes",
-                history.recent_of(agree),
-                limits["agreement"],
-            ),
-            Evidence.context("direction in which G's loss moves them", history.recent("pull_g_fake")),
-            Evidence.context("direction in which D's loss moves them", history.recent("pull_d_fake")),
-        ],
-    )
-
-
-LABELS_SWAPPED = Rule(
-    "labels-swapped",
-    labels_swapped,
-    "G's loss moves D's logits on fakes in the same direction as D's loss does: G is trained to be classified as fake. "
-    "G's loss probably uses the labels of D's.",
-    (LABEL_OF_REALS, LOSS_THAT_REACHES_G),
-    explains=(
-        "discriminator-wins",
-        "vanishing-generator-gradient",
-        "blank-collapse",
-        "mode-collapse",
-        "stalled",
-    ),
-)
-
-
-def optimizer_crosstalk(history: History, limits: Limits) -> RuleHit | None:
-    shares = {
-        "share of D's weights in G's optimiser": history.last("moves_d_with_g"),
-        "share of G's weights in D's optimiser": history.last("moves_g_with_d"),
-    }
-    shared = [
-        Evidence.at_most(name, share, limits["share"]) for name, share in shares.items() if share > limits["share"]
-    ]
-    return RuleHit(harm(history), 0, shared) if shared else None
-
-
-OPTIMIZER_CROSSTALK = Rule(
-    "optimizer-crosstalk",
-    optimizer_crosstalk,
-    "Each step of one network's optimiser also updates the other network, in the direction that lowers the first one's "
-    "loss. D is then trained to misclassify, one of the losses goes to 0, and neither network learns.",
-    (OWN_WEIGHTS,),
-    explains=(
-        "generator-wins",
-        "discriminator-wins",
-        "mode-collapse",
-        "partial-collapse",
-        "stalled",
-        "blank-collapse",
-        "oscillation",
-        "noise-collapse",
         "learning-rate-too-high",
     ),
 )

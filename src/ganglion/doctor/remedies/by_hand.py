@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPARE_LATENTS", "LABEL_OF_REALS", "MOMENTUM_OF_NORMS", "NEIGHBOURS", "NEW_STATISTICS", "OUTPUT_RANGE", "OWN_WEIGHTS",
-    "RIGHT_LABELS", "SAME_PREPARATION", "SCALE_ONCE",
+    "RIGHT_LABELS", "SAME_PREPARATION", "SCALE_ONCE", "TRAIN_MODE", "ZERO_GRADIENTS",
 ]  # fmt: skip
 
 
@@ -36,6 +36,14 @@ RIGHT_LABELS = Idea(
 OWN_WEIGHTS = Idea(
     "own-weights", "Give each optimiser the weights of its own network",
     "torch.optim.Adam(G.parameters()), torch.optim.Adam(D.parameters())", by_hand=True,
+)  # fmt: skip
+ZERO_GRADIENTS = Idea(
+    "zero-gradients", "Zero a network's gradients before each backward pass of its own loss",
+    "optimizer_D.zero_grad(); loss_D.backward(); optimizer_D.step()", by_hand=True,
+)  # fmt: skip
+TRAIN_MODE = Idea(
+    "train-mode", "Put G and D into train mode before each step, and after each time that you draw samples",
+    "G.train(); D.train()", by_hand=True,
 )  # fmt: skip
 SCALE_ONCE = Idea(
     "scale-once", "Scale real images to [-1, 1], once", "images / 127.5 - 1 for uint8; (images - 0.5) / 0.5 after ToTensor()",
