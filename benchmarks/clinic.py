@@ -82,6 +82,10 @@ class Fault:
     beta1: float = 0.5
     frame: bool = False
     """Whether G ends in a black frame."""
+    zeroed: str = "gd"
+    """The networks whose gradients are zeroed."""
+    looks: bool = False
+    """Whether samples are drawn in eval mode every 100 steps, without a return to train mode."""
 
 
 class PlainG(nn.Module):
@@ -144,12 +148,16 @@ def plain(fault: Fault, folder: Path, steps: int = 1500, batch: int = 32) -> Non
         chosen = torch.from_numpy(random.integers(0, len(pixels), batch))
         real = fault.show_real(pixels[chosen].permute(0, 3, 1, 2).float() / 127.5 - 1)
         given = (digits[chosen],) if fault.labels else ()
-        opt_d.zero_grad()
+        if fault.looks and step % 100 == 99:
+            G.eval()
+        if "d" in fault.zeroed:
+            opt_d.zero_grad()
         fake = G(torch.randn(batch, 32), *given)
         loss_d = criterion(D(real, *given), torch.ones(batch)) + criterion(D(fake.detach(), *given), torch.zeros(batch))
         loss_d.backward()
         opt_d.step()
-        opt_g.zero_grad()
+        if "g" in fault.zeroed:
+            opt_g.zero_grad()
         loss_g = criterion(D(fake, *given), torch.full((batch,), fault.label_for_g))
         loss_g.backward()
         monitor.log(loss_d=loss_d.item(), loss_g=loss_g.item())
@@ -236,6 +244,10 @@ SICK = [
          "--set optimizer.generator.lr=2e-5 --set optimizer.discriminator.lr=2e-5", about="a tenth of the usual rates"),
     Case("optimizer-crosstalk", ("optimizer-crosstalk",), loop=of(Fault(one_optimizer=True)),
          about="G's optimiser was given the weights of both networks"),
+    Case("gradients-not-zeroed", ("gradients-not-zeroed",), loop=of(Fault(zeroed="g")),
+         about="D's gradients are never zeroed, so that G's loss trains D as well"),
+    Case("eval-mode", ("eval-mode",), loop=of(Fault(looks=True, lr_g=1e-3, lr_d=1e-3)),
+         about="G stays in eval mode after its first samples, and rates are five times the usual"),
     Case("labels-swapped", ("labels-swapped",), loop=of(Fault(label_for_g=0.0)), about="G is trained on the label of fakes"),
     Case("latent-ignored", ("latent-ignored",), loop=of(Fault(labels=True)),
          about="a conditional G in which the latent is multiplied by 0"),

@@ -34,6 +34,7 @@ TITLES = {
     "saturation": "saturated pixels", "train_eval": "train vs eval mode", "held_out": "AUC, training over held-out",
     "nearest": "nearer than held-out reals", "clip_share": "weights at the clip bound", "z_response": "response to z",
     "separation_framed": "AUC, border of reals", "pull_g_fake": "sign of G's gradient", "pull_d_fake": "sign of D's gradient",
+    "unzeroed_d": "old gradients in D's updates", "eval_mode_g": "G in eval mode",
     "moves_d_with_g": "D's weights in G's optimiser", "real_high": "maximum of reals", "fake_high": "maximum of fakes",
 }  # fmt: skip
 LOG = {"grad_g_first", "grad_d", "update_g", "update_d", "weight_g", "weight_d", "distance"}
@@ -41,7 +42,9 @@ LOG = {"grad_g_first", "grad_d", "update_g", "update_d", "weight_g", "weight_d",
 SHOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "non-finite": ("non-finite", ("loss_d", "loss_g", "weight_d")),
     "optimizer-crosstalk": ("optimizer-crosstalk", ("moves_d_with_g", "loss_g", "distance")),
+    "gradients-not-zeroed": ("gradients-not-zeroed", ("unzeroed_d", "grad_d", "distance")),
     "labels-swapped": ("labels-swapped", ("pull_g_fake", "pull_d_fake", "distance")),
+    "eval-mode": ("eval-mode", ("eval_mode_g", "train_eval", "distance")),
     "range-mismatch": ("range-255", ("real_high", "fake_high", "separation")),
     "padding-shortcut": ("padding-shortcut", ("separation", "separation_framed", "distance")),
     "loss-clamped": ("loss-clamped", ("loss_g", "grad_g_first", "distance")),

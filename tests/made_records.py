@@ -27,7 +27,8 @@ def healthy(n: int = 60) -> Records:
             "z_response": _samples(done)["diversity"], "train_eval": 0.05, "held_out": 0.5, "nearest": 0.1,
             "range_real": [-1.0, 1.0, -0.3, 0.7], "range_fake": [-0.99, 0.98, -0.3, 0.6], "separation_eval": 0.97,
             "separation_framed": 0.95, "dead_g": 0.0, "dead_d": 0.0, "moves_d_with_g": 0.0, "moves_g_with_d": 0.0,
-            "pull_d_real": 1.0, "pull_d_fake": -1.0, "pull_g_fake": 1.0, **_samples(done),
+            "unzeroed_g": 0.0, "unzeroed_d": 0.0, "eval_mode_g": 0.0, "eval_mode_d": 0.0, "pull_d_real": 1.0,
+            "pull_d_fake": -1.0, "pull_g_fake": 1.0, **_samples(done),
         })  # fmt: skip
     return records
 
@@ -66,6 +67,8 @@ SURE = {**STUCK, "separation": 1.0, "logit_real": 9.0, "logit_fake": -9.0}
 SICK: dict[str, Records] = {
     "non-finite": [*healthy(20), {"step": 1000, "kimg": 32.0, "non_finite": {"step": 987, "tensor": "loss of the generator"}}],
     "optimizer-crosstalk": _sick({"moves_d_with_g": 1.0}),
+    "gradients-not-zeroed": _sick({"unzeroed_d": 1.0}),
+    "eval-mode": _sick({"eval_mode_g": 1.0}),
     "labels-swapped": _sick({"pull_g_fake": -1.0}),
     "range-mismatch": _sick({"range_real": [0.0, 255.0, 80.0, 70.0]}),
     "padding-shortcut": _sick({**SURE, "diversity": 0.5, "contrast": 0.6, "separation_eval": 1.0, "separation_framed": 0.45}),

@@ -161,7 +161,7 @@ def test_a_run_that_was_never_called_failing_counts_as_it_is_in_every_way() -> N
     first = {"distance": 1.2, "classes": None, "spent": None, "causes": [], "names": [], "remedies": []}
     found = [Treated("dcgan.mnist.z-short.0.0", 1.0, None, dict.fromkeys(WAYS, first))]
     assert "| nothing | 1.00 (0.21 to 1.00; 1) | none |" in table(found)
-    assert runs(found).endswith("| not called failing |")
+    assert runs(found).endswith("| not treated |")
     assert len(by_cause(found).splitlines()) == 2
 
 

@@ -18,6 +18,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -81,11 +82,21 @@ def doctor_without_program(known: list[Result], truth: dict[str, bool]) -> Says:
     def says(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:
         if is_aside(one["program"], one["data"], one["kind"]) or one["program"] not in without:
             return by_doctor(one, records)
-        unseen = shipped | {"vitals": without[one["program"]]}
-        with mock.patch.object(probability, "models", return_value=unseen):
+        with asking(shipped | {"vitals": without[one["program"]]}):
             return by_doctor(one, records)
 
     return says
+
+
+@contextmanager
+def asking(models: dict[str, probability.Model]) -> Iterator[None]:
+    """The doctor asks these models, also of the runs that others are compared with."""
+    probability.population_effects.cache_clear()
+    try:
+        with mock.patch.object(probability, "models", return_value=models):
+            yield
+    finally:
+        probability.population_effects.cache_clear()
 
 
 def by_losses(one: Result, records: Records) -> tuple[bool, tuple[str, ...]]:

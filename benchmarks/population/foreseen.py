@@ -31,7 +31,7 @@ from population.stored import read
 from population.truth import truths
 
 SECONDS = 2.0
-OF_THE_DATA = {"number", "kinds", "sizes", "copies"}
+OF_THE_DATA = {"number", "kinds", "sizes", "copies", "range", "files", "labels"}
 
 
 def remarks(one: dict[str, Any], data: Path) -> list[list[str]]:

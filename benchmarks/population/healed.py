@@ -2,7 +2,7 @@
 
     python benchmarks/population/healed.py
 
-Only runs count that have had every way, or were never called failing, so that no way treats them.
+Only runs count that have had every way, or that no way treats: those never called failing, or only when no time was left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Treated(NamedTuple):
     """By way: distance, classes, causes, names and sentences of the remedies."""
 
     @property
-    def was_called_failing(self) -> bool:
+    def was_treated(self) -> bool:
         return bool(self.ways[FIRST]["spent"])
 
     def healed(self, way: str) -> bool:
@@ -82,11 +82,14 @@ def read(path: Path = STORED) -> list[Treated]:
 
 
 def table(found: list[Treated]) -> str:
-    """Share healed, for each way, of all and of those called failing."""
-    called = [one for one in found if one.was_called_failing]
-    lines = [f"| way | healed, of all {len(found)} sick runs | of the {len(called)} called failing |", "|---|---|---|"]
+    """Share healed, for each way, of all and of those that were treated."""
+    treated = [one for one in found if one.was_treated]
+    lines = [
+        f"| way | healed, of all {len(found)} sick runs | of the {len(treated)} that were treated |",
+        "|---|---|---|",
+    ]
     for way in WAYS:
-        rates = (rate([one.healed(way) for one in some]) for some in (found, called))
+        rates = (rate([one.healed(way) for one in some]) for some in (found, treated))
         lines.append(f"| {ABOUT[way]} | {' | '.join(rates)} |")
     return "\n".join(lines)
 
@@ -111,19 +114,19 @@ def runs(found: list[Treated]) -> str:
         shown = [f"{(one.ways[way]['distance'] or float('nan')) / one.distance:.1f}" for way in WAYS]
         done = one.ways["up to three"]
         told = "; ".join(f"{cause}: {name}" for cause, name in zip(done["causes"], done["names"], strict=True))
-        lines.append(f"| {one.id} | {' | '.join(shown)} | {told or 'not called failing'} |")
+        lines.append(f"| {one.id} | {' | '.join(shown)} | {told or 'not treated'} |")
     return "\n".join(lines)
 
 
 def of_code(code: str, found: list[Treated]) -> str:
     """A sentence for the page of a finding; empty where no run was treated for it."""
-    called = [one for one in found if one.was_called_failing and one.ways[FIRST]["causes"][:1] == [code]]
-    if not called:
+    treated = [one for one in found if one.was_treated and one.ways[FIRST]["causes"][:1] == [code]]
+    if not treated:
         return ""
-    first, three = (sum(one.healed(way) for one in called) for way in (FIRST, "up to three"))
+    first, three = (sum(one.healed(way) for one in treated) for way in (FIRST, "up to three"))
     return (
-        f"Treated for it as the first cause: {len(called)} sick run{'s' if len(called) > 1 else ''} of what was set aside. The "
-        f"first remedy healed {first}, up to three healed {three} ([how](../doctor.md#what-remedies-heal))."
+        f"Treated for it as the first cause: {len(treated)} sick run{'s' if len(treated) > 1 else ''} of what was set aside. "
+        f"The first remedy healed {first}, up to three healed {three} ([how](../doctor.md#what-remedies-heal))."
     )
 
 

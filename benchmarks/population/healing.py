@@ -39,7 +39,6 @@ from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.readers.treatments import treatments_of
 from ganglion.doctor.remedies.idea import known_of
 from ganglion.doctor.remedies.propose import proposed, weights_help
-from ganglion.doctor.remedies.training import AS_IN_RECIPE
 from ganglion.doctor.verdict import Finding, Remedy, Verdict
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run
@@ -125,17 +124,17 @@ def choosing(way: str) -> Iterator[None]:
 def at_random(run: Run, recipe: Recipe, verdict: Verdict) -> list[tuple[Finding, Remedy]]:
     """In the place of the doctor's remedies all that can be applied to this run, in random order."""
     history, setup = History(run.records()), setup_of(run.path)
-    ideas = list({idea.name: idea for rule in RULES.values() for idea in (*rule.ideas, AS_IN_RECIPE)}.values())
+    ideas = list({idea.name: idea for rule in RULES.values() for idea in rule.ideas}.values())
     known, good = known_of(history), weights_help(history)
-    applicable = [
-        remedy
+    applicable = {
+        remedy.name: remedy
         for idea in ideas
-        for remedy in proposed([idea], known, True, setup, good)
-        if (remedy.settings or remedy.recipe) and remedy.name == idea.name
-    ]
+        for remedy in proposed([idea], known, True, setup, good)  # the recipe's own values among those of each
+        if remedy.settings or remedy.recipe
+    }
     failing = next(finding for finding in diagnose(run.path).findings if finding.severity == "failing")
-    order = np.random.default_rng(len(run.records())).permutation(len(applicable))
-    return [(failing, applicable[place]) for place in order]
+    order = np.random.default_rng(len(run.records())).permutation(sorted(applicable))
+    return [(failing, applicable[name]) for name in order]
 
 
 def all_ways(one: dict[str, Any], data: Path, out: Path) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,8 @@
 """What is done to a program, in three strengths each, and which of the doctor's codes name that cause rightly.
 
-The codes were written down before the doctor was run on any of these. An intervention that does no harm counts as healthy,
-whatever its codes: that is decided by the samples (truth.py).
+The codes were written down before the doctor was run on any of these; those of two findings that came later, eval-mode and
+gradients-not-zeroed, were added with them, to the interventions that they are about. An intervention that does no harm counts
+as healthy, whatever its codes: that is decided by the samples (truth.py).
 """
 
 from __future__ import annotations
@@ -234,7 +235,7 @@ LISTED = [
                for p in recipe.objective.penalties]}) for w in (0.001, 1000, 100_000)), needs="penalty"),
     _three("norm-momentum", ("batchnorm-mismatch",),
            *(Strength(str(m), {"momentum": m}) for m in (0.001, 0.0001, 0.0)), needs="norms"),
-    _three("g-in-eval-mode", ("batchnorm-mismatch",),
+    _three("g-in-eval-mode", ("batchnorm-mismatch", "eval-mode"),
            Strength("all the time", {"evaluating_g": True}),
            Strength("rates x3", {"evaluating_g": True, "lr_g": 3.0, "lr_d": 3.0}),
            Strength("rates / 3", {"evaluating_g": True, "lr_g": 1 / 3, "lr_d": 1 / 3}), needs="norms"),
@@ -248,9 +249,10 @@ LISTED = [
            *(Strength(f"{share:.0%}", {"wrong_labels": share}) for share in (0.2, 0.4, 0.5)), needs="targets"),
     _three("crosstalk", ("optimizer-crosstalk",),
            *(Strength(f"G's has both, its rate x{f}", {"crosstalk": "g", "lr_g": f}) for f in (0.2, 1.0, 5.0))),
-    _three("gradients-kept", (*STEEP, *D_STRONG, "stalled"),
+    _three("gradients-kept", ("gradients-not-zeroed", *STEEP, *D_STRONG, "stalled"),
            *(Strength(who, {"keep_gradients": who}) for who in ("d", "g", "gd"))),
-    _three("detach", ("optimizer-crosstalk", "generator-wins", "learning-rate-too-low", "stalled", *D_STRONG),
+    _three("detach", ("gradients-not-zeroed", "optimizer-crosstalk", "generator-wins", "learning-rate-too-low", "stalled",
+                      *D_STRONG),
            Strength("too much", {"detach": "too much"}),
            Strength("forgotten, and G's gradients kept", {"detach": "forgotten", "keep_gradients": "g"}),
            Strength("the same, and G's rate / 5", {"detach": "forgotten", "keep_gradients": "g", "lr_g": 0.2})),

@@ -41,5 +41,7 @@ def test_penalties_are_shown_by_kind_and_weight() -> None:
     penalties = [{"kind": "r1", "weight": 30}, {"kind": "lecam", "weight": 0.3}]
     (found,) = deviations(resolve("fast", {"objective.penalties": penalties})).values()
     assert found.texts == ("r1 30 and lecam 0.3", "r1 1")
+    other_order = {"objective.penalties": [one.model_dump() for one in reversed(resolve("r3gan").objective.penalties)]}
+    assert dict(deviations(resolve("r3gan", other_order))) == {}
     (found,) = deviations(resolve("fast", {"objective.penalties": []})).values()
     assert found.texts == ("none", "r1 1")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,8 @@ def test_first_weights_that_are_too_large_and_too_small_are_found_at_step_0(cach
         ("dcgan", {"init.std": 1.0}, "init.std is 1, dcgan has 0.02: far from what it was tried with"),
         ("wgan", {"objective.weight_clip": 1e-4}, "objective.weight_clip is 0.0001, wgan has 0.01: far from"),
         ("fast", {"objective.penalties": [{"kind": "r1", "weight": 1000}]}, "penalties is r1 1000, fast has r1 1: far from"),
+        ("r3gan", {"objective.penalties": [{"kind": "r2", "weight": 5000}, {"kind": "r1", "weight": 5000}]}, "far from"),
+        ("wgan", {"optimizer.generator.kind": "adam", "optimizer.generator.lr": 2e-3}, None),
         ("dcgan", {"optimizer.generator.lr": 1e-4, "generator.width": 16, "balance.d_steps": 9, "latent.dim": 2}, None),
         ("fast", {"objective.penalties": [{"kind": "lecam", "weight": 1000}]}, None),
     ],
@@ -142,6 +145,25 @@ def test_layers_of_very_different_gradients_are_said() -> None:
     layers = [LayerSignal("a", 1.0, 1e-6, 1.0), LayerSignal("b", 1.0, 1.0, 1.0)]
     levels = [remark.level for remark in of_first_weights(layers, layers[1:], torch.linspace(-1, 1, 8))]
     assert levels == ["watch", "fine"]
+
+
+@pytest.mark.parametrize(
+    ("gradients", "weights", "level", "told"),
+    [
+        ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0), "watch", "2 of G's 3 layers get no gradient"),
+        ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "watch", "3 of G's 3 layers"),
+        ((math.nan, 1.0, 1.0), (1.0, 1.0, 1.0), "failing", "not finite"),
+        ((math.inf, 1.0, 1.0), (1.0, 1.0, 1.0), "failing", "not finite"),
+        ((1.0, 0.0, 1.0), (1.0, 1.0, 0.0), "fine", "within a factor of 1"),
+    ],
+)
+def test_layers_without_a_gradient_are_said_unless_one_begins_at_zero(
+    gradients: tuple[float, ...], weights: tuple[float, ...], level: str, told: str
+) -> None:
+    layers = [LayerSignal("a", 1.0, gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
+    found = of_first_weights(layers, [LayerSignal("a", 1.0, 1.0, 1.0)], torch.linspace(-1, 1, 8))[-2]
+    assert found.level == level
+    assert told in found.text
 
 
 def test_layers_that_begin_at_zero_and_those_before_them_are_not_compared(cache: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ganglion.doctor.evidence import Evidence
-from ganglion.doctor.history import SUSTAINED_SHARE, Column, History, median, running_median
+from ganglion.doctor.history import Column, History, median, running_median
 
 __all__ = [
     "convergence_evidence",
@@ -29,8 +29,6 @@ IMPROVED, SLIGHT, FIRST_STEPS = 0.05, 0.001, 400
 """Relative decrease of the distance that counts as an improvement, the least that is one at all, and updates of G that no run
 can do without."""
 IMPROVEMENT = "decrease of the smallest distance in the last two windows"
-AS_LONG_AS_SO_FAR = 1 / SUSTAINED_SHARE
-"""Windows that are as long together as the run."""
 
 
 def distance(history: History) -> Column:
@@ -120,5 +118,5 @@ def harm(history: History, poor: float = 2.5) -> Literal["watch", "failing"]:
     now = smallest_recent_distance(history)
     if math.isnan(now):
         return "failing"
-    slow = not has_begun_only(history) and not_converging(history, poor, AS_LONG_AS_SO_FAR)
+    slow = not has_begun_only(history) and not_converging(history, poor, len(history) / history.window)
     return "watch" if now <= poor or (improving(history) and not slow) else "failing"

@@ -51,8 +51,13 @@ def deviations(recipe: Recipe) -> Mapping[str, Deviation]:
     return MappingProxyType({
         key: Deviation(now.get(key), value)
         for key, value in usual.items()
-        if key.startswith(PARTS) and not key.startswith(other) and now.get(key) != value
+        if key.startswith(PARTS) and not key.startswith(other) and _in_order(now.get(key)) != _in_order(value)
     })  # fmt: skip
+
+
+def _in_order(value: object) -> object:
+    """Of penalties, whose order means nothing, sorted by their kinds."""
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def _shown(value: object) -> str:

@@ -5,6 +5,7 @@ N images, C channels, H height, W width.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -95,8 +96,10 @@ def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
 
 def of_values(recipe: Recipe) -> list[Remark]:
     """Values that differ from those of the preset by as much as ruined runs (docs/doctor.md has how many)."""
-    found = []
-    for key, one in deviations(recipe).items():
+    found, others = [], deviations(recipe)
+    for key, one in others.items():
+        if key.endswith(".lr") and key.replace(".lr", ".kind") in others:
+            continue  # rates of two kinds of optimiser cannot be compared
         factor = _weight_factor(one) if key == "objective.penalties" else one.factor
         if factor is not None and (why := _harm(key, factor)):
             now, usual = one.texts
@@ -122,7 +125,7 @@ def _weight_factor(one: Deviation) -> float | None:
     """Of all penalties together, where they are of the same kinds."""
     if not (isinstance(one.value, list) and isinstance(one.usual, list)):
         return None
-    kinds = [[penalty["kind"] for penalty in penalties] for penalties in (one.value, one.usual)]
+    kinds = [sorted(penalty["kind"] for penalty in penalties) for penalties in (one.value, one.usual)]
     weights = [sum(penalty["weight"] for penalty in penalties) for penalties in (one.value, one.usual)]
     return float(weights[0] / weights[1]) if kinds[0] == kinds[1] and min(weights) > 0 else None
 
@@ -139,8 +142,8 @@ def of_balance(cost_g: Cost, cost_d: Cost) -> list[Remark]:
 
 
 def of_first_weights(layers_g: list[LayerSignal], layers_d: list[LayerSignal], first: Tensor) -> list[Remark]:
-    """The size of signals and gradients at initialisation; `first` are G's initial images. Layers that begin at zero, and those
-    that get no gradient because of them, are left out.
+    """The size of signals and gradients at initialisation; `first` are G's initial images. Where a layer begins at zero, it and
+    those that get no gradient because of it are left out.
     """
     std, saturated = float(first.std()), float(saturation(first))
     found = []
@@ -152,14 +155,24 @@ def of_first_weights(layers_g: list[LayerSignal], layers_d: list[LayerSignal], f
         text = f"G's initial images are nearly uniform gray (standard deviation {std:.2g}): signals vanish"
         advice = "use larger weights (init.scheme kaiming) or a norm (generator.norm batch)"
         found.append(Remark("watch", "initial weights", f"{text}; {advice}"))
-    for name, layers in (("G", layers_g), ("D", layers_d)):
-        relative = [layer.gradient / layer.weight for layer in layers if layer.gradient > 0 and layer.weight > 0]
-        ratio = max(relative) / min(relative) if relative else 1.0
-        text = f"gradient over weight of {name}'s layers is within a factor of {ratio:,.0f}"
-        uneven = f"{text}: some layers would learn fast and others not at all"
-        is_uneven = ratio > MAX_GRADIENT_RATIO
-        found.append(Remark("watch", "gradients", uneven) if is_uneven else Remark("fine", "gradients", text))
-    return found
+    return [*found, *(_of_gradients(name, layers) for name, layers in (("G", layers_g), ("D", layers_d)))]
+
+
+def _of_gradients(name: str, layers: list[LayerSignal]) -> Remark:
+    if not all(math.isfinite(layer.gradient) for layer in layers):
+        return Remark("failing", "gradients", f"a gradient of {name} is not finite with its initial weights")
+    dead = [layer for layer in layers if layer.gradient == 0]
+    if dead and all(layer.weight > 0 for layer in layers):
+        text = (
+            f"{len(dead)} of {name}'s {len(layers)} layers get no gradient with the initial weights: they cannot learn"
+        )
+        return Remark("watch", "gradients", text)
+    relative = [layer.gradient / layer.weight for layer in layers if layer.gradient > 0 and layer.weight > 0]
+    ratio = max(relative) / min(relative) if relative else 1.0
+    text = f"gradient over weight of {name}'s layers is within a factor of {ratio:,.0f}"
+    if ratio <= MAX_GRADIENT_RATIO:
+        return Remark("fine", "gradients", text)
+    return Remark("watch", "gradients", f"{text}: some layers would learn fast and others not at all")
 
 
 def _repeated(pixels: NDArray[np.uint8]) -> float:

@@ -35,6 +35,8 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "range-mismatch": {"range_real": [0.0, 1.0, 0.5, 0.3]},
     "padding-shortcut": {"separation_eval": 1.0, "separation_framed": 0.45},
     "optimizer-crosstalk": {"moves_d_with_g": 1.0},
+    "gradients-not-zeroed": {"unzeroed_d": 1.0},
+    "eval-mode": {"eval_mode_g": 1.0},
     "labels-swapped": {"pull_g_fake": -1.0},
     "discriminator-overfitting": {"held_out": 0.99},
 }
@@ -45,6 +47,14 @@ def test_a_mistake_is_failing_where_samples_are_far_and_stay_there(code: str) ->
     assert severity(code, MISTAKES[code] | STUCK) == "failing"
     assert severity(code, MISTAKES[code] | NEAR) == "watch"
     assert severity(code, MISTAKES[code] | {"swd": falling}) == "watch"
+
+
+@pytest.mark.parametrize("code", MISTAKES)
+def test_a_mistake_is_failing_where_samples_come_nearer_too_slowly_to_arrive(code: str) -> None:
+    def slowly(done: float) -> float:
+        return FLOOR * (9 - 2.5 * done)  # seven tenths of it would be left after as long again
+
+    assert severity(code, MISTAKES[code] | {"swd": slowly}) == "failing"
 
 
 @pytest.mark.parametrize(("code", "values"), [("discriminator-wins", WON), ("mode-collapse", ALIKE)])
@@ -89,6 +99,14 @@ def test_a_g_that_moves_less_than_in_good_runs_is_watched_unless_it_moved_at_fir
 
 def test_a_g_whose_large_updates_have_ended_has_no_rate_that_is_too_low() -> None:
     assert found("learning-rate-too-low", STUCK | WON | {"update_g": lambda done: 1e-2 * math.exp(-8 * done)}) is None
+
+
+def test_a_d_that_moves_as_in_good_runs_is_left_alone_however_g_began() -> None:
+    slow = {"swd": 6 * FLOOR, "update_g": lambda done: 2e-3 if done < 0.1 else 1e-3, "update_d": 1e-2}
+    finding = found("learning-rate-too-low", slow)
+    assert finding is not None
+    assert finding.severity == "watch"
+    assert [remedy.name for remedy in finding.remedies] == ["raise-g-rate"]
 
 
 def test_of_two_that_hardly_move_both_are_raised() -> None:

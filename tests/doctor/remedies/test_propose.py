@@ -110,7 +110,7 @@ def test_every_idea_that_sets_something_has_a_direction_and_fits_some_recipe() -
         idea.name
         for idea in IDEAS.values()
         for recipe in RECIPES.values()
-        for known in (D_LARGER, G_SLOW)
+        for known in (D_LARGER, G_LARGER, G_SLOW)
         if (change := fitting(idea, recipe, known)) and (change.settings or change.recipe)
     }
     assert fits == DIRECTIONS.keys()
@@ -235,6 +235,7 @@ def test_values_of_ones_own_are_the_first_to_be_doubted() -> None:
         ({"generator.width": 2, "discriminator.width": 2}, None),
         ({"generator.width": 16, "discriminator.width": 2}, {"discriminator.width": 16}),
         ({"generator.width": 4, "discriminator.width": 128}, {"generator.width": 64}),
+        ({"generator.width": 4, "discriminator.width": 8}, None),
     ],
 )  # fmt: skip
 def test_all_but_sizes_batches_and_augmentation_are_put_back_and_narrow_networks_widened(
@@ -242,6 +243,16 @@ def test_all_but_sizes_batches_and_augmentation_are_put_back_and_narrow_networks
 ) -> None:
     change = fitting(AS_IN_RECIPE, resolve("dcgan", SETTLED | settings))
     assert (dict(change.settings) if change else None) == wanted
+
+
+def test_a_width_that_is_not_the_recipes_is_not_called_its_own() -> None:
+    settings = SETTLED | {"generator.width": 16, "discriminator.width": 2}
+    change = fitting(AS_IN_RECIPE, resolve("dcgan", settings))
+    assert change is not None
+    assert change.what == "Widen D from 2 to 16, to the share of its usual width that G has"
+    both = fitting(AS_IN_RECIPE, resolve("dcgan", settings | {"init.std": 0.5}))
+    assert both is not None
+    assert both.what.startswith("Take dcgan's own values: init.std from 0.5 to 0.02; widen D from 2 to 16")
 
 
 def test_what_a_remedy_has_changed_is_not_put_back() -> None:

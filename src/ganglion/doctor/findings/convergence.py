@@ -115,16 +115,19 @@ STALLED = Rule(
 
 
 def non_convergence(history: History, limits: Limits) -> RuleHit | None:
-    """Only where no other finding is failing. The chance is asked now and half a window ago."""
+    """Only where no other finding is failing. The chance is asked now and half a window ago, with what is found now."""
     ago = max(1, history.window // 2)
     if history.worst == 2 or has_begun_only(history, limits["updates"]) or len(history) - ago < limits["records"]:
         return None
     earlier = History(history.records[:-ago], history.objective)
     earlier.worst = history.worst
-    chance = max(from_vitals(history), from_vitals(earlier))
+    chances = from_vitals(history), from_vitals(earlier)
+    if any(map(math.isnan, chances)):
+        return None
+    chance = max(chances)
     if far := out_of_reach(history, chance, limits):
-        return RuleHit("failing", len(history) - 1 - ago, far)
-    if not chance < limits["even"]:
+        return far
+    if chance >= limits["even"]:
         return None
     is_failing = chance < limits["chance"] and not improving(history)
     return RuleHit(
@@ -139,24 +142,30 @@ def non_convergence(history: History, limits: Limits) -> RuleHit | None:
     )
 
 
-CHANCE, GAUSSIAN = "chance of a good end", 1.0
+CHANCE, GAUSSIAN, SNAPSHOTS = "chance of a good end, the larger of now and half a window ago", 1.0, 3
 
 
-def out_of_reach(history: History, chance: float, limits: Limits) -> list[Evidence]:
-    """What shows that samples are far worse than a Gaussian of the pixels, and would be so after eight times as many images;
-    empty where they are not, or the chance speaks against it.
+def out_of_reach(history: History, chance: float, limits: Limits) -> RuleHit | None:
+    """Samples are far worse than a Gaussian of the pixels, and would be so after eight times as many images; not where the
+    chance speaks against it.
     """
-    known = history["relative_distance"]
-    nearest = float(np.nanmin(known[~np.isnan(known)][-3:], initial=np.inf))
+    measured = np.flatnonzero(~np.isnan(history["relative_distance"]))[-SNAPSHOTS:]
+    nearest = float(np.min(history["relative_distance"][measured], initial=np.inf))
     ahead = forecast(history, GAUSSIAN)
     if ahead is None or ahead.trend == "unclear" or ahead.more_kimg is not None:
-        return []
-    if not (nearest > limits["far"] and chance < limits["likely"]):
-        return []
-    return [
-        Evidence.at_most("smallest relative distance of three snapshots", nearest, limits["far"]),
-        Evidence.at_least(CHANCE, chance, limits["likely"]),
-    ]
+        return None
+    if not (limits["far"] < nearest < np.inf and chance < limits["likely"]):
+        return None
+    return RuleHit(
+        "failing",
+        int(measured[0]),
+        [
+            Evidence.at_most(f"smallest relative distance of {len(measured)} snapshots", nearest, limits["far"]),
+            Evidence.at_least(CHANCE, chance, limits["likely"]),
+        ],
+        f"Samples are more than {limits['far']:g} times as far from the data as those of a Gaussian of the pixels. At the pace "
+        "so far eight times as many images would not bring them as near as that.",
+    )
 
 
 NON_CONVERGENCE = Rule(

@@ -20,8 +20,8 @@ WANTED_UPDATE = 5e-3
 """Of the weights in a step, where an update is too large or too small; 4e-4 to 2e-2 in healthy runs."""
 SLOW_UPDATE = 3e-4
 """Of the weights in a step; smaller ones leave a network as it is."""
-SLOWER_THAN_USUAL = 1.6e-3
-"""Of the weights of G in a step; nearly all healthy runs have larger ones."""
+USUAL_UPDATE = 1.3e-3
+"""Of the weights in a step; nearly all healthy runs have larger ones."""
 LEAST_RATE, MOST_RATE = 1e-7, 0.05
 FAR_ABOVE = 4
 """Times G's learning rate."""
@@ -91,7 +91,7 @@ def _down(known: Known) -> float:
 
 def _up(known: Known) -> float:
     largest = max((update for update in (known.update_g, known.update_d) if update > 0), default=math.nan)
-    return 10.0 if math.isnan(largest) else _one_digit(min(max(WANTED_UPDATE / largest, 10), 1000))
+    return 10.0 if math.isnan(largest) else _one_digit(min(max(WANTED_UPDATE / largest, 4), 1000))
 
 
 def _down_d(known: Known) -> float:
@@ -119,7 +119,8 @@ def _up_g(known: Known) -> float:
 
 
 def _only_g_is_slow(known: Known) -> bool:
-    return known.update_g < SLOWER_THAN_USUAL and known.update_d >= max(SLOW_UPDATE, 2 * known.update_g)
+    """Of a training one of whose networks is: D moves as in healthy runs, or at least more than G."""
+    return known.update_d >= min(USUAL_UPDATE, max(SLOW_UPDATE, 2 * known.update_g))
 
 
 _BOTH_UP: dict[str, Factor] = {"generator": _up, "discriminator": _up}

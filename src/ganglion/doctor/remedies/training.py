@@ -172,35 +172,36 @@ MOST_NAMED = 4
 
 
 def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
-    """All but sizes, and what a remedy has changed. A network that is far narrower than the other becomes as wide, as a share
-    of the preset's width.
+    """Networks, first weights, losses, balance and optimisers; not sizes, nor what a later run has changed. A network
+    that is far narrower than the other becomes as wide, as a share of the preset's width.
     """
     first, all_ = flatten(known.first or recipe), deviations(recipe)
-    found = {key: one for key, one in all_.items() if key.rpartition(".")[2] not in SIZES} | _widened(all_)
-    found = {key: one for key, one in found.items() if first.get(key) == one.value}
-    if not found:
-        return None
+    kept = {key: one for key, one in all_.items() if first.get(key) == one.value}
+    found = {key: one for key, one in kept.items() if key.rpartition(".")[2] not in SIZES}
+    wider = _widened(kept)
     named = [f"{key} from {now} to {usual}" for key, one in found.items() for now, usual in [one.texts]]
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    settings = {key: one.usual for key, one in found.items()}
-    return Change(f"Take {recipe.name}'s own values: {', '.join(named[:MOST_NAMED])}{more}", settings)
+    told = [f"take {recipe.name}'s own values: {', '.join(named[:MOST_NAMED])}{more}"] if found else []
+    for key, width in wider.items():
+        player, other = ("G", "D") if key.startswith("generator") else ("D", "G")
+        told.append(
+            f"widen {player} from {kept[key].value} to {width}, to the share of its usual width that {other} has"
+        )
+    what = "; ".join(told)
+    settings = {key: one.usual for key, one in found.items()} | wider
+    return Change(what[0].upper() + what[1:], settings) if told else None
 
 
-def _widened(found: Mapping[str, Deviation]) -> dict[str, Deviation]:
-    """The width of a network that has at most an eighth of the preset's: the share of it that the other network has."""
+def _widened(found: Mapping[str, Deviation]) -> dict[str, int]:
+    """Of a network that has at most an eighth of the preset's width, where the other has more: the same share as that."""
     keys = ("generator.width", "discriminator.width")
     shares = [one.factor or 1.0 if (one := found.get(key)) else 1.0 for key in keys]
     narrow = shares.index(min(shares))
     one = found.get(keys[narrow])
-    if (
-        one is None
-        or not isinstance(one.usual, int)
-        or shares[narrow] > NARROW
-        or shares[1 - narrow] < 2 * shares[narrow]
-    ):
+    if one is None or not isinstance(one.usual, int) or not shares[narrow] <= NARROW < shares[1 - narrow]:
         return {}
-    return {keys[narrow]: Deviation(one.value, min(one.usual, round(one.usual * shares[1 - narrow])))}
+    return {keys[narrow]: min(one.usual, round(one.usual * shares[1 - narrow]))}
 
 
-AS_IN_RECIPE = Idea("as-in-recipe", "Take the recipe's own values in place of those that you set", "", _as_in_recipe)
+AS_IN_RECIPE = Idea("as-in-recipe", "Take the recipe's own values of what you set otherwise", "", _as_in_recipe)
 """Of any finding of a run of `ganglion train`, before all others: most such runs were well before they were changed."""
