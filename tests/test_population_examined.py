@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ganglion.doctor import probability
 from ganglion.doctor.features import FROM_VITALS
 from ganglion.doctor.probability import SOURCES, Model
+from population import examination
 from population.alternatives import by_score, of_losses, small_loss, threshold_of
 from population.examination import doctor_without_program, interval, judged, kinds, rate, table, wrong
 from population.fit import LEAF, RATE, RIDGE, ROUNDS, Rows, brier, fit, left_out, rows_of
@@ -139,6 +141,27 @@ def test_a_program_is_judged_by_a_model_that_has_not_seen_it() -> None:
     of_a = rows.programs == "a"
     assert brier(left_out(rows, "vitals")[of_a], rows.well[of_a]) < 0.15
     assert brier(left_out(swapped, "vitals")[of_a], swapped.well[of_a]) > 0.4
+
+
+def test_a_run_is_asked_of_the_model_without_its_program_which_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped, known = probability.models(), [one for one in RESULTS if one["kind"] != "g-rate-up"]
+    without = Model("vitals", -3.0, {})
+    asked: list[Model] = []
+
+    def doctor(one: dict[str, Any], records: Any) -> tuple[bool, tuple[str, ...]]:
+        asked.append(probability.models()["vitals"])
+        assert not probability.population_effects("vitals").any()  # of a model without a shape, as this one is
+        return False, ()
+
+    monkeypatch.setattr(examination, "rows_of", lambda *_: None)
+    monkeypatch.setattr(examination, "models_without", lambda *_: {"tutorial": without})
+    monkeypatch.setattr(examination, "by_doctor", doctor)
+    doctor_without_program(known, truths(known))(known[0], known[0]["records"])
+    assert asked == [without]
+    assert probability.models() is shipped
+    assert probability.population_effects("vitals").any()
 
 
 def test_each_run_counts_after_a_tenth_a_third_and_all_of_its_records() -> None:
