@@ -295,7 +295,5 @@ class Monitor:
             self._account.say(f"ganglion.watch: {share}, so records are made every {self.every:,} steps from now on")
         self._budget.restart()
 
-    _remembering = True
-
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict)
