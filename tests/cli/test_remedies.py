@@ -32,6 +32,7 @@ SHARE = 3
 """One in so many of a recipe's commands is tried, another one for each recipe; tests/doctor/remedies has them all."""
 KNOWN = Known(2e-4, 2e-4, 0.05, 0.05, 64, 1e5, 9e6)
 G_SLOW = Known(2e-6, 2e-4, 1e-4, 5e-3, 64)
+BOTH_SLOW = Known(2e-6, 2e-6, 1e-6, 1e-6, 64)
 QUICK: dict[str, object] = {
     "data.source": "digits", "data.size": 16, "data.channels": 1, "training.precision": "32", "training.steps": 2, **TINY,
     "generator.width": 16, "discriminator.width": 16,
@@ -81,7 +82,9 @@ def remedies(folder: Path, good_weights: bool = True) -> Iterator[Remedy]:
     setup = setup_of(folder)
     assert setup is not None
     for idea in {idea.name: idea for rule in RULES.values() for idea in (*rule.ideas, AS_IN_RECIPE)}.values():
-        found = [one for known in (KNOWN, G_SLOW) for one in proposed([idea], known, True, setup, good_weights)]
+        found = [
+            one for known in (KNOWN, G_SLOW, BOTH_SLOW) for one in proposed([idea], known, True, setup, good_weights)
+        ]
         yield from [one for one in found if one.name == idea.name][:1]
 
 

@@ -91,6 +91,16 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "holiday.jpg").read_bytes() == b"dear"
 
 
+def test_what_a_killed_process_was_writing_is_no_other_file(tmp_path: Path) -> None:
+    for name in (".recipe.yaml.0a1b2c3d", ".environment.json.ffffffff", ".lock"):
+        (tmp_path / name).write_text("")
+    with locked(tmp_path):
+        pass
+    (tmp_path / ".holiday.jpg.0a1b2c3d").write_text("")
+    with pytest.raises(RunError, match="contains other files"), locked(tmp_path):
+        pass
+
+
 def test_a_file_in_the_place_of_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunError, match="is a file"), locked(tmp_path / "file"):

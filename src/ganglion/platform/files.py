@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,7 @@ from ganglion.errors import StorageError
 __all__ = [
     "cache_folder",
     "full_disk_said_once",
+    "intended_name",
     "move",
     "storage_errors",
     "sync_file",
@@ -88,6 +90,14 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def intended_name(name: str) -> str:
+    """What a file is that `write_atomically` was writing when the process was killed: `recipe.yaml` for
+    `.recipe.yaml.0a1b2c3d`. Other names as they are.
+    """
+    found = re.fullmatch(r"\.(.+)\.[0-9a-f]{8}", name)
+    return found[1] if found else name
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganglion.data.given import cannot_be_named
 from ganglion.errors import GanglionError, RecipeError, RunError, StorageError
-from ganglion.platform.files import move, storage_errors, write_atomically
+from ganglion.platform.files import intended_name, move, storage_errors, write_atomically
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
@@ -207,8 +207,8 @@ def locked(path: Path) -> Iterator[None]:
     """Locks the folder against a second training; a killed process releases its lock. Raises RunError, StorageError."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; a run needs a folder: choose another --run")
-    foreign = path.is_dir() and not (path / "recipe.yaml").exists() and {p.name for p in path.iterdir()} - OWN_FILES
-    if foreign:
+    names = {p.name for p in path.iterdir()} if path.is_dir() and not (path / "recipe.yaml").exists() else set()
+    if foreign := {name for name in names if intended_name(name) not in OWN_FILES}:
         raise RunError(
             f"{path} contains other files ({', '.join(sorted(foreign)[:3])}): choose a new folder with --run"
         )
