@@ -88,6 +88,10 @@ def test_a_folder_with_other_files_is_not_written_into(run: ganglion.Run, cache:
     with pytest.raises(HubError, match="holds other files: name a new folder with --out"):
         push(run, cache, dry_run=True, out=tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".README.md.0a1b2c3d").touch()  # of a push that was killed
+    push(run, cache, dry_run=True, out=tmp_path / "begun")
+    assert (tmp_path / "begun" / "README.md").exists()
 
 
 def test_a_branch_and_a_checkpoint_can_be_chosen(hub: LocalHub, tiny_run: ganglion.Run, cache: Path) -> None:

@@ -15,7 +15,7 @@ from ganglion.hub.client import page
 from ganglion.hub.names import checked_repository, checked_revision
 from ganglion.hub.upload import Sent, Target, logged_in, send
 from ganglion.latent.model import Model, load
-from ganglion.platform.files import write_atomically
+from ganglion.platform.files import intended_name, write_atomically
 from ganglion.runs.folder import Run
 from ganglion.sharing.contents import Contents, run_contents
 from ganglion.sharing.licences import checked_licence
@@ -161,7 +161,7 @@ def _listed(sizes: Mapping[str, int], about: Mapping[str, str]) -> list[str]:
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
     """Raises HubError for a folder with other files in it, so that none is written over."""
     ours = {name.partition("/")[0] for name in files}
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - ours):
+    if folder.exists() and (not folder.is_dir() or {intended_name(path.name) for path in folder.iterdir()} - ours):
         raise HubError(f"{folder} holds other files: name a new folder with --out")
     for name, content in files.items():
         write_atomically(folder / name, content)
