@@ -79,6 +79,22 @@ OPTIMIZER_CROSSTALK = Rule(
 )
 
 
+WRONG_UPDATES = (
+    "exploding-gradient",
+    "learning-rate-too-high",
+    "learning-rate-too-low",
+    "generator-wins",
+    "blank-collapse",
+    "noise-collapse",
+    "mode-collapse",
+    "partial-collapse",
+    "vanishing-generator-gradient",
+    "discriminator-wins",
+    "stalled",
+)
+"""What networks may come to whose updates are not those of their loss."""
+
+
 def gradients_not_zeroed(history: History, limits: Limits) -> RuleHit | None:
     return _in_each_step(
         history, limits, "unzeroed",
@@ -93,23 +109,7 @@ GRADIENTS_NOT_ZEROED = Rule(
     "that is there, until that is zeroed. So the gradients of old batches stay in each update, and in D's also those of G's "
     "loss, which ask for the opposite.",
     (ZERO_GRADIENTS,),
-    explains=(
-        "late-collapse",
-        "bad-initialization",
-        "exploding-gradient",
-        "learning-rate-too-high",
-        "learning-rate-too-low",
-        "generator-wins",
-        "blank-collapse",
-        "noise-collapse",
-        "mode-collapse",
-        "partial-collapse",
-        "vanishing-generator-gradient",
-        "discriminator-wins",
-        "growing-oscillation",
-        "oscillation",
-        "stalled",
-    ),
+    explains=("late-collapse", "bad-initialization", *WRONG_UPDATES, "growing-oscillation", "oscillation"),
 )
 
 
@@ -128,21 +128,7 @@ EVAL_MODE = Rule(
     "A network is trained in eval mode. Its batch norm then uses its running statistics, which no longer follow the batches, "
     "so that nothing is normalised. Often eval() was called for samples, and train() never after.",
     (TRAIN_MODE,),
-    explains=(
-        "batchnorm-mismatch",
-        "bad-initialization",
-        "exploding-gradient",
-        "learning-rate-too-high",
-        "learning-rate-too-low",
-        "generator-wins",
-        "blank-collapse",
-        "noise-collapse",
-        "mode-collapse",
-        "partial-collapse",
-        "vanishing-generator-gradient",
-        "discriminator-wins",
-        "stalled",
-    ),
+    explains=("batchnorm-mismatch", "bad-initialization", *WRONG_UPDATES),
 )
 
 
