@@ -97,5 +97,7 @@ SICK: dict[str, Records] = {
     "growing-oscillation": _sick({"swd": lambda done: FLOOR * (2.2 + math.exp(3 * (done - 1)) * 1.8 * math.sin(40 * done))}),
     "oscillation": _sick({"swd": lambda done: FLOOR * (2 + 0.7 * math.sin(40 * done))}),
     "stalled": _sick({"swd": lambda done: FLOOR * (3.0 + 0.02 * math.sin(90 * done))}),
-    "non-convergence": _sick({"swd": 2.1 * FLOOR, "separation": 0.53, "update_g": 1e-3, "update_d": 5e-4, "z_response": 1.1}),
+    "non-convergence": _sick({
+        "swd": 2.3 * FLOOR, "separation": 0.56, "update_g": 1e-3, "update_d": 5e-4, "z_response": 0.7, "diversity": 0.75,
+    }),
 }  # fmt: skip

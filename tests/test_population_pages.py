@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from population import thumbnails
+from population import foreseen, thumbnails
 from population.duality_gap import duality_gap
 from population.examination import Judged
 from population.fit import Rows
@@ -108,6 +108,25 @@ def level(content: bytes) -> float:
     with Image.open(io.BytesIO(content)) as image:
         assert image.size == (256, 32)
         return float(np.asarray(image).mean())
+
+
+# Before the first step
+
+
+def test_what_check_says_of_the_images_foresees_nothing(tmp_path: Path) -> None:
+    runs = [
+        {"id": str(number), "program": "fast", "data": "flags", "kind": kind}
+        for number, kind in enumerate(("none", "rates-up", "rates-up", "rates-down"))
+    ]
+    truth = {"0": False, "1": True, "2": True, "3": True}
+    kept = {"0": [["watch", "number"]], "1": [["watch", "values"]], "2": [["failing", "gradients"], ["watch", "kinds"]]}
+    foreseen.write(kept, tmp_path / "kept.json")
+    lines = foreseen.table(runs, truth, foreseen.read(tmp_path / "kept.json")).splitlines()  # the fourth is not kept
+    assert lines[2:4] == [
+        "| fitted | failing | 0.50 (0.09 to 0.91; 2) | 0.00 (0.00 to 0.79; 1) |",
+        "| fitted | watch or failing | 1.00 (0.34 to 1.00; 2) | 0.00 (0.00 to 0.79; 1) |",
+    ]
+    assert lines[-1] == "Of 1 unchanged runs 0 have such a remark."
 
 
 # Treatments

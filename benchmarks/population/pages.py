@@ -17,7 +17,7 @@ import numpy as np
 
 from ganglion.doctor.probability import SOURCES, models
 from marked import fill
-from population import healed
+from population import foreseen, healed
 from population.examination import doctor_without_program, interval, kinds, rate, table
 from population.fit import SHARES, Rows, brier, left_out, rows_of
 from population.split import fitted, parts
@@ -116,6 +116,8 @@ def main() -> None:
     fill(page, "aside", counts(aside, truth) + "\n" + table(aside, truth, known))
     fill(page, "kinds", kinds(results, truth, doctor_without_program(known, truth)))
     fill(page, "chance", chances(known, aside, truth))
+    own = [one for one in results if one["own_run"]]
+    fill(page, "foreseen", foreseen.table(own, truth, foreseen.read()))
     treated = healed.read()
     fill(page, "healing", f"{healed.table(treated)}\n\n{healed.by_cause(treated)}\n\n{healed.runs(treated)}")
 
