@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ganglion
+from ganglion.watching.loop_mistakes import Zeroing
 from watch_loops import ConvD, ConvG, data
 
 ORDERS = {
@@ -82,6 +83,35 @@ def test_gradients_set_to_zero_instead_of_none_are_zeroed() -> None:
     assert means(monitor, "unzeroed_d") == {0.0}
 
 
+def test_gradients_that_a_loop_computes_and_assigns_itself_are_zeroed() -> None:
+    torch.manual_seed(0)
+    networks = {"g": ConvG(), "d": ConvD()}
+    optimizers = {player: torch.optim.Adam(network.parameters(), 1e-3) for player, network in networks.items()}
+    monitor = ganglion.watch(*networks.values(), *optimizers.values(), every=1, say=lambda text: None)
+    for step in range(8):
+        real, fake = data(8, step), networks["g"](torch.randn(8, 8))
+        for player in "dg":
+            weights = list(networks[player].parameters())
+            found = torch.autograd.grad(loss(networks["d"], real, fake, player), weights, retain_graph=True)
+            for weight, gradient in zip(weights, found, strict=True):
+                weight.grad = gradient
+            optimizers[player].step()
+    monitor.close()
+    assert monitor.error is None
+    assert not any(record.get(f"unzeroed_{player}") for record in monitor.records for player in "gd")
+
+
+def test_a_look_at_a_gradient_that_fails_is_named_and_the_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: object) -> bool:
+        raise RuntimeError("no such gradient")
+
+    monkeypatch.setattr(Zeroing, "_is_empty", fails)
+    monitor = watched_loop(ORDERS["before each pass"], steps=3)
+    assert monitor.step == 3
+    assert any("zeroing of gradients: ended at step 0 by RuntimeError" in reason for reason in monitor.verdict().unseen)
+    assert not any("unzeroed_g" in record for record in monitor.records)
+
+
 def test_a_network_that_is_trained_in_eval_mode_is_seen() -> None:
     order = ORDERS["before each pass"]
     only_g = watched_loop(order, between=lambda g, d: g.eval())
@@ -117,6 +147,7 @@ def test_no_hook_remains_at_a_weight_after_closing() -> None:
     optimizers = [torch.optim.Adam(network.parameters()) for network in (g, d)]
     monitor = ganglion.watch(g, d, *optimizers, say=lambda text: None)
     assert sum(len(weight._backward_hooks or ()) for weight in (*g.parameters(), *d.parameters())) == 2
+    assert sum(len(weight._post_accumulate_grad_hooks or ()) for weight in (*g.parameters(), *d.parameters())) == 2
     monitor.close()
     assert not any(weight._backward_hooks for weight in (*g.parameters(), *d.parameters()))
     assert not any(weight._post_accumulate_grad_hooks for weight in (*g.parameters(), *d.parameters()))

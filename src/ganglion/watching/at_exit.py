@@ -19,11 +19,12 @@ class AtExit:
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor, self._process = weakref.ref(monitor, self.cancel), os.getpid()
+        self._unregister = atexit.unregister  # a module's names may be gone when the interpreter ends
         atexit.register(self._end)
 
     def cancel(self, _gone: object = None) -> None:
         """Nothing is left to do at the end."""
-        atexit.unregister(self._end)
+        self._unregister(self._end)
 
     def _end(self) -> None:
         monitor = self._monitor()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import is_lazy
 
+from ganglion.watching.account import Account
 from ganglion.watching.calls import graph_task
 from ganglion.watching.forward import ForwardPasses
 from ganglion.watching.roles import Sorted
@@ -21,10 +21,10 @@ __all__ = ["LoopMistakes"]
 class LoopMistakes:
     """Of both networks."""
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, passes: ForwardPasses) -> None:
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, passes: ForwardPasses, account: Account) -> None:
         self._networks, self._passes = {"g": generator, "d": discriminator}, passes
         self._zeroing = {
-            player: Zeroing(network, lambda: passes.measuring) for player, network in self._networks.items()
+            player: Zeroing(network, lambda: passes.measuring, account) for player, network in self._networks.items()
         }
 
     @property
@@ -76,15 +76,18 @@ class Zeroing:
     a device.
     """
 
-    def __init__(self, network: nn.Module, looking: Callable[[], bool]) -> None:
-        self._looking = looking
+    def __init__(self, network: nn.Module, looking: Callable[[], bool], account: Account) -> None:
+        self._looking, self._account = looking, account
+        self._hooks: list[Any] = []
+        self._was_empty: bool | None = None
         self._passes: set[int] = set()
         self._not_looked_at: set[int] = set()
         self._is_used = self._is_kept = False
         weight = next((one for one in network.parameters() if one.requires_grad and not is_lazy(one)), None)
         if weight is not None:
             self._weight = weakref.ref(weight)
-            self._hook = cast(Any, weight).register_hook(self._before_adding)
+            self._hooks.append(cast(Any, weight).register_hook(self._before_adding))
+            self._hooks.append(cast(Any, weight).register_post_accumulate_grad_hook(self._after_adding))
 
     @property
     def is_reached(self) -> bool:
@@ -108,21 +111,22 @@ class Zeroing:
         self._not_looked_at -= of_its_loss
 
     def remove(self) -> None:
-        if hasattr(self, "_hook"):
-            self._hook.remove()
+        while self._hooks:
+            self._hooks.pop().remove()
 
     def _before_adding(self, _gradient: Tensor) -> None:
-        with contextlib.suppress(Exception):  # the training's backward pass goes on
-            self._look()
+        """Also called by `torch.autograd.grad`, which adds nothing: only `_after_adding` counts."""
+        self._was_empty = self._account.run("zeroing of gradients", self._is_empty) if self._looking() else None
 
-    def _look(self) -> None:
-        self._passes.add(task := graph_task())
+    def _is_empty(self) -> bool | None:
         weight = self._weight()
-        if weight is None or not self._looking():
+        return None if weight is None else weight.grad is None or not bool(weight.grad.any())
+
+    def _after_adding(self, _weight: Tensor) -> None:
+        self._passes.add(task := graph_task())
+        if self._was_empty is None:
             self._not_looked_at.add(task)
-            return
-        held = weight.grad
-        if held is None or not bool(held.any()):
+        elif self._was_empty:
             self._not_looked_at.clear()
             self._is_used = self._is_kept = False
         else:

@@ -66,7 +66,7 @@ class Steps:
         self._latent: Told | None = None
         self._d_was_called = self._extra = False
         self._coming = 1
-        self._mistakes = LoopMistakes(generator, discriminator, self.passes)
+        self._mistakes = LoopMistakes(generator, discriminator, self.passes, account)
 
     @property
     def stats(self) -> StepStats:
