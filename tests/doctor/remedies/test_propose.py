@@ -249,7 +249,7 @@ def test_a_width_that_is_not_the_recipes_is_not_called_its_own() -> None:
     settings = SETTLED | {"generator.width": 16, "discriminator.width": 2}
     change = fitting(AS_IN_RECIPE, resolve("dcgan", settings))
     assert change is not None
-    assert change.what == "Widen D from 2 to 16, to the share of its usual width that G has"
+    assert change.what == "Widen D from 2 to 16, the same share of its usual width as G has"
     both = fitting(AS_IN_RECIPE, resolve("dcgan", settings | {"init.std": 0.5}))
     assert both is not None
     assert both.what.startswith("Take dcgan's own values: init.std from 0.5 to 0.02; widen D from 2 to 16")

@@ -98,7 +98,7 @@ WRONG_UPDATES = (
 def gradients_not_zeroed(history: History, limits: Limits) -> RuleHit | None:
     return _in_each_step(
         history, limits, "unzeroed",
-        {player: f"share of updates of {player.upper()} whose gradient holds one of an earlier step" for player in "gd"},
+        {player: f"share of {player.upper()}'s updates that include gradients of an earlier step" for player in "gd"},
     )  # fmt: skip
 
 

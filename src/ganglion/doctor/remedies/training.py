@@ -185,7 +185,7 @@ def _as_in_recipe(recipe: Recipe, known: Known) -> Change | None:
     for key, width in wider.items():
         player, other = ("G", "D") if key.startswith("generator") else ("D", "G")
         told.append(
-            f"widen {player} from {kept[key].value} to {width}, to the share of its usual width that {other} has"
+            f"widen {player} from {kept[key].value} to {width}, the same share of its usual width as {other} has"
         )
     what = "; ".join(told)
     settings = {key: one.usual for key, one in found.items()} | wider
