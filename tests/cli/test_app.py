@@ -146,6 +146,11 @@ def test_data_as_json_is_one_object_on_standard_output(ganglion_command, tmp_pat
     assert "looks" not in facts
     assert [path for path, _ in facts["bad"]] == ["cat/broken [bold].jpg"]
     assert facts["labels"] == {"cat": 16, "dög 🐕": 16}
+    stored = json.loads(
+        ganglion_command("data", facts["store"], "--json").stdout
+    )  # the same of a store, without the reasons
+    assert stored["chosen"] == facts["chosen"]
+    assert (stored["labels"], stored["images"], stored["reasons"]) == (facts["labels"], facts["images"], {})
 
 
 def test_recipes_lists_prints_and_exports(ganglion_command) -> None:  # type: ignore[no-untyped-def]

@@ -45,6 +45,12 @@ def test_a_column_of_numbers_can_be_taken_as_classes():
         choose_attributes(Attributes((AGE,), np.arange(9, dtype=np.float32)[:, None]), ("age:class",))
 
 
+@pytest.mark.parametrize("numbers", [["1000001", "1000002"], ["0.1", "0.25"], ["-3", "16777216"]])
+def test_classes_from_numbers_are_called_as_they_are_written(numbers):
+    values = np.array([[float(number)] for number in numbers * 2], np.float32)
+    assert choose_attributes(Attributes((AGE,), values), ("age:class",)).columns[0].classes == tuple(numbers)
+
+
 def test_under_balanced_sampling_each_class_is_shown_equally_often():
     codes = np.array([0] * 90 + [1] * 9 + [2])[:, None].astype(np.float32)
     weights = class_weights(codes)

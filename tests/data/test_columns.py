@@ -80,3 +80,22 @@ def test_whole_numbers_that_all_differ_are_an_id_only_by_their_name_or_without_g
     scattered = [str(i * i) for i in range(30)]
     assert read(*scattered, name="image_id").attribute is None
     assert read(*scattered, name="weight").attribute.kind == "number"
+
+
+@pytest.mark.parametrize("number", ["5", "0.1"])
+def test_one_number_beside_a_few_other_texts_tells_nothing(number):
+    found = read(*[number] * 98, "abc", "abc")
+    assert found.attribute is None
+    assert found.why_not == f"every number in it is {number}"
+
+
+def test_two_numbers_in_a_column_of_labels_are_two_classes():
+    found = read("0", "1", "1", "0", name="Label")
+    assert (found.attribute.kind, found.attribute.classes) == ("class", ("0", "1"))
+
+
+def test_whole_numbers_that_float32_does_not_hold_are_classes_where_they_repeat():
+    repeated = read(*["100000001", "100000002"] * 4)
+    assert repeated.attribute.classes == ("100000001", "100000002")
+    assert repeated.values.tolist() == [0, 1] * 4
+    assert read("100000001", "300000002", "200000003").attribute.kind == "number"

@@ -223,3 +223,17 @@ def test_the_real_sets_are_found_as_local_copies(real):
     root = real("cifar10-train.zip").parent
     assert find_source("cifar10", root) == ZipSource(root / "cifar10-train.zip")
     assert find_source("mnist", real("mnist")) == IdxSource(root / "mnist" / "train-images-idx3-ubyte.gz")
+
+
+@pytest.mark.parametrize("name", ["images", "images.zip", "images.npy"])
+def test_a_source_that_may_not_be_read_is_said(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    path.write_bytes(b"") if path.suffix else path.mkdir()
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refused)
+    monkeypatch.setattr(type(path), "iterdir", refused)
+    with pytest.raises(DataError, match=f"{name} cannot be read: Permission denied"):
+        find_source(str(path))

@@ -131,3 +131,26 @@ def test_a_file_can_be_named_and_folders_name_none(image_folder, tmp_path, monke
 
 def test_images_without_a_folder_have_no_labels_file(listed):
     assert find_labels_file(listed({"labels.csv": b"file,x"})) is None
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over(image_folder, monkeypatch):
+    root = image_folder(["a.png", "lost+found/b.png", "faces/c.png"])
+    (root / "faces" / "labels.csv").write_text("file,x\n")
+    listed = type(root).iterdir
+
+    def iterdir(path):
+        if path.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(type(root), "iterdir", iterdir)
+    assert find_labels_file(FolderSource(root)).key == "faces/labels.csv"
+
+
+def test_a_name_that_several_files_have_is_asked_for_with_its_folder(image_folder):
+    root = image_folder(["a/1.png", "b/2.png"])
+    for folder in ("a", "b"):
+        (root / folder / "labels.csv").write_text(f"file,{folder}\n")
+    with pytest.raises(DataError, match=r"has 2 of that name \(a/labels.csv, b/labels.csv\): name one with its folder"):
+        find_labels_file(FolderSource(root), "labels.csv")
+    assert find_labels_file(FolderSource(root), "b/labels.csv").content == b"file,b\n"

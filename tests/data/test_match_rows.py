@@ -67,3 +67,31 @@ def test_classes_that_are_called_as_images_are_do_not_pass_for_the_column_of_fil
     keys = [f"{i}.png" for i in range(40)]
     rows = [("gone.png", "3"), *((key, str(i % 10)) for i, key in enumerate(keys[1:], start=1))]
     assert matched(rows, keys).cells[:3] == [None, ["1"], ["2"]]
+
+
+@pytest.mark.parametrize("index", ["column 1", "id"])
+def test_the_numbers_of_a_table_s_rows_name_no_images(index):
+    keys = [f"{i}.png" for i in range(6)]
+    shuffled = [3, 1, 5, 0, 2, 4]
+    rows = [(str(i), f"{place}.png", f"class {place}") for i, place in enumerate(shuffled)]
+    found = match_rows(Table([index, "file", "label"], [list(row) for row in rows], []), keys, "labels.csv")
+    assert [cells[1] for cells in found.cells] == [f"class {i}" for i in range(6)]
+
+
+def test_of_two_columns_that_name_images_as_well_the_one_with_a_title_is_taken():
+    rows = [[str(i), str(place), f"class {place}"] for i, place in enumerate([2, 0, 1])]
+    titled = frozenset([1, 2])
+    found = match_rows(Table(["column 1", "image", "label"], rows, [], titled=titled), ["0.png", "1.png", "2.png"], "x")
+    assert [cells[1] for cells in found.cells] == ["class 0", "class 1", "class 2"]
+
+
+def test_a_title_that_is_also_the_name_of_an_image_stays_a_title():
+    rows = [("image.png", "1"), ("image (1).png", "0"), ("image (2).png", "1")]
+    found = matched(rows, keys=[row[0] for row in rows], columns=("image", "smiling"))
+    assert (found.columns, found.cells, found.remarks) == (["smiling"], [["1"], ["0"], ["1"]], [])
+
+
+def test_accented_letters_match_however_they_are_composed():
+    composed, decomposed = "caf\u00e9/\u00e4 1.png", "cafe\u0301/a\u0308 1.png"
+    assert ImageNames([decomposed, "b.png"]).find(composed) == [0]
+    assert ImageNames([composed, "b.png"]).find(decomposed.partition("/")[2]) == [0]

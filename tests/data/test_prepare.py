@@ -60,8 +60,14 @@ def test_a_store_can_be_named_as_the_source(image_folder, cache, reporter):
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"), [({"size": 32}, r"size \(16, 16\), not \(32, 32\)"), ({"channels": 1}, "channels 3, not 1")]
-)
+    ("asked", "says"),
+    [
+        ({"size": 32}, r"size \(16, 16\), not \(32, 32\)"), ({"channels": 1}, "channels 3, not 1"),
+        ({"fit": "stretch"}, "fit crop, not stretch"), ({"trim": "each"}, "trim off, not each"),
+        ({"resample": "nearest"}, "resample lanczos, not nearest"), ({"duplicates": "drop"}, "duplicates keep, not drop"),
+        ({"labels": "nothere.csv"}, "labels folders, not nothere.csv"),
+    ],
+)  # fmt: skip
 def test_a_store_that_holds_something_else_than_asked_is_refused(image_folder, cache, reporter, asked, says):
     made = prepare(Data(source=str(image_folder(["a.png"])), size=16), cache, reporter)
     with pytest.raises(DataError, match=says):

@@ -119,7 +119,7 @@ def test_looks_are_taken_of_evenly_spread_images_and_of_all_where_there_are_few(
     pages = {f"{i:03d}": np.full((2, 2), i, np.uint8) for i in range(250)}
     assert len(found(pages, name="all").looks) == 250
     monkeypatch.setattr("ganglion.data.scan.MOST_LOOKS", 100)
-    assert len(found(pages, name="some").looks) == 84  # every third
+    assert len(found(pages, name="some").looks) == 100
 
 
 def test_kinds_are_counted_with_some_paths(found):
@@ -284,7 +284,7 @@ def test_a_scan_of_an_array_keeps_few_bytes_for_an_image(tmp_path, cache, monkey
         source = NpySource(tmp_path / f"{n}.npy")
         tracemalloc.start()
         try:
-            assert _scan_afresh(source, "", lambda done, total: None).images == n
+            assert _scan_afresh(source, "", lambda done, total: None)[0].images == n
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -292,3 +292,45 @@ def test_a_scan_of_an_array_keeps_few_bytes_for_an_image(tmp_path, cache, monkey
     peak(10)
     few, more = 256, 1792  # below the number from which worker processes read
     assert (peak(more) - peak(few)) / (more - few) < 120  # an entry and a dictionary's place alone took 400
+
+
+@pytest.mark.parametrize("names", ["{0}.json {0}.png", "{0}.png {0}.txt", "{0}.json {0}.png {0}.txt"])
+def test_images_are_looked_at_however_other_files_stand_between_them(listed, cache, noise, names):
+    payloads = {
+        name: noise(8, 8, seed=i) if name.endswith("png") else b"{}"
+        for i in range(501) for name in names.format(f"{i:03}").split()
+    }  # fmt: skip
+    result = scan(listed(payloads), cache)
+    assert (result.images, result.broken) == (501, 0)
+    assert len(result.looks) > 400
+
+
+def test_of_many_images_about_a_thousand_are_looked_at_evenly(listed, cache, noise):
+    result = scan(listed({f"{i:04}": noise(2, 2 + (i >= 1900), seed=i) for i in range(2000)}), cache)
+    wide = sum(look.width == 3 for look in result.looks)
+    assert 950 <= len(result.looks) <= 1050
+    assert 45 <= wide <= 55
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(OSError(5, "Input/output error"), False), (PermissionError(13, "Permission denied"), True)]
+)
+def test_an_error_that_passes_is_not_remembered(image_folder, cache, monkeypatch, error, kept):
+    source, read = FolderSource(image_folder(["a.png", "b.png", "c.png"])), FolderSource.read
+
+    def failing(self, entry):
+        if entry.key == "b.png":
+            raise error
+        return read(self, entry)
+
+    monkeypatch.setattr(FolderSource, "read", failing)
+    assert scan(source, cache).images == 2
+    monkeypatch.setattr(FolderSource, "read", read)
+    assert scan(source, cache).images == (2 if kept else 3)
+
+
+@pytest.mark.parametrize("suffix", ["heic", "HEIF", "jxl"])
+def test_a_picture_in_a_format_that_is_not_read_counts_as_broken_and_says_what_to_do(found, noise, suffix):
+    result = found({"a.png": noise(), "b.png": noise(seed=1), f"c.{suffix}": b"\0\0\0 ftypheic"})
+    assert result.broken == 1
+    assert result.bad[0][1] == f"{suffix.upper()} files are not read: save it as JPEG or PNG"

@@ -163,6 +163,9 @@ def test_a_file_lost_between_scan_and_pack_is_skipped_and_counted(listed, cache,
     assert store.labels.tolist() == [0, 1]
     assert store.facts["images"] == 2
     assert store.facts["bad"] == [["1", "gone (it could be read when it was scanned)"]]
+    assert store.facts["labels"] == {"x": 1, "y": 1}
+    source.payloads["1"] = noise(16, 16, seed=1)
+    assert len(pack(source, found, RGB16, cache).images) == 3  # it is there again, and packed again
 
 
 @pytest.mark.parametrize("lost", [{0}, {9}, {0, 1, 2}, set(range(9)), {5, 260, 299}])

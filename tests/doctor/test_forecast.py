@@ -109,6 +109,26 @@ def test_at_the_goal_it_is_done_though_one_value_is_not_enough() -> None:
     assert not forecast(History(late)).done  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("newest", [0.105, 0.095])
+def test_a_median_at_the_goal_is_called_reached_whatever_the_newest_value_is(newest: float) -> None:
+    made = records(power(0.1, -1.2), snapshots=10)
+    made[-1]["relative_distance"], made[-6]["relative_distance"], made[-11]["relative_distance"] = newest, 0.085, 0.098
+    result = forecast(History(made))
+    assert result is not None
+    assert (result.trend, result.reached, result.done) == ("falling", True, False)
+    assert "The goal is reached, and a longer run still improves the samples" in result.text()
+
+
+def test_one_value_at_the_goal_does_not_reach_it() -> None:
+    made = records(power(0.13, -1.0), snapshots=10)
+    made[-1]["relative_distance"] = 0.095
+    result = forecast(History(made))
+    assert result is not None
+    assert (result.trend, result.reached) == ("falling", False)
+    assert "more at this pace" in result.text()
+    assert "more" in result.short
+
+
 def test_values_at_and_below_0_are_noise_around_it() -> None:
     result = found(lambda kimg: -0.01)
     assert result.done

@@ -96,3 +96,18 @@ def test_shown_channels_are_among_those_there_are():
         resolve("dcgan", {"data.channels": 4, "data.shown_channels": [0, 1, 4]})
     with pytest.raises(RecipeError, match="channel -1"):
         resolve("dcgan", {"data.shown_channels": [0, 1, -1]})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("off", "off"), ("folders", "folders"), ("mine.csv", "mine.csv")],
+)
+def test_a_name_of_labels_is_text_whatever_yaml_makes_of_it(written, read):
+    assert Data(labels=yaml.safe_load(written)).labels == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("[1, 2]", ("1", "2")), ("[no, smile]", ("no", "smile")), ("3", ("3",)), ("a, b", ("a", "b"))]
+)
+def test_names_of_columns_are_texts_whatever_yaml_makes_of_them(written, read):
+    assert Data(attributes=yaml.safe_load(written)).attributes == read

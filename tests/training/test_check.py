@@ -80,7 +80,25 @@ def test_images_that_are_there_twice_are_said(tmp_path: Path, cache: Path) -> No
     twice = np.concatenate([NOISE[:360], NOISE[:40] + (NOISE[:40] < 255)])
     ((level, text),) = remarks(looked(saved(tmp_path, twice), cache), "copies")
     assert level == "watch"
-    assert "are duplicates" in text
+    assert text.startswith("20% of the images nearly equal another one")
+
+
+@pytest.mark.parametrize(("duplicates", "level"), [("keep", "watch"), ("drop", "fine")])
+def test_images_that_are_equal_are_said_once_with_what_to_do(
+    tmp_path: Path, cache: Path, duplicates: str, level: str
+) -> None:
+    source = saved(tmp_path, np.concatenate([NOISE[:360], NOISE[:40]]))
+    found = looked(source, cache, set={"data.duplicates": duplicates})
+    ((how, text),) = remarks(found, "copies")
+    assert how == level
+    assert text.startswith("40 ")
+    assert ("data.duplicates=drop" in text) == (duplicates == "keep")
+
+
+def test_augmentation_is_advised_where_there_is_none(tmp_path: Path, cache: Path) -> None:
+    source = saved(tmp_path, NOISE[:200])
+    plain, augmented = (looked(source, cache, set={"augment.kind": kind}) for kind in ("none", "diffaugment"))
+    assert [("augment them" in remarks(found, "number")[0][1]) for found in (plain, augmented)] == [True, False]
 
 
 def test_images_that_were_saved_without_scaling_would_fail(tmp_path: Path, cache: Path) -> None:

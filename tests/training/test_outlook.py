@@ -50,9 +50,11 @@ def test_of_many_similar_runs_it_says_the_range_the_median_and_when_half_were_th
 
 
 def test_where_nothing_similar_was_measured_it_says_so() -> None:
-    for table in ([], [TABLE[0]._replace(relative_distance=None)]):
-        assert outlook(RECIPE, 250, 95, table).startswith(
-            "At 95 images/s, 10 minutes show 57 kimg. What that gives is unknown"
+    unknown = TABLE[0]._replace(relative_distance=None)
+    for table in ([], [unknown], [unknown, unknown._replace(what="drawings"), unknown._replace(what="faces")]):
+        assert outlook(RECIPE, 250, 95, table) == (
+            "At 95 images/s, 10 minutes show 57 kimg. What that gives is unknown: no run on similar images was measured on "
+            "the scale of relative distances."
         )
 
 

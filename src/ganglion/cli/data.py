@@ -12,7 +12,6 @@ from ganglion.cli import completion
 from ganglion.cli.labels import labels_text
 
 if TYPE_CHECKING:
-    from ganglion.data.prepare import DataPlan
     from ganglion.data.store import Store
     from ganglion.recipe.parts import Augment
 
@@ -62,8 +61,7 @@ def data(
 ) -> None:
     """Scan the images of SOURCE, list broken files, and write a preview of the preprocessed images."""
     from ganglion.data.alpha import straight
-    from ganglion.data.fit import recipe_values
-    from ganglion.data.prepare import cache_folder, plan, prepare
+    from ganglion.data.prepare import cache_folder, prepare
     from ganglion.data.suitability import notes_on, unsuitable
     from ganglion.pictures.sheets import save_image, sheet
     from ganglion.platform.screen import Screen
@@ -75,24 +73,17 @@ def data(
         overrides |= {"augment.kind": augment, "augment.flip": flip}
     recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
     screen = Screen()
-    data_plan = plan(recipe.data, cache_folder(), screen)
-    values = {key.removeprefix("data__"): value for key, value in recipe_values(data_plan.fit).items()}
-    store = prepare(recipe.data.model_copy(update=values), cache_folder(), screen)
+    store = prepare(recipe.data, cache_folder(), screen)
     step = max(1, len(store.images) // PREVIEW_IMAGES)
     save_image(sheet(straight(store.images[::step][:PREVIEW_IMAGES])), preview)
     augmented = _write_augmented(store, recipe.augment, strength, preview) if augment is not None else None
-    labelled = {key: store.facts[key] for key in ("labels", "labels_file") if key in store.facts}
-    facts = (
-        _facts(data_plan)
-        | labelled
-        | {
-            "augmented": str(augmented) if augmented else None,
-            "store": str(store.path),
-            "preview": str(preview),
-            "notes": notes_on(store.facts, store.fit),
-            "refused": unsuitable(store),
-        }
-    )
+    facts = _facts(store) | {
+        "augmented": str(augmented) if augmented else None,
+        "store": str(store.path),
+        "preview": str(preview),
+        "notes": notes_on(store.facts, store.fit),
+        "refused": unsuitable(store),
+    }
     typer.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
 
 
@@ -112,13 +103,14 @@ def _write_augmented(store: Store, augment: Augment, strength: float, preview: P
     return path
 
 
-def _facts(data_plan: DataPlan) -> dict[str, Any]:
-    fit = data_plan.fit
+def _facts(store: Store) -> dict[str, Any]:
+    fit = store.fit
     chosen = {
         "size": list(fit.size), "channels": fit.channels, "fit": fit.policy, "trim": fit.trim, "trim_box": fit.box,
         "resample": fit.resample, "duplicates": fit.duplicates,
     }  # fmt: skip
-    return data_plan.scan.facts() | {"chosen": chosen, "reasons": data_plan.reasons}
+    facts = dict(store.facts)
+    return facts | {"chosen": chosen, "reasons": facts.pop("whys", {})}
 
 
 def _text(facts: dict[str, Any]) -> str:

@@ -96,7 +96,8 @@ def _as_classes(column: Attribute, values: NDArray[np.float32]) -> tuple[Attribu
         )
     coded = np.full(len(values), np.nan, np.float32)
     coded[present] = codes
-    return Attribute(name=column.name, kind="class", classes=tuple(f"{number:g}" for number in different)), coded
+    classes = tuple(np.format_float_positional(number, trim="-") for number in different)
+    return Attribute(name=column.name, kind="class", classes=classes), coded
 
 
 def class_weights(codes: NDArray[np.float32]) -> NDArray[np.float64]:

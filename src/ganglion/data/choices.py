@@ -194,9 +194,11 @@ def choose_fit(
         how = f"cuts off {cut:.1%} of an image on average" if cut >= 0.0005 else "cuts off nothing"
         return "crop", f"cropping to {size_text(size)} {how}"
     if bordered > MOST * len(looks):
+        otherwise = (
+            "pixel art so keeps its pixels" if whole else f"cropping would cut off {cut:.0%} of an image on average"
+        )
         return "pad", (
-            f"{bordered} of {len(looks)} images have a transparent or plain border, which padding continues; cropping would "
-            f"cut off {cut:.0%} of an image on average"
+            f"{bordered} of {len(looks)} images have a transparent or plain border, which padding continues; {otherwise}"
         )  # fmt: skip
     drawn = sum(look.kind == "drawing" for look in looks)
     if drawn > MOST * len(looks) and cut <= LITTLE_STRETCH:

@@ -22,6 +22,7 @@ PAIRS = (("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"))
 CLASS_NAMES = frozenset(["label", "labels", "class", "classes", "category", "species", "target", "type"])
 """Whole numbers in a column of such a name are classes, not amounts."""
 MOSTLY = 0.95  # share of numbers from which other text in a column counts as missing
+LARGEST = 2**24  # float32 has all whole numbers up to it
 FEWEST_IDS = 16  # whole numbers that are all different are an id from so many on
 
 
@@ -58,13 +59,14 @@ def read_column(name: str, cells: Sequence[str], decimal_comma: bool = False) ->
     if 2 * present < len(texts):
         return _left_out(name, len(texts), f"{len(texts) - present:,} of {len(texts):,} images have no value in it")
     numbers = {text: number for text in counts if (number := _number(text, decimal_comma)) is not None}
-    if (yes_no := _yes_no(counts, numbers)) is not None:
+    whole = len(numbers) == len(counts) and all(number.is_integer() for number in numbers.values())
+    classes = whole and name.strip().casefold() in CLASS_NAMES
+    if not classes and (yes_no := _yes_no(counts, numbers)) is not None:
         return ReadColumn(name, Attribute(name=name, kind="yes-no"), _coded(texts, yes_no))
     if len(set(counts) if len(numbers) < len(counts) else set(numbers.values())) < 2:
         return _left_out(name, len(texts), f"every value in it is {next(iter(counts))}")
     numeric = sum(counts[text] for text in numbers) / present
-    whole = len(numbers) == len(counts) and all(number.is_integer() for number in numbers.values())
-    if numeric >= MOSTLY and not (whole and name.strip().casefold() in CLASS_NAMES):
+    if numeric >= MOSTLY and not classes and not (whole and _are_codes(numbers, present)):
         return _numbers(name, texts, counts, numbers, whole)
     return _classes(name, texts, counts)
 
@@ -78,9 +80,16 @@ def _yes_no(counts: Counter[str], numbers: dict[str, float]) -> dict[str, float]
     return None if pair is None else {text: float(text.casefold() == pair[1]) for text in counts}
 
 
+def _are_codes(numbers: dict[str, float], present: int) -> bool:
+    """Whether whole numbers, such as 20260115, are too large for the values of a column of numbers, and repeat."""
+    return max(map(abs, numbers.values())) > LARGEST and 2 * len(numbers) <= present
+
+
 def _numbers(name: str, texts: list[str], counts: Counter[str], numbers: dict[str, float], whole: bool) -> ReadColumn:
     found = np.array([numbers[text] for text in texts if text in numbers])
     different = len(set(numbers.values()))
+    if different == 1:
+        return _left_out(name, len(texts), f"every number in it is {next(iter(numbers))}")
     gapless = found.max() - found.min() + 1 == different
     if whole and different == len(found) >= FEWEST_IDS and (gapless or name.strip().casefold().endswith("id")):
         return _left_out(name, len(texts), "it numbers the images")

@@ -42,6 +42,10 @@ class Unreadable(Exception):  # noqa: N818 (a result for one file, never shown a
     """The image cannot be used; the message is the reason, in a few words."""
 
 
+class OutOfMemory(Unreadable):
+    """It may be readable when more memory is free."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """Properties of an image before preprocessing."""
@@ -103,7 +107,7 @@ def _pillow_errors() -> Iterator[None]:
     except Unreadable:
         raise
     except MemoryError:
-        raise Unreadable("too large for the memory") from None
+        raise OutOfMemory("too large for the memory") from None
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError, ...

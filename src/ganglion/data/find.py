@@ -29,7 +29,7 @@ def find_source(name: str, data_dir: str | Path | None = None, channels: int | N
     if name == "digits":
         return DigitsSource()
     if _exists(path):
-        return _at_path(path, channels)
+        return _readable(path, channels)
     if cannot_be_named(name):
         raise DataError(
             f"{name!r} describes images from a Python program, which cannot be read again: call ganglion.train with the same "
@@ -48,6 +48,15 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # a name too long for any file
         return False
+
+
+def _readable(path: Path, channels: int | None = None) -> Source:
+    """Raises DataError where the path may not be read."""
+    try:
+        next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
+        return _at_path(path, channels)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _at_path(path: Path, channels: int | None = None) -> Source:
@@ -70,7 +79,7 @@ def _local_copy(name: str, folder: Path) -> Source:
     if not folder.exists():
         raise DataError(f"--data-dir {folder}: there is no such folder")
     if folder.is_file():
-        return _at_path(folder)
+        return _readable(folder)
     if any(folder.rglob("*.parquet")) or any(folder.rglob("*.arrow")):
         return HubSource(str(folder), hub[1])
     archives = sorted(path for path in folder.glob("*.zip") if name.removeprefix("hf:") in path.name) or sorted(
@@ -78,4 +87,4 @@ def _local_copy(name: str, folder: Path) -> Source:
     )
     if find_idx_images(folder) is None and len(archives) == 1:
         return ZipSource(archives[0])
-    return _at_path(folder)
+    return _readable(folder)

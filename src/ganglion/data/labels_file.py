@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganglion.data.sources import Entry, FolderSource, Source, ZipSource
+from ganglion.data.columns import examples
+from ganglion.data.sources import Entry, FolderSource, Source, ZipSource, is_litter
 from ganglion.errors import DataError
 
 __all__ = ["AUTO", "FOLDERS", "LabelsFile", "Table", "find_labels_file", "table_of"]
@@ -59,6 +60,8 @@ class Table:
     remarks: list[str]
     decimal_comma: bool = False
     """Whether 1,5 is a number."""
+    titled: frozenset[int] = frozenset()
+    """The columns that have a name of their own."""
 
 
 def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
@@ -72,7 +75,7 @@ def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
     try:
         if isinstance(source, FolderSource | ZipSource):
             names = (wanted.replace("\\", "/"),) if asked else NAMES
-            entry = _in_folder(source, names) if isinstance(source, FolderSource) else _in_zip(source, names)
+            entry = _inside(source, names, asked)
             if entry is not None:
                 return LabelsFile(entry.key, source.read(entry), entry.key, asked)
         outside = Path(wanted) if asked else _beside(source)
@@ -88,23 +91,12 @@ def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
     return None
 
 
-def _in_folder(source: FolderSource, names: Sequence[str]) -> Entry | None:
-    """The first of these names in the folder itself, or in one of its folders where that is the only one of its name."""
-    here = sorted(source.root.iterdir())
-    below = (path for folder in here if folder.is_dir() for path in sorted(folder.iterdir()))
-    for paths in (here, list(below)):
-        for name in names:
-            same = [path for path in paths if path.name.casefold() == name.casefold() and path.is_file()]
-            if len(same) == 1:
-                key = same[0].relative_to(source.root).as_posix()
-                return Entry(key, key)
-    exact = [name for name in names if "/" in name and (source.root / name).is_file()]
-    return Entry(exact[0], exact[0]) if exact and not Path(exact[0]).is_absolute() else None
+def _inside(source: FolderSource | ZipSource, names: Sequence[str], asked: bool) -> Entry | None:
+    """The first of these names in the folder itself, or in one of its folders where that is the only one of its name.
 
-
-def _in_zip(source: ZipSource, names: Sequence[str]) -> Entry | None:
-    """The same in a zip."""
-    entries = source.entries()
+    Raises DataError where several have the name that is asked for.
+    """
+    entries = _shallow(source.root) if isinstance(source, FolderSource) else source.entries()
     for depth in (0, 1):
         for name in names:
             same = [
@@ -113,7 +105,30 @@ def _in_zip(source: ZipSource, names: Sequence[str]) -> Entry | None:
             ]  # fmt: skip
             if len(same) == 1:
                 return same[0]
-    return next((entry for entry in entries if "/" in entry.key and entry.key in names), None)
+            if same and asked:
+                raise DataError(
+                    f"data.labels is {name!r}, and {source.description} has {len(same)} of that name "
+                    f"({examples([entry.key for entry in same])}): name one with its folder"
+                )
+    exact = next((name for name in names if "/" in name), None)
+    if isinstance(source, FolderSource) and exact and not Path(exact).is_absolute() and (source.root / exact).is_file():
+        return Entry(exact, exact)  # deeper
+    return next((entry for entry in entries if entry.key == exact), None)
+
+
+def _shallow(root: Path) -> list[Entry]:
+    """The files of a folder and of its folders; without hidden ones, and without those of a folder that may not be read."""
+    here = _children(root)
+    below = [path for folder in here if folder.is_dir() for path in _children(folder)]
+    keys = [path.relative_to(root).as_posix() for path in here + below if path.is_file()]
+    return [Entry(key, key) for key in keys]
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not is_litter(path.name))
+    except OSError:
+        return []
 
 
 def _beside(source: Source) -> Path | None:
@@ -194,4 +209,4 @@ def _table(head: list[str], rows: Iterable[list[str]], remarks: list[str], decim
             *remarks,
             f"rows that do not have {len(names)} cells as the header has: {len(other):,} (row {where})",
         ]
-    return Table(names, kept, remarks, decimal_comma)
+    return Table(names, kept, remarks, decimal_comma, frozenset(place for place, name in enumerate(head) if name))

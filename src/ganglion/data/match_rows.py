@@ -5,6 +5,7 @@ A file may come from another computer: folders before the name may differ, and b
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,10 +24,13 @@ class ImageNames:
         self._exact = {key: place for place, key in enumerate(keys)}
         self._keys = [_parts(key) for key in keys]
         self._named, self._stems = dict[str, list[int]](), dict[str, list[int]]()
-        for place, key in enumerate(keys):
-            name = key.rpartition("/")[2].casefold()
+        for place, (*_, name) in enumerate(self._keys):
             self._named.setdefault(name, []).append(place)
             self._stems.setdefault(_stem(name), []).append(place)
+
+    def in_full(self, text: str) -> bool:
+        """Whether `text` is a name with its suffix."""
+        return text in self._exact or (_parts(text) or [""])[-1] in self._named
 
     def find(self, text: str) -> list[int]:
         """Places of the images that `text` can mean: none, one, or several where it is ambiguous."""
@@ -46,7 +50,9 @@ class ImageNames:
 
 
 def _parts(path: str) -> list[str]:
-    return [part for part in path.strip().replace("\\", "/").casefold().split("/") if part != "."]
+    """The folders and the name, in small letters; an accented letter is one character, which in names from a Mac it is not."""
+    plain = unicodedata.normalize("NFC", path.strip().replace("\\", "/").casefold())
+    return [part for part in plain.split("/") if part != "."]
 
 
 def _stem(name: str) -> str:
@@ -79,7 +85,7 @@ def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
     column = _column_of_files(table, names)
     rows, remarks = table.rows, list(table.remarks)
     columns = [title for place, title in enumerate(table.columns) if place != column]
-    if names.find(table.columns[column]):  # the first line is a row, too: there is no header
+    if _is_row(table, column, names):  # there is no header
         rows = [table.columns, *rows]
         columns = [f"column {place + 1}" for place in range(len(table.columns)) if place != column]
         remarks.append(f"{name} has no header line; its columns are called {examples(columns)}")
@@ -111,8 +117,22 @@ def _refused(name: str, without: Sequence[str], keys: Sequence[str], unknown: Se
     return f"{said}; it has {len(unknown):,} rows of other names ({examples(unknown)})" if unknown else said
 
 
+def _is_row(table: Table, column: int, names: ImageNames) -> bool:
+    """Whether the first line is about an image, and no title: `image` is one where a row for image.png is below."""
+    found = names.find(table.columns[column])
+    return bool(found) and not any(names.find(row[column]) == found for row in table.rows)
+
+
 def _column_of_files(table: Table, names: ImageNames) -> int:
-    """The column that names the most different images, which classes of images called `3.png` do not; the first of equals."""
+    """The column that names the most different images, with their suffix if it can be; of equals one with a title.
+
+    Classes of images called `3.png` do not name many, and a table's index, 0, 1, 2, ..., has neither suffix nor title.
+    """
     some = table.rows[:: max(1, len(table.rows) // TRIED_ROWS)]
-    found = [len({tuple(names.find(row[column])) for row in some} - {()}) for column in range(len(table.columns))]
-    return found.index(max(found))
+
+    def rank(column: int) -> tuple[int, int, bool]:
+        texts = {row[column] for row in some}
+        full = {tuple(names.find(text)) for text in texts if names.in_full(text)}
+        return len(full), len({tuple(names.find(text)) for text in texts} - {()}), column in table.titled
+
+    return max(range(len(table.columns)), key=rank)

@@ -12,7 +12,7 @@ from ganglion.data.choices import choose
 from ganglion.data.find import find_source
 from ganglion.data.fit import Fit, fit_of
 from ganglion.data.given import Images, given_source, is_named
-from ganglion.data.labels_file import LabelsFile, find_labels_file
+from ganglion.data.labels_file import AUTO, FOLDERS, LabelsFile, find_labels_file
 from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Store, find_packed, is_store, open_store, pack
@@ -114,11 +114,18 @@ def _named(data: Data) -> str:
 
 
 def _checked(store: Store, data: Data) -> Store:
-    """A store is already packed: size and channels must be those of the recipe."""
-    for key, expected, stored in (("size", data.size, store.fit.size), ("channels", data.channels, store.fit.channels)):
-        if expected is not None and expected != stored:
+    """A store is already packed: what the recipe says of its images has to be so."""
+    fit, labels = store.fit, store.facts.get("labels_file", {"name": FOLDERS})["name"]
+    settings = (
+        ("size", data.size, fit.size, (None,)), ("channels", data.channels, fit.channels, (None,)),
+        ("fit", data.fit, fit.policy, ("auto",)), ("trim", data.trim, fit.trim, ("auto",)),
+        ("resample", data.resample, fit.resample, ("auto",)), ("labels", data.labels, labels, (AUTO,)),
+        ("duplicates", data.duplicates, fit.duplicates, ("keep",)),
+    )  # fmt: skip
+    for key, asked, stored, open_ in settings:
+        if asked not in open_ and asked != stored:
             raise DataError(
-                f"the store {store.path} holds images of {key} {stored}, not {expected}: name the source it was made from"
+                f"the store {store.path} was packed with data.{key} {stored}, not {asked}: name the source it was made from"
             )
     description = f"store {store.path}, packed from {store.facts['description']}"
     return replace(store, facts=store.facts | {"description": description})

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
 
 from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
-from ganglion.data.decode import ImageFacts, Unreadable, decode, quiet_pillow
+from ganglion.data.decode import ImageFacts, OutOfMemory, Unreadable, decode, quiet_pillow
 from ganglion.data.look import Look, look_at
-from ganglion.data.sources import Entry, Source, processes_for
+from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, processes_for, suffix_of
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -29,7 +30,9 @@ __all__ = ["Scan", "printable", "scan"]
 
 FORMAT = 2
 LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
-MOST_LOOKS = 1000  # images looked at closely, evenly spread; all of a smaller source
+MOST_LOOKS = (
+    1000  # images looked at closely, evenly spread; all of a smaller source, one of each chunk of a far larger one
+)
 LISTED_DUPLICATES = 1000
 LISTED_OF_A_KIND = 5
 
@@ -94,14 +97,8 @@ class Scan:
             raise ValueError("a scan of another format")
         pairs = {name: [tuple(pair) for pair in tree[name]] for name in ("bad", "sizes", "duplicate_paths")}
         sizes = {name: tuple(tree[name]) for name in ("median_size", "smallest_size", "largest_size")}
-        return cls(
-            **{
-                **tree,
-                **pairs,
-                **sizes,
-                "looks": [Look._make([*one[:3], tuple(one[3]), *one[4:]]) for one in tree["looks"]],
-            }
-        )
+        looks = [Look._make([*one[:3], tuple(one[3]), *one[4:]]) for one in tree["looks"]]
+        return cls(**{**tree, **pairs, **sizes, "looks": looks})
 
 
 class ScannedEntry(NamedTuple):
@@ -116,6 +113,8 @@ class ScannedEntry(NamedTuple):
     look: Look | None
     """Of some entries."""
     reason: str
+    passing: bool = False
+    """Whether it may be readable the next time."""
 
 
 def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Scan:
@@ -124,17 +123,19 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     Raises DataError where no image is usable, or more than half of the image files are broken.
     """
     fingerprint = source.fingerprint()
-    result = (
-        _scan_afresh(source, "", progress) if fingerprint is None else _scan_once(source, fingerprint, cache, progress)
-    )
-    _check_usable(result)
-    return result
+    found = _scan_once(source, fingerprint, cache, progress) if fingerprint else _scan_afresh(source, "", progress)[0]
+    _check_usable(found)
+    return found
 
 
-def read_chunk(every: int, source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
-    """All entries, read; every so many are looked at closely."""
+def read_chunk(share: float, source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
+    """All entries, read; a share of them, the first image and then evenly, is looked at closely."""
+    found, due = [], 1.0
     with quiet_pillow():
-        return [_read_one(source, entry, i % every == 0) for i, entry in enumerate(entries)]
+        for entry in entries:
+            found.append(_read_one(source, entry, due >= 1))
+            due += share - (found[-1].look is not None)
+    return found
 
 
 def printable(name: str) -> str:
@@ -144,26 +145,29 @@ def printable(name: str) -> str:
 
 def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable[[int, int], None]) -> Scan:
     """The cached scan of this fingerprint, or a new one; with the current description of `source`."""
-    kept = cache / "scans" / f"{hashlib.sha256(printable(f'{FORMAT} {fingerprint}').encode()).hexdigest()[:32]}.json"
+    key = printable(f"{FORMAT} {PIL.__version__} {fingerprint}").encode()
+    kept = cache / "scans" / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
     try:
         known = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
         return replace(known, description=source.description)
     except (OSError, ValueError, KeyError, TypeError):
-        result = _scan_afresh(source, fingerprint, progress)
-        write_atomically(kept, json.dumps(result.to_json()).encode())
+        result, lasting = _scan_afresh(source, fingerprint, progress)
+        if lasting:
+            write_atomically(kept, json.dumps(result.to_json()).encode())
         return result
 
 
-def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> Scan:
+def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> tuple[Scan, bool]:
+    """The scan, and whether the next one would find the same."""
     entries = source.entries()
     counter = _ScanCounter()
     progress(0, len(entries))
-    work = partial(read_chunk, max(1, -(-len(entries) // MOST_LOOKS)))
+    work = partial(read_chunk, min(1.0, MOST_LOOKS / max(1, len(entries))))
     for findings in map_chunks(work, source, entries, processes_for(source)):
         for finding in findings:
             counter.add(finding)
         progress(counter.seen, len(entries))
-    return counter.result(source, fingerprint, entries)
+    return counter.result(source, fingerprint, entries), counter.lasting
 
 
 def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
@@ -171,9 +175,12 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
         payload = source.read(entry)
         image, facts = decode(payload, LEAST_DECODED)  # all of a file is read, so that truncation is detected
     except Unreadable as error:
-        return _skipped(entry, str(error))
+        other = (suffix := suffix_of(entry.key)) in UNREAD_SUFFIXES
+        why = f"{suffix[1:].upper()} files are not read: save it as JPEG or PNG" if other else str(error)
+        return _skipped(entry, why, isinstance(error, OutOfMemory))
     except OSError as error:
-        return _skipped(entry, f"cannot be read: {error.strerror or error}")
+        lasting = isinstance(error, FileNotFoundError | PermissionError)  # mending either changes the fingerprint
+        return _skipped(entry, f"cannot be read: {error.strerror or error}", not lasting)
     except ValueError as error:
         return _skipped(entry, str(error))
     raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
@@ -183,8 +190,8 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
     return ScannedEntry(entry, facts, digest, pixels, look, "")
 
 
-def _skipped(entry: Entry, reason: str) -> ScannedEntry:
-    return ScannedEntry(entry, None, b"", b"", None, reason)
+def _skipped(entry: Entry, reason: str, passing: bool = False) -> ScannedEntry:
+    return ScannedEntry(entry, None, b"", b"", None, reason, passing)
 
 
 class _ScanCounter:
@@ -192,6 +199,7 @@ class _ScanCounter:
 
     def __init__(self) -> None:
         self.seen = self.gray = self.tinted = self.alpha = self.animated = self.turned = self.broken = 0
+        self.lasting = True  # no entry that may be readable the next time
         self.modes: Counter[str] = Counter()
         self.labels: Counter[str | None] = Counter()
         self.sizes: Counter[tuple[int, int]] = Counter()
@@ -210,6 +218,7 @@ class _ScanCounter:
             self.bad.append((printable(entry.key), finding.reason))
             self.bad_places.append(self.seen - 1)
             self.broken += entry.claims_image
+            self.lasting &= not finding.passing
             return
         self.content.update(finding.digest + repr(entry.label).encode())
         self.modes[facts.mode] += 1
@@ -275,11 +284,8 @@ def _check_usable(result: Scan) -> None:
     examples = "; ".join(f"{path}: {reason}" for path, reason in result.bad[:3])
     if not result.images:
         found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
-        hint = (
-            "; Python pickles are not opened, since they can execute code: convert them to image files"
-            if _pickles(result)
-            else ""
-        )
+        opened = "; Python pickles are not opened, since they can execute code: convert them to image files"
+        hint = opened if _pickles(result) else ""
         raise DataError(f"no image in {printable(result.description)}: {found}{hint}")
     if result.broken > result.images:
         raise DataError(

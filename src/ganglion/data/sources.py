@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ganglion.errors import DataError
 
 __all__ = [
+    "UNREAD_SUFFIXES",
     "Entry",
     "FolderSource",
     "InThisProcess",
@@ -31,6 +32,7 @@ __all__ = [
     "looks_like_image",
     "natural_label",
     "processes_for",
+    "suffix_of",
     "walk",
 ]
 
@@ -64,6 +66,10 @@ IMAGE_SUFFIXES = frozenset(
         ".ico",
     ]
 )
+
+
+UNREAD_SUFFIXES = frozenset([".heic", ".heif", ".jxl"])
+"""Of images that Pillow does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,12 @@ def processes_for(source: Source) -> int | None:
 
 def looks_like_image(name: str) -> bool:
     """Whether the file has an image suffix; other files are listed, but do not count as broken images."""
-    return "." in name and f".{name.rsplit('.', 1)[1].lower()}" in IMAGE_SUFFIXES
+    return suffix_of(name) in IMAGE_SUFFIXES | UNREAD_SUFFIXES
+
+
+def suffix_of(name: str) -> str:
+    """In small letters, with its dot; empty where there is none."""
+    return f".{name.rsplit('.', 1)[1].lower()}" if "." in name else ""
 
 
 def is_litter(name: str) -> bool:

@@ -110,17 +110,22 @@ def pack(
     If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
     """
     path = _store_path(scan.content, settings, cache)
-    if is_store(path):
+    if _is_whole(path):
         packed = _described(open_store(path), scan)
         check_used(labels, packed.facts.get("labels_file", {}))
         return packed
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if not is_store(path):
-                shutil.rmtree(path, ignore_errors=True)  # an incomplete store
+            if not _is_whole(path):
+                shutil.rmtree(path, ignore_errors=True)
                 _build(source, scan, settings, path, progress, labels)
     return _described(open_store(path), scan)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether there is a store with every image that could be read when its source was scanned."""
+    return is_store(path) and not any(reason.endswith(LOST) for _, reason in open_store(path).facts["bad"])
 
 
 def find_packed(content: str, settings: Fit, cache: Path) -> Store | None:
@@ -137,7 +142,7 @@ def _store_path(content: str, settings: Fit, cache: Path) -> Path:
 def _described(store: Store, scan: Scan) -> Store:
     """The store with the facts of the current source: it may have been packed from another path with the same images."""
     lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
-    packed = {"images", "labels", "labels_file"} if "labels_file" in store.facts else {"images"}
+    packed = {"images", "labels", "labels_file"} & store.facts.keys()
     facts = json.loads(json.dumps(scan.facts())) | {key: store.facts[key] for key in packed}
     return replace(store, facts=facts | {"bad": facts["bad"] + lost})
 
@@ -154,8 +159,9 @@ def _build(
     try:
         skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
         dropped = set(scan.copies if settings.duplicates == "drop" else [])
-        entries = _usable(source.entries(), skipped, dropped)
-        left_out = [printable(source.entries()[place].key) for place in sorted(dropped)]
+        every = source.entries()
+        entries = _usable(every, skipped, dropped)
+        left_out = [printable(every[place].key) for place in sorted(dropped)]
         classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
         if file and file.asked_for:
             found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
@@ -164,9 +170,11 @@ def _build(
         codes = {name: code for code, name in enumerate(classes)}
         kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
         labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
+        counts = np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
         facts = scan.facts() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
             "images": packed,
+            "labels": dict(zip(classes, counts, strict=True)),
         }
         tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
         if file:

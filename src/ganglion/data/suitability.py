@@ -14,11 +14,11 @@ from ganglion.data.store import Store
 from ganglion.errors import DataError
 from ganglion.recipe.size import size_text
 
-__all__ = ["LEAST_IMAGES", "check_suitable", "kinds_among", "notes_on", "said_of", "unsuitable"]
+__all__ = ["LEAST_IMAGES", "check_suitable", "copies_in", "kinds_among", "notes_on", "said_of", "unsuitable"]
 
 LEAST_IMAGES = 16
-"""Different images that a training takes: below, none can be held out (data/batches.py), the spread of a batch says nothing of
-that of the data, and D knows each image before G has drawn any."""
+"""Different images that a training takes: below, the spread of a batch says nothing of that of the data, and D knows each image
+before G has drawn any."""
 MANY_COPIES = 0.02  # of the images
 SECOND_KIND, FEWEST_OF_A_KIND = 0.05, 5
 SHOWN = 3  # paths
@@ -37,7 +37,7 @@ def unsuitable(store: Store) -> str | None:
     if len(images) >= LEAST_IMAGES and _alike(store):
         return f"{name}: {_alike(store)}, so there is nothing to learn: use other images, or another --size"
     if len(images) - copies < LEAST_IMAGES:
-        of_these = f" of which {copies:,} are copies" if copies else ""
+        of_these = f" of which {copies:,} {'is a copy' if copies == 1 else 'are copies'}" if copies else ""
         return (
             f"{name} has {len(images):,} image{'s' if len(images) > 1 else ''}{of_these}, and a training takes at least "
             f"{LEAST_IMAGES} different ones, better 100: add images, or cut several parts out of each"
@@ -74,10 +74,11 @@ def said_of(settings: Fit, whys: dict[str, str]) -> list[str]:
 
 def notes_on(facts: dict[str, Any], settings: Fit) -> list[str]:
     """Copies among the images, and photos among drawings. `facts` are those of a scan."""
-    return [*_copies(facts, settings), *kinds_among(facts)]
+    return [*copies_in(facts, settings), *kinds_among(facts)]
 
 
-def _copies(facts: dict[str, Any], settings: Fit) -> list[str]:
+def copies_in(facts: dict[str, Any], settings: Fit) -> list[str]:
+    """A line where copies are left out, or many."""
     copies, images = facts["duplicates"], facts["images"]
     if settings.duplicates == "drop":
         return [f"{copies:,} images that equal an earlier one are left out"] if copies else []

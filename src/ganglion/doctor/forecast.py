@@ -41,8 +41,10 @@ class Forecast:
     relative_distance: float
     """0: as other real images; 1: as samples of a Gaussian fitted to the pixels."""
     goal: float
+    reached: bool
+    """Whether the median of the three newest snapshots is at the goal."""
     done: bool
-    """Whether the median of the three newest snapshots is at the goal, and the distance no longer falls."""
+    """Whether the goal is reached, and the distance no longer falls."""
     trend: Trend
     more_kimg: float | None
     """Thousands of images until the goal, at this trend; None where it does not fall, or not within 8 times those so far."""
@@ -70,7 +72,7 @@ class Forecast:
         found = f"relative distance {self.relative_distance:.2f} ({scale}), {SEEN[self.trend]}"
         if self.done:
             return f"{found}. The goal is reached."
-        if self.relative_distance <= self.goal and self.trend == "falling":
+        if self.reached:
             again = " (--fresh --minutes N)" if own_run and self.ended else ""
             return f"{found}. The goal is reached, and a longer run still improves the samples{again}."
         return f"{found}. {self._advice(own_run)}".rstrip() if advise else f"{found}."
@@ -114,7 +116,7 @@ def forecast(history: History, goal: float = GOAL) -> Forecast | None:
     best, between = more if more else (None, None)
     pace = _minutes_per_kimg(history)
     return Forecast(
-        round(float(values[-1]), 4), goal, bool(done), trend, best, _times(best, pace),
+        round(float(values[-1]), 4), goal, bool(reached), bool(done), trend, best, _times(best, pace),
         None if between is None or pace is None else (between[0] * pace, _times(between[1], pace)),
         _times(history.last("seconds"), 1 / 60), not lr_not_decayed(history),
     )  # fmt: skip

@@ -65,8 +65,17 @@ Sampling = Literal["frequency", "balanced"]
 
 
 def _as_names(value: object) -> object:
-    """`smiling,young` as a list."""
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    """`smiling,young` as a list; YAML reads a column called 1 as a number, and one called no as False."""
+    if isinstance(value, list | tuple):
+        return [_as_text(name) for name in value]
+    return None if value is None else [name.strip() for name in str(_as_text(value)).split(",")]
+
+
+def _as_text(value: object) -> object:
+    """What YAML reads as a number, or as True or False, as it is written."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _on_or_off(value: object) -> object:
@@ -103,7 +112,7 @@ class Data(Part):
     """Images held out from training, to measure overfitting of D. None: a twentieth, at most 500, or none of fewer than 320."""
     conditional: bool = False
     """Whether G and D are conditioned on the class, which every image needs, or on the columns of a labels file."""
-    labels: str = Field("auto", min_length=1)
+    labels: Annotated[str, BeforeValidator(_on_or_off)] = Field("auto", min_length=1)
     """Where labels come from: a file in or beside the images, by its name; folders; auto: labels.csv or the like where there
     is one, otherwise folders."""
     attributes: Annotated[tuple[str, ...], BeforeValidator(_as_names), Field(min_length=1)] | None = None

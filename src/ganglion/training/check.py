@@ -114,7 +114,11 @@ def check(
     check_own(prepared, own)
     plan = plan_memory(prepared, own)
     recipe = plan.recipe
-    remarks = [*of_images(store), *of_values(recipe), *of_balance(*cost_of(recipe, own.networks))]
+    remarks = [
+        *of_images(store, recipe.augment.kind != "none"),
+        *of_values(recipe),
+        *of_balance(*cost_of(recipe, own.networks)),
+    ]
     batches = batches_of(prepared)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=fabric_precision(recipe.training.precision))
     kept = keep_freed_memory() if recipe.training.micro_batch is None else nullcontext()

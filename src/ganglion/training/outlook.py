@@ -50,7 +50,8 @@ def outlook(
     minutes, kimg = budget_at(recipe, images_per_sec)
     shown = f"At {images_per_sec:,.0f} images/s, {_minutes(minutes)} show {kimg:,.3g} kimg."
     found = expectations(recipe.name, images, _side(recipe), kimg, table)
-    return " ".join([shown, _reached(found), *_needed(recipe, images, images_per_sec, table, len(found) > 1)])
+    known = [one for one in found if one.relative_distance is not None]
+    return " ".join([shown, _reached(known), *_needed(recipe, images, images_per_sec, table, len(known))])
 
 
 def with_budget_by_speed(
@@ -103,10 +104,9 @@ def foretelling(
     return shown
 
 
-def _reached(found: list[Expectation]) -> str:
-    if not any(one.relative_distance is not None for one in found):
+def _reached(known: list[Expectation]) -> str:
+    if not known:
         return "What that gives is unknown: no run on similar images was measured on the scale of relative distances."
-    known = [one for one in found if one.relative_distance is not None]
     if len(known) > FEW:
         distances = sorted(one.relative_distance or 0.0 for one in known)
         low, high = distances[len(known) // 10], distances[-1 - len(known) // 10]
@@ -118,13 +118,12 @@ def _reached(found: list[Expectation]) -> str:
     return f"Relative distance of similar runs: {', '.join(parts)} (0: as other real images; goal {GOAL:g})."
 
 
-def _needed(
-    recipe: Recipe, images: int, images_per_sec: float, table: Sequence[MeasuredRun], several: bool
-) -> list[str]:
+def _needed(recipe: Recipe, images: int, images_per_sec: float, table: Sequence[MeasuredRun], known: int) -> list[str]:
+    """`known`: similar runs with a relative distance."""
     minutes = _minutes_needed(recipe, images, images_per_sec, table)
     if minutes is None:
-        return ["Fewer than half of them reached the goal in the minutes measured."] if several else []
-    who = "Half of them were" if several else "It was"
+        return ["Fewer than half of them reached the goal in the minutes measured."] if known > 1 else []
+    who = "Half of them were" if known > 1 else "It was"
     return [f"{who} at the goal after as many images as take {_minutes(minutes)} here."]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
-from ganglion.data.suitability import kinds_among
+from ganglion.data.suitability import copies_in, kinds_among
 from ganglion.networks.build import Cost
 from ganglion.recipe.deviations import NARROW, Deviation, deviations
 from ganglion.recipe.schema import Recipe
@@ -47,20 +47,24 @@ class Remark:
     text: str
 
 
-def of_images(store: Store) -> list[Remark]:
-    """Too few, repeated, of mixed kinds, not scaled."""
+def of_images(store: Store, augmented: bool) -> list[Remark]:
+    """Too few, repeated, of mixed kinds, not scaled. `augmented`: the recipe augments them."""
     n = len(store.images)
     facts = store.facts
     level: Literal["fine", "watch", "failing"] = "failing" if n < VERY_FEW else "watch" if n < FEW else "fine"
-    advice = {"failing": ": a GAN overfits to so few; use more", "watch": ": augment them (recipe small-data)"}
+    advice = {"failing": ": a GAN overfits to so few; use more"}
+    if not augmented:
+        advice["watch"] = ": augment them (recipe small-data)"
     found = [Remark(level, "number", f"{n:,} images{advice.get(level, '')}")]
     chosen = np.sort(stream(0, Purpose.EXAMINED).permutation(n)[:CHECKED_IMAGES])
     pixels = np.array(store.images[chosen])
-    repeated = _repeated(pixels)
-    copies = 0 if store.fit.duplicates == "drop" else facts.get("duplicates", 0) / max(1, n)
-    if max(repeated, copies) > REPEATED:
-        text = f"{max(repeated, copies):.0%} of the images are duplicates: G will learn to reproduce them; leave out equal ones"
-        text += " with --set data.duplicates=drop, and remove nearly equal ones"
+    kept = store.fit.duplicates == "keep"
+    found += [Remark("watch" if kept else "fine", "copies", note) for note in copies_in(facts, store.fit)]
+    equal = facts["duplicates"] / n if kept else 0.0
+    if (repeated := _repeated(pixels)) > REPEATED + 2 * equal:  # of a pair both are repeated
+        text = (
+            f"{repeated:.0%} of the images nearly equal another one: G will learn to reproduce them; keep one of each"
+        )
         found.append(Remark("watch", "copies", text))
     low, high = int(pixels.min()), int(pixels.max())
     if high - low < MIN_RANGE * 255:
