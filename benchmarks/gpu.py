@@ -35,7 +35,7 @@ from torch.nn.functional import relu
 import ganglion
 from ganglion.data.batches import Batches
 from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.platform.devices import choose_device
+from ganglion.platform.devices import choose_device, fabric_precision
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
@@ -103,7 +103,7 @@ class Bench:
         if reset:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
-        return torch.cuda.max_memory_allocated(self.device) / 2**30
+        return torch.cuda.max_memory_reserved(self.device) / 2**30  # what a captured graph keeps counts, too
 
     def rate(self, step: Callable[[], object], images: int) -> float:
         """Images a second of a plain step of `images` images."""
@@ -155,7 +155,7 @@ def prepared(bench: Bench, setting: Setting) -> PreparedRun:
 def trained(bench: Bench, run: PreparedRun, graph: str) -> Measured:
     """`train_loop` for some seconds."""
     recipe = update(run.recipe, training__cuda_graph=graph)
-    precision: Any = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+    precision = fabric_precision(recipe.training.precision)
     bench.peak_gb(reset=True)
     with training_numerics(bench.device, deterministic=False), side_stream(bench.device):
         fabric = Fabric(accelerator=bench.device.type, devices=1, precision=precision)

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-__all__ = ["Operations"]
+__all__ = ["Operations", "operations_of"]
 
 
 class Operations(TorchDispatchMode):
@@ -24,13 +24,17 @@ class Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        if func.overloadpacket is torch.ops.aten.convolution_backward:
-            *numbers, groups, (for_input, for_weight, for_bias) = args
-            self.total += _counted(func, [*numbers, groups, (for_input, False, for_bias)], found)
-            self.total += _counted(func, [*numbers, groups, (False, for_weight, False)], found) // groups
-        elif func.overloadpacket in flop_registry:
-            self.total += _counted(func, args, found, **(kwargs or {}))
+        self.total += operations_of(func, args, kwargs or {}, found)
         return found
+
+
+def operations_of(func: Any, args: Any, kwargs: Any, found: Any) -> int:
+    """FLOP of one call of PyTorch's, which returned `found`; 0 for what is neither a product nor a convolution."""
+    if func.overloadpacket is torch.ops.aten.convolution_backward:
+        *numbers, groups, (for_input, for_weight, for_bias) = args
+        of_input = _counted(func, [*numbers, groups, (for_input, False, for_bias)], found)
+        return of_input + _counted(func, [*numbers, groups, (False, for_weight, False)], found) // groups
+    return _counted(func, args, found, **kwargs) if func.overloadpacket in flop_registry else 0
 
 
 def _counted(func: Any, args: Any, found: Any, **kwargs: Any) -> int:

@@ -27,7 +27,7 @@ from lightning_fabric import Fabric
 import ganglion
 from ganglion.errors import TrainingFailed
 from ganglion.evaluation.evaluate import evaluate
-from ganglion.platform.devices import keep_freed_memory
+from ganglion.platform.devices import fabric_precision, keep_freed_memory
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
@@ -63,7 +63,7 @@ def training(asked: argparse.Namespace, settings: dict[str, object]) -> Any:
     prepared = prepare_run(asked.source, request, Screen(quiet=True), "cpu", 1, None, Own())
     recipe, batches = prepared.recipe, batches_of(prepared)
     players = build_first_players(recipe, batches, Own())
-    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if recipe.training.precision == "bf16" else 32)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=fabric_precision(recipe.training.precision))
 
     def train(steps: int) -> float:
         progress = TrainingProgress()

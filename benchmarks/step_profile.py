@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 import ganglion
 from ganglion.data.batches import Batches
@@ -42,6 +41,7 @@ from ganglion.training.outputs import Snapshots, TrainingProbe
 from ganglion.vitals.gradients import GradientStats
 from ganglion.vitals.scalars import Reading
 from ganglion.vitals.step_stats import StepStats
+from operations import operations_of
 from speed import fastest_rate
 
 COUNTED_STEPS = 16  # a lazy penalty of every 16th update is counted once
@@ -115,8 +115,7 @@ class Counted(TorchDispatchMode):
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
         now = self._phases.now
-        if func.overloadpacket in flop_registry:
-            self._phases.operations[now] += flop_registry[func.overloadpacket](*args, **kwargs, out_val=found)
+        self._phases.operations[now] += operations_of(func, args, kwargs, found)
         if not func.is_view:
             self._phases.bytes[now] += sum(map(_bytes, _tensors(args))) + sum(map(_bytes, _tensors(found)))
         return found

@@ -227,5 +227,5 @@ def test_graphs_take_at_most_as_much_memory_again(cache: Path) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         looped(run, replay)
-        peaks.append(torch.cuda.max_memory_allocated())
+        peaks.append(torch.cuda.max_memory_reserved())  # what a captured graph keeps is not allocated between replays
     assert peaks[1] < 2 * peaks[0]

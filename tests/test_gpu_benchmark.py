@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import conv2d
 
 import gpu
 from operations import Operations
+from step_profile import Counted, Phases
 
 
 def test_all_of_it_runs_and_is_written_between_the_marks_of_a_page(
@@ -40,3 +42,12 @@ def test_operations_are_counted_through_a_gradient_penalty() -> None:
     product = 2 * 2 * 3 * 5
     assert counter.total % product == 0
     assert counter.total >= 5 * product  # forward, its gradient, and the gradients of both
+
+
+def test_the_operations_of_a_grouped_convolution_are_those_of_its_groups_also_phase_by_phase() -> None:
+    x, weight = torch.ones(2, 32, 8, 8, requires_grad=True), torch.ones(32, 2, 3, 3, requires_grad=True)
+    found = Phases()
+    with Operations() as counter, Counted(found):
+        conv2d(x, weight, padding=1, groups=16).sum().backward()
+    once = 2 * 2 * 8 * 8 * 32 * 2 * 3 * 3  # forward, the gradient for the input, that for the weight
+    assert counter.total == sum(found.operations.values()) == 3 * once

@@ -38,6 +38,8 @@ class GanglionError(Exception):
     exit_code = 1
     told = False
     """Whether another process of the same run says it; then this one ends without a word."""
+    alone = False
+    """Whether the other processes of the run, if there are any, do not know of it."""
 
 
 class RecipeError(GanglionError):

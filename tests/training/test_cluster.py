@@ -15,12 +15,12 @@ import pytest
 import torch
 
 import ganglion
-from ganglion.errors import DataError
+from ganglion.errors import DataError, GanglionError, Interrupted, TrainingFailed
 from ganglion.platform.launcher import Launched
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request
 from ganglion.runs.checkpoints import read_checkpoint
-from ganglion.training.cluster import Assignment, _store_here, lost_connection, threads
+from ganglion.training.cluster import Assignment, Peers, _store_here, lost_connection, threads
 from ganglion.training.own import Own
 from ganglion.training.prepare import prepare_run
 from ganglion.training.train import Job, _work
@@ -198,3 +198,23 @@ def test_threads_are_the_launchers_share_of_cores_or_an_equal_one() -> None:
 )
 def test_a_lost_connection_is_told_from_other_errors(error: RuntimeError, expected: bool) -> None:
     assert lost_connection(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "alone", "rank", "told", "spoken"),
+    [
+        (TrainingFailed("memory ran out"), True, 1, False, 1),
+        (TrainingFailed("not finite"), False, 1, True, 0),  # all end with it, and the first one says it
+        (TrainingFailed("not finite"), False, 0, False, 1),
+        (Interrupted("saved"), False, 1, True, 0),
+        (DataError("other images"), False, 1, False, 1),
+    ],
+)
+def test_an_error_is_said_once_by_the_process_that_knows_it(
+    error: GanglionError, alone: bool, rank: int, told: bool, spoken: int
+) -> None:
+    error.alone = alone
+    store = torch.distributed.HashStore()
+    Peers(Launched("torchrun", rank, 2, rank, 2), None, store).about_to_fail(error)  # type: ignore[arg-type]
+    assert error.told == told
+    assert store.add("ganglion/spoken", 0) == spoken

@@ -142,3 +142,23 @@ def test_without_an_early_record_the_clock_decides_nothing() -> None:
     intervals = Intervals(settings, Budget.of(settings), early=False)
     assert not intervals.due(1, 0.01, 100 * FIRST_SEC).record
     assert intervals.due(intervals.record_steps, 0.1, 200 * FIRST_SEC).record
+
+
+def test_waiting_for_a_device_that_is_behind_is_no_cost_of_a_record() -> None:
+    """Steps are launched in a fiftieth of the time that they take; at each record the device catches up."""
+
+    def records(told: bool) -> int:
+        settings = resolve("dcgan", {"training.minutes": 10, "training.tick_kimg": 1e6, "training.snapshot_kimg": 1e6})
+        budget, seconds, behind, count = Budget.of(settings), 0.0, 0, 0
+        intervals = Intervals(settings, budget)
+        for step in range(1, 60_000):
+            seconds, behind = seconds + 0.0002, behind + 1
+            if behind > 1024:
+                seconds, behind = seconds + 0.0098, 1024
+            if intervals.due(step, budget.fraction(step, seconds), seconds).record:
+                seconds, behind, count = seconds + 0.0098 * behind, 0, count + 1
+                if told:
+                    intervals.caught_up(seconds)
+        return count
+
+    assert records(told=True) >= RECORDS > records(told=False)

@@ -28,6 +28,7 @@ from ganglion.training.memory import (
     memory_errors,
     of_each_micro_batch,
     plan_memory,
+    with_graphs,
 )
 from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun, prepare_run
@@ -97,6 +98,40 @@ def test_a_micro_batch_that_was_asked_for_is_kept_and_a_better_one_named() -> No
 def test_where_not_even_the_smallest_parts_fit_the_run_is_refused(of_image: float, least: int) -> None:
     with pytest.raises(RunError, match=f"nor do micro-batches of {least} fit: choose a smaller --size"):
         plan(of_image, least)
+
+
+@pytest.mark.parametrize(
+    ("of_image", "least", "micro_batch", "graphs"),
+    [
+        (0.05, 1, None, "auto"),  # 3.2 GiB of 10, and as much again
+        (0.1, 1, None, "off"),  # 6.4 GiB fit once
+        (0.2, 1, 16, "auto"),  # 12.8 GiB do not; parts of which two fit
+        (6.0, 1, 1, "off"),  # not even one image fits twice
+    ],
+)
+def test_cuda_graphs_take_as_much_memory_again_or_are_left_out(
+    of_image: float, least: int, micro_batch: int | None, graphs: str
+) -> None:
+    settings = recipe(training__batch=64)
+    found = with_graphs(settings, 64, 10 * GIB, Needs(of_image * GIB, 0, least))
+    assert (found.recipe.training.micro_batch, found.recipe.training.cuda_graph) == (micro_batch, graphs)
+    assert ("without CUDA graphs" in found.text) == (graphs == "off")
+    assert found.needed * (1 if graphs == "off" else 2) <= 9 * GIB
+
+
+def test_of_several_machines_each_process_has_its_share_of_the_batch(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+    monkeypatch.setattr("ganglion.training.memory.bound_bytes", lambda recipe, images, g, d: asked.append(images) or 0)
+    run = prepared("dcgan", cache, training__batch=64)
+    for devices, nodes in ((1, 1), (2, 1), (1, 4), (2, 4)):
+        plan_memory(run, Own(), devices, nodes)
+    assert asked == [64, 32, 16, 8]
+
+
+def test_a_share_of_one_image_is_tried_with_two(cache: Path) -> None:
+    assert trial(prepared("fast", cache, training__batch=8))._one_step(1, None)[0].training.batch == 2
 
 
 def test_what_cannot_fit_is_not_measured() -> None:

@@ -76,11 +76,11 @@ def test_a_new_run_of_auto_takes_it_by_trial_steps_and_one_whose_budget_was_aske
         for budget in ({}, {"minutes": 7.0})
     )
     said: list[str] = []
-    assert with_auto_budget(chosen, chosen.recipe, Own(), said.append, DIGITS).training.minutes == 1
+    assert with_auto_budget(chosen, chosen.recipe, Own(), "auto", said.append, DIGITS).training.minutes == 1
     assert [line.startswith("auto: 1 minute: as long as similar images take to the goal at ") for line in said] == [
         True
     ]
-    assert with_auto_budget(asked, asked.recipe, Own(), said.append, DIGITS) == asked.recipe
+    assert with_auto_budget(asked, asked.recipe, Own(), "auto", said.append, DIGITS) == asked.recipe
     assert len(said) == 1
 
 

@@ -61,8 +61,9 @@ def test_a_run_that_ends_before_says_nothing() -> None:
     assert said_after(4, 10.0) == []
 
 
-def test_one_process_is_measured_on_whole_batches_and_leaves_nothing(cache: Path) -> None:
-    request: Request = {"recipe": "dcgan", "size": 16, "steps": 1000, "precision": "32", "set": TINY}
+@pytest.mark.parametrize("budget", [{"steps": 1000}, {"kimg": 10.0}, {"minutes": 1.0}])
+def test_one_process_is_measured_on_whole_batches_and_leaves_nothing(cache: Path, budget: Request) -> None:
+    request: Request = {"recipe": "dcgan", "size": 16, "precision": "32", "set": TINY, **budget}
     prepared = prepare_run("digits", request, Screen(quiet=True), "cpu", 1, cache)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     speed = images_per_sec_alone(prepared.recipe, batches_of(prepared), Own(), Interrupt())

@@ -137,8 +137,8 @@ def test_a_new_run_measures_one_and_all():
 @pytest.mark.usefixtures("eight_cores")
 def test_each_of_several_processes_has_its_share():
     torch.set_num_threads(4)
-    assert choose_threads("auto", None, None, processes=2, environment={}) == ThreadsChoice(4)
-    assert choose_threads("auto", None, None, processes=3, environment={}).count == 2
+    assert choose_threads("auto", None, None, share=4, environment={}) == ThreadsChoice(4)
+    assert choose_threads("auto", None, None, share=2, environment={}).count == 2
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "", True])

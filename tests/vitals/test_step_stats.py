@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganglion.vitals.scalars import copied
+from ganglion.vitals.scalars import copied, separation
 from ganglion.vitals.step_stats import StepStats, clip_share
 
 
@@ -15,7 +15,7 @@ def test_one_reading_has_losses_by_part_judgement_gradients_and_updates() -> Non
     stats = StepStats(g, d)
     stats.begin(1, closely=True)
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 1.5])
-    stats.logits_seen(real, fake).keep()
+    stats.logits_seen(real, fake, separation(real, fake)).keep()
     stats.losses("d", {"adversarial": torch.tensor(0.5), "r1": torch.tensor(0.25)}, torch.tensor(0.75)).keep()
     d(torch.ones(3, 2)).sum().backward()
     stats.d.after_backward()
@@ -47,7 +47,7 @@ def test_what_is_not_finite_has_no_key_and_the_first_of_it_is_named() -> None:
     for step, loss in enumerate([1.0, float("inf"), float("nan")], start=5):
         stats.begin(step, closely=True)
         stats.losses("g", {}, torch.tensor(loss)).keep()
-        stats.logits_seen(torch.tensor([loss]), torch.tensor([0.0])).keep()
+        stats.logits_seen(torch.tensor([loss]), torch.tensor([0.0]), torch.tensor(0.5)).keep()
     found = stats.read()
     assert found["non_finite"] == {"step": 6, "tensor": "loss of the generator"}
     assert "loss_g" not in found
@@ -61,7 +61,8 @@ def test_readings_that_are_written_over_after_they_were_copied_read_as_before() 
     stats.begin(1, closely=True)
     d(torch.ones(3, 2)).sum().backward()
     readings = [stats.losses("d", {"r1": torch.tensor(0.25)}, torch.tensor(0.75)), *stats.d.gradient()]
-    readings.append(stats.logits_seen(torch.tensor([[1.0, 2.0]]), torch.tensor([[-1.0, 1.5], [0.0, 0.5]])))
+    logits = torch.tensor([[1.0, 2.0]]), torch.tensor([[-1.0, 1.5], [0.0, 0.5]])
+    readings.append(stats.logits_seen(*logits, torch.tensor(1.0)))
     optimizer.step()
     readings += stats.d.update()
     assert stats.read() == {}, "nothing is kept before it is asked for"

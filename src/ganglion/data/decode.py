@@ -42,7 +42,7 @@ class Unreadable(Exception):  # noqa: N818 (a result for one file, never shown a
     """The image cannot be used; the message is the reason, in a few words."""
 
 
-class OutOfMemory(Unreadable):
+class TooLargeForMemory(Unreadable):
     """It may be readable when more memory is free."""
 
 
@@ -107,7 +107,7 @@ def _pillow_errors() -> Iterator[None]:
     except Unreadable:
         raise
     except MemoryError:
-        raise OutOfMemory("too large for the memory") from None
+        raise TooLargeForMemory("too large for the memory") from None
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, IndexError, ...

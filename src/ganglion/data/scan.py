@@ -18,7 +18,7 @@ import numpy as np
 import PIL
 
 from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
-from ganglion.data.decode import ImageFacts, OutOfMemory, Unreadable, decode, quiet_pillow
+from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
 from ganglion.data.look import Look, look_at
 from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, processes_for, suffix_of
 from ganglion.data.workers import map_chunks
@@ -177,7 +177,7 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
     except Unreadable as error:
         other = (suffix := suffix_of(entry.key)) in UNREAD_SUFFIXES
         why = f"{suffix[1:].upper()} files are not read: save it as JPEG or PNG" if other else str(error)
-        return _skipped(entry, why, isinstance(error, OutOfMemory))
+        return _skipped(entry, why, isinstance(error, TooLargeForMemory))
     except OSError as error:
         lasting = isinstance(error, FileNotFoundError | PermissionError)  # mending either changes the fingerprint
         return _skipped(entry, f"cannot be read: {error.strerror or error}", not lasting)

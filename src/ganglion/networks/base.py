@@ -9,14 +9,26 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganglion.networks.layers import MINIBATCH, VirtualBatchNorm2d, embed
 from ganglion.recipe.networks import MinibatchName
 
-__all__ = ["Discriminator", "Generator", "Head"]
+__all__ = ["Discriminator", "Generator", "Head", "changing_buffers", "has_batch_norm"]
 
 
 LARGEST_EMBEDDING = 64
+
+
+def changing_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """A module's own buffers that a checkpoint keeps; the others are constants."""
+    found = {name: buffer for name, buffer in module._buffers.items() if buffer is not None}
+    return {name: buffer for name, buffer in found.items() if name not in module._non_persistent_buffers_set}
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Batch normalisation of any dimension, also over processes."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 class Generator(nn.Module):

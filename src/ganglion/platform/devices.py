@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ __all__ = [
     "computes_from_tensors",
     "fabric_precision",
     "keep_freed_memory",
+    "release_device_memory",
     "release_freed_memory",
 ]
 
@@ -66,6 +68,13 @@ def choose_precision(precision: Precision, device: torch.device) -> Precision:
     if precision == "auto":
         return "bf16" if _native_bf16(device) else "32"
     return precision
+
+
+def release_device_memory(device: torch.device) -> None:
+    """Gives what PyTorch keeps of a CUDA device's memory, and no tensor uses, back to other processes."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def fabric_precision(precision: Precision) -> Any:

@@ -10,12 +10,11 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -26,25 +25,23 @@ from ganglion.networks.build import cost_of
 from ganglion.networks.sampling import draw_latents
 from ganglion.objectives.losses import total
 from ganglion.platform.devices import fabric_precision, keep_freed_memory
-from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import peak_memory_gb
 from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.platform.screen import Screen
-from ganglion.recipe.resolve import Request, update
+from ganglion.recipe.resolve import Request
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.streams import Purpose, stream
 from ganglion.training.first_batch import check_own, first_step
-from ganglion.training.loop import train_loop
 from ganglion.training.memory import plan_memory
 from ganglion.training.outlook import budget_at, outlook, with_budget_by_speed
 from ganglion.training.own import Own
 from ganglion.training.phases import discriminator_pass, discriminator_terms, generator_terms
-from ganglion.training.players import Players
 from ganglion.training.prepare import batches_of, build_first_players, prepare_run
 from ganglion.training.remarks import Remark, of_balance, of_first_weights, of_images, of_values
 from ganglion.training.running_stats import logit_summary
 from ganglion.training.threads import ThreadsChoice, checked_threads, choose_threads, measured_threads, restored_threads
+from ganglion.training.timed_steps import images_per_sec
 from ganglion.vitals.gradients import LayerSignal, signals
 
 __all__ = ["Check", "check"]
@@ -128,9 +125,13 @@ def check(
         choice = choose_threads(asked_threads, None, measured)
         layers_g, layers_d, first = first_signals(fabric, recipe, batches, own)
         remarks += of_first_weights(layers_g, layers_d, first)
-        speed, failed = _speed(fabric, recipe, batches, seconds, clock, own)
-    if failed:
-        remarks.append(Remark("failing", "first steps", failed))
+        progress, began = TrainingProgress(), clock()
+        try:
+            speed = images_per_sec(fabric, recipe, batches, own, seconds, clock=clock, progress=progress)
+        except TrainingFailed:
+            speed = max(progress.images, recipe.training.batch) / max(clock() - began, 1e-9)
+            text = f"numbers are no longer finite after {max(1, progress.step):,} steps: smaller rates or first weights"
+            remarks.append(Remark("failing", "first steps", text))
     if prepared.auto_budget:
         recipe = with_budget_by_speed(recipe, len(store.images), speed)
     minutes, kimg = budget_at(recipe, speed)
@@ -171,36 +172,6 @@ def first_signals(
 
     layers_d = signals(players.discriminator, loss_d)
     return signals(players.generator, loss_g), layers_d, kept[0].float()
-
-
-def _speed(
-    fabric: Fabric, recipe: Recipe, batches: Batches, seconds: float, clock: Callable[[], float], own: Own
-) -> tuple[float, str]:
-    """Images a second, after a first step that pays for what is made once; and how the training failed, if it did."""
-    players, own = build_first_players(recipe, batches, own), replace(own, callback=None)
-    progress, began, failed = TrainingProgress(), clock(), ""
-    try:
-        one_step = update(
-            recipe, training__progressive=0, training__steps=1, training__minutes=None, training__kimg=None
-        )
-        _train(fabric, one_step, batches, players, TrainingProgress(), clock, own)
-        began = clock()
-        timed = update(
-            recipe, training__progressive=0, training__minutes=seconds / 60, training__steps=None, training__kimg=None
-        )
-        _train(fabric, timed, batches, players, progress, clock, own)
-    except TrainingFailed:
-        failed = f"numbers are no longer finite after {max(1, progress.step):,} steps: smaller rates or first weights"
-    if fabric.device.type == "cuda":
-        torch.cuda.synchronize()
-    return max(progress.images, recipe.training.batch) / max(clock() - began, 1e-9), failed
-
-
-def _train(
-    fabric: Fabric, recipe: Recipe, batches: Batches, players: Players, progress: TrainingProgress,
-    clock: Callable[[], float], own: Own,
-) -> None:  # fmt: skip
-    train_loop(fabric, recipe, batches, players, progress, None, Interrupt(), clock, own)
 
 
 def _plain(layer: LayerSignal) -> dict[str, Any]:

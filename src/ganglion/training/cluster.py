@@ -143,6 +143,7 @@ class Peers:
                 "each process see all of them (Slurm: --gpus-per-node in place of --gpus-per-task), or start fewer processes"
             )
         if "OMP_NUM_THREADS" not in os.environ:
+            os.environ["OMP_NUM_THREADS"] = str(threads(self.launched))  # otherwise Fabric sets one for all cores
             torch.set_num_threads(threads(self.launched))
         with Interrupt(SIGNALS, keys=()) as interrupt:
             strategy = DDPStrategy(cluster_environment=self.environment)
@@ -183,7 +184,7 @@ class Peers:
         """An error that ends this process alone will be said by it; one that ends all at once, by the first."""
         if isinstance(error, GanglionError) and error.told:
             return
-        if isinstance(error, Interrupted | TrainingFailed) and not self.first:
+        if isinstance(error, Interrupted | TrainingFailed) and not error.alone and not self.first:
             error.told = True
             return
         try:

@@ -14,7 +14,8 @@ from torch import Tensor, distributed, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.optim import Optimizer
 
-from ganglion.networks.base import Discriminator, Generator
+from ganglion.networks.base import Discriminator, Generator, changing_buffers
+from ganglion.networks.projected import Mixing
 from ganglion.networks.synchronised import BatchNormOverProcesses, synchronise, whole_batch
 from ganglion.objectives.adversarial import per_image
 from ganglion.runs.checkpoints import TrainingProgress
@@ -24,7 +25,7 @@ __all__ = ["Collectives", "state_of_first"]
 
 Anything = TypeVar("Anything")
 
-EQUAL_ANYWAY = (BatchNormOverProcesses, _SpectralNorm, Generator, Discriminator)
+EQUAL_ANYWAY = (BatchNormOverProcesses, _SpectralNorm, Generator, Discriminator, Mixing)
 """Layers whose buffers do not depend on which images a process sees."""
 
 
@@ -50,7 +51,7 @@ class Collectives:
 
     def average_buffers(self) -> None:
         """Makes what other layers of `synchronise`'s networks remember of their images the mean over the processes."""
-        remembered = [buffer for module in self._with_buffers for buffer in module.buffers(recurse=False)]
+        remembered = [buffer for module in self._with_buffers for buffer in changing_buffers(module).values()]
         self.average([buffer for buffer in remembered if buffer.is_floating_point()])
 
     def mean(self, values: Tensor) -> Tensor:

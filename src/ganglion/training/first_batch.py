@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ganglion.augment.pipeline import noise_at
 from ganglion.data.batches import Batches
 from ganglion.errors import GanglionError, RecipeError
+from ganglion.networks.base import has_batch_norm
 from ganglion.networks.custom import WrappedDiscriminator, recorded
 from ganglion.networks.sampling import CHUNK, draw_latents, generate
 from ganglion.objectives.adversarial import AdversarialLoss
@@ -31,7 +32,6 @@ from ganglion.training.running_stats import logit_summary
 
 __all__ = ["check_own", "first_step"]
 
-BATCH_NORMS = nn.modules.batchnorm._BatchNorm
 TOLERANCE = 1e-3  # of the bounds of images
 Found = TypeVar("Found")
 
@@ -106,7 +106,7 @@ def _check_discriminator(recipe: Recipe, d: WrappedDiscriminator) -> None:
     if layers and isinstance(layers[-1], nn.Sigmoid):
         raise RecipeError("D ends in nn.Sigmoid, and losses take logits, which have no bounds: leave the sigmoid out")
     told = batch_norm_conflict(recipe)
-    if told and any(isinstance(module, BATCH_NORMS) for module in d.modules()):
+    if told and has_batch_norm(d):
         raise RecipeError(f"{told}; take it out of D, or set objective.penalties to []")
     if (
         weight

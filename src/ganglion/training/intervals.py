@@ -101,6 +101,10 @@ class Intervals:
             self._made(step, fraction, seconds, snapshot)
         return Due(record, snapshot)
 
+    def caught_up(self, seconds: float) -> None:
+        """After a record is due: the device has done all steps so far by then, which is not what the record costs."""
+        self._last_seconds = seconds
+
     def _is_due(self, shares: _Shares, longest: int, step: int, fraction: float, seconds: float) -> bool:
         if not self._by_clock:
             return step % longest == 0

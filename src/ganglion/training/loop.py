@@ -43,7 +43,7 @@ from ganglion.training.phases import (
 )
 from ganglion.training.players import Players, decay, set_learning_rate, update_ema
 from ganglion.training.replay import Replay
-from ganglion.training.running_stats import logit_summary
+from ganglion.training.running_stats import AUC, logit_summary
 from ganglion.training.step_record import non_finite_anywhere, raise_if_non_finite, record_of
 from ganglion.training.steps import StepInputs, StepNumbers, StepPlan, StepResult, Turn, numbers_on
 from ganglion.training.treatment import reason_to_treat
@@ -133,7 +133,11 @@ def train_loop(
 
         # Record, verdict, samples, checkpoint, stop
         stats.merge(together)
-        record = record_of(stats.read(), progress, last, fraction, scale, recipe, players)
+        seen = stats.read()  # waits for the device
+        if fabric.device.type == "cuda":
+            progress.seconds, _ = together.clock_and_interrupt(clock() - started, wanted=False)
+            intervals.caught_up(progress.seconds)
+        record = record_of(seen, progress, last, fraction, scale, recipe, players)
         record |= non_finite_anywhere(together, record)
         last = progress.images, progress.seconds
         failure = None
@@ -171,10 +175,11 @@ def _one_step(
         last_turn, update = turn == len(given.turns) - 1, plan.updates[turn]
         seen = discriminator_pass(step, real, labels, z, update, for_generator=last_turn)
         logits = together.whole_logits(seen.real_logits, seen.fake_logits)
-        running.update(logit_summary(*logits), recipe, recipe.training.batch)
+        summary = logit_summary(*logits)
+        running.update(summary, recipe, recipe.training.batch)
         parts = discriminator_terms(step, seen, labels, update)
         loss_d = total(parts)
-        measured += [stats.logits_seen(*logits), stats.losses("d", parts, loss_d)]
+        measured += [stats.logits_seen(*logits, summary[AUC]), stats.losses("d", parts, loss_d)]
         one_stage = OneStage.of(step, seen, update, plan.d_paused) if last_turn else None
         if plan.d_paused:
             running.skipped_updates += 1

@@ -8,13 +8,14 @@ gives the need of a batch. On a CUDA device the whole step is run. N images in a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import nn
 
 from ganglion.errors import RunError, TrainingFailed
+from ganglion.networks.base import has_batch_norm
 from ganglion.networks.build import Cost, cost_of
 from ganglion.networks.sampling import CHUNK
 from ganglion.platform.memory import available_bytes, is_out_of_memory
@@ -24,10 +25,20 @@ from ganglion.runs.folder import Run
 from ganglion.training.micro_batches import Parts
 from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun
+from ganglion.training.replay import captures
 from ganglion.training.trial_steps import TrialSteps
 from ganglion.vitals.probe import PROBE_IMAGES
 
-__all__ = ["MemoryPlan", "bound_bytes", "fitted", "least_bytes", "memory_errors", "of_each_micro_batch", "plan_memory"]
+__all__ = [
+    "MemoryPlan",
+    "bound_bytes",
+    "fitted",
+    "least_bytes",
+    "memory_errors",
+    "of_each_micro_batch",
+    "plan_memory",
+    "with_graphs",
+]
 
 USABLE = 0.9  # of the available memory: other programs need some too
 PLAINLY = 0.5  # of the available memory: where a bound is below this, nothing is measured
@@ -61,19 +72,42 @@ class Needs(Protocol):
         """In micro-batches of so many images."""
 
 
-def plan_memory(prepared: PreparedRun, own: Own, devices: int = 1) -> MemoryPlan:
-    """Runs steps on copies where it is not plain that one fits. Raises RunError where not even single images fit."""
+def plan_memory(prepared: PreparedRun, own: Own, devices: int = 1, nodes: int = 1) -> MemoryPlan:
+    """Runs steps on copies where it is not plain that one fits. Raises RunError where not even single images fit.
+
+    devices: on each of `nodes` machines.
+    """
     recipe, device = prepared.recipe, prepared.device
     if device.type not in ("cpu", "cuda"):
         return MemoryPlan(recipe, 0, 0, "")
     available = available_bytes(device, devices)
-    share = recipe.training.batch // devices
+    share = recipe.training.batch // (devices * nodes)
     costs = cost_of(recipe, own.networks)
     most, least = bound_bytes(recipe, share, *costs), least_bytes(recipe, share, *costs)
     if most < PLAINLY * available:
         text = f"a step needs less than {_gb(most)} of the {_gb(available)} available"
         return MemoryPlan(recipe, most, available, text)
-    return fitted(recipe, share, available, TrialSteps(prepared, own, share, most / share, SCATTER), least)
+    trials = TrialSteps(prepared, own, share, most / share, SCATTER)
+    if not captures(recipe, device, devices * nodes, own):
+        return fitted(recipe, share, available, trials, least)
+    return with_graphs(recipe, share, available, trials, least)
+
+
+def with_graphs(recipe: Recipe, share: int, available: int, needs: Needs, least: float = 0) -> MemoryPlan:
+    """The same where steps are captured as CUDA graphs, which keep as much memory as a step takes beside it.
+
+    Where a batch fits only without them, the recipe has none.
+    """
+    plain = fitted(recipe, share, available, needs, least)
+    if plain.needed * 2 <= USABLE * available:
+        return plain
+    text = f"{plain.text}; without CUDA graphs (training.cuda_graph), which take as much again"
+    without = replace(plain, recipe=update(plain.recipe, training__cuda_graph="off"), text=text)
+    if plain.recipe.training.micro_batch == recipe.training.micro_batch:
+        return without
+    with suppress(RunError):
+        return fitted(recipe, share, available // 2, needs, least)
+    return without
 
 
 def bound_bytes(recipe: Recipe, images: int, g: Cost, d: Cost) -> float:
@@ -138,7 +172,7 @@ def of_each_micro_batch(recipe: Recipe, devices: int, networks: tuple[nn.Module,
     in_groups = minibatch == "stddev" and all(size % 4 == 0 for size in parts.sizes)
     own = "custom" in (recipe.generator.family, recipe.discriminator.family)
     found = {
-        **{f"batch norm of {name}": _has_batch_norm(network) for name, network in zip("GD", networks, strict=True)},
+        **{f"batch norm of {name}": has_batch_norm(network) for name, network in zip("GD", networks, strict=True)},
         f"discriminator.minibatch {minibatch}": minibatch != "none" and not in_groups,
         "whatever else your networks compute across the images of a batch": own,
     }
@@ -161,13 +195,11 @@ def memory_errors(recipe: Recipe, run: Run, devices: int = 1) -> Iterator[None]:
         )
         steps = run.steps_saved()
         saved = f"resumes from step {steps[-1]:,}, which is saved" if steps else "begins again"
-        raise TrainingFailed(
+        failure = TrainingFailed(
             f"memory ran out with {now} images at once in the networks; the same command with {way} {saved}"
-        ) from error
-
-
-def _has_batch_norm(network: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+        )
+        failure.alone = True
+        raise failure from error
 
 
 def _gb(size: float) -> str:

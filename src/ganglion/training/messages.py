@@ -14,6 +14,7 @@ from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError, TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.platform.cores import cores
+from ganglion.platform.launcher import launched_by
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
@@ -63,7 +64,8 @@ def introduce(
     precision = {"32": "float32", "bf16": "bfloat16 autocast"}.get(recipe.training.precision, "")
     many = f" x{fabric.world_size}" if fabric.world_size > 1 else ""
     screen.say(f"Device {fabric.device}{many}, {precision}; run folder {folder}")
-    if fabric.world_size > 1 and fabric.device.type == "cpu" and fabric.world_size > cores():
+    here = launched_by() is None  # otherwise the launcher may have given each process cores of its own
+    if fabric.world_size > 1 and fabric.device.type == "cpu" and here and fabric.world_size > cores():
         screen.say(f"{fabric.world_size} processes on {cores()} CPU cores take turns: --devices {cores()} is as fast")
     networks = players.generator, players.discriminator
     if separate := of_each_micro_batch(recipe, fabric.world_size, networks):

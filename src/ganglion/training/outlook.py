@@ -23,10 +23,12 @@ from ganglion.training.budget import Budget
 from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun, batches_of, build_first_players
 from ganglion.training.speed_up import Show
-from ganglion.training.threads import measured_threads, restored_threads
+from ganglion.training.threads import Threads, measured_threads, restored_threads
+from ganglion.training.timed_steps import images_per_sec
 
 __all__ = ["budget_at", "foretelling", "outlook", "with_auto_budget", "with_budget_by_speed"]
 
+TIMED_SEC = 2.0
 FEW = 3  # similar runs that are named one by one
 SHORTEST_MINUTES, LONGEST_MINUTES = 1, 120  # of a budget that `auto` takes
 
@@ -66,12 +68,12 @@ def with_budget_by_speed(
 
 
 def with_auto_budget(
-    prepared: PreparedRun, recipe: Recipe, own: Own, say: Callable[[str], None],
+    prepared: PreparedRun, recipe: Recipe, own: Own, threads: Threads, say: Callable[[str], None],
     table: Sequence[MeasuredRun] = MEASURED,
 ) -> Recipe:  # fmt: skip
     """The recipe of a new run with the budget that `auto` takes by the speed of trial steps; `say` gets the reason.
 
-    Unchanged, and without a trial, where the caller chose the budget or nothing similar was measured.
+    Unchanged, and without a trial, where the caller chose the budget or nothing similar was measured. `threads`: as asked for.
     """
     images = len(prepared.store.images)
     if not prepared.auto_budget or needed_kimg(recipe.name, images, _side(recipe), GOAL, table) is None:
@@ -80,8 +82,14 @@ def with_auto_budget(
     precision = fabric_precision(recipe.training.precision)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=precision)
     with restored_threads(), training_numerics(prepared.device, recipe.training.deterministic):
-        players = build_first_players(recipe, batches, own)
-        speed = measured_threads(fabric, recipe, batches, players, own, torch.get_num_threads()).images_per_sec or 0.0
+        if threads == "auto" and fabric.device.type == "cpu":
+            players = build_first_players(recipe, batches, own)
+            speed = (
+                measured_threads(fabric, recipe, batches, players, own, torch.get_num_threads()).images_per_sec or 0.0
+            )
+        else:
+            torch.set_num_threads(torch.get_num_threads() if threads == "auto" else threads)
+            speed = images_per_sec(fabric, recipe, batches, own, TIMED_SEC)
     found = with_budget_by_speed(recipe, images, speed, table)
     minutes = _minutes(found.training.minutes or 0)
     say(f"auto: {minutes}: as long as similar images take to the goal at {speed:,.0f} images/s")

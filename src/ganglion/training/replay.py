@@ -19,7 +19,7 @@ from ganglion.training.own import Own
 from ganglion.training.steps import StepInputs, StepNumbers, StepPlan, StepResult
 from ganglion.vitals.scalars import copied
 
-__all__ = ["Capture", "Replay", "Step", "cuda_capture", "replay_for"]
+__all__ = ["Capture", "Replay", "Step", "captures", "cuda_capture", "replay_for"]
 
 Step = Callable[[StepPlan, StepInputs, StepNumbers, torch.Generator], StepResult]
 """A training step, with the generator that it draws from."""
@@ -92,10 +92,14 @@ def replay_for(
     """By `training.cuda_graph`, on a CUDA device. Left to itself, it captures neither code that Ganglion does not know, since
     a graph would repeat what that computed on the host in the step that was captured, nor messages between processes.
     """
+    return Replay((capture or cuda_capture)() if captures(recipe, device, processes, own) else None, say)
+
+
+def captures(recipe: Recipe, device: torch.device, processes: int, own: Own) -> bool:
+    """Whether `replay_for` captures steps."""
     wanted = recipe.training.cuda_graph
     known = processes == 1 and own.networks is None and own.adversarial is None
-    graphs = device.type == "cuda" and (wanted == "on" or (wanted == "auto" and known))
-    return Replay((capture or cuda_capture)() if graphs else None, say)
+    return device.type == "cuda" and (wanted == "on" or (wanted == "auto" and known))
 
 
 def cuda_capture() -> Capture:

@@ -14,11 +14,12 @@ from ganglion.recipe.parts import Ada, Balance
 from ganglion.recipe.schema import Recipe
 from ganglion.vitals.scalars import separation
 
-__all__ = ["RunningStats", "logit_summary"]
+__all__ = ["AUC", "RunningStats", "logit_summary"]
 
 
 HORIZON = {"mean_real": 100, "mean_fake": 100, "separation": 10, "sign": 4}
 """How many updates of D a running mean goes back. LeCam's authors keep 0.99 of theirs; ADA's measure over 4 batches."""
+AUC = list(HORIZON).index("separation")
 
 
 def logit_summary(real: Tensor, fake: Tensor) -> Tensor:

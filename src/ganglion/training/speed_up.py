@@ -7,10 +7,8 @@ without records and snapshots.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from lightning_fabric import Fabric
@@ -21,17 +19,14 @@ from ganglion.errors import TrainingFailed
 from ganglion.platform.cores import cores
 from ganglion.platform.devices import fabric_precision
 from ganglion.platform.interrupt import Interrupt
-from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
-from ganglion.runs.checkpoints import TrainingProgress
-from ganglion.training.loop import train_loop
 from ganglion.training.own import Own
-from ganglion.training.prepare import build_first_players
+from ganglion.training.threads import AT_IMPORT
+from ganglion.training.timed_steps import images_per_sec
 
 __all__ = ["SpeedUp", "images_per_sec_alone"]
 
 ALONE_SEC, TOGETHER_SEC = 2.0, 5.0
-SLOW_STEP_SEC = 5.0  # a first step that takes longer is the measurement itself
 FEWEST_STEPS = 3
 
 Show = Callable[[float, str | None], None]
@@ -44,36 +39,17 @@ def images_per_sec_alone(
     """Real images a second of one process with whole batches; nothing of it stays. None where it fails, as without memory."""
     device, before = batches.device, torch.get_num_threads()
     precision = fabric_precision(recipe.training.precision)
-    if "OMP_NUM_THREADS" not in os.environ:
+    if not AT_IMPORT["OMP_NUM_THREADS"]:
         torch.set_num_threads(cores())
     try:
         fabric = Fabric(strategy=SingleDeviceStrategy(device), precision=precision)
-        return _measured(fabric, recipe, batches, replace(own, callback=None), interrupt, clock)
+        return images_per_sec(fabric, recipe, batches, own, ALONE_SEC, interrupt, clock) or None
     except (TrainingFailed, torch.OutOfMemoryError, MemoryError):
         return None
     finally:
         torch.set_num_threads(before)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _measured(
-    fabric: Fabric, recipe: Recipe, batches: Batches, own: Own, interrupt: Interrupt, clock: Callable[[], float]
-) -> float | None:
-    plain = update(
-        recipe, training__progressive=0, training__tick_kimg=1e9, training__snapshot_kimg=1e9, training__kimg=None
-    )
-    players = build_first_players(recipe, batches, own)
-
-    def seconds(steps: int | None, minutes: float | None) -> tuple[float, int]:
-        progress, began = TrainingProgress(), clock()
-        timed = update(plain, training__steps=steps, training__minutes=minutes)
-        train_loop(fabric, timed, batches, players, progress, None, interrupt, clock, own)
-        return clock() - began, progress.images
-
-    first = seconds(1, None)  # it pays for what is made once
-    took, images = first if first[0] > SLOW_STEP_SEC else seconds(None, ALONE_SEC / 60)
-    return images / took if images and took > 0 else None
 
 
 class SpeedUp:

@@ -29,6 +29,7 @@ from ganglion.training.own import Own
 from ganglion.training.players import Players
 
 __all__ = [
+    "AT_IMPORT",
     "Threads",
     "ThreadsChoice",
     "checked_threads",
@@ -96,17 +97,17 @@ def choose_threads(
     asked: Threads,
     recorded: int | None,
     measure: Callable[[int], ThreadsChoice] | None,
-    processes: int = 1,
+    share: int | None = None,
     environment: Mapping[str, str] = AT_IMPORT,
 ) -> ThreadsChoice:
     """The number of threads of this process, which PyTorch is then set to.
 
     recorded: the number that the weights so far were trained with.
     measure: finds the faster of 1 and its argument; None: not measured.
-    processes: of this run on this machine, which share its cores.
+    share: cores of this process, where others of the run have theirs; None: it is the only one.
     """
-    explicit = (asked, "--threads") if asked != "auto" else _set_outside(environment, processes)
-    choice = _choice(explicit, recorded, measure, max(1, cores() // processes))
+    explicit = (asked, "--threads") if asked != "auto" else _set_outside(environment, share is None)
+    choice = _choice(explicit, recorded, measure, share or cores())
     torch.set_num_threads(choice.count)
     return choice
 
@@ -127,13 +128,13 @@ def _choice(
     return ThreadsChoice(most, f"this machine has no more; {_what_changes(recorded)}")
 
 
-def _set_outside(environment: Mapping[str, str], processes: int) -> tuple[int, str] | None:
+def _set_outside(environment: Mapping[str, str], alone: bool) -> tuple[int, str] | None:
     """The number that the user chose by other means than ours, and by which; None where PyTorch or `launch` chose it."""
     count = torch.get_num_threads()
     for name in VARIABLES:
         if environment.get(name):
             return count, name
-    usual = usual_threads() if processes == 1 else None
+    usual = usual_threads() if alone else None
     return (count, "torch.set_num_threads") if usual is not None and count not in usual else None
 
 

@@ -20,7 +20,7 @@ from ganglion.data.store import Store
 from ganglion.doctor.readers.treatments import treatments_of
 from ganglion.errors import Interrupted, TrainingFailed
 from ganglion.notebook.screen import screen_here
-from ganglion.platform.devices import fabric_precision, keep_freed_memory
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, release_device_memory
 from ganglion.platform.environment import describe_environment
 from ganglion.platform.files import full_disk_said_once, storage_errors
 from ganglion.platform.interrupt import Interrupt
@@ -127,9 +127,8 @@ def _train(
         goes_on = not fresh and bool(treatments_of(folder))
         if not (goes_on or Run(folder).steps_saved()):
             new = fresh or not Run(folder).exists
-            recipe = _with_what_fits(
-                replace(prepared, recipe=recipe), own, devices, screen, new and devices * nodes == 1
-            )
+            by_speed = new and devices * nodes == 1
+            recipe = _with_what_fits(replace(prepared, recipe=recipe), own, devices, nodes, threads, screen, by_speed)
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
         begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
         if fresh and (aside := set_aside(folder)):
@@ -147,6 +146,7 @@ def _train(
         job = Job(recipe, prepared.store, folder, quiet, own, threads, log)
         again = partial(_prepared_again, source, screen, device, devices, cache)
         attempts = Attempts(job, again, devices, environment, screen)
+        release_device_memory(prepared.device)  # of trial steps
         try:
             finished = attempts.trained(lambda job: start(job, prepared.device))
         except TrainingFailed:
@@ -171,18 +171,20 @@ class Job:
     log: LogTo = LogTo()  # noqa: RUF009 (frozen)
 
 
-def _with_what_fits(prepared: PreparedRun, own: Own, devices: int, screen: Screen, by_speed: bool) -> Recipe:
+def _with_what_fits(
+    prepared: PreparedRun, own: Own, devices: int, nodes: int, threads: Threads, screen: Screen, by_speed: bool
+) -> Recipe:  # fmt: skip
     """The recipe of a new run with the micro-batch that fits into memory, and, `by_speed`, the budget that `auto` takes."""
-    plan = plan_memory(prepared, own, devices)
+    plan = plan_memory(prepared, own, devices, nodes)
     if plan.text:
         screen.say(f"Memory: {plan.text}")
-    return with_auto_budget(prepared, plan.recipe, own, screen.say) if by_speed else plan.recipe
+    return with_auto_budget(prepared, plan.recipe, own, threads, screen.say) if by_speed else plan.recipe
 
 
 def _prepared_again(
     source: Images | None, screen: Screen, device: str, devices: int, cache: str | Path | None, recipe: Recipe, own: Own
 ) -> PreparedRun:
-    """The images of a run as `recipe`, that of another attempt, has them prepared."""
+    """The images of another attempt, as its `recipe` has them prepared."""
     return prepare_run(source, {"recipe": recipe}, screen, device, devices, cache, own)
 
 
@@ -200,9 +202,8 @@ def _work(fabric: Fabric, *, interrupt: Interrupt, job: Job) -> bool:
     """What each process does: build, restore, loop."""
     recipe, run = job.recipe, Run(job.folder)
     screen = screen_here(job.quiet or fabric.global_rank > 0, live=not job.log.events)
-    drawing = [fabric.device] if fabric.device.type == "cuda" else []
     with (
-        torch.random.fork_rng(devices=drawing, enabled=job.own.networks is not None),
+        torch.random.fork_rng([fabric.device] if fabric.device.type == "cuda" else [], job.own.networks is not None),
         prints_on_stderr(job.log.events),
         restored_threads(),
         training_numerics(fabric.device, recipe.training.deterministic),
@@ -259,12 +260,12 @@ def _take_threads(
     """Sets the number of CPU threads, notes it beside the weights and in environment.json, and says why it is that one."""
     alone = fabric.world_size == 1 and fabric.device.type == "cpu"  # several processes have a share each
     measured = partial(measured_threads, fabric, job.recipe, batches, players, job.own) if alone else None
-    choice = choose_threads(job.threads, progress.threads, measured, fabric.world_size)
+    share = None if fabric.world_size == 1 else torch.get_num_threads()  # as the launcher has set it
+    choice = choose_threads(job.threads, progress.threads, measured, share)
     progress.threads = choice.count
     if fabric.global_rank == 0:
         Run(job.folder).note_environment(torch_threads=choice.count)
-    each = " in each process" if fabric.world_size > 1 else ""
-    screen.say(f"{choice.text()}{each}")
+    screen.say(f"{choice.text()}{'' if share is None else ' in each process'}")
 
 
 def _speed_up(

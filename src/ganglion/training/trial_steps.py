@@ -6,15 +6,15 @@ import gc
 import logging
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from ganglion.errors import TrainingFailed
+from ganglion.networks.base import has_batch_norm
 from ganglion.networks.sampling import CHUNK, draw_latents, generate
-from ganglion.platform.devices import keep_freed_memory, release_freed_memory
+from ganglion.platform.devices import fabric_precision, keep_freed_memory, release_freed_memory
 from ganglion.platform.interrupt import Interrupt
 from ganglion.platform.memory import PeakMeter, is_out_of_memory, process_bytes
 from ganglion.platform.numerics import training_numerics
@@ -35,7 +35,6 @@ __all__ = ["Line", "TrialSteps"]
 MEASURED_BYTES = 2**30  # of a bound for the larger of two measured steps, so that its activations outweigh its weights
 MOST_MEASURED, SHARE_MEASURED = 32, 8  # images in it: so many, or this share of the batch
 BATCHES_AT_ONCE = 8
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 class Line(NamedTuple):
@@ -67,8 +66,7 @@ class TrialSteps:
         self.batches, self._of_image = batches_of(prepared), bound_of_image
         players = build_first_players(prepared.recipe, self.batches, self.own)
         pair = players.generator, players.discriminator
-        norms = any(isinstance(module, BATCH_NORMS) for network in pair for module in network.modules())
-        self.least = 2 if norms else 1
+        self.least = 2 if any(map(has_batch_norm, pair)) else 1
         weights = [sum(weight.numel() for weight in network.parameters()) for network in pair]
         # gradients and moments that the first step has not made yet
         self._later = 4 * (3 * weights[0] + 2 * weights[1])
@@ -159,10 +157,10 @@ class TrialSteps:
         """The first update of each player: every lazy penalty is due at it."""
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         recipe = update(
-            self.prepared.recipe, training__batch=batch, training__micro_batch=micro_batch, training__steps=1,
+            self.prepared.recipe, training__batch=max(2, batch), training__micro_batch=micro_batch, training__steps=1,
             training__kimg=None, training__minutes=None, training__progressive=0, balance__d_steps=1, balance__g_steps=1,
         )  # fmt: skip
-        precision: Any = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+        precision = fabric_precision(recipe.training.precision)
         return recipe, Fabric(accelerator=self.prepared.device.type, devices=1, precision=precision)
 
     def _step(self, fabric: Fabric, recipe: Recipe, players: Players) -> None:

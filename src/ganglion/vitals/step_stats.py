@@ -19,7 +19,6 @@ from ganglion.vitals.scalars import (
     ScalarMeans,
     first_non_finite,
     row_of,
-    separation,
 )
 
 __all__ = ["CLOSE_LOOKS", "StepStats", "clip_share"]
@@ -58,10 +57,9 @@ class StepStats:
         self.means.add_row(names, row)
         self.bad.check(f"loss {player}", [f"loss of the {NETWORKS[player]}"], row[:1], self.g.step)
 
-    def logits_seen(self, real: Tensor, fake: Tensor) -> Reading:
-        """D's logits on reals (N,) and fakes (M,) in one of its updates; maps (N, P) count by their means."""
-        real, fake = per_image(real.detach()), per_image(fake.detach())
-        return Reading(self._keep_logits, (real, fake, row_of([separation(real, fake)])))
+    def logits_seen(self, real: Tensor, fake: Tensor, auc: Tensor) -> Reading:
+        """D's logits on reals (N,) and fakes (M,) in one of its updates, and their AUC (); maps (N, P) count by their means."""
+        return Reading(self._keep_logits, (per_image(real.detach()), per_image(fake.detach()), row_of([auc])))
 
     def _keep_logits(self, real: Tensor, fake: Tensor, auc: Tensor) -> None:
         self.logits.add(real, fake)
