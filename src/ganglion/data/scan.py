@@ -30,9 +30,7 @@ __all__ = ["Scan", "printable", "scan"]
 
 FORMAT = 2
 LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
-MOST_LOOKS = (
-    1000  # images looked at closely, evenly spread; all of a smaller source, one of each chunk of a far larger one
-)
+MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000
 LISTED_OF_A_KIND = 5
 
@@ -176,7 +174,7 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
         image, facts = decode(payload, LEAST_DECODED)  # all of a file is read, so that truncation is detected
     except Unreadable as error:
         other = (suffix := suffix_of(entry.key)) in UNREAD_SUFFIXES
-        why = f"{suffix[1:].upper()} files are not read: save it as JPEG or PNG" if other else str(error)
+        why = f"{suffix[1:].upper()} files are not read: save them as JPEG or PNG" if other else str(error)
         return _skipped(entry, why, isinstance(error, TooLargeForMemory))
     except OSError as error:
         lasting = isinstance(error, FileNotFoundError | PermissionError)  # mending either changes the fingerprint
