@@ -28,6 +28,12 @@ def test_a_budget_in_minutes_has_images_by_speed_and_one_in_images_minutes() -> 
     assert budget_at(resolve("small-data", {"training.kimg": 6}), 100) == pytest.approx((1, 6), rel=1e-2)
 
 
+def test_a_budget_of_less_than_a_minute_is_said_in_seconds() -> None:
+    assert outlook(RECIPE, 250, 95 * 20, []).startswith("At 1,900 images/s, 10 minutes show")
+    short = RECIPE.model_copy(update={"training": RECIPE.training.model_copy(update={"minutes": 0.25})})
+    assert outlook(short, 250, 100, []).startswith("At 100 images/s, 15 seconds show 1.5 kimg.")
+
+
 def test_it_says_what_similar_runs_reached_with_as_many_images() -> None:
     assert outlook(RECIPE, 250, 66.67, TABLE) == (
         "At 67 images/s, 10 minutes show 40 kimg. Relative distance of similar runs: photographs 0.5 after 40 kimg "

@@ -147,4 +147,6 @@ def _side(recipe: Recipe) -> int:
 
 
 def _minutes(minutes: float) -> str:
+    if minutes < 1:
+        return f"{60 * minutes:.2g} seconds"
     return f"{minutes:.3g} minute{'' if minutes == 1 else 's'}"
