@@ -46,6 +46,7 @@ from ganglion.training.loop import train_loop
 from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun, build_first_players, prepare_run
 from ganglion.training.replay import replay_for
+from ganglion.training.timed_steps import kinds_recur
 from marked import fill
 from operations import Operations
 from plain_loops import tutorial_step
@@ -167,12 +168,6 @@ def trained(bench: Bench, run: PreparedRun, graph: str) -> Measured:
         took = time.perf_counter() - watch.started
     steps = progress.step - watch.warm_up
     return Measured(steps * recipe.training.batch * recipe.balance.d_steps / took, bench.peak_gb(), replay.replayed)
-
-
-def kinds_recur(recipe: Recipe) -> int:
-    """Steps after which all kinds of steps have come: as many as the laziest penalty needs."""
-    updates = max((penalty.interval_updates for penalty in recipe.objective.penalties), default=1)
-    return max(1, math.ceil(updates / recipe.balance.d_steps))
 
 
 def operations(bench: Bench, run: PreparedRun) -> float:

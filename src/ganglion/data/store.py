@@ -110,22 +110,23 @@ def pack(
     If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
     """
     path = _store_path(scan.content, settings, cache)
-    if _is_whole(path):
-        packed = _described(open_store(path), scan)
+    if (known := _whole(path)) is not None:
+        packed = _described(known, scan)
         check_used(labels, packed.facts.get("labels_file", {}))
         return packed
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if not _is_whole(path):
+            if _whole(path) is None:
                 shutil.rmtree(path, ignore_errors=True)
                 _build(source, scan, settings, path, progress, labels)
     return _described(open_store(path), scan)
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether there is a store with every image that could be read when its source was scanned."""
-    return is_store(path) and not any(reason.endswith(LOST) for _, reason in open_store(path).facts["bad"])
+def _whole(path: Path) -> Store | None:
+    """The store there, if it has every image that could be read when its source was scanned."""
+    store = open_store(path) if is_store(path) else None
+    return None if store is None or any(reason.endswith(LOST) for _, reason in store.facts["bad"]) else store
 
 
 def find_packed(content: str, settings: Fit, cache: Path) -> Store | None:

@@ -20,7 +20,7 @@ from ganglion.training.own import Own
 from ganglion.training.prepare import build_first_players
 from ganglion.training.replay import WARM_UP, captures, replay_for
 
-__all__ = ["images_per_sec"]
+__all__ = ["images_per_sec", "kinds_recur"]
 
 SLOW_STEP_SEC = 5.0  # a first step that takes longer is the measurement itself
 AHEAD = 16  # steps that a device may be behind
@@ -78,8 +78,13 @@ class _Watch:
 
 
 def _steps_to_warm_up(recipe: Recipe, fabric: Fabric, own: Own) -> int:
-    """One; until every kind of step is captured, where steps are captured, which all kinds are that lazy penalties make."""
+    """One; where steps are captured, until every kind of them is."""
     if not captures(recipe, fabric.device, 1, own):
         return 1
+    return 1 + (WARM_UP + 1) * kinds_recur(recipe)
+
+
+def kinds_recur(recipe: Recipe) -> int:
+    """Steps after which all kinds of steps have come: as many as the laziest penalty needs."""
     updates = max((penalty.interval_updates for penalty in recipe.objective.penalties), default=1)
-    return 1 + (WARM_UP + 1) * max(1, math.ceil(updates / recipe.balance.d_steps))
+    return max(1, math.ceil(updates / recipe.balance.d_steps))
