@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 
 from ganglion.pictures.sheets import save_image, sheet
+from peer_trainers.job import OURS
 from peer_trainers.pictures import flower_files, mnist_files
 from peer_trainers.scores import Scorer, digit_scorer, flower_scorer
 
 HERE = Path(__file__).parent / "peer_trainers"
-OURS = ("auto", "fast", "dcgan")
 PLAIN = "dcgan-example"
 PACKAGES = ("torchgan-dcgan", "stylegan2-pytorch", "lightweight-gan", "mimicry-sngan", "mimicry-wgan-gp")
 TRAINERS = (*OURS, PLAIN, *PACKAGES)

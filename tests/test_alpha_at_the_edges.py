@@ -12,7 +12,7 @@ from ganglion.data.prepare import prepare
 from ganglion.evaluation.evaluate import neighbour_sheet
 from ganglion.latent.inputs import picture_from_file
 from ganglion.latent.model import model_of
-from ganglion.metrics.features import array_set, store_set
+from ganglion.metrics.features import array_set, extract, store_set
 from ganglion.metrics.untrained import random_extractor
 from ganglion.pictures.sheets import labelled_rows, over_white, side_by_side
 from ganglion.platform.screen import Screen
@@ -132,7 +132,9 @@ def test_nearest_images_are_compared_premultiplied_and_shown_straight(stores):
 
 def test_the_sheet_of_neighbours_shows_both_straight(stores, cache):
     real = store_set(stores[0])
-    page = neighbour_sheet(real, array_set("them", straight(real.images)), random_extractor(4, CPU), cache)
+    fake, extractor = array_set("them", straight(real.images)), random_extractor(4, CPU)
+    theirs, ours = (extract(images, extractor, cache / "features").features for images in (real, fake))
+    page = neighbour_sheet(real, fake, theirs, ours)
     assert (page[..., :3] > page[..., 3:]).any()
     assert np.array_equal(premultiplied(page[2:18, 2:18]), premultiplied(page[20:36, 2:18]))
 

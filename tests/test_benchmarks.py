@@ -41,6 +41,7 @@ SMOKE = {
     "recipes.py": "--data-dir {mnist} --out {out} --recipes fast --seeds 0 --minutes 0.002 --samples 40",
     "relative_distance.py": "{flowers} --size 16 --most 40",
     "scale.py": "--tables sizes --sizes 32 --recipes fast",
+    "search.py": "{zips} --out {out} --on few --then few --minutes 0.01 --only=R1=3",
     "settings.py": "mnist --data-dir {mnist} --out {out} --variant training.batch=8 --seconds 0.02 --seeds 0 --samples 460 "
     "--features random --set generator.width=4 --set discriminator.width=4",
     "speed.py": "--seconds 0.2 --rounds 1 --files 64 --only fast",

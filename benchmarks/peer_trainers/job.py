@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Job", "as_uint8", "image_folder"]
+__all__ = ["OURS", "Job", "as_uint8", "image_folder"]
+
+OURS = ("auto", "fast", "dcgan", "projected")
+"""Recipes of `ganglion train`; all other trainers are of other packages."""
 
 
 @dataclass(frozen=True)

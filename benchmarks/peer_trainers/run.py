@@ -19,10 +19,8 @@ import torch
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from peer_trainers.job import Job  # noqa: E402
+from peer_trainers.job import OURS, Job  # noqa: E402
 from peer_trainers.meter import Meter, TimeIsUp  # noqa: E402
-
-OURS = ("auto", "fast", "dcgan")
 
 
 def main() -> None:

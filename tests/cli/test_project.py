@@ -86,5 +86,10 @@ def test_mistakes_are_told_and_nothing_is_written(  # type: ignore[no-untyped-de
     assert message in refused("project", digits_run.path, *words, *out)
 
 
+def test_of_a_run_with_classes_the_class_of_the_image_is_asked_for(refused, conditional_run, picture) -> None:  # type: ignore[no-untyped-def]
+    said = " ".join(refused("project", conditional_run, picture).replace("│", " ").split())
+    assert "--label: say what the image shows, such as 0, 1, 2" in said
+
+
 def test_no_run_is_told(refused, picture) -> None:  # type: ignore[no-untyped-def]
     assert "nowhere is not a run" in refused("project", "nowhere", picture)

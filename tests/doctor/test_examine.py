@@ -11,7 +11,7 @@ import pytest
 
 from ganglion.doctor.examine import IncrementalDiagnosis, examine
 from ganglion.doctor.findings import RULES
-from ganglion.doctor.history import THINNED, WHOLE
+from ganglion.doctor.history import EVEN, SCORED
 from made_records import FLOOR, SICK, STUCK, healthy, with_values
 
 
@@ -207,5 +207,20 @@ def test_memory_does_not_grow_with_the_run() -> None:
         born.append(weakref.ref(record))
         follower.take(record)
     del record
-    assert sum(one() is not None for one in born) <= WHOLE + THINNED
+    assert sum(one() is not None for one in born) <= EVEN + SCORED + 2
     assert follower.verdict.step == 999
+
+
+def slowly_nearer(n: int) -> list[dict[str, Any]]:
+    """10,000 kimg in n records: the distance falls as a power of the images, and D separates nearly all pairs."""
+    records = healthy(n)
+    for i, record in enumerate(records):
+        far = 20 * FLOOR * (1 + 100 * i / n) ** -0.3
+        record.update(step=50_000 * i // n, kimg=10_000 * i / n, swd=far, separation=0.995)
+    return records
+
+
+@pytest.mark.parametrize("n", [600, 2000, 5000])
+def test_the_verdict_on_a_run_is_that_of_fewer_records_of_it(n: int) -> None:
+    few, many = examine(slowly_nearer(200)), examine(slowly_nearer(n))
+    assert [(f.code, f.severity) for f in many.findings] == [(f.code, f.severity) for f in few.findings]

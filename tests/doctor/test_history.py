@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.doctor.history import THINNED, WHOLE, History, Thinned, lasting_suffix, running_median
+from ganglion.doctor.history import EVEN, SCORED, History, Thinned, lasting_suffix, running_median
 
 
 def run(n: int) -> list[dict[str, Any]]:
@@ -21,19 +21,33 @@ def steps(kept: Thinned) -> list[int]:
     return [record["step"] // 10 for record in kept.records]
 
 
-@pytest.mark.parametrize("n", [0, 1, WHOLE, WHOLE + THINNED])
+@pytest.mark.parametrize("n", [0, 1, EVEN])
 def test_a_run_of_common_length_is_kept_whole(n: int) -> None:
     assert steps(Thinned(run(n))) == list(range(n))
 
 
 @given(st.integers(0, 6000))
-def test_a_long_run_is_thinned_at_its_old_end_only_and_evenly(n: int) -> None:
+def test_a_long_run_is_thinned_evenly_up_to_its_newest_record(n: int) -> None:
     kept = steps(Thinned(run(n)))
-    assert kept[-WHOLE:] == list(range(max(0, n - WHOLE), n))
-    old = kept[:-WHOLE]
-    assert min(n, WHOLE + THINNED) // 2 <= len(kept) <= WHOLE + THINNED
-    assert old[:1] in ([], [0])
-    assert len({after - before for before, after in pairwise(old)}) <= 1
+    assert min(n, EVEN) // 2 <= len(kept) <= EVEN + 1
+    assert kept[-1:] == list(range(n))[-1:]
+    assert kept[:1] in ([], [0])
+    spaces = [after - before for before, after in pairwise(kept)]
+    assert len(set(spaces[:-1])) <= 1
+    assert not spaces or spaces[-1] <= spaces[0]
+
+
+def test_a_share_of_what_is_kept_is_that_share_of_the_run() -> None:
+    kept = History(Thinned(run(5000)).records)
+    assert kept.steps[-kept.window] == pytest.approx(0.85 * 50_000, rel=0.01)
+
+
+def test_snapshots_are_kept_wherever_they_fall() -> None:
+    records = run(4000)
+    for i in range(3, 4000, 40):
+        records[i]["relative_distance"] = 0.5
+    found = [record["step"] for record in Thinned(records).records if "relative_distance" in record]
+    assert found == [10 * i for i in range(3, 4000, 40)]
 
 
 def test_what_a_longer_run_keeps_a_shorter_one_has_kept() -> None:
@@ -55,7 +69,7 @@ def test_the_first_bad_number_stays() -> None:
     records[77]["non_finite"], records[79]["non_finite"] = {"step": 765}, {"step": 785}
     assert 77 in steps(Thinned(records))
     assert 79 not in steps(Thinned(records))
-    assert len(Thinned(records).records) <= WHOLE + THINNED
+    assert len(Thinned(records).records) <= EVEN + SCORED + 2
 
 
 def history(n: int, **columns: Callable[[int], Any]) -> History:

@@ -16,7 +16,7 @@ from ganglion.evaluation.class_direction import probe_classes
 from ganglion.evaluation.curve import evaluate_checkpoints
 from ganglion.evaluation.evaluate import evaluate, find_real, neighbour_sheet
 from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext
-from ganglion.metrics.features import Extractor, ExtractorOutput
+from ganglion.metrics.features import Extractor, ExtractorOutput, extract
 from ganglion.metrics.untrained import pixel_extractor, random_extractor
 from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
@@ -88,6 +88,35 @@ def test_seeds_draw_anew_from_a_run(tiny_run: ganglion.Run, cache: Path) -> None
     found = evaluate(tiny_run.path, n=200, seeds=2, cache=cache, **{**QUICK, "metrics": ["kid"]})
     assert found.scores[0].spread is not None
     assert found.scores[0].spread > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"features": "lerned"}, "there are no features 'lerned'"), ({"against": "nowhere/"}, "nowhere"),
+     ({"held_out": "nowhere/"}, "nowhere")],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_samples_are_drawn(
+    tiny_run: ganglion.Run, cache: Path, settings: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganglion.evaluation.evaluate.find_samples", lambda *rest: pytest.fail("samples were drawn"))
+    with pytest.raises(DataError, match=message):
+        evaluate(tiny_run.path, cache=cache, device="cpu", quiet=True, **settings)
+
+
+def test_images_have_no_checkpoint(tmp_path: Path, cache: Path) -> None:
+    Image.new("L", (16, 16)).save(_made(tmp_path / "folder") / "a.png")
+    with pytest.raises(DataError, match="has no checkpoint latest"):
+        evaluate(str(tmp_path / "folder"), "digits", checkpoint="latest", cache=cache, **QUICK)
+
+
+def test_the_runs_file_of_labels_is_not_asked_of_other_images(tmp_path: Path, cache: Path) -> None:
+    folder = _made(tmp_path / "others")
+    for i in range(20):
+        Image.new("L", (16, 16), 10 * i).save(folder / f"{i}.png")
+    real, _ = find_real(
+        Data(source="mine", labels="tags.csv", size=(16, 16)), str(folder), None, cache, Screen(quiet=True)
+    )
+    assert len(real) == 20
 
 
 def test_samples_without_reals_are_asked_for_them(cache: Path) -> None:
@@ -179,8 +208,9 @@ def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run
     assert real.held_out is not None
     kept = real.pick(np.flatnonzero(real.held_out))
     extractor = pixel_extractor(torch.device("cpu"))
-    pairs = neighbour_sheet(real, kept, extractor, cache)
-    same = neighbour_sheet(replace(real, held_out=None), kept, extractor, cache)
+    theirs, ours = (extract(images, extractor, cache / "features").features for images in (real, kept))
+    pairs = neighbour_sheet(real, kept, theirs, ours)
+    same = neighbour_sheet(replace(real, held_out=None), kept, theirs, ours)
     assert np.array_equal(same[2:18], same[20:36])  # each is its own nearest
     assert not np.array_equal(pairs[2:18], pairs[20:36])
 

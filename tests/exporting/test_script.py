@@ -14,6 +14,7 @@ from PIL import Image
 from ganglion.exporting.export import export
 from ganglion.exporting.layers import OUTPUTS, Output
 from ganglion.exporting.script import script_text
+from ganglion.latent.model import model_of
 from untrained_models import untrained_model
 
 KINDS: list[dict[str, Any]] = [
@@ -33,6 +34,11 @@ def test_the_program_is_short_and_compiles(asked: dict[str, Any], output: Output
     assert "'../b/g.onnx'" in text
     assert len(text.splitlines()) < 35
     assert len([line for line in text.split('"""')[2].splitlines() if line.strip()]) <= 21
+
+
+def test_the_program_of_a_model_that_is_from_no_run_shows_its_channels() -> None:
+    gray = model_of(lambda z: z[:, :1, None, None].expand(-1, 1, 16, 16), dim=4)
+    assert "[..., 0]" in script_text(Path("draw.py"), Path("g.onnx"), gray, "uint8")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_more_are_asked_for_than_there_are() -> None:
 
 
 def test_a_function_has_no_first_layer() -> None:
-    with pytest.raises(DataError, match="is a plain function"):
+    with pytest.raises(DataError, match="has none that takes all of z"):
         sefa_directions(model_of(lambda z: z.view(-1, 1, 2, 2), dim=4))
 
 

@@ -26,6 +26,15 @@ def test_what_is_no_picture_is_said(digits_run: ganglion.Run, tmp_path: Path, co
         picture_from_file(tmp_path / "x.png", digits_run.recipe)
 
 
+def test_of_a_mask_with_a_transparent_ground_only_what_is_drawn_is_missing(tmp_path: Path) -> None:
+    layer = np.zeros((32, 32, 4), np.uint8)
+    layer[:, 16:] = 255
+    Image.fromarray(layer).save(tmp_path / "mask.png")
+    mask = mask_from_file(tmp_path / "mask.png", 16, 16)
+    assert mask[:, 9:].all()
+    assert not mask[:, :7].any()
+
+
 def test_a_mask_is_white_where_pixels_are_missing(tmp_path: Path) -> None:
     pixels = np.zeros((32, 32), np.uint8)
     pixels[:, 16:] = 255

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 import ganglion
+from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
 from ganglion.latent.shares import PIECE, drawn_over_processes
+from ganglion.networks.custom import run_file
 from ganglion.networks.sampling import CHUNK
 
 CPU = torch.device("cpu")
@@ -31,6 +34,34 @@ def test_two_processes_draw_the_pixels_of_one(tiny_run: ganglion.Run) -> None:
     assert two.shape == one.shape == (n, 16, 16, 1)
     assert np.array_equal(one, two)
     assert len(np.unique(one.reshape(n, -1), axis=0)) > n // 2
+
+
+FILE = b"""
+from torch import nn
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 256)
+    def forward(self, z):
+        return self.layer(z).tanh().unflatten(1, (1, 16, 16))
+def generator(recipe): return Own()
+def discriminator(recipe): return nn.Linear(1, 1)
+"""
+
+
+def test_processes_know_the_classes_of_a_file_of_networks() -> None:
+    network = run_file(Path("nets.py"), FILE).generator(None).eval()
+    z = torch.randn(3 * PIECE, 2)
+    drawn = list(drawn_over_processes(network, z, None, CPU, 2))
+    assert [len(piece) for piece in drawn] == 3 * [PIECE]
+    assert np.abs(np.concatenate(drawn).astype(int) - to_uint8(network(z)).numpy().astype(int)).max() <= 1
+
+
+def test_a_network_that_cannot_be_sent_is_told_in_a_sentence() -> None:
+    network = nn.Sequential(nn.Linear(2, 2)).eval()
+    network.hidden = lambda x: x  # type: ignore[assignment]
+    with pytest.raises(RunError, match="cannot be pickled"):
+        next(drawn_over_processes(network, torch.zeros(2 * PIECE, 2), None, CPU, 2))
 
 
 class Killed(nn.Module):

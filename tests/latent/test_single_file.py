@@ -52,8 +52,12 @@ def test_a_run_becomes_a_file_with_its_discriminator(tiny_run: ganglion.Run, tmp
     assert d_again is not None
     assert torch.equal(d_again(images), d(images))
 
-    with pytest.raises(CheckpointError, match="holds one checkpoint, of step 00000020, and not latest"):
-        ganglion.load(tmp_path / "g.safetensors", "latest")
+    for name in ("best", "latest", "20", 20, "00000020"):
+        assert ganglion.load(tmp_path / "g.safetensors", name).latent == model.latent
+    with pytest.raises(CheckpointError, match="holds one checkpoint, of step 00000020, and not 30"):
+        ganglion.load(tmp_path / "g.safetensors", "30")
+    ganglion.export(tmp_path / "g.safetensors", safetensors=tmp_path / "again.safetensors")
+    assert read_single_file(tmp_path / "again.safetensors").checkpoint == "00000020"
 
 
 def test_nothing_in_a_file_tells_of_this_machines_folders(tmp_path: Path) -> None:
@@ -76,6 +80,11 @@ def test_nothing_in_a_file_tells_of_this_machines_folders(tmp_path: Path) -> Non
 )
 def test_of_a_source_the_last_name_is_kept(source: str | None, kept: str | None) -> None:
     assert without_paths(recipe_of(data__source=source)).data.source == kept
+
+
+def test_of_a_file_of_labels_the_name_is_kept() -> None:
+    assert without_paths(recipe_of(data__labels="/home/anna/clinic/labels.csv")).data.labels == "labels.csv"
+    assert without_paths(recipe_of()).data.labels == "auto"
 
 
 def damaged(path: Path) -> None:

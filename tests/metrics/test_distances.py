@@ -6,7 +6,14 @@ import torch
 from scipy.linalg import sqrtm
 from torchmetrics.image.kid import poly_mmd
 
-from ganglion.metrics.distances import Moments, frechet_distance, kernel_distance, moments, squared_mmd
+from ganglion.metrics.distances import (
+    Moments,
+    extrapolated_distance,
+    frechet_distance,
+    kernel_distance,
+    moments,
+    squared_mmd,
+)
 
 
 def features(n: int, size: int, seed: int) -> np.ndarray:
@@ -32,6 +39,14 @@ def test_it_is_0_for_equal_sets_and_for_fewer_samples_than_features_too() -> Non
     for n in (100, 5):
         a = moments(features(n, 20, 2))
         assert frechet_distance(a, a) == pytest.approx(0, abs=1e-5 * np.trace(a.covariance))
+
+
+def test_the_extrapolation_of_equal_sets_is_0_and_asks_for_enough_samples() -> None:
+    random = np.random.default_rng(0)
+    real, fake = moments(random.normal(size=(4000, 40))), random.normal(size=(400, 40))
+    assert abs(extrapolated_distance(real, fake, random)) < 0.15 * frechet_distance(real, moments(fake))
+    with pytest.raises(ValueError, match="four times|4 for each"):
+        extrapolated_distance(real, fake[:150], random)
 
 
 def test_few_samples_give_a_finite_distance() -> None:

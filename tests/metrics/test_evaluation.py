@@ -66,6 +66,13 @@ def test_equal_input_gives_equal_numbers(tmp_path: Path) -> None:
     assert first.scores == second.scores
 
 
+def test_a_score_does_not_depend_on_which_others_are_asked_for(tmp_path: Path) -> None:
+    real, fakes = blots(800, 0), [blots(500, 1)]
+    whole = score(real, fakes, tmp_path, DEFAULT_SCORES)
+    for name in ("kid", "swd", "precision", "near-copies"):
+        assert score(real, fakes, tmp_path, (name,))[name] == whole[name]
+
+
 def test_what_these_images_cannot_support_is_left_out_with_the_reason(tmp_path: Path) -> None:
     found = score(blots(100, 0), [blots(60, 1)], tmp_path, DEFAULT_SCORES)
     assert "too few for the covariance" in found.left_out["fid"]

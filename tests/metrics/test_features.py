@@ -10,7 +10,15 @@ from torch import Tensor
 
 from ganglion.data.prepare import prepare
 from ganglion.errors import DataError
-from ganglion.metrics.features import CHUNK, Extractor, ExtractorOutput, array_set, extract, store_set, weights_hash
+from ganglion.metrics.features import (
+    MOST_IN_CHUNK,
+    Extractor,
+    ExtractorOutput,
+    array_set,
+    extract,
+    store_set,
+    weights_hash,
+)
 from ganglion.platform.screen import Screen
 from ganglion.recipe.schema import Data
 
@@ -39,6 +47,15 @@ def test_a_part_is_a_set_of_its_own_with_its_labels(cache: Path):
     assert part.content != digits.content != digits.pick(np.array([5, 7, 101])).content
 
 
+def test_a_part_of_a_part_is_read_from_the_whole_and_copies_nothing():
+    images = array_set("noise", np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1), np.uint8))
+    part = images.pick(np.arange(40)).pick(np.array([3, 1, 30]))
+    assert part.source is images.source
+    assert (len(part), part.shape) == (3, (8, 8, 1))
+    assert np.array_equal(part.images, images.images[[3, 1, 30]])
+    assert np.array_equal(part[1:], images.images[[1, 30]])
+
+
 def test_a_part_knows_which_of_its_images_were_held_out():
     kept = np.arange(10) % 3 == 0
     part = replace(array_set("a", PIXELS), held_out=kept).pick(np.array([1, 3, 4, 9]))
@@ -60,7 +77,7 @@ def test_what_is_no_set_of_images_is_refused(bad):
         array_set("bad", bad)
 
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (2 * CHUNK + 7, 8, 8, 3), np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (2 * MOST_IN_CHUNK + 7, 8, 8, 3), np.uint8)
 
 
 class Means:
@@ -115,7 +132,7 @@ def test_a_failure_leaves_nothing_half_done(tmp_path: Path) -> None:
 def test_the_progress_ends_at_the_number_of_images(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     extract(array_set("a", IMAGES), Means().extractor, tmp_path, lambda done, total: told.append((done, total)))
-    assert told == [(CHUNK, len(IMAGES)), (2 * CHUNK, len(IMAGES)), (len(IMAGES), len(IMAGES))]
+    assert told == [(MOST_IN_CHUNK, len(IMAGES)), (2 * MOST_IN_CHUNK, len(IMAGES)), (len(IMAGES), len(IMAGES))]
 
 
 def test_equal_weights_have_equal_hashes_and_one_changed_number_or_name_another() -> None:

@@ -65,7 +65,7 @@ def test_no_image_outside_its_part_moves_the_network(digits: ImageSet, tmp_path:
     known = feature_training_split(digits)
     images = np.array(digits.images)
     images[~known] = images[~known][0]
-    changed = replace(digits, images=images, content="changed")
+    changed = replace(digits, source=images, content="changed")
     assert np.array_equal(feature_training_split(changed), known)
     assert trained(changed, tmp_path / "a").hash == trained(digits, tmp_path / "b").hash
     images[known] = images[known][0]

@@ -101,8 +101,12 @@ def test_the_inception_is_fetched_once_checked_and_kept(server: tuple[str, Path]
     images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
     seen = first.embed(images)
     assert seen.features[0].tolist() == [0, 128, 255]
-    assert seen.probabilities is not None
-    assert seen.probabilities.shape == (2, 3)
+    assert seen.probabilities is None
+    whole = inception_extractor(tmp_path / "cache", CPU, url, key, classes=True)
+    assert whole.hash != key
+    probabilities = whole.embed(images).probabilities
+    assert probabilities is not None
+    assert probabilities.shape == (2, 3)
     assert first.embed(torch.zeros(2, 1, 4, 4)).features[0].tolist() == [128, 128, 128]
 
 
@@ -124,7 +128,9 @@ def test_without_a_network_it_names_the_file_its_place_and_the_offline_choices(t
 def test_a_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     file = scripted(InceptionLike(), tmp_path / "mine.pt")
     assert find_inception(tmp_path, {"GANGLION_INCEPTION": str(file)}) == file
-    assert find_inception(tmp_path, {"GANGLION_INCEPTION": str(tmp_path / "none.pt")}) is None
+    with pytest.raises(DataError, match="no such file"):
+        find_inception(tmp_path, {"GANGLION_INCEPTION": str(tmp_path / "none.pt")})
+    assert find_inception(tmp_path, {}) is None
 
 
 def test_another_file_under_its_name_is_refused_and_can_be_used_by_its_own(tmp_path: Path) -> None:

@@ -54,6 +54,13 @@ def test_equal_frames_give_equal_bytes_whatever_memory_held_before(tmp_path: Pat
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("fps", [0.5, 1.5, 24])
+def test_a_film_is_as_fast_as_it_is_asked_to_be(tmp_path: Path, fps: float) -> None:
+    write_film(FRAMES, tmp_path / "film.mp4", fps)
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        assert float(container.streams.video[0].average_rate or 0) == pytest.approx(fps)
+
+
 def test_another_ending_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"FILE, FILE.mp4|FILE.mp4, FILE.gif, FILE.webp"):
         write_film(FRAMES, tmp_path / "film.avi")

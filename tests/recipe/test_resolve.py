@@ -188,7 +188,17 @@ def test_a_file_with_the_text_of_a_recipe_resolves_to_it_name_included(tmp_path)
 
 
 def test_no_words_leave_the_choice_to_auto():
-    assert requested_recipe() == resolve("auto")
+    assert (requested_recipe().name, requested_recipe().training.minutes) == ("auto", resolve("auto").training.minutes)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["objective.penalties=[{kind: r1, weight: 3, interval_updates: 4}]", "discriminator.minibatch=stddev",
+     "optimizer.generator.lr=1e-3", "balance.updates=simultaneous", "generator.upsampling=bilinear"],
+)  # fmt: skip
+def test_with_auto_a_setting_is_allowed_that_what_it_chooses_allows(setting: str) -> None:
+    for recipe in ("auto", "fast", "small-data"):
+        assert requested_recipe("photos/", recipe=recipe, set=[setting]).name == recipe
 
 
 def test_every_word_reaches_its_key():

@@ -8,6 +8,7 @@ import pytest
 import ganglion
 from ganglion.doctor.evidence import number_text
 from ganglion.errors import RunError
+from ganglion.recipe.resolve import recipe_text, update
 from ganglion.report.compare import compare, write_comparison
 
 
@@ -29,6 +30,14 @@ def test_what_differs_and_what_came_of_it(digits_run: ganglion.Run, tiny_run: ga
     page = write_comparison(found, tmp_path / "c.html").read_text(encoding="utf-8")
     assert page.count('class="chart"') > 8
     assert page.count("data:image/webp") == 2
+
+
+def test_long_values_that_begin_alike_differ(tiny_run: ganglion.Run, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        copy = ganglion.Run(shutil.copytree(tiny_run.path, tmp_path / name))
+        source = f"/data/{'a-long-name/' * 8}{name}"
+        copy.recipe_path.write_text(recipe_text(update(copy.recipe, data__source=source)), encoding="utf-8")
+    assert "data.source" in dict(compare([tmp_path / "first", tmp_path / "second"]).differences)
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(tiny_run: ganglion.Run, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 import vl_convert
@@ -49,6 +51,18 @@ def test_points_of_a_histogram_are_those_of_what_was_counted():
     counts, edges = np.histogram(values, 200)
     found = quantiles({"low": edges[0], "high": edges[-1]}, counts.tolist())
     assert found == pytest.approx(np.percentile(values, [5, 25, 50, 75, 95]), abs=0.05)
+
+
+def test_of_compared_runs_each_is_shown_from_its_beginning_to_its_end():
+    long = {name: RunHistory([r | {"kimg": 2.0 * i} for i, r in enumerate(healthy(600))], []) for name in ("a", "b")}
+    histories = long | {"short": RunHistory([r | {"kimg": 2.0 * i} for i, r in enumerate(healthy(30))], [])}
+    panel = next(one for one in compared_panels(histories) if one.name == "swd")
+    (table,) = panel.chart.to_dict()["datasets"].values()
+    rows = list(csv.DictReader(table.splitlines()))
+    for name, count, last in (("a", 300, 1198), ("b", 300, 1198), ("short", 29, 58)):
+        at = sorted(float(row["kimg"]) for row in rows if row[name])
+        assert (len(at), at[-1]) == (count, last)
+        assert max(np.diff(at)) < 10
 
 
 def test_runs_are_compared_by_what_any_of_them_measured():

@@ -37,6 +37,15 @@ def test_equal_settings_replace_and_others_are_kept_beside(run: ganglion.Run) ->
     assert kept_scores(run)[1].evaluation["scores"][0]["value"] == 3.0
 
 
+def test_scores_of_other_names_stay_and_what_was_measured_since_is_not_left_out(run: ganglion.Run) -> None:
+    kid = Result("kid", 0.1, "lower", "another distance", 0.0)
+    keep_scores(run, "00000010", replace(FOUND, left_out={"kid": "too few", "swd": "too few"}))
+    keep_scores(run, "00000010", replace(FOUND, scores=[kid]))
+    (kept,) = kept_scores(run)
+    assert {score["name"]: score["value"] for score in kept.evaluation["scores"]} == {"kid": 0.1, "fid": 2.0}
+    assert kept.evaluation["left_out"] == {"swd": "too few"}
+
+
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '[{"checkpoint": "1"}]', "\x00"])
 def test_a_file_that_is_no_such_list_counts_as_none(run: ganglion.Run, content: str) -> None:
     run.evaluation_path.write_text(content, encoding="utf-8")

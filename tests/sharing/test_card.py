@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from shared_runs import with_private_names
 
 
 @pytest.fixture
-def facts(tiny_run: ganglion.Run, cache: Path) -> RunFacts:
-    return run_facts(tiny_run, ganglion.load(tiny_run), cache)
+def facts(tiny_run: ganglion.Run, tmp_path: Path, cache: Path) -> RunFacts:
+    """Of a copy without the scores that another test may have left in the run."""
+    copy = shutil.copytree(tiny_run.path, tmp_path / "tiny", ignore=shutil.ignore_patterns("evaluation.json"))
+    return run_facts(ganglion.Run(copy), ganglion.load(copy), cache)
 
 
 def card(facts: RunFacts, licence: str | None = "mit") -> str:

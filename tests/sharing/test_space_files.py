@@ -182,6 +182,14 @@ def test_a_space_that_was_sent_runs_and_draws_the_runs_images(
     assert np.abs(drawn[::times, ::times].astype(int) - expected.astype(int)).max() <= 2
 
 
+def test_the_space_of_a_model_that_is_private_already_is_private_too(
+    hub: LocalHub, tiny_run: ganglion.Run, cache: Path
+) -> None:
+    ganglion.push(tiny_run, NAME, "mit", private=True, cache=cache)
+    ganglion.push(tiny_run, NAME, "mit", space=True, cache=cache)
+    assert hub.repositories["space", NAME].private
+
+
 def _asked(address: str, function: str, inputs: list[object]) -> np.ndarray:
     """The picture that a page draws, by the two requests that Gradio's API is."""
     call = urllib.request.Request(

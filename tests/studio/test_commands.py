@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ganglion.studio.commands import (
     name_for,
     settings_of,
     with_remedy,
+    working_folder,
 )
 
 
@@ -26,6 +28,7 @@ def run(tiny_run: ganglion.Run, tmp_path: Path) -> Path:
     target = tmp_path / "tiny"
     target.mkdir()
     shutil.copy(tiny_run.recipe_path, target)
+    shutil.copy(tiny_run.path / "environment.json", target)
     return target
 
 
@@ -44,7 +47,8 @@ def test_settings_are_lines_and_name_no_files() -> None:
     )
     with pytest.raises(RecipeError, match="KEY=VALUE"):
         settings_of("--networks evil.py")
-    for key in ("data.source=/etc", "training.start_from=../x", "data.data_dir=/"):
+    for key in ("data.source=/etc", "training.start_from=../x", "data.data_dir=/", "data={data_dir: /home/bob}",
+                "training={seed: 1, start_from: /any/run}"):  # fmt: skip
         with pytest.raises(RecipeError, match="names files"):
             settings_of(key)
 
@@ -60,6 +64,11 @@ def test_other_minutes_are_refused(text: str) -> None:
         minutes_of(text)
 
 
+def nothing(place: Path) -> bool:
+    """No run has been started."""
+    return False
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [("digits", "digits-fast"), ("/a/My photos.zip", "My-photos-fast"), ("hf:OWNER/NAME", "NAME-fast"), ("..", "images-fast"),
@@ -67,17 +76,30 @@ def test_other_minutes_are_refused(text: str) -> None:
      ("C:\\photos\\cats", "cats-fast"), ("日本", "日本-fast")],
 )  # fmt: skip
 def test_a_run_is_named_after_its_images_and_recipe(source: str, name: str, tmp_path: Path) -> None:
-    found = name_for(source, "fast", tmp_path)
+    found = name_for(source, "fast", tmp_path, nothing)
     assert found == name
     (tmp_path / found).mkdir()
-    assert name_for(source, "fast", tmp_path) == f"{found}-2"
+    assert name_for(source, "fast", tmp_path, nothing) == f"{found}-2"
 
 
 def test_a_name_that_is_taken_gets_the_next_number(tmp_path: Path) -> None:
     for name in ("a", "a-2"):
         (tmp_path / name).mkdir()
-    assert free_name("a", tmp_path) == "a-3"
-    assert free_name("a-2", tmp_path) == "a-3"
+    assert free_name("a", tmp_path, nothing) == "a-3"
+    assert free_name("a-2", tmp_path, nothing) == "a-3"
+    assert free_name("a", tmp_path, lambda place: place.name == "a-3") == "a-4"  # started, and has no folder yet
+
+
+def test_continuing_keeps_the_options_that_no_recipe_holds_and_the_place_where_they_were_given(run: Path) -> None:
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    environment |= {"command": "ganglion train digits --device cpu --no-report --seed 3", "folder": str(run.parent)}
+    (run / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    assert continuing(run)[5:] == ["--device", "cpu", "--no-report", "--", "digits"]
+    assert working_folder(run) == run.parent
+    (run / "environment.json").write_text(json.dumps(environment | {"folder": str(run / "gone")}), encoding="utf-8")
+    assert working_folder(run) is None
+    (run / "environment.json").unlink()
+    assert working_folder(run) is None
 
 
 def test_continuing_names_the_run_and_its_own_recipe(run: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_log_of_findings_is_newest_first_and_explains_each_once(run: Path, r
 
 
 def test_a_training_that_failed_to_start_says_why(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of() | {"started": 0})
+    jobs = Jobs(tmp_path / "jobs", lambda command, log, folder: identity_of() | {"started": 0})
     job = jobs.start(["train"], tmp_path / "none")
     job.log.write_text("error: photos/ is empty: add images\n")
     found = Readings(jobs).details(tmp_path / "none", "none")
@@ -73,7 +73,7 @@ def test_a_training_that_failed_to_start_says_why(tmp_path: Path) -> None:
 
 def test_a_run_that_was_trained_elsewhere_since_says_nothing_of_an_older_start(run: Path, tmp_path: Path) -> None:
     lines = (run / "vitals.jsonl").read_text().splitlines()[:3]
-    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of() | {"started": 0})
+    jobs = Jobs(tmp_path / "jobs", lambda command, log, folder: identity_of() | {"started": 0})
     jobs.start(["train"], run).log.write_text("error: photos/ is empty: add images\n")
     (run / "vitals.jsonl").write_text("\n".join(lines) + "\n")
     found = Readings(jobs).details(run, "tiny")
@@ -81,7 +81,7 @@ def test_a_run_that_was_trained_elsewhere_since_says_nothing_of_an_older_start(r
 
 
 def test_a_training_that_starts_shows_its_output(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of())
+    jobs = Jobs(tmp_path / "jobs", lambda command, log, folder: identity_of())
     jobs.start(["train"], tmp_path / "coming").log.write_text("Scanning images: 10\n")
     found = Readings(jobs).details(tmp_path / "coming", "coming")
     assert found.activity == "starting"

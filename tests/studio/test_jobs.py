@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from ganglion.studio.jobs import KILLED, Job, Jobs, detached
 WAITS = (
     "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(130)))\n"
 )
+SAYS_WHERE = "import os; print(os.getcwd())"
 WAITS += "print('ready', flush=True)\nwhile True: time.sleep(0.05)"
 
 
@@ -27,9 +29,9 @@ def until(true: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def python(code: str) -> Callable[[Sequence[str], Path], Identity]:
+def python(code: str) -> Callable[[Sequence[str], Path, Path | None], Identity]:
     """A starter that starts this code in place of the command."""
-    return lambda command, log: detached([sys.executable, "-c", code], log)
+    return lambda command, log, folder: detached([sys.executable, "-c", code], log)
 
 
 def test_a_started_training_is_found_by_a_later_studio_and_stopped_by_it(tmp_path: Path) -> None:
@@ -67,6 +69,7 @@ ENDINGS = {
     "error: stopped at once; the last checkpoint is intact": "",
     "99%\nFinished: 40.0 kimg in 72 s. Samples: x\nVerdict healthy": "",
     "error: numbers stopped being finite at step 7\nVerdict failing: x": "numbers stopped being finite at step 7",
+    "error: memory ran out\nVerdict failing: x" + 90 * "\n  a line of the verdict": "memory ran out",
     "12%  3 kimg": KILLED,
     "": KILLED,
 }
@@ -89,7 +92,7 @@ def test_a_training_that_is_killed_ends_without_saying_why(tmp_path: Path) -> No
 
 def test_a_run_is_not_trained_twice(tmp_path: Path) -> None:
     run = tmp_path / "mine"
-    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of())
+    jobs = Jobs(tmp_path / "jobs", lambda command, log, folder: identity_of())
     with locked(run), pytest.raises(RunError, match="being trained already"):
         jobs.start(["train"], run)
     jobs.start(["train"], run)
@@ -103,7 +106,7 @@ def test_there_is_nothing_to_stop_where_nothing_trains(tmp_path: Path) -> None:
 
 
 def test_the_program_that_the_studio_runs_in_is_not_stopped(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path / "jobs", lambda command, log: identity_of())
+    jobs = Jobs(tmp_path / "jobs", lambda command, log, folder: identity_of())
     jobs.start(["train"], tmp_path / "mine")
     with pytest.raises(RunError, match="stop it there"):
         jobs.stop(tmp_path / "mine")
@@ -131,3 +134,25 @@ def test_the_lock_of_a_run_tells_whether_it_trains(tmp_path: Path) -> None:
         assert is_locked(tmp_path / "mine")
     assert not is_locked(tmp_path / "mine")
     assert living(None) is None
+
+
+def test_a_lock_that_cannot_be_opened_counts_where_its_process_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(lock: object) -> None:
+        raise PermissionError("another user's")
+
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert not is_locked(tmp_path)
+    (tmp_path / "environment.json").write_text(json.dumps({"process": identity_of()}))
+    assert is_locked(tmp_path)
+
+
+def test_a_training_starts_in_the_folder_that_is_asked_for(tmp_path: Path) -> None:
+    start = Jobs(
+        tmp_path / "jobs", lambda command, log, folder: detached([sys.executable, "-c", SAYS_WHERE], log, folder)
+    )
+    job = start.start(["train"], tmp_path / "mine", tmp_path)
+    until(lambda: not job.alive)
+    assert job.tail() == [str(tmp_path.resolve())]

@@ -87,7 +87,7 @@ def test_a_watched_training_is_live_while_it_writes(folder: Path) -> None:
 
 
 def test_a_training_that_starts_is_listed_before_it_has_a_folder(folder: Path) -> None:
-    jobs = Jobs(folder.parent / "jobs", lambda command, log: identity_of())
+    jobs = Jobs(folder.parent / "jobs", lambda command, log, folder: identity_of())
     jobs.start(["train"], folder / "coming")
     found = Runs(folder, jobs).summaries()
     assert (found[0].name, found[0].activity) == ("coming", "starting")

@@ -37,7 +37,7 @@ def started() -> Started:
 def app(studio: Studio, started: Started) -> Any:
     from fastapi import FastAPI
 
-    def start(command: Any, log: Path) -> Any:
+    def start(command: Any, log: Path, folder: Path | None) -> Any:
         started.append(list(command)[3:])
         return identity_of() | {"started": 0}
 

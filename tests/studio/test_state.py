@@ -56,6 +56,10 @@ def test_a_source_is_taken_as_it_was_typed(studio: Studio) -> None:
     assert studio.source(str(studio.folder.parent)) == str(studio.folder.parent)
     with pytest.raises(DataError, match="drop"):
         studio.source("  ")
+    with pytest.raises(DataError, match="started"):
+        studio.source("-")
+    with pytest.raises(DataError, match="no such home"):
+        studio.source("~nobody-of-this-name/runs")
 
 
 def test_for_other_machines_a_source_lies_in_folders_given_at_the_start(studio: Studio) -> None:

@@ -24,7 +24,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress, restore, save_checkpoint
 from ganglion.streams import Purpose, stream
 from ganglion.training.loop import train_loop
-from ganglion.training.outputs import RunOutputs
+from ganglion.training.outputs import Rank, RunOutputs
 from ganglion.training.players import Players, assemble, build_players
 from ganglion.vitals.probe import LabelledImages, ReferenceSet
 from gaussian_mixtures import PLANES, PlaneBatches, PlaneGenerator, plane_discriminator
@@ -373,7 +373,7 @@ class Ear:
         self.records: list[dict[str, Any]] = []
         verdict = Verdict("healthy")
         journal = SimpleNamespace(write=self.records.append, diagnose=lambda record: verdict, verdict=verdict)
-        snapshots = SimpleNamespace(take=lambda *_: {"frechet": 1.0}, rank=lambda _: 1.0)
+        snapshots = SimpleNamespace(take=lambda *_: {"frechet": 1.0}, rank=lambda _: Rank(1.0))
         self.outputs = RunOutputs(
             SimpleNamespace(checkpoints=folder), journal, ImagesOnly(), snapshots,
             lambda fraction, line: None, SimpleNamespace(tick=lambda images: {}, go_on=lambda images: None),

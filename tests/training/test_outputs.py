@@ -11,6 +11,7 @@ from ganglion.data.prepare import prepare
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.training.outputs import TrainingProbe, rank
 from ganglion.training.players import build_players
 from ganglion.vitals.probe import LastStep, measure
@@ -100,7 +101,16 @@ def test_labels_stay_while_latents_change(cache: Path) -> None:
 
 def test_few_reals_are_ranked_by_the_relative_distance_and_many_by_frechet() -> None:
     worse, better = {"frechet": 1.7, "relative_distance": 0.9}, {"frechet": 2.2, "relative_distance": 0.2}
-    assert rank(better, 200) < rank(worse, 200)
-    assert rank(better, 1000) > rank(worse, 1000)
-    assert rank({"frechet": 2.2}, 200) == 2.2  # of reals that are all alike there is no relative distance
-    assert rank({"frechet": 9.0, "relative_distance": -0.03}, 200) == 1
+    assert rank(better, 200).score < rank(worse, 200).score
+    assert rank(better, 1000).score > rank(worse, 1000).score
+    assert rank({"frechet": 2.2}, 200).score == 2.2  # of reals that are all alike there is no relative distance
+    assert rank({"frechet": 9.0, "relative_distance": -0.03}, 200).score == 1
+
+
+def test_of_few_reals_the_newest_weights_are_kept_until_they_fall_far_behind() -> None:
+    progress, kept = TrainingProgress(), []
+    for step, relative in enumerate([1.2, 0.13, 0.28, 0.34, 0.9, 4.0, 0.4]):
+        progress.step = step
+        progress.keep_best(*rank({"frechet": 9.0, "relative_distance": relative}, 67))
+        kept.append(progress.best_step)
+    assert kept == [0, 1, 2, 3, 3, 3, 6]

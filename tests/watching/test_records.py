@@ -98,6 +98,19 @@ def test_the_files_of_another_training_are_renamed_and_the_records_written_anew(
     monitor.close()
 
 
+def test_samples_of_another_training_are_set_aside_with_its_records(tmp_path: Path) -> None:
+    training = Training()
+    with training.watch(out=tmp_path):
+        training.steps(6)
+    (tmp_path / "samples" / "fixed").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "samples" / "fixed" / "00010000.png").touch()
+    again = Training()
+    with again.watch(out=tmp_path):
+        again.steps(6)
+    assert not (tmp_path / "samples" / "fixed" / "00010000.png").exists()
+    assert (tmp_path / "samples.old-1" / "fixed" / "00010000.png").exists()
+
+
 def test_a_training_may_go_back_to_a_checkpoint_while_it_is_watched(tmp_path: Path) -> None:
     training = Training()
     with training.watch(out=tmp_path) as monitor:

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["complete", "directions", "project"]
 
 
+COUNT = 8  # of directions
+
+
 def directions(
     run: ModelFolder,
-    method: Annotated[str, typer.Option(help="sefa: from the first layer's weights; pca: from its output.")] = "sefa",
+    method: Annotated[
+        str | None, typer.Option(help="sefa: from the first layer's weights; pca: from its output. Default: sefa.")
+    ] = None,
     label_probe: Annotated[
         str | None,
         typer.Option(help="Two classes, separated by a comma, CAT,DOG: the direction that separates them instead."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of directions.")] = 8,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of directions. Default: 8.")] = None,
     reach: Annotated[str, typer.Option("--range", help="First and last step along a direction.")] = "-4,4",
     steps: Annotated[int, typer.Option(min=2, help="Images per row.")] = 9,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latent that is edited.")] = 0,
@@ -45,10 +50,12 @@ def directions(
     with_ending(out, (".safetensors",), "--out")
     low, high = pair(reach, "--range")
     names = None if label_probe is None else _two_classes(label_probe)
-    if method not in METHODS:
+    if method not in (None, *METHODS):
         raise typer.BadParameter(f"{' or '.join(METHODS)}; got {method!r}", param_hint="--method")
+    if names is not None and (method or count):
+        raise typer.BadParameter("it finds one direction: leave out --method and --count", param_hint="--label-probe")
     model = load(run, checkpoint, choose_device(device))
-    found = METHODS[method](model, count) if names is None else _probed(run, model, names)
+    found = METHODS[method or "sefa"](model, count or COUNT) if names is None else _probed(run, model, names)
     target = out or written_to(run) / "latent" / f"directions-{found.method}.safetensors"
     rows = walk_along(model.latents(1, seed)[0], found.vectors.float(), low, high, steps)
     labels = model.labels(1)
@@ -113,7 +120,7 @@ def project(
     with_ending(film, FILMS, "--film")
     model = load(run, checkpoint, choose_device(device))
     picture = picture_from_file(image, model.recipe)
-    labels = class_of(model, label)
+    labels = class_of(model, label, of_image=True)
     found = search(
         model, picture, discriminator_of(model), Settings(starts, steps), seed, labels, Screen().steps("Searching")
     )
@@ -191,7 +198,7 @@ def complete(
         parse_mask(str(missing), height, width, seed) if mask is None
         else mask_from_file(mask, height, width, image, model.recipe)
     )  # fmt: skip
-    labels = class_of(model, label)
+    labels = class_of(model, label, of_image=True)
     try:
         found = fill(
             model, picture, hole, discriminator_of(model), proposals, Settings(4, steps), seed, labels,

@@ -39,7 +39,7 @@ def export(
     output: Annotated[
         str, typer.Option(help="Images of the files: uint8 (N, H, W, C), or float (N, C, H, W) in [-1, 1].")
     ] = "uint8",
-    opset: Annotated[int, typer.Option(help="Version of ONNX's operators.")] = OPSET,
+    opset: Annotated[int | None, typer.Option(help=f"Version of ONNX's operators. Default: {OPSET}.")] = None,
     runtime: Annotated[
         Path | None,
         typer.Option(help="For --web, a folder or .tgz with onnxruntime-web. Default: from the cache, or npm."),
@@ -58,10 +58,14 @@ def export(
         raise typer.BadParameter(f"{' or '.join(OUTPUTS)}; got {output!r}", param_hint="--output")
     if runtime is not None and web is None:
         raise typer.BadParameter("it belongs to --web FOLDER, which is not given", param_hint="--runtime")
+    if opset is not None and onnx is None and web is None and script is None:
+        raise typer.BadParameter("it belongs to --onnx FILE, which is not given", param_hint="--opset")
+    if discriminator and all(path is None for path in given.values()):
+        raise typer.BadParameter("a page and a script have no D: name a file too", param_hint="--discriminator")
     chosen: Any = output
     written = write(
         run, onnx=onnx, torchscript=torchscript, torch_export=torch_export, safetensors=safetensors, web=web,
-        script=script, discriminator=discriminator, output=chosen, opset=opset, runtime=runtime,
+        script=script, discriminator=discriminator, output=chosen, opset=opset or OPSET, runtime=runtime,
         overwrite=overwrite, checkpoint=checkpoint,
     )  # fmt: skip
     typer.echo("\n".join(file.text() for file in written))

@@ -73,11 +73,15 @@ def with_ending(path: Path | None, endings: Sequence[str], option: str) -> None:
         raise typer.BadParameter(f"expected a file that ends in {' or '.join(endings)}; got {path}", param_hint=option)
 
 
-def class_of(model: Model, label: str | None) -> Tensor | None:
-    """The class `label` (1,), or a random one; attributes as a condition vector (1, K); None without. Raises BadParameter.
+def class_of(model: Model, label: str | None, of_image: bool = False) -> Tensor | None:
+    """The class `label` (1,), or a random one; attributes as a condition vector (1, K); None without. Raises BadParameter,
+    also where there is no label and it is that `of_image`, a given one.
 
     Says so where no training image has such attributes.
     """
+    if of_image and label is None and (model.classes or model.attributes):
+        names = ", ".join(model.classes[:12]) or ", ".join(f"{one.example}..." for one in model.attributes[:6])
+        raise typer.BadParameter(f"say what the image shows, such as {names}", param_hint="--label")
     try:
         if remark := model.remark(label):
             typer.echo(f"--label {label}: {remark}", err=True)

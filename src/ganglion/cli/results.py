@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganglion.cli import completion
-from ganglion.cli.options import Devices, RunFolder
+from ganglion.cli.options import Devices, RunFolder, with_ending
 
 if TYPE_CHECKING:
     from ganglion.metrics.evaluation import Evaluation
@@ -141,6 +141,7 @@ def evaluate(
     from ganglion.evaluation.curve import evaluate_checkpoints
     from ganglion.evaluation.evaluate import evaluate as score
 
+    with_ending(neighbours, (".png",), "--neighbours")
     names = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     if all_checkpoints:
         if held_out is not None or neighbours is not None or seeds > 1 or checkpoint != "best":
@@ -198,16 +199,22 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Write every chart and image into this folder instead.", show_default=False)
     ] = None,
-    kind: Annotated[str, typer.Option("--format", help="Format of the charts of --figures: svg or png.")] = "svg",
+    kind: Annotated[
+        str | None, typer.Option("--format", help="Format of the charts of --figures: svg or png. Default: svg.")
+    ] = None,
 ) -> None:
     """Write a report on a run: verdict, samples over training, vitals, latent space, recipe; one offline HTML file."""
     from ganglion.report.figures import FORMATS, write_figures
     from ganglion.report.report import write_report
 
-    if kind not in FORMATS:
+    if kind not in (None, *FORMATS):
         raise typer.BadParameter(f"{' or '.join(FORMATS)}; got {kind!r}", param_hint="--format")
+    if kind is not None and figures is None:
+        raise typer.BadParameter("it belongs to --figures FOLDER, which is not given", param_hint="--format")
     if figures is not None:
-        written = write_figures(run, figures, kind)
+        if out is not None:
+            raise typer.BadParameter("with --figures no page is written: leave one of the two out", param_hint="--out")
+        written = write_figures(run, figures, kind or FORMATS[0])
         typer.echo(f"{len(written)} figures: {figures}")
         return
     target = write_report(run, out)

@@ -85,6 +85,11 @@ def log_of(path: str | PathLike[str], options: Options = Options()) -> Log:  # n
     if where is not None and not where.exists():
         raise DataError(f"{where}: there is no such file or folder")
     if where is not None and (own := own_log(where)) is not None:
+        if options != Options():
+            raise DataError(
+                f"{where} holds records of Ganglion, which name and count everything: leave --map, --batch, --images-per-epoch "
+                "and --run out"
+            )
         return own
     return log_of_rows(read_source(where, options), "standard input" if where is None else str(where), options)
 
@@ -101,7 +106,7 @@ def log_of_rows(rows: Rows, name: str, options: Options) -> Log:
     check_names(options.map, rows)
     log = interpreted(rows, options)
     runs = max(log.understood.counting["runs"], 1)
-    if options.run is not None and not 1 <= options.run <= runs and rows.kind != "TensorBoard events":
+    if options.run is not None and not 1 <= options.run <= runs and not rows.kind.startswith("TensorBoard events"):
         raise DataError(
             f"there is no run {options.run} in {name}: it holds {runs}; give --run a number from 1 to {runs}"
         )

@@ -4,7 +4,6 @@ a record lacks a value."""
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -16,8 +15,8 @@ from ganglion.doctor.numbers import number_of
 from ganglion.vitals.records import is_step
 
 __all__ = [
-    "THINNED",
-    "WHOLE",
+    "EVEN",
+    "SCORED",
     "Column",
     "History",
     "Thinned",
@@ -34,22 +33,23 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
-WHOLE = 160  # newest records, all of which are kept
-THINNED = 160  # maximum number of older records
+EVEN = 512  # most records that are kept for their place in the run
+SCORED = 128  # most records of snapshots besides
 
 
 class Thinned:
-    """A run's newest records, and every 2^k-th of the older ones, with the smallest k that keeps at most THINNED.
+    """Every 2^k-th record of a run, with the smallest k that keeps at most EVEN of them, and the newest.
 
-    Records kept at some length of the run were also kept at every shorter length, so a dropped record is never needed again.
-    The first record with a non-finite number is always kept. Records without a step are ignored.
+    So kept records are spread evenly, and a share of them is that share of the run. Kept as well: of the records with a
+    relative distance every 2^k-th, at most SCORED, and the first record with a non-finite number. Records without a step are
+    ignored.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self._old: list[tuple[int, Record]] = []
-        self._new: deque[tuple[int, Record]] = deque()
-        self._count, self._every = 0, 1
-        self._first_bad: int | None = None
+        self._even, self._scored = _EveryNth(EVEN), _EveryNth(SCORED)
+        self._first_bad: dict[int, Record] = {}
+        self._newest: dict[int, Record] = {}
+        self._count = 0
         for record in records:
             self.add(record)
 
@@ -57,23 +57,35 @@ class Thinned:
         """The run's next record."""
         if not is_step(record.get("step")):
             return
-        if self._first_bad is None and record.get("non_finite") is not None:
-            self._first_bad = self._count
-        self._new.append((self._count, record))
+        self._newest = {self._count: record}
+        self._even.add(self._count, record)
+        if record.get("relative_distance") is not None:
+            self._scored.add(self._count, record)
+        if not self._first_bad and record.get("non_finite") is not None:
+            self._first_bad = self._newest
         self._count += 1
-        if len(self._new) > WHOLE:
-            self._old += filter(self._is_kept, [self._new.popleft()])
-        while len(self._old) > THINNED:
-            self._every *= 2
-            self._old = list(filter(self._is_kept, self._old))
 
     @property
     def records(self) -> list[Record]:
-        """At most WHOLE + THINNED, oldest first."""
-        return [record for _, record in (*self._old, *self._new)]
+        """At most EVEN + SCORED + 2, oldest first."""
+        kept = self._even.kept | self._scored.kept | self._first_bad | self._newest
+        return [kept[place] for place in sorted(kept)]
 
-    def _is_kept(self, numbered: tuple[int, Record]) -> bool:
-        return numbered[0] % self._every == 0 or numbered[0] == self._first_bad
+
+class _EveryNth:
+    """Of items that are added every 2^k-th by its place, with the smallest k that keeps at most `most`."""
+
+    def __init__(self, most: int) -> None:
+        self.kept: dict[int, Record] = {}
+        self._most, self._count, self._every = most, 0, 1
+
+    def add(self, place: int, record: Record) -> None:
+        if self._count % self._every == 0:
+            self.kept[place] = record
+        self._count += 1
+        if len(self.kept) > self._most:
+            self._every *= 2
+            self.kept = dict(list(self.kept.items())[::2])
 
 
 Column = NDArray[np.float64]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganglion.data.pixels import to_float
+from ganglion.data.pixels import to_float, to_uint8
 from ganglion.data.prepare import cache_folder
 from ganglion.errors import DataError
 from ganglion.evaluation.evaluate import find_real
@@ -52,17 +52,10 @@ def probe_classes(
     found = []
     with torch.no_grad():
         for chunk in model.chunks(z):
-            output = extractor.embed(to_float(torch.from_numpy(_bytes(chunk))).contiguous())
+            output = extractor.embed(to_float(to_uint8(chunk)).contiguous())
             assert output.probabilities is not None  # the images have classes
             found.append(output.probabilities.cpu().numpy())
     probabilities = np.concatenate(found)  # (N, K)
     first, second = (probabilities[:, real.classes.index(name)] > CONFIDENT for name in names)
     chosen = torch.from_numpy(first | second)
     return class_direction(z[chosen], torch.from_numpy(first)[chosen])
-
-
-def _bytes(images: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    from ganglion.data.pixels import to_uint8
-
-    pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = to_uint8(images).cpu().numpy()
-    return pixels

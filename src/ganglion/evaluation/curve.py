@@ -93,16 +93,20 @@ def evaluate_checkpoints(
     recipe = opened.recipe
     real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
     extractor, _ = find_extractor(
-        features, ExtractorContext(real, folder, chosen, screen.steps("Training features on the real images"))
+        features,
+        ExtractorContext(
+            real, folder, chosen, screen.steps("Training features on the real images"), "inception-score" in scores
+        ),
     )
-    rows, floor = [], {}
+    rows: list[dict[str, float]] = []
+    floor: dict[str, float] = {}
     progress = screen.steps("Scoring checkpoints")
     for done, step in enumerate(steps, start=1):
         inner = _OfCheckpoint(reporter, f"Checkpoint {done} of {len(steps)}") if reporter else Screen(quiet=True)
         fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, inner, devices=devices).sets
-        found = evaluate_sets(real, fakes, extractor, folder, inner, scores)
+        found = evaluate_sets(real, fakes, extractor, folder, inner, scores, with_floor=done == 1)
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
-        floor = {s.name: s.floor for s in found.scores if s.floor is not None}
+        floor = floor or {s.name: s.floor for s in found.scores if s.floor is not None}
         progress(done, len(steps))
     if not found.scores:
         raise DataError(f"none of {', '.join(scores)} can be measured: {next(iter(found.left_out.values()))}")

@@ -24,8 +24,8 @@ from ganglion.hub.names import is_hub_model
 from ganglion.latent.model import Model, gathered, load
 from ganglion.latent.single_file import is_single_file
 from ganglion.metrics.evaluation import Evaluation, evaluate_sets, select_scores
-from ganglion.metrics.extractors import ExtractorContext, find_extractor
-from ganglion.metrics.features import Extractor, ImageSet, array_set, extract, store_set
+from ganglion.metrics.extractors import ExtractorContext, check_features, find_extractor
+from ganglion.metrics.features import Features, ImageSet, array_set, store_set
 from ganglion.metrics.neighbours import nearest_neighbours
 from ganglion.notebook.screen import screen_here
 from ganglion.pictures.sheets import ShownChannels, save_image, sheet
@@ -41,6 +41,7 @@ __all__ = ["Samples", "evaluate", "neighbour_sheet"]
 
 SAMPLES = 10_000
 SHEET_PAIRS = 24
+AGAINST_MISSING = "--against SOURCE is missing: name the real images to compare the samples with"
 
 
 @dataclass(frozen=True)
@@ -94,22 +95,32 @@ def evaluate(
     chosen = choose_device(device, devices)
     screen: Reporter = reporter or screen_here(quiet)
     scores = select_scores(metrics)
-    if against is not None and is_named(against) and not is_store(Path(str(against))):
-        find_source(str(against), data_dir)  # a name that is wrong is said before samples are drawn
+    check_features(features)  # what is wrong is said before samples are drawn
+    for source in (against, held_out):
+        if source is not None and is_named(source) and not is_store(Path(str(source))):
+            find_source(str(source), data_dir if source is against else None)
+    if against is None and _are_images(samples):
+        raise DataError(AGAINST_MISSING)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
     extractor, reason = find_extractor(
-        features, ExtractorContext(real, folder, chosen, screen.steps("Training features on the real images"))
+        features,
+        ExtractorContext(
+            real, folder, chosen, screen.steps("Training features on the real images"), "inception-score" in scores
+        ),
     )
     if reason:
         notes.append(f"features {extractor.name}: {reason}")
     if metrics is None and found.wasserstein:
         scores = (*scores, "earth-mover")
-    if neighbours is not None:
-        page = neighbour_sheet(real, found.sets[0], extractor, folder, found.data.shown_channels)
-        save_image(page, Path(neighbours))
-    result = evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes)
+
+    def look(ours: Features, theirs: Features) -> None:
+        if neighbours is not None:
+            page = neighbour_sheet(real, found.sets[0], theirs.features, ours.features, found.data.shown_channels)
+            save_image(page, Path(neighbours))
+
+    result = evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes, look=look)
     if found.checkpoint is not None:
         _keep(found.checkpoint, result)
     return result
@@ -137,11 +148,13 @@ def find_samples(
     """The sets to be scored, one per seed. Raises DataError, RunError, HubError."""
     if isinstance(samples, np.ndarray):
         return _of_set(array_set("the given images", samples), n, seeds)
-    if _is_one_file(samples) or Run(samples).exists:
+    if _is_model(samples):
         model = load(os.fspath(samples), checkpoint, device, generator=generator)
         recipe, kept = model.recipe, None if _is_one_file(samples) else model.checkpoint
         drawn = [_drawn(model, n or SAMPLES, seed, devices, reporter) for seed in range(seeds)]
         return Samples(drawn, recipe.data, recipe.objective.traits.critic, recipe.training.seed, kept)
+    if checkpoint != "best":
+        raise DataError(f"{samples} is no run, so it has no checkpoint {checkpoint}: leave --checkpoint out")
     return _of_set(store_set(prepare(_untouched(os.fspath(samples), cache, reporter), cache, reporter)), n, seeds)
 
 
@@ -158,6 +171,15 @@ def _drawn(model: Model, n: int, seed: int, devices: int, reporter: Reporter) ->
     name = model.origin if _is_one_file(model.origin) else f"run {model.checkpoint.parent.parent}, {model.origin}"
     chunks = model.sample_chunks(n, seed, devices=devices)
     return array_set(f"{name}, seed {seed}", gathered(_counted(chunks, n, reporter.steps("Drawing samples")), n))
+
+
+def _is_model(samples: str | os.PathLike[str] | NDArray[np.uint8]) -> bool:
+    """Whether samples are drawn from it: a run, or a model that is none."""
+    return not isinstance(samples, np.ndarray) and (_is_one_file(samples) or Run(samples).exists)
+
+
+def _are_images(samples: str | os.PathLike[str] | NDArray[np.uint8]) -> bool:
+    return isinstance(samples, np.ndarray) or (Path(samples).exists() and not _is_model(samples))
 
 
 def _is_one_file(samples: str | os.PathLike[str]) -> bool:
@@ -199,10 +221,11 @@ def find_real(
     """
     own = against is None
     if own and not data.source:
-        raise DataError("--against SOURCE is missing: name the real images to compare the samples with")
+        raise DataError(AGAINST_MISSING)
     source = data.source if own else str(name_of(against))
     copy = None if data_dir is None else str(data_dir)
     changes = {"source": source, "data_dir": copy or (data.data_dir if own else None)}
+    changes |= {} if own else {"labels": "auto"}  # the run's file of labels is that of its own images
     wanted = data.model_copy(update=changes)
     notes: list[str] = []
     if own and cannot_be_named(str(source)):
@@ -248,10 +271,16 @@ def what_is_done(planned: DataPlan, wanted: Data) -> list[str]:
 
 
 def neighbour_sheet(
-    real: ImageSet, fake: ImageSet, extractor: Extractor, cache: Path, channels: ShownChannels = None
+    real: ImageSet,
+    fake: ImageSet,
+    theirs: NDArray[np.float32],
+    ours: NDArray[np.float32],
+    channels: ShownChannels = None,
 ) -> NDArray[np.uint8]:
-    """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C)."""
-    ours, theirs = (extract(images, extractor, cache / "features").features for images in (fake, real))
+    """The 24 samples that lie nearest to a training image, each above that image, nearest first; one picture (H, W, C).
+
+    `theirs` (M, A) and `ours` (N, A) are features of the real images and of the fakes.
+    """
     trained = np.arange(len(real)) if real.held_out is None else np.flatnonzero(~real.held_out)
     found = nearest_neighbours(ours, theirs[trained])
     first = np.argsort(found.distance, kind="stable")[:SHEET_PAIRS]
@@ -259,5 +288,5 @@ def neighbour_sheet(
     rows = []
     for begin in range(0, len(first), columns):
         chosen = first[begin : begin + columns]
-        rows += [fake.images[chosen], real.images[trained[found.indices[chosen]]]]
+        rows += [fake[chosen], real[trained[found.indices[chosen]]]]
     return sheet(straight(np.concatenate(rows)), columns, channels=channels)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 from ganglion.exporting.graphs import Graph
 from ganglion.exporting.layers import Output
 from ganglion.latent.model import Model
-from ganglion.latent.single_file import without_paths
+from ganglion.latent.single_file import is_single_file, read_single_file, without_paths
 from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.resolve import recipe_text
 from ganglion.recipe.schema import Recipe
@@ -18,9 +19,11 @@ __all__ = ["about", "checkpoint_name", "facts_of"]
 
 
 def checkpoint_name(model: Model) -> str:
-    """The step of a run's checkpoint, as its folder is named; empty for a model without."""
-    found = getattr(model, "checkpoint", None)
-    return "" if found is None else str(found.name)
+    """The step of a run's checkpoint, as its folder is named, also of one in a single file; empty for a model without."""
+    found: Path | None = getattr(model, "checkpoint", None)
+    if found is None:
+        return ""
+    return read_single_file(found).checkpoint if is_single_file(found) else found.name
 
 
 def facts_of(model: Model, graph: Graph, output: Output) -> dict[str, str]:

@@ -101,7 +101,7 @@ def _default(column: Attribute) -> tuple[list[float], str]:
 def _shown(model: Model) -> tuple[int, str]:
     """How many channels are shown, and the index that chooses them."""
     recipe = getattr(model, "recipe", None)
-    count = (recipe.data.channels if recipe else None) or 3
+    count = (recipe.data.channels if recipe else None) or model.generate(model.latents(1)).shape[1]
     if model.shown_channels is not None:
         return 3, f"[..., {list(model.shown_channels)}]"
     if count <= 2:

@@ -70,11 +70,10 @@ def pca_directions(model: Model, count: int = 8, seed: int = 0) -> Directions:
     standard deviations along the components. Raises DataError where there is no access to the first layer.
     """
     z = model.latents(SAMPLES, seed).cpu().double()  # (N, Z)
-    activations = _first_output(model, z)  # (N, A)
-    centred = activations - activations.mean(0)
-    _, sizes, axes = torch.linalg.svd(centred, full_matrices=False)
+    lengths = torch.linalg.qr(_first_weight(model)).R  # of outputs z W' as of z R', which are Z instead of A
+    unit, sizes, _ = torch.linalg.svd((z - z.mean(0)) @ lengths.T, full_matrices=False)
     count = min(count, len(sizes), z.shape[1])
-    along = centred @ axes[:count].T / sizes[:count]  # (N, K), unit columns
+    along = unit[:, :count]  # (N, K)
     vectors = torch.linalg.lstsq(along, z - z.mean(0)).solution  # (K, Z)
     return Directions(_facing(vectors / vectors.norm(dim=1, keepdim=True)), sizes[:count] / SAMPLES**0.5, "pca")
 
@@ -140,7 +139,7 @@ def _first_layer(model: Model) -> nn.Module:
     layers = [] if model.network is None else [m for m in model.network.modules() if isinstance(m, WEIGHTED)]
     first = next((layer for layer in layers if _inputs(layer) >= model.latent.dim), None)
     if first is None:
-        raise DataError("directions need the generator's first layer, and this generator is a plain function")
+        raise DataError("directions need the generator's first layer, and this one has none that takes all of z")
     return first
 
 
@@ -155,8 +154,3 @@ def _first_weight(model: Model) -> Tensor:
     if isinstance(layer, nn.modules.conv._ConvTransposeNd):
         weight = weight.transpose(0, 1)  # (out, in, ...)
     return weight.transpose(1, -1).reshape(-1, weight.shape[1])[:, : model.latent.dim]
-
-
-def _first_output(model: Model, z: Tensor) -> Tensor:
-    """(N, A) in float64, from the weight, since the layer is linear."""
-    return z @ _first_weight(model).T

@@ -34,12 +34,13 @@ def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
 def mask_from_file(
     path: Path, height: int, width: int, picture: Path | None = None, recipe: Recipe | None = None
 ) -> Mask:
-    """(H, W), true where the file is white (above middle gray).
+    """(H, W), true where the file is white (above middle gray); what is transparent is black.
 
     A mask of the size of `picture` is put where the `recipe` puts that picture, so that it stays where it was drawn; nothing
     is missing beside it. Another one has the shape of (H, W), whatever its size. Raises DataError.
     """
     image, facts = _read(path, 2 * max(height, width))
+    image = _over_black(image)
     shown, drawn_on = (None, None) if picture is None else _read(picture, 2 * max(height, width))
     if (
         recipe and drawn_on and isinstance(shown, Image.Image)
@@ -56,6 +57,13 @@ def mask_from_file(
             f"{height}x{width}"
         )
     return np.asarray(pixels[..., 0] > 127)
+
+
+def _over_black(image: Picture) -> Picture:
+    if not isinstance(image, Image.Image) or "A" not in image.getbands():
+        return image
+    layer = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
 
 
 def _settings(recipe: Recipe) -> Fit:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from itertools import repeat
 from multiprocessing.queues import Queue
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 
 from ganglion.data.pixels import to_uint8
 from ganglion.errors import RunError
+from ganglion.networks.custom import files_of, run_file
 from ganglion.networks.sampling import CHUNK, generate_chunks
 from ganglion.platform.cores import cores
 from ganglion.platform.interrupt import KEYS
@@ -47,10 +51,16 @@ def drawn_over_processes(
     pieces = torch.split(z.cpu(), PIECE)
     classes = torch.split(labels.cpu(), PIECE) if labels is not None else repeat(None, len(pieces))
     exact = torch.backends.cudnn.deterministic
-    given = network.cpu(), device.type, devices, numbers, exact
+    given = files_of(network), _pickled(network.cpu()), device.type, devices, numbers, exact
     try:
         with ProcessPoolExecutor(min(devices, len(pieces)), context, _begin, given) as pool:
-            yield from pool.map(_draw, pieces, classes)
+            waiting = deque[Future[NDArray[np.uint8]]]()
+            for piece, labels_of_piece in zip(pieces, classes, strict=False):
+                waiting.append(pool.submit(_draw, piece, labels_of_piece))
+                if len(waiting) > 2 * devices:  # finished pieces wait in memory
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise RunError(
             "a process that drew samples ended without an error message: is there too little memory for several? A script that "
@@ -58,6 +68,17 @@ def drawn_over_processes(
         ) from error
     finally:
         network.to(device)
+
+
+def _pickled(network: nn.Module) -> bytes:
+    """Raises RunError for a network of the caller's own that cannot be."""
+    try:
+        return pickle.dumps(network)
+    except Exception as error:  # whatever a foreign object raises
+        raise RunError(
+            f"with several devices each process gets a copy of the generator, and it cannot be pickled ({error}): define "
+            "functions and classes at the top of a module, without lambda"
+        ) from error
 
 
 class _Drawing:
@@ -68,15 +89,19 @@ class _Drawing:
     exact: bool
 
 
-def _begin(network: nn.Module, kind: str, devices: int, numbers: Queue[int], exact: bool) -> None:
-    """At the start of each process, which takes one of the numbers."""
+def _begin(
+    files: list[tuple[Path, bytes]], network: bytes, kind: str, devices: int, numbers: Queue[int], exact: bool
+) -> None:
+    """At the start of each process, which takes one of the numbers. `files` define classes of the pickled network."""
     for key in KEYS:
         signal.signal(key, signal.SIG_IGN)  # only the parent handles Ctrl-C
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, cores() // devices))
     number = numbers.get()
     _Drawing.device = torch.device(kind, number) if kind == "cuda" else torch.device(kind)
-    _Drawing.network, _Drawing.exact = network.to(_Drawing.device), exact
+    for file in files:
+        run_file(*file)
+    _Drawing.network, _Drawing.exact = pickle.loads(network).to(_Drawing.device), exact  # made by the parent process
 
 
 def _draw(z: Tensor, labels: Tensor | None) -> NDArray[np.uint8]:

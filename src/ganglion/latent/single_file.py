@@ -98,7 +98,10 @@ def read_single_file(path: Path, checkpoint: str | int = "best") -> SingleFile:
     if header.get("sha256") != _hash(tensors):
         raise CheckpointError(f"{path} is damaged (its weights do not have the hash in its header): export it again")
     held = header.get("checkpoint", "")
-    if checkpoint != "best" and str(checkpoint) != held:
+    asked = str(checkpoint)
+    if asked not in ("best", "latest", held) and not (
+        asked.isdecimal() and held.isdecimal() and int(asked) == int(held)
+    ):
         raise CheckpointError(f"{path} holds one checkpoint, of step {held}, and not {checkpoint}")
     rows = tensors.pop(ATTRIBUTES, None)
     return SingleFile(
@@ -108,9 +111,10 @@ def read_single_file(path: Path, checkpoint: str | int = "best") -> SingleFile:
 
 
 def without_paths(recipe: Recipe) -> Recipe:
-    """The recipe with the last name only of its source and of the run that it starts from: a file that is given away shows
-    no folders of this machine. Names on the Hub stay."""
-    data = recipe.data.model_copy(update={"source": _last_name(recipe.data.source), "data_dir": None})
+    """The recipe with the last name only of its source, its labels and the run that it starts from: a file that is given away
+    shows no folders of this machine. Names on the Hub stay."""
+    names = {"source": _last_name(recipe.data.source), "labels": _last_name(recipe.data.labels), "data_dir": None}
+    data = recipe.data.model_copy(update=names)
     training = recipe.training.model_copy(update={"start_from": _last_name(recipe.training.start_from)})
     return recipe.model_copy(update={"data": data, "training": training})
 

@@ -35,7 +35,7 @@ Images = NDArray[np.uint8]
 
 
 class EarthMover(NamedTuple):
-    """In units of root mean square pixel differences on [-1, 1]; a lower bound of the distance."""
+    """In units of root mean square pixel differences on [-1, 1]; too low where the critic learns little."""
 
     value: float
     """On held-out images, divided by the critic's slope between them."""

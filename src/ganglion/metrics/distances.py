@@ -78,8 +78,15 @@ def extrapolated_distance(
 
     The distance of n fakes (N, A) is biased by about c/n with a c that differs between generators. Chong and Forsyth
     2020, "Effectively Unbiased FID", arXiv 1911.07023, section 4. Can be slightly negative where the distance is small.
+    Covariances of fewer fakes than features are singular, and their bias is another: subsets have twice as many as features.
+    Raises ValueError where all fakes are not at least twice as many as the smallest subset.
     """
-    sizes = np.linspace(max(2, int(SMALLEST_SHARE * len(fake))), len(fake), points).astype(int)
+    smallest = max(int(SMALLEST_SHARE * len(fake)), 2 * fake.shape[1])
+    if len(fake) < 2 * smallest:
+        raise ValueError(
+            f"{len(fake):,} images are too few to extrapolate with {fake.shape[1]:,} features: 4 for each are needed"
+        )
+    sizes = np.linspace(smallest, len(fake), points).astype(int)
     distance = frechet_distance_from(real)
     distances = [distance(moments(fake[np.sort(random.permutation(len(fake))[:size])])) for size in sizes]
     return float(np.polyfit(1 / sizes, distances, 1)[1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ganglion.data.batches import FEWEST_HELD_OUT
 from ganglion.data.prepare import Reporter
 from ganglion.errors import DataError
-from ganglion.metrics.features import Extractor, ImageSet, extract
+from ganglion.metrics.features import Extractor, Features, ImageSet, extract
 from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurable, Pair, Value
 from ganglion.notebook.fragment import fragment
 from ganglion.recipe.explain import did_you_mean
@@ -28,6 +28,7 @@ from ganglion.streams import Purpose, stream
 __all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "select_scores"]
 
 
+FIRST_PLACE = 10  # of the random numbers of measures; those before are used otherwise
 DEFAULT_SCORES = tuple(name for name in SCORES if name not in ("earth-mover", "inception-score"))
 
 
@@ -111,6 +112,10 @@ def select_scores(names: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SCORES if name in requested)
 
 
+Look = Callable[[Features, Features], None]
+"""Takes the features of the first fakes and of all reals."""
+
+
 def evaluate_sets(
     real: ImageSet,
     fakes: Sequence[ImageSet],
@@ -120,21 +125,26 @@ def evaluate_sets(
     scores: Sequence[str] = DEFAULT_SCORES,
     unseen: ImageSet | None = None,
     notes: Sequence[str] = (),
+    with_floor: bool = True,
+    look: Look | None = None,
 ) -> Evaluation:
     """Scores of `fakes`, one set per seed, against `real`. Features of real images are cached in `cache`.
 
-    Without `unseen`, images of `real` that are marked as held out are used for it. Raises DataError where the sets
-    cannot be compared.
+    Without `unseen`, images of `real` that are marked as held out are used for it. `look` is given the first fakes and their
+    features, and those of all reals. Raises DataError where the sets cannot be compared.
     """
     for images in (*fakes, *([unseen] if unseen else [])):
         check_comparable(real, images)
     with tempfile.TemporaryDirectory(prefix="ganglion-", ignore_cleanup_errors=True) as passing:
-        return _evaluated(real, fakes, extractor, cache / "features", Path(passing), reporter, scores, unseen, notes)
+        kept = cache / "features"
+        return _evaluated(
+            real, fakes, extractor, kept, Path(passing), reporter, scores, unseen, notes, with_floor, look
+        )
 
 
 def _evaluated(
     real: ImageSet, fakes: Sequence[ImageSet], extractor: Extractor, kept: Path, passing: Path, reporter: Reporter,
-    scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str],
+    scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str], with_floor: bool, look: Look | None,
 ) -> Evaluation:  # fmt: skip
     """The fakes' features are memory-mapped from `passing` until this returns: Windows cannot delete mapped files."""
     started = time.monotonic()
@@ -145,11 +155,14 @@ def _evaluated(
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
         features = extract(fake, extractor, passing, reporter.steps("Extracting features of samples"))
+        if look is not None and seed == 0:
+            look(features, all_real.output)
         random = stream(seed, Purpose.EVALUATION)
         pair = Pair(reals, ExtractedSet(fake, features), held_out, extractor, random, notebook.say, known)
-        found.append(_measure(pair, scores, notebook))
+        found.append(_measure(pair, scores, notebook, seed))
     halves = _halves(pair)
-    floor = _measure(halves, scores, Notes([])) if len(halves.fake.images) else {}  # a single real image has no halves
+    measurable = with_floor and len(halves.fake.images) > 0  # a single real image has no halves
+    floor = _measure(halves, scores, Notes([]), 0) if measurable else {}
     return Evaluation(
         set_facts(real), set_facts(fakes[0]), extractor.name, extractor.hash, extractor.about, reals.output.features.shape[1],
         len(fakes), (len(halves.real.images), len(halves.fake.images)),
@@ -213,11 +226,13 @@ def _held_out(real: ExtractedSet) -> ExtractedSet | None:
     return ExtractedSet(replace(found.images, name=f"{real.images.name}, held out from training"), found.output)
 
 
-def _measure(pair: Pair, scores: Sequence[str], notebook: Notes) -> dict[str, Value]:
+def _measure(pair: Pair, scores: Sequence[str], notebook: Notes, seed: int) -> dict[str, Value]:
+    """Each measure draws random numbers of its own, so that its values do not depend on which others are asked for."""
     found: dict[str, Value] = {}
     for measure in dict.fromkeys(SCORES[name].measure for name in scores):
+        place = FIRST_PLACE + list(MEASURES).index(measure)
         try:
-            found |= MEASURES[measure](pair)
+            found |= MEASURES[measure](replace(pair, random=stream(seed, Purpose.EVALUATION, place)))
         except NotMeasurable as reason:
             notebook.left_out |= {name: str(reason) for name in scores if SCORES[name].measure == measure}
     return {name: value for name, value in found.items() if name in scores}

@@ -22,7 +22,7 @@ from ganglion.metrics.pretrained import (
 from ganglion.metrics.untrained import pixel_extractor, random_extractor
 from ganglion.recipe.explain import did_you_mean
 
-__all__ = ["EXTRACTORS", "ExtractorContext", "choose_extractor", "find_extractor"]
+__all__ = ["EXTRACTORS", "ExtractorContext", "check_features", "choose_extractor", "find_extractor"]
 
 
 FEWEST_TO_LEARN = 500
@@ -38,10 +38,12 @@ class ExtractorContext:
     cache: Path
     device: torch.device
     progress: Callable[[int, int], None] = lambda done, total: None
+    inception_classes: bool = False
+    """Whether Inception's probabilities are needed too, which takes a second pass of it."""
 
 
 EXTRACTORS: dict[str, Callable[[ExtractorContext, str], Extractor]] = {
-    "inception": lambda need, _: inception_extractor(need.cache, need.device),
+    "inception": lambda need, _: inception_extractor(need.cache, need.device, classes=need.inception_classes),
     "squeezenet": lambda need, _: squeezenet_extractor(need.cache, need.device),
     "learned": lambda need, _: learned_extractor(need.real, need.cache, need.device, need.progress),
     "random": lambda need, _: random_extractor(need.real.shape[2], need.device),
@@ -57,19 +59,25 @@ NAMED = {"torchscript": "FILE", "timm": "NAME", "hf": "OWNER/NAME"}
 
 def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
     """The extractor of this name and, for `auto`, the reason. Raises DataError."""
+    check_features(name)
     chosen, reason = choose_extractor(need) if name == "auto" else (name, "")
     kind, _, rest = chosen.partition(":")
-    known = [f"{kind}:{NAMED[kind]}" if kind in NAMED else kind for kind in EXTRACTORS]
-    if kind not in EXTRACTORS or bool(rest) != (kind in NAMED):
-        raise DataError(
-            f"there are no features {name!r}; features are auto, {', '.join(known)}{did_you_mean(name, known)}"
-        )
     channels = need.real.shape[2]
     if kind in COLOUR_NETWORKS and channels not in COLOUR_CHANNELS:
         raise DataError(
             f"{kind} takes images of 1 or 3 channels, these have {channels}: use --features learned or random"
         )
     return EXTRACTORS[kind](need, rest), reason
+
+
+def check_features(name: str) -> None:
+    """Raises DataError where there are no features of this name."""
+    kind, _, rest = name.partition(":")
+    known = [f"{kind}:{NAMED[kind]}" if kind in NAMED else kind for kind in EXTRACTORS]
+    if name != "auto" and (kind not in EXTRACTORS or bool(rest) != (kind in NAMED)):
+        raise DataError(
+            f"there are no features {name!r}; features are auto, {', '.join(known)}{did_you_mean(name, known)}"
+        )
 
 
 def choose_extractor(need: ExtractorContext) -> tuple[str, str]:

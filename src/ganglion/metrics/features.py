@@ -5,6 +5,7 @@ N images, C channels, H height, W width, A features, K classes."""
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -43,10 +44,14 @@ HASHED_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class ImageSet:
-    """`images` is uint8 (N, H, W, C), in memory or mapped from disk; the alpha of RGBA premultiplied, as in a store."""
+    """Images uint8 (N, H, W, C), in memory or mapped from disk; the alpha of RGBA premultiplied, as in a store.
+
+    With an index or a slice, the images there; `images` are all of them.
+    """
 
     name: str
-    images: NDArray[np.uint8]
+    source: NDArray[np.uint8]
+    """(M, H, W, C), of which these are all, or those that `chosen` names."""
     content: str
     """Hash of the images and of their preprocessing."""
     resize: str = "not resized"
@@ -55,22 +60,34 @@ class ImageSet:
     classes: tuple[str, ...] = ()
     held_out: NDArray[np.bool_] | None = None
     """(N,) whether the run of the samples held the image out from training; None where that is not known."""
+    chosen: NDArray[np.int64] | None = None
+    """(N,) places in `source`; None: all."""
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.source) if self.chosen is None else len(self.chosen)
+
+    def __getitem__(self, places: slice | NDArray[np.integer]) -> NDArray[np.uint8]:
+        found: NDArray[np.uint8] = self.source[places if self.chosen is None else self.chosen[places]]
+        return found
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """All (N, H, W, C); a copy of those that were picked."""
+        return self[:]
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width, channels."""
-        h, w, c = self.images.shape[1:]
+        h, w, c = self.source.shape[1:]
         return int(h), int(w), int(c)
 
     def pick(self, chosen: NDArray[np.int64]) -> ImageSet:
-        """The images at these indices, as a set."""
+        """The images at these indices, as a set; they are not copied."""
         key = hashlib.sha256(self.content.encode() + chosen.astype(np.int64).tobytes()).hexdigest()
         labels = None if self.labels is None else self.labels[chosen]
         held_out = None if self.held_out is None else self.held_out[chosen]
-        return replace(self, images=self.images[chosen], labels=labels, held_out=held_out, content=key)
+        places = chosen if self.chosen is None else self.chosen[chosen]
+        return replace(self, chosen=places, labels=labels, held_out=held_out, content=key)
 
 
 def store_set(store: Store) -> ImageSet:
@@ -103,7 +120,7 @@ def array_set(name: str, images: NDArray[np.uint8]) -> ImageSet:
     return ImageSet(name, premultiplied(images), key.hexdigest())
 
 
-CHUNK = 250
+MOST_IN_CHUNK, NUMBERS_IN_CHUNK = 250, 2**24  # images, and pixels times channels, that are embedded at once
 
 
 class ExtractorOutput(NamedTuple):
@@ -153,7 +170,7 @@ def extract(
 
     They are written to a temporary folder and renamed, so there are no partial files; memory is constant in N.
     """
-    key = hashlib.sha256(f"{images.content} {images.images.shape} {extractor.hash}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{images.content} {(len(images), *images.shape)} {extractor.hash}".encode()).hexdigest()[:32]
     cached = folder / key
     if not (cached / "features.npy").is_file():
         with storage_errors(folder):
@@ -172,8 +189,9 @@ def extract(
 
 def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Callable[[int, int], None]) -> None:
     files: dict[str, NDArray[np.float32]] = {}
-    for first in range(0, len(images), CHUNK):
-        pixels = torch.from_numpy(np.array(images.images[first : first + CHUNK])).to(extractor.device)
+    at_once = min(MOST_IN_CHUNK, max(1, NUMBERS_IN_CHUNK // math.prod(images.shape)))
+    for first in range(0, len(images), at_once):
+        pixels = torch.from_numpy(np.array(images[first : first + at_once])).to(extractor.device)
         with torch.no_grad():
             output = extractor.embed(to_float(pixels).contiguous())
         for name, values in zip(ExtractorOutput._fields, output, strict=True):
@@ -182,8 +200,8 @@ def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Calla
             if name not in files:
                 shape = (len(images), values.shape[1])
                 files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
-            files[name][first : first + CHUNK] = values.float().cpu().numpy()
-        progress(min(first + CHUNK, len(images)), len(images))
+            files[name][first : first + at_once] = values.float().cpu().numpy()
+        progress(min(first + at_once, len(images)), len(images))
     for file in files.values():
         file.flush()  # type: ignore[attr-defined]  # a memory map
 

@@ -86,7 +86,7 @@ def learned_extractor(
             f"{FEWEST} of each are needed; use --features random or pixels"
         )
     network = Encoder(real.shape[2], len(real.classes)).to(device)
-    key = hashlib.sha256(f"{real.content} {real.images.shape} {VERSION} {steps}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{real.content} {(len(real), *real.shape)} {VERSION} {steps}".encode()).hexdigest()[:32]
     path = cache / "extractors" / f"learned-{key}.safetensors"
     if not _loaded(network, path):
         _train(network, real, indices, device, steps, progress)
@@ -140,7 +140,7 @@ def _train(
     network.train()
     for step in range(steps):
         chosen = indices[order(len(indices), 0, step * BATCH, BATCH)]
-        images = to_float(torch.from_numpy(real.images[chosen]).to(device))
+        images = to_float(torch.from_numpy(real[chosen]).to(device))
         views = torch.cat([_view(images, random), _view(images, random)])  # (2N, C, H, W)
         _, projections, logits = network(views.contiguous())
         loss = same_image_loss(projections)

@@ -46,16 +46,20 @@ OFFLINE = "offline there are --features learned, random, pixels or torchscript:F
 
 
 def find_inception(cache: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The file named by $GANGLION_INCEPTION, or the one in the cache."""
+    """The file named by $GANGLION_INCEPTION, or the one in the cache. Raises DataError where the variable names none."""
     named = environment.get("GANGLION_INCEPTION")
+    if named and not Path(named).is_file():
+        raise DataError(f"GANGLION_INCEPTION is {named}, and there is no such file")
     path = Path(named) if named else cache / "extractors" / INCEPTION_FILE
     return path if path.is_file() else None
 
 
 def inception_extractor(
-    cache: Path, device: torch.device, url: str = INCEPTION_URL, sha256: str = INCEPTION_SHA256
+    cache: Path, device: torch.device, url: str = INCEPTION_URL, sha256: str = INCEPTION_SHA256, classes: bool = False
 ) -> Extractor:
-    """The Inception network of FID, downloaded once if it is not available. Raises DataError where that fails."""
+    """The Inception network of FID, downloaded once if it is not available; with `classes` also its probabilities, in a second
+    pass. Raises DataError where the download fails.
+    """
     path = find_inception(cache) or _fetch(cache / "extractors" / INCEPTION_FILE, url, sha256)
     content, key = _read(path)
     if key != sha256:
@@ -68,10 +72,10 @@ def inception_extractor(
     def embed(images: Tensor) -> ExtractorOutput:
         levels = _in_colour(images).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         features = network(levels, return_features=True)
-        return ExtractorOutput(features, network(levels, no_output_bias=True))
+        return ExtractorOutput(features, network(levels, no_output_bias=True) if classes else None)
 
     about = "the Inception network of FID: comparable with published scores at equal n and resizing"
-    return Extractor("inception", key, about, embed, device, comparable=True)
+    return Extractor("inception", f"{key} classes" if classes else key, about, embed, device, comparable=True)
 
 
 def torchscript_extractor(path: Path, device: torch.device) -> Extractor:

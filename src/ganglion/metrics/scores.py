@@ -113,7 +113,11 @@ def _frechet(pair: Pair) -> dict[str, Value]:
 def _extrapolated(pair: Pair) -> dict[str, Value]:
     _enough_for_a_covariance(pair)
     real = moments(pair.real.output.features)
-    return {"fid-infinity": Value(extrapolated_distance(real, np.asarray(pair.fake.output.features), pair.random))}
+    try:
+        value = extrapolated_distance(real, np.asarray(pair.fake.output.features), pair.random)
+    except ValueError as error:
+        raise NotMeasurable(str(error)) from None
+    return {"fid-infinity": Value(value)}
 
 
 def _kernel(pair: Pair) -> dict[str, Value]:
@@ -194,8 +198,10 @@ def _inception(pair: Pair) -> dict[str, Value]:
 
 
 def _critic(pair: Pair) -> dict[str, Value]:
+    if min(len(pair.real.images), len(pair.fake.images)) < 2:
+        raise NotMeasurable("a single image has no second half for the critic to be evaluated on")
     try:
-        critic = fresh_critic(*pair.real.images.shape)
+        critic = fresh_critic(*pair.real.images.shape).to(pair.extractor.device)
     except RecipeError as error:
         raise NotMeasurable(str(error)) from None
     found = earth_mover(critic, pair.real.images.images, pair.fake.images.images)

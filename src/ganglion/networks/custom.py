@@ -26,8 +26,8 @@ from ganglion.networks.sampling import blank_labels
 from ganglion.recipe.schema import Recipe
 
 __all__ = [
-    "AnyDiscriminator", "CustomNetworks", "WrappedDiscriminator", "WrappedGenerator", "digest_of", "from_file", "from_modules",
-    "mixes_images", "recorded", "wrapped_copy",
+    "AnyDiscriminator", "CustomNetworks", "WrappedDiscriminator", "WrappedGenerator", "digest_of", "files_of", "from_file",
+    "from_modules", "mixes_images", "recorded", "run_file", "wrapped_copy",
 ]  # fmt: skip
 
 WEIGHTED = (nn.Linear, nn.modules.conv._ConvNd)
@@ -146,7 +146,7 @@ class CustomNetworks:
         return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
 
     def _make(self, recipe: Recipe) -> tuple[nn.Module, nn.Module]:
-        module = _run(self.path or Path("networks.py"), self.content)
+        module = run_file(self.path or Path("networks.py"), self.content)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(
                 recipe.training.seed
@@ -179,7 +179,7 @@ def from_file(path: Path) -> CustomNetworks:
         content = path.read_bytes()
     except OSError as error:
         raise RecipeError(f"--networks {path} cannot be read: {error.strerror or error}") from None
-    _run(path, content)
+    run_file(path, content)
     return CustomNetworks(path, content)
 
 
@@ -242,7 +242,17 @@ def _copied(network: nn.Module) -> nn.Module:
         ) from error
 
 
-def _run(path: Path, content: bytes) -> ModuleType:
+EXECUTED: dict[str, tuple[Path, bytes]] = {}
+"""The files that this process has run, by the names of their modules."""
+
+
+def files_of(network: nn.Module) -> list[tuple[Path, bytes]]:
+    """The files that define classes of a network: another process has to run them before it can unpickle that."""
+    names = dict.fromkeys(type(module).__module__ for module in network.modules())
+    return [EXECUTED[name] for name in names if name in EXECUTED]
+
+
+def run_file(path: Path, content: bytes) -> ModuleType:
     """The file as a module, run once in a process. Raises RecipeError."""
     name = f"ganglion_networks_{hashlib.sha256(content).hexdigest()[:16]}"
     if name in sys.modules:
@@ -260,6 +270,7 @@ def _run(path: Path, content: bytes) -> ModuleType:
         if isinstance(error, RecipeError) or not isinstance(error, Exception):
             raise
         raise RecipeError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    EXECUTED[name] = path, content
     return module
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def _write_mp4(frames: Frames, path: Path, fps: float) -> int:
 
     count = 0
     with av.open(str(path.absolute()), "w") as container:
-        stream = container.add_stream("libx264", rate=round(fps), options=_X264)
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=_X264)
         stream.pix_fmt = "yuv420p"
         for frame in map(_colour, frames):
             height, width = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2

@@ -48,6 +48,7 @@ def describe_environment(device: torch.device | None = None, command: Sequence[s
         "cuda_devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "mps": torch.backends.mps.is_available(),
         "command": pasteable(command),
+        "folder": str(Path.cwd()),
     }
     return facts | ({"device": str(device)} if device else {})
 

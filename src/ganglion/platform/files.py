@@ -15,11 +15,12 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from ganglion.errors import StorageError
+from ganglion.errors import DataError, StorageError
 
 __all__ = [
     "cache_folder",
     "full_disk_said_once",
+    "home_expanded",
     "intended_name",
     "move",
     "storage_errors",
@@ -45,6 +46,14 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Folder of scans, stores and pretrained weights: $GANGLION_CACHE, or the user's cache folder."""
     chosen = environment.get("GANGLION_CACHE")
     return Path(chosen) if chosen else user_cache_path("ganglion")
+
+
+def home_expanded(path: Path) -> Path:
+    """With ~ and ~USER replaced by that home folder. Raises DataError where there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise DataError(f"{path}: there is no such home folder") from None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median_low
 from typing import NamedTuple
 
-__all__ = ["MEASURED", "Expectation", "MeasuredRun", "expectations", "needed_kimg"]
+__all__ = ["MEASURED", "Expectation", "MeasuredRun", "expectations", "needed_kimg", "similar"]
 
 
 class MeasuredRun(NamedTuple):
@@ -51,6 +51,11 @@ SIMILAR_SIDE = 1.5  # times: sides within it are compared
 SIMILAR_NUMBER = 10.0  # times: the same for numbers of images
 
 
+def similar(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether runs on so many images of that side (images, side) are compared with each other."""
+    return _within(one[0], other[0], SIMILAR_NUMBER) and _within(one[1], other[1], SIMILAR_SIDE)
+
+
 class Expectation(NamedTuple):
     """What a measured run reached with about as many images shown."""
 
@@ -81,8 +86,7 @@ def _curves(recipe: str, images: int, side: int, table: Iterable[MeasuredRun]) -
     """Rows of each similar data set, by images shown."""
     curves: dict[str, list[MeasuredRun]] = {}
     for row in table:
-        alike = _within(row.side, side, SIMILAR_SIDE) and _within(row.images, images, SIMILAR_NUMBER)
-        if row.recipe == recipe and alike:
+        if row.recipe == recipe and similar((row.images, row.side), (images, side)):
             curves.setdefault(row.what, []).append(row)
     return [sorted(rows, key=lambda row: row.kimg) for rows in curves.values()]
 

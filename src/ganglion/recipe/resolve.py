@@ -17,6 +17,7 @@ from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Size
 
 __all__ = [
+    "AUTO",
     "BUDGETS",
     "KEYS",
     "Request",
@@ -173,6 +174,9 @@ def _drop_unknown_keys(tree: dict[str, Any], parent: str, choice: str) -> None:
         del tree[key]
 
 
+AUTO = "auto"
+
+
 class Request(TypedDict, total=False):
     """Keyword arguments; those left out keep the recipe's values."""
 
@@ -220,7 +224,7 @@ KEYS = {
 
 def recipe_file(request: Request) -> Path | None:
     """The file that a request's recipe is read from; None for a preset or a recipe."""
-    named = request.get("recipe", "auto")
+    named = request.get("recipe", AUTO)
     return None if isinstance(named, Recipe) or str(named) in preset_names() else Path(named)
 
 
@@ -235,4 +239,11 @@ def requested_recipe(source: str | Path | None = None, **request: Unpack[Request
     extra = request.get("set", ())
     overrides = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     given = {key: value for key, value in plain.items() if value is not None}
-    return resolve(request.get("recipe", "auto"), overrides | given)
+    return resolve(_base(request.get("recipe", AUTO)), overrides | given)
+
+
+def _base(recipe: str | Path | Recipe) -> str | Path | Recipe:
+    """Of `auto`, whose networks and losses are not chosen before the images are known, the values that it takes for most."""
+    if recipe != AUTO:
+        return recipe
+    return update(resolve("fast"), name=AUTO, training__minutes=resolve(AUTO).training.minutes)

@@ -140,8 +140,10 @@ def _outcomes(runs: Sequence[Run], histories: Sequence[RunHistory]) -> list[Row]
 def _differences(runs: Sequence[Run]) -> list[Row]:
     trees = [flatten(run.recipe) for run in runs]
     keys = list(dict.fromkeys(key for tree in trees for key in tree if key not in NOT_COMPARED))
-    rows = [(key, [_shown(tree.get(key, "-")) for tree in trees]) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
+    rows = [(key, [tree.get(key, "-") for tree in trees]) for key in keys]
+    return [
+        (key, [_shown(value) for value in values]) for key, values in rows if any(one != values[0] for one in values)
+    ]
 
 
 def _words(run: Run, history: RunHistory) -> str:

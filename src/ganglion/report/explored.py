@@ -111,10 +111,11 @@ def _directions(model: Model, z: Tensor, run: str) -> Picture:
 
 
 def _interpolation(model: Model, seed: int, run: str) -> Picture:
-    stops = model.latents(STOPS, seed)
+    stops = torch.cat([model.latents(1, seed + i) for i in range(STOPS)])
     path = path_through(stops, COLUMNS - 1, model.latent.prior)
     rows = torch.stack([path[i * (COLUMNS - 1) :][:COLUMNS] for i in range(STOPS - 1)])
-    about = f"From one latent to the next, one row each. ganglion interpolate {run} --seeds 0,1,2"
+    seeds = ",".join(str(seed + i) for i in range(STOPS))
+    about = f"From one latent to the next, one row each. ganglion interpolate {run} --seeds {seeds}"
     names = [f"{i} to {i + 1}" for i in range(STOPS - 1)]
     return Picture("interpolations", "Interpolations", about, _rows(model, rows, names))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganglion.doctor.forecast import GOAL
 from ganglion.report.bands import Band
-from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart, unchecked
+from ganglion.report.charts import FAN, Frame, Scale, Table, fan_column, fans, lines, spans_chart, thinned, unchecked
 from ganglion.runs.history import RunHistory
 from ganglion.vitals.records import Record
 
@@ -135,6 +135,7 @@ COMPARED = (
     ("lr_g", "Learning rate of G", "log"), ("images_per_sec", "Images per second", "linear"),
 )  # fmt: skip
 """What runs are compared by: key, title, scale."""
+OF_A_RUN = 300  # records of each that a comparison shows
 
 
 @unchecked()
@@ -146,12 +147,11 @@ def compared_panels(histories: Mapping[str, RunHistory]) -> list[Panel]:
         table = [
             {"kimg": record["kimg"], name: record[key]}
             for name, history in histories.items()
-            for record in history.records
-            if record.get(key) is not None
+            for record in thinned([one for one in history.records if one.get(key) is not None], OF_A_RUN)
         ]
         if table:
             ordered = sorted(table, key=lambda row: row["kimg"])
-            chart = lines(ordered, list(histories), frame, title, scale, most=300 * len(histories))
+            chart = lines(ordered, list(histories), frame, title, scale, most=len(ordered))
             other = "linear" if scale == "log" else "symlog"
             found.append(Panel(key.replace("_", "-"), title, "", chart, scale, other))
     return found

@@ -20,6 +20,7 @@ from ganglion.doctor.verdict import Verdict
 from ganglion.errors import CheckpointError, DataError, RunError
 from ganglion.latent.model import load
 from ganglion.pictures.sheets import sheet
+from ganglion.platform.command_line import pasteable
 from ganglion.platform.files import write_atomically
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import preset_names, recipe_text, resolve
@@ -109,7 +110,7 @@ def pictures_of_run(run: Run, cache: Path, screen: Screen, generator: nn.Module 
         return gallery
     gallery.pictures = explore(model, str(run.path))
     if store is not None:
-        searched = store.images[np.linspace(0, len(store.images) - 1, min(SEARCHED, len(store.images))).astype(int)]
+        searched = store.images[:: -(-len(store.images) // SEARCHED)]  # a view: they are read piece by piece
         about = f"By pixels, among {len(searched):,} of {len(store.images):,} images. A sample equal to one of them is a copy."
         pixels = nearest_rows(model.sample(NEAREST_SAMPLES), searched, model.shown_channels)
         gallery.pictures.append(Picture("nearest", "Samples and their nearest real images", about, pixels))
@@ -125,7 +126,7 @@ def _images(recipe: Recipe, cache: Path, screen: Screen, gallery: Gallery) -> St
         return None
     if store.content != recipe.data.content:
         gallery.notes.append("The images have changed since the run; the current ones are shown.")
-    chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).choice(len(store.images), REAL_IMAGES))
+    chosen = np.sort(stream(recipe.training.seed, Purpose.SCORE, 1).permutation(len(store.images))[:REAL_IMAGES])
     (gallery.real,) = data_uris(
         [sheet(straight(store.images[chosen]), channels=recipe.data.shown_channels)], PICTURES // 8
     )
@@ -139,7 +140,7 @@ def _data_facts(store: Store, recipe: Recipe) -> list[tuple[str, str]]:
         ("Source", str(store.facts["description"])),
         ("Images", f"{len(store.images):,} of {size_text(store.fit.size)}, {store.fit.channels} channels"),
         ("Held out", f"{recipe.data.held_out_images or 0:,}"),
-        ("Broken files, skipped", f"{len(bad):,}" + (f": {', '.join(str(one) for one in bad[:5])}" if bad else "")),
+        ("Broken files, skipped", f"{len(bad):,}" + "".join(f"; {name}: {why}" for name, why in bad[:5])),
     ]
     return found + ([("Classes", f"{len(store.classes):,}")] if store.classes else [])
 
@@ -164,8 +165,8 @@ def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) ->
         "title": run.path.name or str(run.path), "facts": facts, "verdict": verdict,
         "lead": _lead(verdict), "real": gallery.real, "notes": gallery.notes, "data_facts": gallery.data_facts,
         "pictures": [{"title": one.title, "about": one.about, "uri": text} for one, text in pictures],
-        "recipe_name": recipe.name, "differences": differences_of(recipe), "recipe_text": recipe_text(recipe),
-        "command": _command(run, recipe, environment),
+        "preset": recipe.name if recipe.name in preset_names() else "", "differences": differences_of(recipe),
+        "recipe_text": recipe_text(recipe), "command": _command(run, recipe, environment),
         "environment": [(name, _short(value)) for name, value in environment.items() if name not in NOT_SHOWN],
     }  # fmt: skip
 
@@ -206,7 +207,19 @@ def differences_of(recipe: Recipe) -> list[tuple[str, str, str]]:
 
 
 def _command(run: Run, recipe: Recipe, environment: dict[str, Any]) -> str:
-    again = f"ganglion train {recipe.data.source} --recipe {run.recipe_path} --run runs/again"
+    networks = ["--networks", str(run.networks_path)] if run.networks_path.is_file() else []
+    again = pasteable(
+        [
+            "ganglion",
+            "train",
+            str(recipe.data.source),
+            "--recipe",
+            str(run.recipe_path),
+            *networks,
+            "--run",
+            "runs/again",
+        ]
+    )
     if cannot_be_named(str(recipe.data.source)):
         again = f"ganglion.train(images, recipe={str(run.recipe_path)!r}, run='runs/again')  # {recipe.data.source}"
     return "\n".join([f"was: {environment['command']}", again] if environment.get("command") else [again])

@@ -77,8 +77,8 @@ class TrainingProgress:
     def __post_init__(self) -> None:
         self.healthy_steps = tuple(self.healthy_steps)  # JSON has lists
 
-    def keep_best(self, score: float) -> None:
-        """Makes this step the best one, unless an earlier score was better by more than its noise.
+    def keep_best(self, score: float, noise: float = SCORE_NOISE) -> None:
+        """Makes this step the best one, unless an earlier score was better by more than its noise, a factor.
 
         Once G is good, score differences are mostly noise, and the newest weights are preferred.
         Progress is measured against a reference that small improvements do not update, so that they accumulate.
@@ -86,7 +86,7 @@ class TrainingProgress:
         lowest = score if self.best_score is None else min(score, self.best_score)
         if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
             self.reference_score, self.lowest_kimg = score, self.images / 1000
-        if score <= lowest * SCORE_NOISE:
+        if score <= lowest * noise:
             self.best_step = self.step
         self.best_score = lowest
 

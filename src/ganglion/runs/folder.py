@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from ganglion.data.given import cannot_be_named
 from ganglion.errors import GanglionError, RecipeError, RunError, StorageError
 from ganglion.platform.files import intended_name, move, storage_errors, write_atomically
+from ganglion.platform.process_identity import Identity, living
 from ganglion.recipe.resolve import flatten, recipe_text, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import size_text
 from ganglion.runs.checkpoints import find_checkpoint, named_checkpoint, steps_saved
 from ganglion.vitals.records import Record, read_records
 
-__all__ = ["Run", "changes", "default_run", "difference", "is_locked", "locked", "set_aside"]
+__all__ = ["Run", "changes", "default_run", "difference", "is_locked", "locked", "named_process", "set_aside"]
 
 
 OWN_FILES = {
@@ -232,10 +233,22 @@ def is_locked(path: Path) -> bool:
     lock = FileLock(path / ".lock", blocking=False)
     try:
         lock.acquire()
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:  # another user's, or on a disk that cannot be written
+        return living(named_process(path)) is not None
     lock.release()
     return False
+
+
+def named_process(path: Path) -> Identity | None:
+    """The process that last began or resumed the run; None where that is not known."""
+    try:
+        tree: Any = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        found: Identity | None = tree.get("process")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found
 
 
 def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | None:

@@ -30,9 +30,19 @@ class KeptScores:
 
 
 def keep_scores(run: Run, checkpoint: str, evaluation: Evaluation) -> None:
-    """Adds an evaluation, or replaces one of the same checkpoint with the same settings. Raises StorageError."""
-    new = KeptScores(checkpoint, evaluation.to_json())
-    others = [one for one in kept_scores(run) if one.settings != new.settings]
+    """Adds an evaluation; of the same checkpoint with the same settings, its scores replace those of their names and are added
+    to the others. Raises StorageError.
+    """
+    new, before = KeptScores(checkpoint, evaluation.to_json()), kept_scores(run)
+    others = [one for one in before if one.settings != new.settings]
+    measured = {score["name"] for score in new.evaluation["scores"]}
+    for one in (one for one in before if one.settings == new.settings):
+        new.evaluation["scores"] += [score for score in one.evaluation["scores"] if score["name"] not in measured]
+        new.evaluation["left_out"] = {
+            name: why
+            for name, why in (one.evaluation["left_out"] | new.evaluation["left_out"]).items()
+            if name not in measured
+        }
     tree = [{"checkpoint": one.checkpoint, "evaluation": one.evaluation} for one in (*others, new)]
     write_atomically(run.evaluation_path, json.dumps(tree, indent=1).encode())
 

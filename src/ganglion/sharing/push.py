@@ -129,12 +129,12 @@ def _space(repository: str, model: Model, contents: Contents, licence: str | Non
 
 
 def _sent(target: Target, contents: Contents, page_files: Mapping[str, bytes]) -> Sent:
-    """The model, then its Space. Raises HubError."""
+    """The model, then its Space, which is private if the model is. Raises HubError."""
     message = f"Step {contents.facts.step:,} of the training"
     done = send(target, contents.files, message)
     if page_files:
         try:
-            send(replace(target, kind="space", branch=None), page_files, message)
+            send(replace(target, kind="space", branch=None, private=done.private), page_files, message)
         except HubError as error:
             raise HubError(f"the model was sent, commit {done.commit}, but not its Space: {error}") from None
     return done

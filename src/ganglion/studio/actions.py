@@ -8,7 +8,7 @@ from typing import Any
 
 from ganglion.doctor.diagnose import diagnose
 from ganglion.errors import RunError
-from ganglion.studio.commands import continuing, free_name, with_remedy
+from ganglion.studio.commands import continuing, free_name, with_remedy, working_folder
 from ganglion.studio.details import remedies_of
 from ganglion.studio.jobs import Jobs
 from ganglion.studio.state import Studio
@@ -29,7 +29,7 @@ def act(studio: Studio, jobs: Jobs, wanted: Mapping[str, Any]) -> dict[str, Any]
         return {"said": "Stopping"}
     studio.run(name)
     if action == "continue":
-        jobs.start(continuing(path), path)
+        jobs.start(continuing(path), path, working_folder(path))
         return {"said": "Continuing"}
     if action == "remedy":
         return _start_with_remedy(studio, jobs, path, wanted)
@@ -46,6 +46,6 @@ def _start_with_remedy(studio: Studio, jobs: Jobs, path: Path, wanted: Mapping[s
     remedy = finding.remedies[index]
     if remedy not in remedies_of(finding):
         raise RunError(f"this remedy is no change of the recipe: {remedy.what}")
-    new = path.with_name(free_name(path.name, path.parent))
-    jobs.start(with_remedy(remedy, new), new)
+    new = path.with_name(free_name(path.name, path.parent, jobs.trains))
+    jobs.start(with_remedy(remedy, new), new, working_folder(path))
     return {"said": "Started", "run": studio.name_of(new)}

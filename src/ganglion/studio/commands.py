@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.data.given import cannot_be_named
+from ganglion.doctor.readers.run_folder import setup_of
 from ganglion.doctor.verdict import Remedy
 from ganglion.errors import RecipeError, RunError
 from ganglion.platform.command_line import words_of
 from ganglion.recipe.resolve import parse_assignments
 from ganglion.runs.folder import Run
 
-__all__ = ["Wanted", "continuing", "free_name", "minutes_of", "name_for", "settings_of", "with_remedy"]
+__all__ = [
+    "Wanted",
+    "continuing",
+    "free_name",
+    "minutes_of",
+    "name_for",
+    "settings_of",
+    "with_remedy",
+    "working_folder",
+]
 
 
-PLACES = ("data.source", "data.data_dir", "data.labels", "training.start_from")
+Taken = Callable[[Path], bool]
+"""Whether a run that has no folder yet has been started in this place."""
+
+
+PLACES = {"data.source", "data.data_dir", "data.labels", "training.start_from"}
 """Keys of a recipe that name files: a page has fields of its own for them."""
 
 
@@ -46,9 +62,10 @@ class Wanted:
 def settings_of(text: str) -> tuple[str, ...]:
     """KEY=VALUE lines of a text field, checked for their form. Raises RecipeError."""
     lines = tuple(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
-    for key in parse_assignments(lines):
-        if key in PLACES:
-            raise RecipeError(f"{key} names files of this machine: give it to ganglion train on the command line")
+    for key, value in parse_assignments(lines).items():
+        inside = {f"{key}.{name}" for name in value} if isinstance(value, Mapping) else set()
+        for place in PLACES & {key, *inside}:
+            raise RecipeError(f"{place} names files of this machine: give it to ganglion train on the command line")
     return lines
 
 
@@ -66,19 +83,19 @@ def minutes_of(text: str) -> float | None:
     return minutes
 
 
-def name_for(source: str, recipe: str, folder: Path) -> str:
+def name_for(source: str, recipe: str, folder: Path, taken: Taken) -> str:
     """A new name of a run, from the names of its images and recipe."""
     stem = Path(source.replace(":", "-").replace("\\", "/")).name.split(".")[0]
     stem = "" if re.fullmatch(r"[0-9a-f]{16}", stem) else stem  # files that were dropped without a folder
     words = re.sub(r"[^\w.]+", "-", f"{stem or 'images'}-{recipe}").strip("-.") or "run"
-    return free_name(words[:80], folder)
+    return free_name(words[:80], folder, taken)
 
 
-def free_name(name: str, folder: Path) -> str:
-    """The name, with a number after it where there is something of that name."""
+def free_name(name: str, folder: Path, taken: Taken) -> str:
+    """The name, with a number after it where there is something of that name, or is going to be."""
     stem = re.sub(r"-\d+$", "", name)
     names = [name, *(f"{stem}-{number}" for number in range(2, 10_000))]
-    return next(one for one in names if not (folder / one).exists())
+    return next(one for one in names if not (folder / one).exists() and not taken(folder / one))
 
 
 def with_remedy(remedy: Remedy, new: Path) -> list[str]:
@@ -103,4 +120,14 @@ def continuing(run: Path) -> list[str]:
         raise RunError(f"{run.name} has networks or a loss of a program, which no command can name: use ganglion.train")
     if recipe.data.data_dir:
         words += ["--data-dir", recipe.data.data_dir]
-    return [*words, "--", source]
+    setup = setup_of(run)
+    return [*words, *(setup.options if setup else ()), "--", source]
+
+
+def working_folder(run: Path) -> Path | None:
+    """The directory in which the run's command was given, from which relative paths of images are meant; None where unknown."""
+    try:
+        folder = Path(json.loads((run / "environment.json").read_text(encoding="utf-8"))["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return folder if folder.is_dir() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,19 @@ from ganglion.doctor.verdict import Finding, Remedy, Verdict
 from ganglion.recipe.schema import Recipe
 from ganglion.report.bands import healthy_bands
 from ganglion.report.panels import Panel, panels_of
-from ganglion.runs.folder import Run
+from ganglion.runs.folder import Run, named_process
 from ganglion.runs.history import RunHistory, spans_of
-from ganglion.studio.jobs import Job, Jobs, named_process
-from ganglion.studio.overview import Activity, RunSummary, activity_of, sheet_steps, signature_of, summary_of
-from ganglion.vitals.records import is_step, read_lines, read_records
+from ganglion.studio.jobs import Job, Jobs
+from ganglion.studio.overview import (
+    Activity,
+    RunSummary,
+    activity_of,
+    counted_records,
+    sheet_steps,
+    signature_of,
+    summary_from,
+)
+from ganglion.vitals.records import is_step, read_lines
 
 __all__ = ["Details", "Event", "Readings", "details_of", "remedies_of"]
 
@@ -51,6 +60,7 @@ class Details:
     events: list[Event]
     """Newest first."""
     recipe: Recipe | None
+    history: RunHistory = field(default_factory=lambda: RunHistory([], []), repr=False)
     output: list[str] = field(default_factory=list)
     """The last lines of a training that was started from a page."""
     failure: str = ""
@@ -69,7 +79,7 @@ class Readings:
     """Reads runs for their pages; what has not changed since is not read again."""
 
     def __init__(self, jobs: Jobs, most: int = 8) -> None:
-        self._jobs, self._most = jobs, most
+        self._jobs, self._most, self._lock = jobs, most, threading.Lock()
         self._kept: dict[Path, tuple[object, Details]] = {}
         self._charts: dict[Path, tuple[object, list[Panel]]] = {}
 
@@ -86,15 +96,21 @@ class Readings:
         """A mark that changes with the records, and the charts."""
         signature = signature_of(path)
         kept = self._charts.get(path)
-        panels = kept[1] if kept and kept[0] == signature else _panels(path)
+        panels = kept[1] if kept and kept[0] == signature else _panels(path, self._history(path, signature))
         self._keep(self._charts, path, (signature, panels))
         return f"{hash(str(signature)) & 0xFFFFFFFF:x}", panels
 
+    def _history(self, path: Path, signature: object) -> RunHistory:
+        """As the page's other parts have read it, unless there is more by now."""
+        kept = self._kept.get(path)
+        return kept[1].history if kept and kept[0] == (signature, True) else history_of(path)
+
     def _keep(self, table: dict[Path, Any], path: Path, value: Any) -> None:
-        table.pop(path, None)
-        table[path] = value
-        while len(table) > self._most:
-            del table[next(iter(table))]
+        with self._lock:
+            table.pop(path, None)
+            table[path] = value
+            while len(table) > self._most:
+                del table[next(iter(table))]
 
 
 def details_of(path: Path, name: str) -> Details:
@@ -102,10 +118,11 @@ def details_of(path: Path, name: str) -> Details:
     own = (path / "recipe.yaml").is_file()
     if not own and not (path / "vitals.jsonl").is_file():
         return Details(name, True, RunSummary(name, "starting"), None, [], [], None)
-    history = _history(path)
+    history = history_of(path)
     verdict = diagnose(path) if history.records else None
     recipe = Run(path).recipe if own else None
-    return Details(name, own, summary_of(path, name), verdict, _snapshots(path, history, recipe), _events(path), recipe)
+    summary = summary_from(path, name, history.records, verdict)
+    return Details(name, own, summary, verdict, _snapshots(path, history, recipe), _events(path), recipe, history)
 
 
 def remedies_of(finding: Finding) -> list[Remedy]:
@@ -131,13 +148,12 @@ def _is_last(job: Job, path: Path, changed: float) -> bool:
     return named_process(path) in (None, job.process) or job.began > changed
 
 
-def _history(path: Path) -> RunHistory:
-    records = [record for record in read_records(path / "vitals.jsonl") if "kimg" in record]
+def history_of(path: Path) -> RunHistory:
+    records = counted_records(path)
     return RunHistory(records, spans_of(read_lines(path / "findings.jsonl"), records))
 
 
-def _panels(path: Path) -> list[Panel]:
-    history = _history(path)
+def _panels(path: Path, history: RunHistory) -> list[Panel]:
     return panels_of(history, _bands(path)) if history.records else []
 
 

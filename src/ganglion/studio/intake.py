@@ -21,7 +21,7 @@ TOKEN = re.compile(r"[0-9a-f]{16}")
 FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')  # in names on Windows; / parts a path
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 LONGEST_PART, DEEPEST = 120, 16  # characters, folders
-LARGEST_BYTES = 2**35  # of a drop
+LARGEST_BYTES = 2**35  # of a file
 
 
 @dataclass(frozen=True)

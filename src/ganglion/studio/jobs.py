@@ -24,9 +24,9 @@ from ganglion.errors import RunError
 from ganglion.platform.command_line import pasteable
 from ganglion.platform.files import storage_errors, write_atomically
 from ganglion.platform.process_identity import Identity, identity_of, living
-from ganglion.runs.folder import is_locked
+from ganglion.runs.folder import is_locked, named_process
 
-__all__ = ["Job", "Jobs", "Starter", "detached", "named_process"]
+__all__ = ["Job", "Jobs", "Starter", "detached"]
 
 
 TAIL_BYTES = 20_000
@@ -39,8 +39,8 @@ KILLED = (
     "It ended without saying why: stopped before its first step, killed, or short of memory. What it saved is intact."
 )
 
-Starter = Callable[[Sequence[str], Path], Identity]
-"""Starts a command with its output in a file; returns the process."""
+Starter = Callable[[Sequence[str], Path, Path | None], Identity]
+"""Starts a command with its output in a file and in a working directory; returns the process."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +66,26 @@ class Job:
 
     def tail(self) -> list[str]:
         """The last lines that it printed; none where its log is gone."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
-                return file.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
-        except OSError:
-            return []
+        return self._printed()[-TAIL_LINES:]
 
     def ending(self) -> str:
         """How it ended, where it did so by an error or without saying why; empty of one that runs, or was stopped and saved."""
         if self.alive:
             return ""
-        lines = self.tail()
+        lines = self._printed()  # an error with a verdict below it has more lines than are shown
         starts = [i for i, line in enumerate(lines) if line.startswith("error:")]
         if starts:
             text = "\n".join(lines[starts[-1] :]).removeprefix("error:").strip()
             return "" if text.startswith(STOPPED) else text.partition("\nVerdict ")[0]
         return "" if any(line.startswith(DONE) for line in lines) else KILLED
+
+    def _printed(self) -> list[str]:
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+                return file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return []
 
 
 class Jobs:
@@ -91,20 +94,27 @@ class Jobs:
     def __init__(self, folder: Path, start: Starter | None = None) -> None:
         self._folder, self._start = folder, start or detached
 
-    def start(self, arguments: Sequence[str], run: Path) -> Job:
-        """Starts `ganglion ARGUMENTS` for the run in `run`. Raises RunError where it trains already, StorageError."""
-        if is_locked(run) or ((before := self.of(run)) and before.alive):
+    def start(self, arguments: Sequence[str], run: Path, folder: Path | None = None) -> Job:
+        """Starts `ganglion ARGUMENTS` for the run in `run`, in the working directory `folder`; None: this one's.
+
+        Raises RunError where it trains already, StorageError.
+        """
+        if self.trains(run):
             raise RunError(f"{run.name} is being trained already: stop it first, or choose another name")
         with storage_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         log = self._path(run, "log")
         with storage_errors(log):
             log.write_bytes(b"")
-        identity = self._start([sys.executable, "-m", "ganglion.cli.app", *arguments], log)
+        identity = self._start([sys.executable, "-m", "ganglion.cli.app", *arguments], log, folder)
         job = Job(run, list(arguments), identity, time.time(), log)
         plain = asdict(job) | {"run": str(run), "log": str(log)}
         write_atomically(self._path(run, "json"), json.dumps(plain, indent=1).encode())
         return job
+
+    def trains(self, run: Path) -> bool:
+        """Whether the run is being trained, wherever that was started, or is about to be by a job."""
+        return is_locked(run) or ((job := self.of(run)) is not None and job.alive)
 
     def of(self, run: Path) -> Job | None:
         """The last training of this run that was started from a page."""
@@ -143,14 +153,17 @@ class Jobs:
         return self._folder / f"{hashlib.sha256(os.fsencode(run.absolute())).hexdigest()[:16]}.{ending}"
 
 
-def detached(command: Sequence[str], log: Path) -> Identity:
-    """Starts a command that outlives this process and its terminal; its output goes to `log`. Raises StorageError."""
+def detached(command: Sequence[str], log: Path, folder: Path | None = None) -> Identity:
+    """Starts a command that outlives this process and its terminal; its output goes to `log`. Raises StorageError.
+
+    `folder`: its working directory; None: this process's.
+    """
     groups: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         groups = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     with storage_errors(log), log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, close_fds=True,
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, close_fds=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}, **groups,
         )  # fmt: skip
     threading.Thread(target=process.wait, daemon=True).start()  # so that it leaves no zombie
@@ -161,16 +174,6 @@ def _stopping(own: bool) -> int:
     if sys.platform == "win32":
         return signal.CTRL_BREAK_EVENT
     return signal.SIGTERM if own else signal.SIGINT
-
-
-def named_process(run: Path) -> Identity | None:
-    """The process that last began or resumed the run; None where that is not known."""
-    try:
-        tree: Any = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-        found: Identity | None = tree.get("process")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return found
 
 
 def _read(path: Path) -> Job | None:

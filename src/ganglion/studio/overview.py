@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganglion.doctor.examine import examine
-from ganglion.doctor.verdict import State
+from ganglion.doctor.verdict import State, Verdict
 from ganglion.errors import GanglionError
 from ganglion.recipe.size import size_text
 from ganglion.runs.folder import Run, is_locked
@@ -69,7 +69,7 @@ class Runs:
         starting = [job for job in self._jobs.alive() if job.run.is_relative_to(self._folder)]
         names = {job.run.relative_to(self._folder).as_posix(): job for job in starting}
         found += [RunSummary(name, "starting", changed=job.began) for name, job in names.items() if name not in there]
-        self._kept = {name: kept for name, kept in self._kept.items() if name in there}
+        self._kept = {name: kept for name, kept in list(self._kept.items()) if name in there}
         return sorted(found, key=lambda one: (one.activity not in ("training", "starting"), -one.changed, one.name))
 
     def _summary(self, path: Path) -> RunSummary | None:
@@ -129,12 +129,22 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
+def counted_records(path: Path) -> list[Record]:
+    """Of the run in a folder, those that count images."""
+    return [record for record in read_records(path / "vitals.jsonl") if "kimg" in record]
+
+
 def summary_of(path: Path, name: str) -> RunSummary:
     """Reads the run anew. Raises GanglionError, OSError."""
-    records = [record for record in read_records(path / "vitals.jsonl") if "kimg" in record]
+    records = counted_records(path)
+    own = (path / "recipe.yaml").is_file()
+    return summary_from(path, name, records, examine(records, own) if records else None)
+
+
+def summary_from(path: Path, name: str, records: Sequence[Record], verdict: Verdict | None) -> RunSummary:
+    """From records that are read already."""
     own = (path / "recipe.yaml").is_file()
     stat = _stat(path / "vitals.jsonl") or path.stat()
-    verdict = examine(records, own) if records else None
     sheets = sheet_steps(path / "samples" / "fixed")
     last: Record = records[-1] if records else {}
     left, seconds = last.get("eta_sec"), last.get("seconds")

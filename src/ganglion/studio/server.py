@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ganglion.errors import DeviceError, RunError
-from ganglion.platform.files import cache_folder, storage_errors
+from ganglion.platform.files import cache_folder, home_expanded, storage_errors
 from ganglion.studio.security import Origins
 from ganglion.studio.state import Studio
 
@@ -147,7 +147,7 @@ def listening(host: str, port: int | None) -> socket.socket:
 
 def runs_folder(folder: Path) -> tuple[Path, str]:
     """The folder of runs, and the run to open: of a run's own folder its parent and its name."""
-    folder = folder.expanduser().absolute()
+    folder = home_expanded(folder).absolute()
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; expected a folder with runs, such as runs")
     if (folder / "recipe.yaml").is_file() or (folder / "vitals.jsonl").is_file():

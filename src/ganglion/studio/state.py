@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ganglion.errors import DataError, RunError
+from ganglion.platform.files import home_expanded
 
 __all__ = ["Studio"]
 
@@ -73,7 +74,9 @@ class Studio:
         text = text.strip()
         if not text or "\0" in text:
             raise DataError(f"no {what} named yet: drop a file or a folder, or type a path")
-        path = Path(text).expanduser()
+        if text == "-":
+            raise DataError("- would read what is typed where the studio was started: name a file or a folder")
+        path = home_expanded(Path(text))
         if not self.remote or not path.exists():
             return str(path) if text.startswith("~") else text
         real = path.resolve()

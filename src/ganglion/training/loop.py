@@ -263,7 +263,7 @@ def _ask_callback(
 
 def _score(outputs: RunOutputs, players: Players, progress: TrainingProgress, record: Record) -> None:
     record |= outputs.snapshots.take(players.ema, progress)
-    progress.keep_best(outputs.snapshots.rank(record))
+    progress.keep_best(*outputs.snapshots.rank(record))
 
 
 def _backward(

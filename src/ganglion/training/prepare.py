@@ -25,16 +25,15 @@ from ganglion.networks.build import check_available
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import FEW, DataFacts, choose
-from ganglion.recipe.resolve import BUDGETS, Request, parse_assignments, requested_recipe, update
+from ganglion.recipe.resolve import AUTO, BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
 from ganglion.training.conditions import conditions_of, labels_as_trained, only_class, unused_labels_file
 from ganglion.training.own import Own
 from ganglion.training.players import Players, build_players
 
-__all__ = ["AUTO", "PreparedRun", "batches_for", "batches_of", "build_first_players", "prepare_run"]
+__all__ = ["PreparedRun", "batches_for", "batches_of", "build_first_players", "prepare_run"]
 
-AUTO = "auto"
 FEWEST_OF_A_CLASS = 2  # fewer than this on average, and labels name images rather than classes
 
 

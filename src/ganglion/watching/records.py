@@ -211,9 +211,11 @@ class Records:
         if self._account.run("diagnosis", self._diagnose, record) is None:
             return
         if "files" not in self._account.ended:
-            self._account.run("files", self._journal.write, record)
             if self._writes and pictures is not None and pictures.shape[1] in (1, 3, 4):
                 self._account.run("sheets of samples", self._save, pictures, record["step"])
+            self._account.run(
+                "files", self._journal.write, record
+            )  # last: a tracker takes a step's sheet before its record
 
     def _diagnose(self, record: Record) -> Verdict:
         if "files" in self._account.ended:
@@ -238,8 +240,8 @@ def _trackers(names: Sequence[str], out: Path | None, account: Account) -> Track
 
 
 def _set_aside(folder: Path) -> None:
-    """Renames the files of another training."""
-    for name in ("vitals.jsonl", "findings.jsonl"):
+    """Renames the files of another training, and its samples."""
+    for name in ("vitals.jsonl", "findings.jsonl", "samples"):
         if (folder / name).exists():
             number = next(n for n in range(1, 10**6) if not (folder / f"{name}.old-{n}").exists())
             (folder / name).rename(folder / f"{name}.old-{number}")

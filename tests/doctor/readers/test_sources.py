@@ -165,7 +165,36 @@ def test_of_two_versions_the_newest_is_read_and_the_other_on_demand(tmp_path: Pa
     log = log_of(tmp_path)
     assert log.records[0]["loss_d"] == pytest.approx(1 + d(0))
     assert any("2 runs were found" in note for note in log.understood.notes)
-    assert log_of(tmp_path, Options(run=1)).records[0]["loss_d"] == pytest.approx(d(0))
+    for number in (1, 2):
+        assert log_of(tmp_path, Options(run=number)).records[0]["loss_d"] == pytest.approx(number - 1 + d(0))
+    with pytest.raises(DataError, match="3"):
+        log_of(tmp_path, Options(run=3))
+
+
+def test_a_damaged_event_file_does_not_hide_a_table_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"no events\n" * 30)
+    table = "step,d_loss,g_loss\n" + "".join(f"{s},{d(s)},{g(s)}\n" for s in STEPS)
+    (tmp_path / "log.csv").write_text(table)
+    assert log_of(tmp_path).records[0]["loss_d"] == pytest.approx(d(0))
+
+
+def test_iterations_that_count_images_are_not_multiplied_by_the_batch(tmp_path: Path) -> None:
+    lines = "".join(
+        f"(epoch: {e}, iters: {100 * i}, time: 0.1, data: 0.2) D_A: {d(i):.3f} G_A: {g(i):.3f}\n"
+        for e in (1, 2, 3)
+        for i in range(1, 14)
+    )
+    (tmp_path / "log.txt").write_text("batch_size: 4\n" + lines)
+    assert log_of(tmp_path / "log.txt").records[-1]["kimg"] == pytest.approx(3.9)
+    assert log_of(tmp_path / "log.txt", Options(batch=4)).records[-1]["kimg"] == pytest.approx(3.9)
+
+
+def test_options_on_our_own_records_are_refused(tmp_path: Path) -> None:
+    records = [{"step": s, "kimg": s / 10, "separation": 0.9} for s in STEPS]
+    (tmp_path / "vitals.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    for options in (Options(run=2), Options(batch=64), Options(map={"d_loss": "nonsense"})):
+        with pytest.raises(DataError, match="leave --map"):
+            log_of(tmp_path, options)
 
 
 def test_an_archive_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -176,6 +205,10 @@ def test_an_archive_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     cut = log_of(tmp_path / "cut.log.gz")
     assert 10_000 < cut.records[-1]["step"] < 19_999
     assert any("damaged or cut off" in note for note in cut.understood.notes)
+    whole = bytearray(gzip.compress(text.encode()))
+    whole[len(whole) // 2 : len(whole) // 2 + 64] = bytes(range(64))
+    (tmp_path / "bad.log.gz").write_bytes(whole)
+    assert any("damaged or cut off" in note for note in log_of(tmp_path / "bad.log.gz").understood.notes)
 
 
 def test_a_batch_size_and_an_objective_among_the_settings_are_understood(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def studio(tmp_path: Path) -> Studio:
 
 
 def test_the_form_starts_the_command_with_its_values(studio: Studio) -> None:
-    jobs = Jobs(studio.jobs, lambda command, log: identity_of())
+    jobs = Jobs(studio.jobs, lambda command, log, folder: identity_of())
     name = start(studio, jobs, (" digits ", "fast", "16", "0,5", "generator.width=8\n"))
     assert name == "digits-fast"
     job = jobs.of(studio.folder / "digits-fast")
@@ -42,7 +42,7 @@ WRONG: list[tuple[Form, str]] = [
 @pytest.mark.parametrize(("form", "words"), WRONG)
 def test_a_wrong_field_is_said_before_anything_starts(studio: Studio, form: Form, words: str) -> None:
     with pytest.raises((DataError, RecipeError), match=words):
-        start(studio, Jobs(studio.jobs, lambda command, log: pytest.fail("started")), form)
+        start(studio, Jobs(studio.jobs, lambda command, log, folder: pytest.fail("started")), form)
     assert not list(studio.folder.iterdir())
 
 

@@ -136,14 +136,17 @@ class Rows:
 
     def add_named(self, pairs: Sequence[tuple[str, float]], line: int) -> None:
         """One row of names and values. A name that comes twice is two columns."""
-        numbers: list[int] = []
+        numbers: dict[int, None] = {}
         for name, _ in pairs:
             part = 0
             while (number := self.column(Place(name, "", part))) in numbers:
                 part += 1
-            numbers.append(number)
+            numbers[number] = None
         self.add(
-            numbers, [v for _, v in pairs], line, [v != v or v != int(v) if abs(v) < 1e300 else True for _, v in pairs]
+            list(numbers),
+            [v for _, v in pairs],
+            line,
+            [v != v or v != int(v) if abs(v) < 1e300 else True for _, v in pairs],
         )
 
     def __iter__(self) -> Iterator[tuple[int, array[int], array[float]]]:

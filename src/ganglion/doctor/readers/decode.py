@@ -9,6 +9,7 @@ import io
 import lzma
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -110,7 +111,7 @@ def _blocks(stream: BinaryIO, name: str, notes: list[str]) -> Iterator[tuple[byt
     while True:
         try:
             raw = getattr(stream, "read1", stream.read)(BLOCK)  # read1 gives what comes before damage in an archive
-        except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
+        except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
             if first:
                 raise DataError(f"{name} cannot be read: {error}") from None
             notes.append("the archive is damaged or cut off: what came before the damage was read")

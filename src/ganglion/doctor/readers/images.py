@@ -37,17 +37,12 @@ def images_of(
     """A function from a step and its epoch to thousands of images that D has seen; None where that is not known."""
     if counting.unit == "image":
         return lambda step, epoch: step / 1000
-    batch = batch or _setting(rows, BATCH)
+    in_iters = {column.place.name for column in rows.columns} >= IMAGES_IN_ITERS and len(counting.columns) == 2
+    batch = 1 if counting.unit == "step" and in_iters else batch or _setting(rows, BATCH)
     per_epoch = per_epoch or _setting(rows, DATA)
     if counting.unit == "epoch":
         return (lambda step, epoch: step * per_epoch / 1000) if per_epoch else (lambda step, epoch: None)
     if counting.unit == "step":
-        if (
-            batch is None
-            and {column.place.name for column in rows.columns} >= IMAGES_IN_ITERS
-            and len(counting.columns) == 2
-        ):
-            batch = 1
         per = counting.batches_per_epoch
         if batch is None and per_epoch and per:
             return lambda step, epoch: step * per_epoch / per / 1000

@@ -203,16 +203,21 @@ def read_folder(folder: Path, run: int | None, keys_of: Callable[[Rows], dict[st
         :MOST_FILES
     ]
     candidates: list[tuple[Path, Callable[[], Rows | None]]] = [(path, partial(_readable, path)) for path in files]
-    if event_folders(folder):
-        candidates.append((folder, lambda: read_events(folder, Rows(name=folder.name), run)))
     candidates.append((folder / "metrics", lambda: _mlflow_metrics(folder)))
+    problem: DataError | None = None
+    if event_folders(folder):
+        try:
+            events = read_events(folder, Rows(name=folder.name), run)
+            candidates.insert(len(files), (folder, lambda: events))
+        except DataError as error:  # other files may be readable, or have that run
+            problem = error
     found = [
         _Found(rows, keys, path)
         for path, read in candidates
         if (rows := read()) is not None and (keys := keys_of(rows))
     ]
     if not found:
-        raise DataError(
+        raise problem or DataError(
             f"{folder} holds no log of a GAN's training that could be read: expected vitals.jsonl, stats.jsonl, TensorBoard "
             "events, CSV, JSON or console output (docs/diagnose.md lists the formats)"
         )

@@ -198,7 +198,7 @@ def add_cells(rows: Rows, items: Iterable[tuple[str, Any]], line: int) -> None:
     label = next((str(by_name[n]) for n in NAME_CELLS if isinstance(by_name.get(n), str)), "")
     value = next((n for n in VALUE_CELLS if n in by_name), "")
     heading = "" if label and value else _heading(cells)
-    places: list[Place] = []
+    places: dict[Place, None] = {}
     values: list[float] = []
     for name, cell in cells:
         found = _cell_number(cell)
@@ -211,7 +211,7 @@ def add_cells(rows: Rows, items: Iterable[tuple[str, Any]], line: int) -> None:
         place = Place(name, "" if named(name).kind in COUNTER_KINDS or name == "row" else heading)
         while place in places:
             place = place._replace(part=place.part + 1)
-        places.append(place)
+        places[place] = None
         values.append(found)
     rows.add([rows.column(place) for place in places], values, line, [value != value // 1 for value in values])
 

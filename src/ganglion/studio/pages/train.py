@@ -93,7 +93,7 @@ def wanted_of(studio: Studio, form: Form) -> Wanted:
 def start(studio: Studio, jobs: Jobs, form: Form) -> str:
     """Starts the training; returns the name of its run. Raises GanglionError."""
     wanted = wanted_of(studio, form)
-    name = name_for(wanted.source, wanted.recipe, studio.folder)
+    name = name_for(wanted.source, wanted.recipe, studio.folder, jobs.trains)
     run = studio.place(name)
     jobs.start(wanted.arguments(run), run)
     return name
