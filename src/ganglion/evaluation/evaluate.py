@@ -115,12 +115,14 @@ def evaluate(
     if metrics is None and found.wasserstein:
         scores = (*scores, "earth-mover")
 
-    def look(ours: Features, theirs: Features) -> None:
+    def draw_neighbours(ours: Features, theirs: Features) -> None:
         if neighbours is not None:
             page = neighbour_sheet(real, found.sets[0], theirs.features, ours.features, found.data.shown_channels)
             save_image(page, Path(neighbours))
 
-    result = evaluate_sets(real, found.sets, extractor, folder, screen, scores, unseen, notes, look=look)
+    result = evaluate_sets(
+        real, found.sets, extractor, folder, screen, scores, unseen, notes, on_features=draw_neighbours
+    )
     if found.checkpoint is not None:
         _keep(found.checkpoint, result)
     return result

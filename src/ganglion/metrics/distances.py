@@ -84,7 +84,8 @@ def extrapolated_distance(
     smallest = max(int(SMALLEST_SHARE * len(fake)), 2 * fake.shape[1])
     if len(fake) < 2 * smallest:
         raise ValueError(
-            f"{len(fake):,} images are too few to extrapolate with {fake.shape[1]:,} features: 4 for each are needed"
+            f"{len(fake):,} images are too few to extrapolate with {fake.shape[1]:,} features: "
+            "four images for each feature are needed"
         )
     sizes = np.linspace(smallest, len(fake), points).astype(int)
     distance = frechet_distance_from(real)

@@ -112,7 +112,7 @@ def select_scores(names: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SCORES if name in requested)
 
 
-Look = Callable[[Features, Features], None]
+OnFeatures = Callable[[Features, Features], None]
 """Takes the features of the first fakes and of all reals."""
 
 
@@ -126,25 +126,25 @@ def evaluate_sets(
     unseen: ImageSet | None = None,
     notes: Sequence[str] = (),
     with_floor: bool = True,
-    look: Look | None = None,
+    on_features: OnFeatures | None = None,
 ) -> Evaluation:
     """Scores of `fakes`, one set per seed, against `real`. Features of real images are cached in `cache`.
 
-    Without `unseen`, images of `real` that are marked as held out are used for it. `look` is given the first fakes and their
-    features, and those of all reals. Raises DataError where the sets cannot be compared.
+    Without `unseen`, images of `real` that are marked as held out are used for it. `on_features` is called with the features
+    of the first fakes and of all reals. Raises DataError where the sets cannot be compared.
     """
     for images in (*fakes, *([unseen] if unseen else [])):
         check_comparable(real, images)
     with tempfile.TemporaryDirectory(prefix="ganglion-", ignore_cleanup_errors=True) as passing:
         kept = cache / "features"
         return _evaluated(
-            real, fakes, extractor, kept, Path(passing), reporter, scores, unseen, notes, with_floor, look
+            real, fakes, extractor, kept, Path(passing), reporter, scores, unseen, notes, with_floor, on_features
         )
 
 
 def _evaluated(
     real: ImageSet, fakes: Sequence[ImageSet], extractor: Extractor, kept: Path, passing: Path, reporter: Reporter,
-    scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str], with_floor: bool, look: Look | None,
+    scores: Sequence[str], unseen: ImageSet | None, notes: Sequence[str], with_floor: bool, on_features: OnFeatures | None,
 ) -> Evaluation:  # fmt: skip
     """The fakes' features are memory-mapped from `passing` until this returns: Windows cannot delete mapped files."""
     started = time.monotonic()
@@ -155,8 +155,8 @@ def _evaluated(
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
         features = extract(fake, extractor, passing, reporter.steps("Extracting features of samples"))
-        if look is not None and seed == 0:
-            look(features, all_real.output)
+        if on_features is not None and seed == 0:
+            on_features(features, all_real.output)
         random = stream(seed, Purpose.EVALUATION)
         pair = Pair(reals, ExtractedSet(fake, features), held_out, extractor, random, notebook.say, known)
         found.append(_measure(pair, scores, notebook, seed))

@@ -158,7 +158,7 @@ def _timeline(found: Sequence[Snapshot], recipe: Recipe, history: RunHistory, be
 
 def _content(run: Run, recipe: Recipe, history: RunHistory, gallery: Gallery) -> dict[str, Any]:
     """The content of the page, without its timeline."""
-    verdict, environment = diagnose(run.path), _environment(run)
+    verdict, environment = diagnose(run.path), run.environment()
     facts = _facts(recipe, history, environment, run.best_of(history.records))
     pictures = zip(gallery.pictures, data_uris([one.pixels for one in gallery.pictures], PICTURES), strict=True)
     return {
@@ -191,14 +191,6 @@ def _facts(recipe: Recipe, history: RunHistory, environment: dict[str, Any], bes
     ]  # fmt: skip
 
 
-def _environment(run: Run) -> dict[str, Any]:
-    try:
-        tree: dict[str, Any] = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return tree
-
-
 def differences_of(recipe: Recipe) -> list[tuple[str, str, str]]:
     """Key, value of the preset and value of the recipe, where they differ; none of a recipe without a preset."""
     if recipe.name not in preset_names():
@@ -208,18 +200,8 @@ def differences_of(recipe: Recipe) -> list[tuple[str, str, str]]:
 
 def _command(run: Run, recipe: Recipe, environment: dict[str, Any]) -> str:
     networks = ["--networks", str(run.networks_path)] if run.networks_path.is_file() else []
-    again = pasteable(
-        [
-            "ganglion",
-            "train",
-            str(recipe.data.source),
-            "--recipe",
-            str(run.recipe_path),
-            *networks,
-            "--run",
-            "runs/again",
-        ]
-    )
+    options = ["--recipe", str(run.recipe_path), *networks, "--run", "runs/again"]
+    again = pasteable(["ganglion", "train", str(recipe.data.source), *options])
     if cannot_be_named(str(recipe.data.source)):
         again = f"ganglion.train(images, recipe={str(run.recipe_path)!r}, run='runs/again')  # {recipe.data.source}"
     return "\n".join([f"was: {environment['command']}", again] if environment.get("command") else [again])

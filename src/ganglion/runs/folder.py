@@ -183,9 +183,12 @@ class Run:
         write_atomically(path, json.dumps(self.environment() | facts, indent=1).encode())
 
     def environment(self) -> dict[str, Any]:
-        """What environment.json tells: versions, device, seed, command."""
-        known: dict[str, Any] = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
-        return known
+        """What environment.json tells: versions, device, seed, command; empty where it cannot be read."""
+        try:
+            known = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
 
 def default_run(recipe: Recipe) -> Path:
@@ -243,11 +246,7 @@ def is_locked(path: Path) -> bool:
 
 def named_process(path: Path) -> Identity | None:
     """The process that last began or resumed the run; None where that is not known."""
-    try:
-        tree: Any = json.loads((path / "environment.json").read_text(encoding="utf-8"))
-        found: Identity | None = tree.get("process")
-    except (OSError, ValueError, AttributeError):
-        return None
+    found: Identity | None = Run(path).environment().get("process")
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +62,7 @@ def run_facts(run: Run, model: Model, cache: Path) -> RunFacts:
     recipe, public, checkpoint = run.recipe, public_recipe(run.recipe), model.checkpoint
     step, records = int(checkpoint.name), run.records()
     record = next((one for one in records if one.get("step") == step), {})
-    environment = _environment(run)
+    environment = run.environment()
     seconds = record.get("seconds")
     return RunFacts(
         public, step, float(record.get("kimg", step * recipe.training.batch / 1000)),
@@ -72,13 +71,6 @@ def run_facts(run: Run, model: Model, cache: Path) -> RunFacts:
         _differences(public), diagnose(run.path),
         next((one for one in reversed(kept_scores(run)) if one.checkpoint == checkpoint.name), None),
     )  # fmt: skip
-
-
-def _environment(run: Run) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        tree = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-        return dict(tree) if isinstance(tree, dict) else {}
-    return {}
 
 
 def _device(environment: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -126,8 +125,5 @@ def continuing(run: Path) -> list[str]:
 
 def working_folder(run: Path) -> Path | None:
     """The directory in which the run's command was given, from which relative paths of images are meant; None where unknown."""
-    try:
-        folder = Path(json.loads((run / "environment.json").read_text(encoding="utf-8"))["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return folder if folder.is_dir() else None
+    named = Run(run).environment().get("folder")
+    return Path(named) if isinstance(named, str) and Path(named).is_dir() else None

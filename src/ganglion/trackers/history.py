@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,10 +24,7 @@ OF_A_RUN = ("recipe.yaml", "environment.json", "networks.py", "attributes.npy", 
 
 def facts_of(recipe: Recipe, run: Run) -> RunFacts:
     """The run's name, its recipe, and of environment.json what makes runs comparable."""
-    try:
-        known = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known = run.environment()
     machine = {key: known[key] for key in OF_THE_MACHINE if key in known}
     machine |= {"torch": known["packages"]["torch"]} if "packages" in known else {}
     return RunFacts(
