@@ -44,6 +44,7 @@ from ganglion.recipe.measured import MeasuredRun
 from marked import fill
 
 MARGIN, LEAST_DIVERSITY, MOST_COPIES = 0.9, 0.7, 0.05
+COMPARED = 1000  # images of a larger set, chosen at random
 
 
 def train(asked: argparse.Namespace, name: str) -> dict[str, Any]:
@@ -74,10 +75,11 @@ def _json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def score(run: ganglion.Run) -> dict[str, Any]:
     """The samples of the best checkpoint beside the references."""
     store = prepare_again(run.recipe.data, cache_folder(), Screen(quiet=True))
-    reals, samples = straight(np.asarray(store.images)), ganglion.load(run.path).sample(SAMPLES, seed=1)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(store.images))[:COMPARED])
+    reals, samples = straight(store.images[chosen]), ganglion.load(run.path).sample(SAMPLES, seed=1)
     judge, records = FolderJudge(reals), run.records()
     return {
-        "images": len(reals), "size": list(reals.shape[1:]), "recipe": run.recipe.name,
+        "images": len(store.images), "size": list(reals.shape[1:]), "recipe": run.recipe.name,
         "distance": judge.distance(samples), "floor": judge.floor(), "blurred": judge.distance(blurred(reals)),
         "repeated": judge.distance(repeated(reals)), "diversity": judge.diversity(samples),
         "copies": judge.copies(samples), "kimg": records[-1]["kimg"], "records": len(records),

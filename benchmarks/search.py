@@ -1,9 +1,10 @@
 """A search for better settings on folders of images: one change at a time, what helped together, and then other folders.
 
     python benchmarks/search.py FOLDER_OF_ZIPS --out results/ --on elves portraits --then orcs hats --minutes 2.5
+    python benchmarks/search.py FOLDER_OF_ZIPS --out results/ --recipe fast --on mnist cifar10 flowers --then clipart
 
-Every training is `ganglion train ZIP --minutes M` with one line of CHANGES as `--set`, in a process of one thread, two at a
-time. Samples are judged as in benchmarks/folders.py. A change helps where its distance over the unchanged one, as a geometric
+Every training is `ganglion train ZIP --recipe R --minutes M` with one change of CHANGES[R] as `--set`, in a process of one
+thread, two at a time. Samples are judged as in benchmarks/folders.py. A change helps where its distance over the unchanged one, as a geometric
 mean over the folders of `--on`, is below HELPS; what helps is then tried together. The folders of `--then`
 decide whether that holds: none was looked at before. What stands in --out is not trained again.
 """
@@ -40,14 +41,14 @@ def r1(weight: float, interval: int) -> Change:
     return {"objective.penalties": f"[{{kind: r1, weight: {weight:g}, interval_updates: {interval}}}]"}
 
 
-CHANGES: dict[str, Change] = {
+FEW_IMAGES: dict[str, Change] = {
     BASE: {},
     "batch 8, rates by its root": {"training.batch": "8", **rates(2.8e-3, 1.4e-3)},
     "rates 2.5e-3 and 1.25e-3": rates(2.5e-3, 1.25e-3),
     "rates 6e-3 and 3e-3": rates(6e-3, 3e-3),
     "warm-up of 2 kimg": {"optimizer.warmup_kimg": "2"},
-    "R1=0.3": r1(0.3, 4),
-    "R1=3": r1(3, 4),
+    "R1 of 0.3": r1(0.3, 4),
+    "R1 of 3": r1(3, 4),
     "R1 at every 8th step": r1(1, 8),
     "G of width 48": {"generator.width": "48"},
     "G of width 24": {"generator.width": "24"},
@@ -61,7 +62,19 @@ CHANGES: dict[str, Change] = {
     "hinge loss": {"objective.adversarial": "hinge"},
     "average of 5 kimg": {"ema.halflife_kimg": "5"},
 }
-"""Of `small-data`."""
+MANY_IMAGES: dict[str, Change] = {
+    BASE: {},
+    "batch 16, rates by its root": {"training.batch": "16", **rates(4.2e-3, 2.1e-3)},
+    "batch 64, rates by its root": {"training.batch": "64", **rates(8.5e-3, 4.2e-3)},
+    "rates 4e-3 and 2e-3": rates(4e-3, 2e-3),
+    "warm-up of 2 kimg": {"optimizer.warmup_kimg": "2"},
+    "R1 of 0.3": r1(0.3, 4),
+    "R1 of 3": r1(3, 4),
+    "D of width 24": {"discriminator.width": "24"},
+    "G of width 48": {"generator.width": "48"},
+}
+CHANGES = {"auto": FEW_IMAGES, "fast": MANY_IMAGES}
+"""By recipe: names and values of `--set`."""
 
 
 def result_of(asked: argparse.Namespace, folder: str, name: str, change: Change) -> dict[str, Any]:
@@ -72,8 +85,8 @@ def result_of(asked: argparse.Namespace, folder: str, name: str, change: Change)
         return dict(json.loads(stored.read_text()))
     words = [f"--set={key}={value}" for key, value in change.items()]
     command = [
-        sys.executable, "-m", "ganglion.cli.app", "train", str(asked.zips / f"{folder}.zip"), "--minutes", str(asked.minutes),
-        "--seed", str(asked.seed), "--run", str(run), "--no-report", *words,
+        sys.executable, "-m", "ganglion.cli.app", "train", str(asked.zips / f"{folder}.zip"), "--recipe", asked.recipe,
+        "--minutes", str(asked.minutes), "--seed", str(asked.seed), "--run", str(run), "--no-report", *words,
     ]  # fmt: skip
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, encoding="utf-8")
     if not ganglion.Run(run).steps_saved():
@@ -128,9 +141,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--on", nargs="+", required=True, help="folders that are searched on")
     parser.add_argument("--then", nargs="*", default=[], help="folders on which the result is tested")
-    parser.add_argument(
-        "--only", nargs="+", choices=[name for name in CHANGES if name != BASE], help="these changes alone"
-    )
+    parser.add_argument("--recipe", choices=list(CHANGES), default="auto")
+    parser.add_argument("--only", nargs="+", help="these changes alone, by name")
     parser.add_argument("--minutes", type=float, default=2.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=2)
@@ -141,8 +153,11 @@ def main() -> None:
     asked = arguments()
     torch.set_num_threads(1)
     asked.out.mkdir(parents=True, exist_ok=True)
+    known = CHANGES[asked.recipe]
+    if unknown := set(asked.only or ()) - known.keys():
+        sys.exit(f"no change of {asked.recipe}: {', '.join(unknown)}; there are {', '.join(known)}")
     changes = {
-        name: change for name, change in CHANGES.items() if name == BASE or asked.only is None or name in asked.only
+        name: change for name, change in known.items() if name == BASE or asked.only is None or name in asked.only
     }
     found = results_of(asked, asked.on, changes)
     ratios = {name: ratio(results, found[BASE]) for name, results in found.items()}

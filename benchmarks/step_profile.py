@@ -31,7 +31,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import ganglion
 from ganglion.data.batches import Batches
 from ganglion.networks import base
-from ganglion.networks.projected import ProjectedDiscriminator
 from ganglion.objectives import losses
 from ganglion.recipe.resolve import parse_assignments
 from ganglion.recipe.schema import Recipe
@@ -163,8 +162,7 @@ class Tracer:
             for owner, function in places:
                 yield patch.object(owner, function, self._in_phase(getattr(owner, function), lambda name=name: name))
         yield patch.object(base.Generator, "forward", self._in_phase(base.Generator.forward, self._generated))
-        for kind in (base.Discriminator, ProjectedDiscriminator):
-            yield patch.object(kind, "trace", self._in_phase(kind.trace, self._judging))
+        yield patch.object(base.Discriminator, "trace", self._in_phase(base.Discriminator.trace, self._judging))
         yield patch.object(train, "train_loop", self._started(loop.train_loop))
         yield patch.object(loop, "discriminator_pass", self._turn_of("D", loop.discriminator_pass))
         yield patch.object(loop, "generator_terms", self._turn_of("G", loop.generator_terms))

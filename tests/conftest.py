@@ -55,7 +55,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> ganglio
 @pytest.fixture
 def squeezenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights in place of SqueezeNet's, which come with the extra eye."""
-    monkeypatch.setattr("ganglion.networks.squeezenet.pretrained_weights", lambda cache=None: random_weights())
+    monkeypatch.setattr("ganglion.metrics.squeezenet.pretrained_weights", lambda cache=None: random_weights())
 
 
 @pytest.fixture

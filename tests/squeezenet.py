@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from ganglion.networks import squeezenet_weights
-from ganglion.networks.squeezenet import FIRES
+from ganglion.metrics import squeezenet_weights
+from ganglion.metrics.squeezenet import FIRES
 
 needs_weights = pytest.mark.skipif(
     squeezenet_weights.find_weights() is None, reason=f"needs the extra eye: {squeezenet_weights.INSTALL}"

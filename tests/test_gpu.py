@@ -44,6 +44,9 @@ STEPS = 24
 R1 = [{"kind": "r1", "interval_updates": 4}]
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "fast": ("fast", {}),
+    "small-data": ("small-data", {"augment.flip": True}),
+    "fastgan": ("fastgan", {}),
+    "skip": ("fast", {"generator.family": "skip", "discriminator.family": "skip"}),
     "lazy penalty": ("fast", {"discriminator.norm": "none", "objective.penalties": R1}),
     "ada": ("dcgan", {"augment.kind": "ada", "augment.target": -0.5, "augment.speed_kimg": 0.1}),
     "r3gan": ("r3gan", {"generator.group": 4, "discriminator.group": 4}),

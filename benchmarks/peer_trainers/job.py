@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["OURS", "Job", "as_uint8", "image_folder"]
 
-OURS = ("auto", "fast", "dcgan", "projected")
+OURS = ("auto", "fast", "dcgan")
 """Recipes of `ganglion train`; all other trainers are of other packages."""
 
 

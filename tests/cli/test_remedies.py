@@ -90,7 +90,7 @@ def remedies(folder: Path, good_weights: bool = True) -> Iterator[Remedy]:
 
 @pytest.mark.parametrize("name", [name for name in preset_names() if name != "auto"])
 def test_every_command_resolves_to_the_run_with_that_changed_and_nothing_else(
-    command: Any, tmp_path: Path, weights: Path, name: str, squeezenet: None
+    command: Any, tmp_path: Path, weights: Path, name: str
 ) -> None:
     recipe = resolve(name, {key: value for key, value in QUICK.items() if key != "training.precision"})
     folder, printed = run_of(tmp_path / "a run", recipe, weights), 0

@@ -87,15 +87,6 @@ def test_a_discriminator_of_every_kind_gives_pytorchs_logits(name: str) -> None:
     assert agreement.largest < agreement.bound / 10
 
 
-def test_the_projected_discriminator_is_exported_with_the_network_that_it_looks_through(squeezenet: None) -> None:
-    model = untrained_model("dcgan", "32", discriminator__family="projected", given="classes")
-    network = build_discriminator(model.recipe).eval().requires_grad_(False)
-    graph = discriminator_graph(model, network)
-    content, agreement = written(model, graph, "uint8")
-    assert agreement.largest <= agreement.bound
-    assert len(content) > 1e6  # bytes: SqueezeNet up to the last layer that is looked at
-
-
 @pytest.fixture(scope="module")
 def file() -> onnx.ModelProto:
     model = untrained_model(channels=4, given="attributes")

@@ -31,7 +31,7 @@ from ganglion.metrics.pretrained import (
     timm_extractor,
     torchscript_extractor,
 )
-from ganglion.networks.squeezenet import pretrained_squeezenet
+from ganglion.metrics.squeezenet import pretrained_squeezenet
 from ganglion.platform.files import cache_folder
 from squeezenet import needs_weights
 
@@ -424,7 +424,7 @@ def test_squeezenets_features_are_means_over_maps_of_images_of_one_area(tmp_path
     assert (extractor.name, extractor.comparable) == ("squeezenet", True)
     images = torch.rand(3, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = extractor.embed(images).features
-    *_, last = pretrained_squeezenet().features(images)
+    last = pretrained_squeezenet().features(images)
     assert torch.allclose(found, last.mean((2, 3)) / 4)
     for shape in ((32, 32), (16, 64), (300, 200), (1, 256)):
         small = torch.nn.functional.interpolate(images, shape, mode="area")

@@ -25,9 +25,10 @@ def test_larger_images_get_more_time() -> None:
     assert len(set(minutes)) == 4
 
 
-def test_a_gpu_gets_wider_networks_and_a_cpu_the_recipes_own() -> None:
+def test_a_gpu_gets_wider_networks_for_many_images_alone_and_a_cpu_the_recipes_own() -> None:
     assert "generator.width" not in choose(FACTS).overrides
     assert choose(FACTS._replace(device="cuda")).overrides["generator.width"] == 64
+    assert "generator.width" not in choose(FACTS._replace(device="cuda", images=4_999)).overrides
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,6 @@ def test_a_penalty_on_ds_logits_goes_with_batch_norm() -> None:
             "reconstruction needs the decoders of D's family fastgan, and discriminator.family is dcgan; set",
         ),
         (
-            {"discriminator.family": "projected", "data.channels": 4},
-            "projected takes images of 1 or 3 channels, and data.channels is 4: set it to 3",
-        ),
-        (
             {"objective.penalties": [{"kind": "lecam"}, {"kind": "lecam", "weight": 2}]},
             "lecam more than once; keep one",
         ),

@@ -44,5 +44,5 @@ def test_a_recipe_of_ones_own_has_no_bands():
 
 def test_every_recipe_that_ships_has_bands():
     with_bands = {path.stem for path in BANDS.glob("*.json")}
-    without = {"auto", "projected", "fastgan"}  # weights that not every machine has; hours on a CPU
+    without = {"auto", "fastgan"}  # hours on a CPU
     assert with_bands == set(preset_names()) - without

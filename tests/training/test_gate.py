@@ -57,7 +57,6 @@ def waits(name: str, cache: Path, **more: object) -> list[tuple[int, str]]:
     return mode.seen
 
 
-@pytest.mark.usefixtures("squeezenet")
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_step_without_a_record_asks_for_no_value_of_a_tensor(name: str, cache: Path) -> None:
     seen = waits(name, cache)

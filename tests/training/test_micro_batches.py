@@ -40,9 +40,7 @@ def recipe(preset: str, micro_batch: int | None, changes: dict[str, object], pre
     }  # fmt: skip
     if preset == "r3gan":
         small |= {"generator.group": 4, "discriminator.group": 4}
-    unknown = {"r3gan": "norm", "projected": "discriminator.minibatch", "fastgan": "discriminator.minibatch"}.get(
-        preset, "-"
-    )
+    unknown = {"r3gan": "norm", "fastgan": "discriminator.minibatch"}.get(preset, "-")
     family = {key: value for key, value in changes.items() if not key.endswith(unknown)}
     return resolve(preset, small | family)
 
@@ -102,7 +100,6 @@ def close(name: str, found: Tensor, expected: Tensor, rtol: float, atol: float) 
     torch.testing.assert_close(found, expected, rtol=rtol, atol=atol, msg=lambda text: f"{name}: {text}")
 
 
-@pytest.mark.usefixtures("squeezenet")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_step_in_micro_batches_has_the_gradients_and_weights_of_the_whole_batch(preset: str) -> None:
     whole, split = (Trained(recipe(preset, part, ONE_BY_ONE)) for part in (None, PART))

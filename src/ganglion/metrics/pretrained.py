@@ -24,7 +24,7 @@ from torch.nn.functional import interpolate
 
 from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
-from ganglion.networks.squeezenet import pretrained_squeezenet
+from ganglion.metrics.squeezenet import pretrained_squeezenet
 from ganglion.platform.files import write_atomically
 
 __all__ = [
@@ -113,8 +113,8 @@ def squeezenet_extractor(cache: Path, device: torch.device) -> Extractor:
     network = pretrained_squeezenet(cache).to(device)
 
     def embed(images: Tensor) -> ExtractorOutput:
-        *_, last = network.features(_with_area(images, SQUEEZENET_SIDE))
-        return ExtractorOutput(last.mean((2, 3)) / SQUEEZENET_SCALE, None)
+        maps = network.features(_with_area(images, SQUEEZENET_SIDE))
+        return ExtractorOutput(maps.mean((2, 3)) / SQUEEZENET_SCALE, None)
 
     about = f"SqueezeNet 1.1 trained on ImageNet, at {SQUEEZENET_SIDE}x{SQUEEZENET_SIDE}: not the network of FID"
     key = f"{weights_hash(dict(network.named_buffers()))} {SQUEEZENET_SIDE} {SQUEEZENET_SCALE}"

@@ -11,13 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganglion.networks import dcgan, fastgan, projected, r3gan, resnet, skip
+from ganglion.networks import dcgan, fastgan, r3gan, resnet, skip
 from ganglion.networks.base import Discriminator, Generator, Head
 from ganglion.networks.custom import CustomNetworks
 from ganglion.networks.initialise import WEIGHTED, initialise
 from ganglion.networks.layers import REFERENCE
 from ganglion.networks.sampling import blank_labels, draw_labels, draw_latents
-from ganglion.networks.squeezenet_weights import pretrained_weights
 from ganglion.recipe.attributes import vector_names
 from ganglion.recipe.schema import Recipe
 from ganglion.recipe.size import Chain, chain_to
@@ -29,13 +28,12 @@ __all__ = [
     "Cost",
     "build_discriminator",
     "build_generator",
-    "check_available",
     "class_count",
     "class_counts",
     "cost_of",
 ]
 
-FamilyName = Literal["dcgan", "resnet", "r3gan", "skip", "fastgan", "projected"]
+FamilyName = Literal["dcgan", "resnet", "r3gan", "skip", "fastgan"]
 
 GENERATORS: dict[FamilyName, Any] = {
     "dcgan": dcgan.generator,
@@ -50,14 +48,7 @@ DISCRIMINATORS: dict[FamilyName, Any] = {
     "r3gan": r3gan.discriminator,
     "skip": skip.discriminator,
     "fastgan": fastgan.discriminator,
-    "projected": projected.discriminator,
 }
-
-
-def check_available(recipe: Recipe) -> None:
-    """Raises DataError where a network needs pretrained weights that are not installed."""
-    if recipe.discriminator.family == "projected":
-        pretrained_weights()
 
 
 def build_generator(recipe: Recipe) -> Generator:

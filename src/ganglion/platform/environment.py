@@ -30,7 +30,7 @@ EXTRAS = {
     "mlflow": {"mlflow": "the tracker MLflow, for --log mlflow"},
     "trackio": {"trackio": "the tracker Trackio, for --log trackio"},
     "lightning": {"pytorch_lightning": "ganglion.lightning.Watch, a callback of PyTorch Lightning"},
-    "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet and the recipe projected"},
+    "eye": {"ndf": "SqueezeNet's ImageNet weights, for --features squeezenet"},
 }
 
 

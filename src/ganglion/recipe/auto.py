@@ -14,7 +14,7 @@ FEW = 5000  # images; below, D overfits within minutes
 ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help a lot
 MIRRORED = 0.1  # least p-value at which images may be flipped (docs/recipes.md has those of 36 folders)
 ENOUGH_TO_TELL = 200  # images; with fewer, a small difference between left and right, as of flags, is not seen
-GPU_WIDTH = 64  # a guess: not measured on a GPU
+GPU_WIDTH = 64  # of many images; of few, width 32 was nearer to the images at equal time (docs/recipes.md)
 MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
 """Budget by the short side in pixels, for two CPU cores; above the last, LONGEST_MINUTES."""
 LONGEST_MINUTES = 120.0
@@ -72,9 +72,11 @@ def choose(facts: DataFacts) -> Choice:
                 f"{facts.classes} classes to both"
             )
         return Choice(recipe, overrides, reasons)
-    if facts.device != "cpu":
+    if facts.device != "cpu" and not few:
         overrides |= {"generator.width": GPU_WIDTH, "discriminator.width": GPU_WIDTH}
-        reasons["generator.width"] = f"width {GPU_WIDTH}: a {facts.device} device has enough memory and speed"
+        reasons["generator.width"] = (
+            f"width {GPU_WIDTH}: a {facts.device} device has the speed for it, and images are many"
+        )
     if few and facts.mirror_p_value is not None:
         flip, why = _may_flip(facts, facts.mirror_p_value)
         overrides["augment.flip"] = flip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator, ProjectedDiscriminator
+from ganglion.recipe.networks import CustomDiscriminator, CustomGenerator
 from ganglion.recipe.parts import TRAITS
 from ganglion.recipe.size import chain_to, check_reachable, size_text
 
@@ -64,7 +64,6 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     yield from _progressive_conflicts(recipe)
     yield from _own_network_conflicts(recipe)
     yield from _size_conflicts(recipe)
-    yield from _projected_conflicts(recipe)
     yield from _layer_conflicts(recipe)
     yield from _label_conflicts(recipe)
 
@@ -114,16 +113,6 @@ def _size_conflicts(recipe: Recipe) -> Iterator[str]:
         check_reachable(recipe.data.size)
     except ValueError as error:
         yield f"data.size: {size_text(recipe.data.size)} {error}"
-
-
-def _projected_conflicts(recipe: Recipe) -> Iterator[str]:
-    """SqueezeNet was trained on photographs in colour."""
-    channels = recipe.data.channels
-    if isinstance(recipe.discriminator, ProjectedDiscriminator) and channels not in (None, 1, 3):
-        yield (
-            f"discriminator.family projected takes images of 1 or 3 channels, and data.channels is {channels}: set it to 3, "
-            "or take another family"
-        )
 
 
 def _layer_conflicts(recipe: Recipe) -> Iterator[str]:

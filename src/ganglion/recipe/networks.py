@@ -22,7 +22,6 @@ __all__ = [
     "Generator",
     "MinibatchName",
     "Norm",
-    "ProjectedDiscriminator",
     "R3ganDiscriminator",
     "R3ganGenerator",
     "ResnetDiscriminator",
@@ -202,25 +201,6 @@ class SkipDiscriminator(Part):
         return doublings
 
 
-class ProjectedDiscriminator(Part):
-    family: Literal["projected"] = "projected"
-    """Family of networks: heads on features of SqueezeNet trained on ImageNet (extra eye), Sauer et al. 2021."""
-    width: int = WIDTH
-    """Feature maps of each scale after random mixing, and of its head."""
-    scales: int = Field(3, ge=1, le=3)
-    """Scales with a head: 1/4 of the image's sides, 1/8, 1/16. With fewer, SqueezeNet's later layers are not computed."""
-    enlarge: int = Field(1, ge=1, le=8)
-    """Factor by which images are enlarged before SqueezeNet, which was trained at 224 pixels; time grows with its square."""
-    norm: Literal["batch", "instance", "layer", "none"] = "batch"
-    """Normalisation after each strided convolution of a head."""
-    spectral_norm: bool = True
-    """Spectral normalisation of the heads' weights, Miyato et al. 2018."""
-
-    def block_count(self, _doublings: int) -> int:
-        """Number of blocks that feature matching can use: one for each scale."""
-        return self.scales
-
-
 class FastganGenerator(Part):
     family: Literal["fastgan"] = "fastgan"
     """Family of networks: gated blocks and skip-layer excitation, Liu et al. 2021."""
@@ -276,7 +256,6 @@ Discriminator = Annotated[
     | R3ganDiscriminator
     | SkipDiscriminator
     | FastganDiscriminator
-    | ProjectedDiscriminator
     | CustomDiscriminator,
     *choice("family", "dcgan"),
 ]

@@ -15,7 +15,6 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.optim import Optimizer
 
 from ganglion.networks.base import Discriminator, Generator, changing_buffers
-from ganglion.networks.projected import Mixing
 from ganglion.networks.synchronised import BatchNormOverProcesses, synchronise, whole_batch
 from ganglion.objectives.adversarial import per_image
 from ganglion.runs.checkpoints import TrainingProgress
@@ -25,7 +24,7 @@ __all__ = ["Collectives", "state_of_first"]
 
 Anything = TypeVar("Anything")
 
-EQUAL_ANYWAY = (BatchNormOverProcesses, _SpectralNorm, Generator, Discriminator, Mixing)
+EQUAL_ANYWAY = (BatchNormOverProcesses, _SpectralNorm, Generator, Discriminator)
 """Layers whose buffers do not depend on which images a process sees."""
 
 

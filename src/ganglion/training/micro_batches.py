@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ganglion.networks.base import Discriminator, Generator, changing_buffers
-from ganglion.networks.projected import Mixing
 
 __all__ = ["Parts", "in_parts", "mean_in_parts"]
 
@@ -185,10 +184,9 @@ def _joined(found: Sequence[Tensor], parts: Parts) -> Tensor:
 
 
 def _holders(network: nn.Module) -> list[tuple[dict[str, Tensor | None], str]]:
-    """Where the buffers are that a forward pass may change; the reference batch of our families is not among them, nor are
-    constants."""
-    constant = (Generator, Discriminator, Mixing)
-    modules = [m for m in network.modules() if network.training and not isinstance(m, constant)]
+    """Where the buffers are that a forward pass may change; the reference batch of our families is not among
+    them."""
+    modules = [m for m in network.modules() if network.training and not isinstance(m, (Generator, Discriminator))]
     return [(m._buffers, name) for m in modules for name in changing_buffers(m)]
 
 

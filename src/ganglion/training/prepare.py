@@ -21,7 +21,6 @@ from ganglion.data.store import Store
 from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
 from ganglion.metrics.mirroring import mirror_p_value
-from ganglion.networks.build import check_available
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
 from ganglion.recipe.auto import FEW, DataFacts, choose
@@ -68,7 +67,6 @@ def prepare_run(
     request = own.requested(request)
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
     own.check_complete(wanted)
-    check_available(wanted)
     own.check_many(devices * nodes)
     _check_shares(wanted.training.batch, devices, nodes)
     chosen_device = choose_device(device, devices)

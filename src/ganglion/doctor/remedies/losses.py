@@ -27,9 +27,8 @@ def _penalties(recipe: Recipe, on_gradient: bool | None = None) -> list[dict[str
 
 
 def _can_be_penalised(recipe: Recipe, known: Known) -> bool:
-    """Not features that were trained before and are fixed, nor networks of the user's own that have batch norm in D."""
-    family = recipe.discriminator.family
-    return family != "projected" and (family != "custom" or known.d_batch_norm is False)
+    """Not networks of the user's own that have batch norm in D, or may have."""
+    return recipe.discriminator.family != "custom" or known.d_batch_norm is False
 
 
 def _without_batch_norm(recipe: Recipe) -> tuple[dict[str, object], str]:

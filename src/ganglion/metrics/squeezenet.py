@@ -1,12 +1,12 @@
 """SqueezeNet 1.1 with its ImageNet weights, as a frozen feature network (Iandola et al. 2016, arXiv 1602.07360).
 
 Its weights are constants, kept in buffers that are not saved: no optimiser, initialisation, average or checkpoint has them.
-N images, C channels, H height, W width, A feature maps.
+N images, H height, W width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -14,13 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, pad
 
-from ganglion.networks.squeezenet_weights import pretrained_weights
+from ganglion.metrics.squeezenet_weights import pretrained_weights
 
-__all__ = ["LAYERS", "SqueezeNet", "pretrained_squeezenet"]
+__all__ = ["SqueezeNet", "pretrained_squeezenet"]
 
-
-LAYERS = {"conv1": 64, "fire3": 128, "fire5": 256, "fire6": 384, "fire7": 384, "fire8": 512, "fire9": 512}
-"""Where feature maps can be taken, and how many there are: at 1/2, 1/4 and 1/8 of the image's sides, then at 1/16."""
 
 FIRES = (
     (64, 16, 128),
@@ -88,21 +85,18 @@ class SqueezeNet(nn.Module):
         self.register_buffer("means", torch.tensor(MEANS)[:, None, None] - 127.5, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        *_, last = self.features(images)
-        logits: Tensor = self.conv10(last).relu_().mean((2, 3))
+        logits: Tensor = self.conv10(self.features(images)).relu_().mean((2, 3))
         return logits
 
-    def features(self, images: Tensor) -> Iterator[Tensor]:
-        """The feature maps (N, A, H, W) of each of LAYERS in order; what is not taken is not computed."""
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature maps (N, 512, h, w), at 1/16 of the image's sides."""
         x: Tensor = self.conv1(127.5 * images - self.means).relu_()  # gray becomes three equal channels
-        yield x
         for name, fire in self.fires.items():
             x = fire(max_pool2d(x, 3, 2, ceil_mode=True) if name in POOLED_BEFORE else x)
-            if name in LAYERS:
-                yield x
+        return x
 
     def fill(self, weights: Mapping[str, Tensor]) -> None:
-        """Sets the constants, named as in `pretrained_weights`. On PyTorch's meta device there is nothing to set."""
+        """Sets the constants, named as in `pretrained_weights`."""
         layers = {"conv1": self.conv1, "conv10": self.conv10}
         for name, fire in self.fires.items():
             layers |= {f"{name}/{part}": cast(Constant, layer) for part, layer in fire.named_children()}
@@ -113,10 +107,8 @@ class SqueezeNet(nn.Module):
 
 def pretrained_squeezenet(cache: Path | None = None) -> SqueezeNet:
     """The network with its ImageNet weights, in eval mode. `cache` is the folder in which they are kept, by default the
-    user's. Under PyTorch's meta device, where only costs are counted, it has no weights. Raises DataError where the package
-    with the weights is missing.
+    user's. Raises DataError where the package with the weights is missing.
     """
     network = SqueezeNet()
-    if not network.means.is_meta:
-        network.fill(pretrained_weights(cache))
+    network.fill(pretrained_weights(cache))
     return network.eval()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganglion.errors import DataError
-from ganglion.networks.squeezenet_weights import CACHED, ArrayUnpickler, _converted, _digest, pretrained_weights
+from ganglion.metrics.squeezenet_weights import CACHED, ArrayUnpickler, _converted, _digest, pretrained_weights
 from squeezenet import Layers, needs_weights, package, random_layers
 
 
