@@ -4,8 +4,8 @@
     python benchmarks/search.py FOLDER_OF_ZIPS --out results/ --recipe fast --on mnist cifar10 flowers --then clipart
 
 Every training is `ganglion train ZIP --recipe R --minutes M` with one change of CHANGES[R] as `--set`, in a process of one
-thread, two at a time. Samples are judged as in benchmarks/folders.py. A change helps where its distance over the unchanged one, as a geometric
-mean over the folders of `--on`, is below HELPS; what helps is then tried together. The folders of `--then`
+thread, two at a time. Samples are judged as in benchmarks/folders.py. A change helps where its distance over the unchanged
+one, as a geometric mean over the folders of `--on`, is below HELPS; what helps is then tried together. The folders of `--then`
 decide whether that holds: none was looked at before. What stands in --out is not trained again.
 """
 

@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganglion.networks.build import build_discriminator, build_generator
-from ganglion.networks.resampling import DOWNSAMPLINGS, UPSAMPLINGS, AveragedConv2d, NearestConv2d
+from ganglion.networks.resampling import DOWNSAMPLINGS, UPSAMPLINGS, AveragedConv2d, BilinearConv2d, NearestConv2d
 from ganglion.recipe.resolve import resolve
 from tiny import TINY
 
@@ -42,6 +42,21 @@ def test_one_convolution_is_equal_to_two_steps_and_so_are_its_derivatives(
         torch.testing.assert_close(one, expected)
 
 
+@pytest.mark.parametrize("ends", [(6, 5), (6, 3)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_blur_after_the_convolution_is_bilinear_enlargement_before_it_but_for_the_border(
+    ends: tuple[int, int], bias: bool
+) -> None:
+    layer = BilinearConv2d(*ends, bias=bias).double()
+    x = torch.randn(2, ends[0], 6, 10, dtype=torch.float64)
+    two_steps = conv2d(interpolate(x, scale_factor=2, mode="bilinear"), layer.weight, layer.bias, padding=1)
+    found = layer(x)
+    torch.testing.assert_close(found[:, :, 2:-2, 2:-2], two_steps[:, :, 2:-2, 2:-2])
+    nearest = in_two_steps(layer, x)
+    corner = 4 * nearest[:, :, 0, 0] + 2 * (nearest[:, :, 0, 1] + nearest[:, :, 1, 0]) + nearest[:, :, 1, 1]
+    torch.testing.assert_close(found[:, :, 0, 0], corner / 9)
+
+
 @pytest.mark.parametrize("word", [word for word in UPSAMPLINGS if word != "transposed"])
 def test_a_flat_area_stays_flat(word: str) -> None:
     torch.manual_seed(0)
@@ -59,7 +74,7 @@ def test_a_transposed_convolution_makes_a_grid_of_it() -> None:
     assert float((image[..., ::2] - image[..., 1::2]).abs().mean()) > 0.01
 
 
-@pytest.mark.parametrize("kind", [NearestConv2d, AveragedConv2d])
+@pytest.mark.parametrize("kind", [NearestConv2d, AveragedConv2d, BilinearConv2d])
 def test_spectral_norm_and_other_devices(kind: type[nn.Conv2d]) -> None:
     assert spectral_norm(kind(4, 3))(torch.randn(2, 4, 8, 8)).isfinite().all()
     x = torch.randn(2, 4, 8, 8)

@@ -98,10 +98,18 @@ def test_a_failing_run_stops_where_that_was_asked_for() -> None:
 def test_a_run_is_done_when_a_third_of_it_brought_no_better_score() -> None:
     verdict = verdict_on(healthy())
     done = Training(kimg=100, stop_when_done=True)
+    waited = replace(PROGRESS, lowest_kimg=60.0, scores_since=2)
     assert reason_to_stop(done, PROGRESS, verdict) is None
-    assert (
-        reason_to_stop(done, replace(PROGRESS, lowest_kimg=60.0), verdict) == "done: no better score for 30 of 90 kimg"
-    )
-    assert reason_to_stop(done, replace(PROGRESS, lowest_kimg=None), verdict) is None
-    assert reason_to_stop(done, replace(PROGRESS, images=15_000, lowest_kimg=1.0), verdict) is None  # too early to say
-    assert reason_to_stop(PLAIN, replace(PROGRESS, lowest_kimg=1.0), verdict) is None
+    assert reason_to_stop(done, waited, verdict) == "done: no better score for 30 of 90 kimg"
+    assert reason_to_stop(done, replace(waited, lowest_kimg=None), verdict) is None
+    assert reason_to_stop(done, replace(waited, scores_since=1), verdict) is None  # of two snapshots
+    assert reason_to_stop(done, replace(waited, images=15_000, lowest_kimg=1.0), verdict) is None  # too early to say
+    assert reason_to_stop(PLAIN, replace(waited, lowest_kimg=1.0), verdict) is None
+
+
+def test_scores_are_counted_from_the_one_that_progress_is_measured_against() -> None:
+    progress, counts = TrainingProgress(), []
+    for score in (10.0, 9.9, 9.8, 5.0, 5.1):
+        progress.keep_best(score)
+        counts.append(progress.scores_since)
+    assert counts == [0, 1, 2, 0, 1]

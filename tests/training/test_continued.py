@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ import ganglion
 from ganglion.errors import RunError
 from ganglion.recipe.resolve import resolve
 from ganglion.recipe.schema import Recipe
+from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.training.continued import continued
+from ganglion.training.own import Own
 from ganglion.training.prepare import PreparedRun
+from ganglion.training.train import _still_stopped
 
 
 def asked(recipe: Recipe, auto_budget: bool = False, wanted: Recipe | None = None) -> PreparedRun:
@@ -59,3 +63,14 @@ def test_another_recipe_is_refused_with_what_differs_and_what_to_do(run: ganglio
     other = recipe(training__kimg=10, training__precision="32", training__micro_batch=4, training__batch=32)
     with pytest.raises(RunError, match=r"(?s)training.batch: 64 -> 32.*--fresh"):
         continued(run.path, asked(other), lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "by"),
+    [("done: no better score", "stop_when_done"), ("the verdict is failing: x", "stop_when_failing")],
+)
+def test_only_the_option_that_stopped_a_run_keeps_it_stopped(stopped: str, by: str) -> None:
+    for option in ("stop_when_done", "stop_when_failing"):
+        recipe = resolve("fast", {f"training.{option}": True})
+        job: Any = SimpleNamespace(recipe=recipe, own=Own())
+        assert _still_stopped(TrainingProgress(stopped=stopped), job) == (option == by)

@@ -84,7 +84,7 @@ def _geometry(draw: Draw, height: int, width: int) -> Tensor:
     flip = draw.sometimes(1 - 2 * (draw.uniform() < 0.5).float(), 1.0)
     whole = whole @ _scaled(draw, flip, torch.ones_like(flip))
     quarter = draw.sometimes((draw.uniform() * 4).floor(), 0.0) * (math.pi / 2)
-    whole = whole @ _turned(draw, quarter, 1.0 if aspect == 1 else aspect)
+    whole = whole @ _turned(draw, quarter, aspect)
     shifts = [((draw.uniform() * 2 - 1) * SHIFT * side).round() / side for side in (width, height)]
     whole = whole @ _moved(draw, *(draw.sometimes(shift, 0.0) for shift in shifts))
     scale = torch.exp2(draw.sometimes(draw.normal() * SCALE_LOG2, 0.0))

@@ -148,7 +148,7 @@ class Batches:
                 if self._weights is None
                 else balanced_order(self._weights, self.seed, epoch)
             )
-            self._orders[epoch] = torch.from_numpy(self.seen[indices]).to(self._pixels.device)
+            self._orders[epoch] = torch.from_numpy(self.seen[indices]).to(self._pixels.device, non_blocking=True)
         return self._orders[epoch]
 
 

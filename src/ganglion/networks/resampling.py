@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad, pixel_shuffle
+from torch.nn.functional import conv2d, conv_transpose2d, pad, pixel_shuffle
 
 from ganglion.networks.few_channels import (
     MOST_CHANNELS,
@@ -24,7 +24,7 @@ from ganglion.networks.few_channels import (
 )
 from ganglion.recipe.networks import Downsampling, Upsampling
 
-__all__ = ["DOWNSAMPLINGS", "UPSAMPLINGS", "AveragedConv2d", "NearestConv2d", "SubPixel"]
+__all__ = ["DOWNSAMPLINGS", "UPSAMPLINGS", "AveragedConv2d", "BilinearConv2d", "NearestConv2d", "SubPixel"]
 
 
 class _OverBlocks(nn.Conv2d):
@@ -77,16 +77,24 @@ def _spread(flipped: bool) -> Tensor:
     return spread.flip(1).contiguous() if flipped else spread.contiguous()
 
 
-class Bilinear(nn.Module):
-    """Bilinear enlargement to twice the height and width, then a 3x3 convolution."""
+class BilinearConv2d(NearestConv2d):
+    """Bilinear enlargement of maps (N, F, H, W) to (N, F, 2H, 2W), then a 3x3 convolution with padding 1.
 
-    def __init__(self, before: int, after: int, bias: bool) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(before, after, 3, padding=1, bias=bias)
+    Bilinear enlargement is nearest-neighbour enlargement and then a blur by (1, 2, 1) / 4, which can as well come after the
+    convolution, where there are fewer maps. At the border weights are those inside the image, so that they sum to 1.
+    """
+
+    def __init__(self, before: int, after: int, bias: bool = True) -> None:
+        super().__init__(before, after, bias)
+        self.blur: Tensor
+        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("blur", (line[:, None] * line)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layer(interpolate(x, scale_factor=2, mode="bilinear"))
-        return out
+        x = super().forward(x)
+        inside = conv2d(x.new_ones(1, 1, *x.shape[2:]), self.blur, padding=1)
+        blurred: Tensor = conv2d(x, self.blur.expand(x.shape[1], 1, 3, 3), groups=x.shape[1], padding=1) / inside
+        return blurred
 
 
 class SubPixel(nn.Module):
@@ -125,7 +133,7 @@ DOWNSAMPLINGS: dict[Downsampling, Callable[[int, int, bool], nn.Module]] = {
 UPSAMPLINGS: dict[Upsampling, Callable[[int, int, bool], nn.Module]] = {
     "transposed": _transposed,
     "nearest": NearestConv2d,
-    "bilinear": Bilinear,
+    "bilinear": BilinearConv2d,
     "sub-pixel": SubPixel,
 }
 """By the recipe's word: (maps before, maps after, whether it has a bias) to a layer that doubles height and width."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +64,8 @@ class TrainingProgress:
     """Reference for progress; it is updated only by a score that is lower by more than the noise."""
     lowest_kimg: float | None = None
     """Thousands of images at which the reference was last updated."""
+    scores_since: int = 0
+    """Scores after it."""
     stopped: str | None = None
     """Why the run ended before its budget; None if it did not."""
     images_before: int = 0
@@ -84,8 +86,9 @@ class TrainingProgress:
         Progress is measured against a reference that small improvements do not update, so that they accumulate.
         """
         lowest = score if self.best_score is None else min(score, self.best_score)
+        self.scores_since += 1
         if self.reference_score is None or score * SCORE_NOISE < self.reference_score:
-            self.reference_score, self.lowest_kimg = score, self.images / 1000
+            self.reference_score, self.lowest_kimg, self.scores_since = score, self.images / 1000, 0
         if score <= lowest * noise:
             self.best_step = self.step
         self.best_score = lowest
@@ -103,8 +106,9 @@ def save_checkpoint(folder: Path, networks: Networks, optimizers: Optimizers, pr
     name = f"{progress.step:08d}"
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+        writing = folder / f".writing-{secrets.token_hex(4)}"  # tempfile's are for their owner alone
         try:
+            writing.mkdir()
             _write_files(writing, networks, optimizers, progress)
             shutil.rmtree(folder / name, ignore_errors=True)  # from an earlier, lost session
             move(writing, folder / name)

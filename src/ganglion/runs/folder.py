@@ -256,6 +256,7 @@ def set_aside(path: Path, move: Callable[[Path, Path], None] = move) -> Path | N
     Raises StorageError where a file cannot be moved (on Windows: while a program has it open); then nothing is moved.
     """
     held = [child for child in path.iterdir() if child.name != ".lock"]
+    held.sort(key=lambda child: child.name == "recipe.yaml")  # last: until then the folder is that run
     if not held:
         return None
     number = next(n for n in range(1, 10**6) if not path.with_name(f"{path.name}.old-{n}").exists())

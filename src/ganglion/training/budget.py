@@ -13,6 +13,7 @@ from ganglion.recipe.size import Size, chain_to, first_image_doublings
 from ganglion.runs.checkpoints import TrainingProgress
 
 __all__ = [
+    "DONE",
     "SCHEDULES",
     "Budget",
     "can_be_extended",
@@ -25,6 +26,8 @@ __all__ = [
 
 PATIENCE = 1 / 3  # of a run without a better score after which it is done
 LEAST_KIMG = 20  # of a run that can be done
+LEAST_SCORES = 2  # without a better one
+DONE = "done"
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ def reason_to_stop(training: Training, progress: TrainingProgress, verdict: Verd
     if training.stop_when_failing and verdict.state == "failing":
         return f"the verdict is failing: {', '.join(f.code for f in verdict.findings if f.severity == 'failing')}"
     kimg = progress.images / 1000
-    if training.stop_when_done and progress.lowest_kimg is not None and kimg >= LEAST_KIMG:
+    enough = kimg >= LEAST_KIMG and progress.scores_since >= LEAST_SCORES
+    if training.stop_when_done and progress.lowest_kimg is not None and enough:
         waited = kimg - progress.lowest_kimg
         if waited >= PATIENCE * kimg:
-            return f"done: no better score for {waited:,.0f} of {kimg:,.0f} kimg"
+            return f"{DONE}: no better score for {waited:,.0f} of {kimg:,.0f} kimg"
     return None

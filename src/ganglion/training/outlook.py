@@ -13,8 +13,9 @@ import torch
 from lightning_fabric import Fabric
 
 from ganglion.doctor.forecast import GOAL
+from ganglion.errors import TrainingFailed
 from ganglion.platform.devices import fabric_precision
-from ganglion.platform.numerics import training_numerics
+from ganglion.platform.numerics import side_stream, training_numerics
 from ganglion.recipe.measured import MEASURED, Expectation, MeasuredRun, expectations, needed_kimg
 from ganglion.recipe.resolve import update
 from ganglion.recipe.schema import Recipe
@@ -81,15 +82,18 @@ def with_auto_budget(
     batches = batches_of(prepared)
     precision = fabric_precision(recipe.training.precision)
     fabric = Fabric(accelerator=prepared.device.type, devices=1, precision=precision)
-    with restored_threads(), training_numerics(prepared.device, recipe.training.deterministic):
-        if threads == "auto" and fabric.device.type == "cpu":
-            players = build_first_players(recipe, batches, own)
-            speed = (
-                measured_threads(fabric, recipe, batches, players, own, torch.get_num_threads()).images_per_sec or 0.0
-            )
-        else:
-            torch.set_num_threads(torch.get_num_threads() if threads == "auto" else threads)
-            speed = images_per_sec(fabric, recipe, batches, own, TIMED_SEC)
+    numerics = training_numerics(prepared.device, recipe.training.deterministic)
+    cores = torch.get_num_threads()
+    with restored_threads(), numerics, side_stream(prepared.device):
+        try:
+            if threads == "auto" and fabric.device.type == "cpu":
+                players = build_first_players(recipe, batches, own)
+                speed = measured_threads(fabric, recipe, batches, players, own, cores).images_per_sec or 0.0
+            else:
+                torch.set_num_threads(cores if threads == "auto" else threads)
+                speed = images_per_sec(fabric, recipe, batches, own, TIMED_SEC)
+        except (TrainingFailed, torch.OutOfMemoryError):  # the training itself will say what is wrong
+            return recipe
     found = with_budget_by_speed(recipe, images, speed, table)
     minutes = _minutes(found.training.minutes or 0)
     say(f"auto: {minutes}: as long as similar images take to the goal at {speed:,.0f} images/s")

@@ -65,7 +65,7 @@ class TrainingProbe:
         self._reference = ReferenceSet(
             LabelledImages(*batches.pick(_some(batches.seen, PROBE_IMAGES, random))),
             LabelledImages(*batches.pick(unseen)) if len(unseen) else None,
-            batches.pick(_some(batches.seen, POOL, random)).images if len(unseen) else None,
+            _in_chunks(batches, _some(batches.seen, POOL, random)) if len(unseen) else (),
             seed,
         )
         self._z = draw_latents(recipe.latent, PROBE_IMAGES, stream(seed, Purpose.EXAMINED, 1)).to(device)
@@ -240,8 +240,12 @@ def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:
     """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W)."""
     chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES])
     indices = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
-    for first in range(0, len(indices), CHUNK):
-        yield batches.pick(indices[first : first + CHUNK]).images
+    return _in_chunks(batches, indices)
+
+
+def _in_chunks(batches: Batches, indices: NDArray[np.int64]) -> Iterator[Tensor]:
+    """Float images (n, C, H, W) in [-1, 1], CHUNK at once."""
+    return (batches.pick(indices[first : first + CHUNK]).images for first in range(0, len(indices), CHUNK))
 
 
 def _some(indices: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -36,7 +36,7 @@ from ganglion.runs.events import prints_on_stderr
 from ganglion.runs.folder import Run, default_run, locked, set_aside
 from ganglion.runs.shown import progress_of
 from ganglion.training.attempts import Attempts
-from ganglion.training.budget import Budget
+from ganglion.training.budget import DONE, Budget
 from ganglion.training.cluster import Peers, joined
 from ganglion.training.collectives import Collectives, state_of_first
 from ganglion.training.conditions import training_rows
@@ -125,7 +125,7 @@ def _train(
     with locked(folder):
         recipe = prepared.recipe if fresh else continued(folder, prepared, screen.say)
         goes_on = not fresh and bool(treatments_of(folder))
-        if not (goes_on or Run(folder).steps_saved()):
+        if fresh or not (goes_on or Run(folder).steps_saved()):
             new = fresh or not Run(folder).exists
             by_speed = new and devices * nodes == 1
             recipe = _with_what_fits(replace(prepared, recipe=recipe), own, devices, nodes, threads, screen, by_speed)
@@ -153,7 +153,8 @@ def _train(
             at_end(Run(folder))
             raise
         if not finished:
-            raise Interrupted(f"interrupted and saved; the same command resumes the run ({folder})")
+            saved = "and saved" if Run(folder).steps_saved() else "before the first step"
+            raise Interrupted(f"interrupted {saved}; the same command resumes the run ({folder})")
         at_end(Run(folder))
     return Run(folder)
 
@@ -287,7 +288,8 @@ def _still_stopped(progress: TrainingProgress, job: Job) -> bool:
         return job.own.callback is not None
     if is_for_treatment(progress):
         return job.recipe.training.treat
-    return job.recipe.training.stop_when_failing or job.recipe.training.stop_when_done
+    training, done = job.recipe.training, (progress.stopped or "").startswith(DONE)
+    return training.stop_when_done if done else training.stop_when_failing
 
 
 def _trained(loop: Callable[..., bool], outputs: RunOutputs, interrupt: Interrupt, treat: bool) -> bool:

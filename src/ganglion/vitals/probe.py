@@ -7,6 +7,7 @@ N samples, R reals, C channels, H height, W width, A values per image, F feature
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -91,9 +92,10 @@ class ReferenceSet:
     """Fixed real images that samples are compared with, so that records are comparable."""
 
     def __init__(
-        self, reals: LabelledImages, held_out: LabelledImages | None = None, pool: Tensor | None = None, seed: int = 0
+        self, reals: LabelledImages, held_out: LabelledImages | None = None, pool: Iterable[Tensor] = (), seed: int = 0
     ) -> None:
-        """`reals` and `held_out` are at most 64 images; `pool` are training images among which copies are searched."""
+        """`reals` and `held_out` are at most 64 images; `pool`, in chunks, are training images among which copies
+        are searched."""
         self.reals, self.held_out, self.seed = reals, held_out, seed
         self._distances = sample_stats.pairwise(sample_stats.downsampled(reals.images))
         self.spread = sample_stats.mean_distance(self._distances)
@@ -102,7 +104,8 @@ class ReferenceSet:
         self.checkerboard = sample_stats.checkerboard_energy(reals.images)
         self._to_reals: dict[int, SlicedWasserstein] = {}
         self.floor = self._floor()
-        self.pool = None if pool is None else _coarse(pool)
+        chunks = [_coarse(images) for images in pool]
+        self.pool = torch.cat(chunks) if chunks else None
         self.unseen = self._distances_of_unseen()
 
     def distance(self, samples: Tensor) -> float:
