@@ -158,6 +158,17 @@ def test_32_bit_gray_is_read_by_its_brightest_value(encode):
     assert "below zero" in reason(encode(np.array([[0, -1]], np.int32), "TIFF"))
 
 
+def test_floating_point_gray_a_little_above_one_is_clipped(encode):
+    assert pixels_of(encode(np.array([[0, 0.5, 1.04]], np.float32), "TIFF"), 1)[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_a_dark_deep_pgm_stays_dark():
+    content = b"P5 2 1 65535\n" + np.array([200, 40_000], ">u2").tobytes()
+    assert pixels_of(content, 1)[0, :, 0].tolist() == [1, 156]
+    dark = b"P5 2 1 65535\n" + np.array([100, 200], ">u2").tobytes()
+    assert pixels_of(dark, 1)[0, :, 0].tolist() == [0, 1]
+
+
 def test_floating_point_gray_up_to_one_is_scaled(encode):
     assert pixels_of(encode(np.array([[0, 0.5, 1]], np.float32), "TIFF"), 1)[0, :, 0].tolist() == [0, 128, 255]
     assert "not finite" in reason(encode(np.array([[0, np.nan]], np.float32), "TIFF"))

@@ -2,7 +2,9 @@ import gzip
 import pickle
 import struct
 import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganglion.data.arrays import DigitsSource, IdxSource
@@ -157,6 +159,18 @@ def test_a_zip_is_known_by_its_content_or_its_name(zipped, tmp_path):
 def test_another_file_is_refused_with_a_remedy(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"tar")
     assert "is neither a folder, a zip, an IDX nor an NPY file; unpack it" in refusal(str(tmp_path / "a.tar"))
+
+
+def test_a_folder_of_ones_own_called_digits_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert find_source("digits") == FolderSource(Path("digits"))
+
+
+def test_several_arrays_in_one_file_are_refused_with_a_remedy(tmp_path):
+    np.savez(tmp_path / "x.npz", np.zeros((2, 16, 16), np.uint8))
+    with pytest.raises(DataError, match="holds several arrays; save the images alone, with numpy.save, as .npy"):
+        find_source(str(tmp_path / "x.npz"))
 
 
 def test_digits_are_bundled():

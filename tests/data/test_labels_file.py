@@ -23,6 +23,11 @@ def test_the_delimiter_is_found(delimiter):
     assert found.decimal_comma == (delimiter == ";")
 
 
+def test_excels_first_line_names_the_delimiter():
+    found = table("sep=;\r\nfile;age\r\na.png;1,5\r\nb.png;2\r\n")
+    assert (found.columns, found.rows[1]) == (["file", "age"], ["b.png", "2"])
+
+
 def test_quoted_commas_and_quotes_belong_to_their_cell():
     found = table('file,caption\n"a, b.png","red, ""round"""\nc.png,blue\n')
     assert found.rows == [["a, b.png", 'red, "round"'], ["c.png", "blue"]]

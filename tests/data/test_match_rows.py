@@ -29,6 +29,26 @@ def test_rows_come_in_the_order_of_the_images():
     assert (found.columns, found.cells, found.remarks) == (["x"], [["1"], ["2"], ["3"]], [])
 
 
+@pytest.mark.parametrize("folder", ["birds/", "/home/me/birds/"])
+def test_a_row_of_another_folder_does_not_take_an_image_whose_own_row_is_there(folder):
+    own, others = [(f"cats/{i}.png", f"cat{i}") for i in range(3)], [(f"{folder}{i}.png", "bird") for i in range(3)]
+    keys = [path for path, _ in own]
+    for rows in (others + own, own + others):
+        found = matched(rows, keys)
+        assert found.cells == [["cat0"], ["cat1"], ["cat2"]]
+        assert "whose image is not here: 3" in found.remarks[0]
+
+
+def test_where_no_folder_decides_between_rows_none_is_used():
+    rows = [("x/a.png", "1"), ("y/a.png", "2"), ("b.png", "3"), ("b.png", "4")]
+    found = matched(rows, ("a.png", "b.png"))
+    assert found.cells == [None, ["3"]]
+    assert found.remarks[:2] == [
+        "rows of labels.csv that can mean several images and are not used: 2 (x/a.png, y/a.png)",
+        "rows of labels.csv that repeat an image, whose first row is used: 1 (b.png)",
+    ]
+
+
 def test_the_files_may_be_named_in_any_column():
     found = matched(
         [("0", "a.png", "red"), ("1", "b.png", "blue"), ("2", "c.png", "red")], columns=("id", "path", "hair")

@@ -35,12 +35,25 @@ def test_another_ending_promises_none(name):
     assert not looks_like_image(name)
 
 
-@pytest.mark.parametrize("name", [".DS_Store", "a/._b.png", "__MACOSX/a/b.png", "x/Thumbs.db", "desktop.ini"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".DS_Store",
+        "a/._b.png",
+        "__MACOSX/a/b.png",
+        "x/Thumbs.db",
+        "desktop.ini",
+        ".hidden/a.png",
+        "a/.ipynb_checkpoints/b.png",
+        "a/@eaDir/b.jpg/SYNOPHOTO_THUMB_XL.jpg",
+        "$RECYCLE.BIN/a.png",
+    ],
+)
 def test_what_operating_systems_leave_about_is_litter(name):
     assert is_litter(name)
 
 
-@pytest.mark.parametrize("name", ["a.png", "Thumbs.db/a.png", "MACOSX/a.png", ".hidden/a.png"])
+@pytest.mark.parametrize("name", ["a.png", "Thumbs.db/a.png", "MACOSX/a.png", "./a.png", "../a.png"])
 def test_what_a_person_may_have_meant_is_no_litter(name):
     assert not is_litter(name)
 
@@ -56,6 +69,11 @@ def test_what_a_person_may_have_meant_is_no_litter(name):
         (["cat/1.png", "dog/2.png", "3.png"], [None, None, None]),
         (["cat/1.png", "dog/2.png", "readme.txt"], ["cat", "dog", None]),
         (["all/cat/1.png", "all/dog/2.png", "readme.txt"], ["cat", "dog", None]),
+        (["train/cat/1.png", "train/dog/2.png", "Test/dog/3.png"], ["cat", "dog", "dog"]),
+        (["train/1.png", "test/2.png"], [None, None]),
+        (["train/cat/1.png", "test/cat/2.png"], [None, None]),
+        (["train/cat/1.png", "val/2.png"], [None, None]),
+        (["train/1.png", "plane/2.png"], ["train", "plane"]),
         ([], []),
     ],
 )
@@ -261,6 +279,18 @@ def encrypt(path):
             raw[at + offset] |= 1
             at = raw.find(signature, at + 1)
     path.write_bytes(raw)
+
+
+def test_names_in_a_zip_are_read_as_windows_writes_them(archive):
+    path = archive([("cats\\a.png", b""), ("dogs\\b.png", b""), ("dogs\\", b"")])
+    entries = ZipSource(path).entries()
+    assert [(entry.key, entry.label) for entry in entries] == [("cats/a.png", "cats"), ("dogs/b.png", "dogs")]
+
+
+def test_names_in_a_zip_are_read_as_macos_writes_them(archive):
+    path = archive([("Bl__en/a.png", b""), ("Gras/b.png", b"")])
+    path.write_bytes(path.read_bytes().replace(b"Bl__en", "Bl\u00fcen".encode()))  # as many bytes, and no flag
+    assert {entry.label for entry in ZipSource(path).entries()} == {"Bl\u00fcen", "Gras"}
 
 
 def test_a_zip_has_the_same_content_as_the_folder_it_was_made_of(image_folder, archive, tmp_path):

@@ -72,3 +72,13 @@ def test_images_are_flipped_where_their_mirror_images_cannot_be_told_from_them(
     assert choice.overrides.get("augment.flip") == flip
     assert any(reason.startswith("flip ") for reason in choice.reasons.values()) == (flip is not None)
     assert resolve(choice.recipe, choice.overrides).augment.flip == bool(flip)
+
+
+def test_no_flips_where_attributes_are_conditions_and_one_may_be_left() -> None:
+    attributes = (Attribute(name="left", kind="yes-no"),)
+    choice = choose(
+        FACTS._replace(images=4_000, classes=0, mirror_p_value=0.9, photographs=True, attributes=attributes)
+    )
+    assert choice.overrides["data.conditional"] is True
+    assert choice.overrides["augment.flip"] is False
+    assert "left and right may be among the attributes" in choice.reasons["augment.flip"]

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ganglion.errors import RecipeError
 from ganglion.platform.screen import Screen
 from ganglion.recipe.resolve import Request
 from ganglion.recipe.schema import Recipe
-from ganglion.training.prepare import prepare_run
+from ganglion.training.prepare import _mirror_p_value, prepare_run
 from ganglion.training.train import train
 
 
@@ -71,3 +73,16 @@ def test_no_reason_is_given_for_what_was_asked_for(cache: Path) -> None:
     assert "minutes: " not in reasons(kimg=1)
     assert "minutes: " not in reasons(set={"training.steps": 3})
     assert "flip " not in reasons(set={"augment.flip": True})
+
+
+def test_classes_that_are_each_others_mirror_images_are_not_flipped() -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 60, (1000, 16, 16, 3), np.uint8)
+    images[:500, :, 2:5] += 190  # class 0 looks to the left
+    images[500:, :, 11:14] += 190
+    labels = np.repeat([0, 1], 500)
+    store: Any = SimpleNamespace(images=images, labels=labels)
+    assert _mirror_p_value(store, 1) > 0.05  # together they are their own mirror images
+    assert _mirror_p_value(store, 2) < 0.01
+    mixed: Any = SimpleNamespace(images=images, labels=random.permutation(labels))
+    assert _mirror_p_value(mixed, 2) > 0.05

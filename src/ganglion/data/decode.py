@@ -32,6 +32,7 @@ Picture = Image.Image | NDArray[np.uint8]
 """Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) with a number of channels for which Pillow has no mode."""
 
 LARGEST_PIXELS = 2**27
+OVERSHOOT = 1.1  # of floats on [0, 1], as resizing leaves them: clipped
 """About 134 million, twelve thousand by eleven: larger images are refused as possible decompression bombs."""
 
 MODE_FOR = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -150,7 +151,7 @@ def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Image
 def _normalise(image: Image.Image) -> Image.Image:
     """Converts any of Pillow's modes to L, LA, RGB or RGBA with 8 bits."""
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(np.asarray(image))
+        return _from_deep(np.asarray(image), image.format == "PPM")
     if "transparency" in image.info or image.mode in {"PA", "La", "RGBa"}:
         return image.convert("LA" if image.mode in {"L", "1", "La"} else "RGBA")
     if image.mode in {"1", "L"}:
@@ -160,20 +161,24 @@ def _normalise(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_deep(values: NDArray[np.generic]) -> Image.Image:
-    """16 and 32 bit gray: scaled by the range that the type or the maximum implies, not clipped at 255."""
+def _from_deep(values: NDArray[np.generic], of_16_bits: bool = False) -> Image.Image:
+    """16 and 32 bit gray: scaled by the range that the type or the maximum implies, not clipped at 255.
+
+    `of_16_bits`: whether the file's format has these alone; Pillow gives a deep PGM as 32 bits.
+    """
     pixels = values.astype(np.float64)
     if not np.isfinite(pixels).all() or pixels.min() < 0:
         raise Unreadable("pixel values below zero or not finite")
     brightest = pixels.max()
-    white = (
-        1.0 if np.issubdtype(values.dtype, np.floating) and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0
-    )
-    if values.dtype in (np.uint16, np.dtype(">u2")):
+    if of_16_bits or values.dtype in (np.uint16, np.dtype(">u2")):
         white = 65535.0
-    if brightest > white:
+    elif np.issubdtype(values.dtype, np.floating) and brightest <= OVERSHOOT:
+        white = 1.0
+    else:
+        white = 255.0 if brightest <= 255 else 65535.0
+    if brightest > max(white, OVERSHOOT):
         raise Unreadable(f"pixel values up to {brightest:g}, more than 16 bits")
-    return Image.fromarray(np.round(pixels * (255 / white)).astype(np.uint8))
+    return Image.fromarray(np.round(np.minimum(pixels, white) * (255 / white)).astype(np.uint8))
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:

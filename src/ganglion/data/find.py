@@ -26,10 +26,10 @@ def find_source(name: str, data_dir: str | Path | None = None, channels: int | N
     path = Path(name)
     if data_dir is not None:
         return _local_copy(name, Path(data_dir))
-    if name == "digits":
-        return DigitsSource()
     if _exists(path):
         return _readable(path, channels)
+    if name == "digits":
+        return DigitsSource()
     if cannot_be_named(name):
         raise DataError(
             f"{name!r} describes images from a Python program, which cannot be read again: call ganglion.train with the same "
@@ -65,6 +65,8 @@ def _at_path(path: Path, channels: int | None = None) -> Source:
         return IdxSource(images) if images else FolderSource(path)
     if is_idx_name(path.name):
         return IdxSource(path)
+    if path.suffix.lower() == ".npz":
+        raise DataError(f"{path} holds several arrays; save the images alone, with numpy.save, as .npy")
     if path.suffix.lower() == ".npy":
         return NpySource(path, channels)
     if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":

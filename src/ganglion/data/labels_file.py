@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ NAMES = ("labels.csv", "labels.tsv", "labels.txt", "metadata.csv", *CELEBA)
 """In this order. metadata.csv is that of Hugging Face's image folders."""
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_LINES = 50
+SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # with which Excel begins a file
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def table_of(file: LabelsFile) -> Table:
     """The cells of a labels file. Raises ValueError with the reason where it is no table."""
     text, remarks = _decoded(file)
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
+    asked = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
+    lines = lines[1:] if asked else lines
     if len(lines) < 2:
         raise ValueError("it has fewer than two lines")
     if lines[0].strip().isdecimal() and len(lines) > 2:
@@ -150,7 +154,7 @@ def table_of(file: LabelsFile) -> Table:
             len(lines[2].split()) == len(names) + 1
         ):  # CelebA: a count, the names of the attributes, then file and values
             return _table(["file", *names], (line.split() for line in lines[2:]), remarks)
-    delimiter = _delimiter(lines)
+    delimiter = asked[1] if asked else _delimiter(lines)
     rows = csv.reader(lines, delimiter=delimiter) if delimiter else (line.split() for line in lines)
     try:
         head = [cell.strip() for cell in next(iter(rows))]

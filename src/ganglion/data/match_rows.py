@@ -5,8 +5,9 @@ A file may come from another computer: folders before the name may differ, and b
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ganglion.data.columns import examples
@@ -47,6 +48,11 @@ class ImageNames:
         most = max(common for common, _ in agreeing)
         best = [place for common, place in agreeing if common == most]
         return best if len(best) == 1 else called
+
+    def agreement(self, text: str, place: int) -> tuple[float, tuple[str, ...]]:
+        """How many folders `text` has in common with the image there, infinitely many where it is its path; its folders."""
+        folders = tuple(_parts(text)[:-1])
+        return math.inf if text in self._exact else _common(self._keys[place][:-1], folders), folders
 
 
 def _parts(path: str) -> list[str]:
@@ -91,12 +97,12 @@ def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
         remarks.append(f"{name} has no header line; its columns are called {examples(columns)}")
     cells: list[list[str] | None] = [None] * len(keys)
     unknown, ambiguous, twice = list[str](), list[str](), list[str]()
-    for row in rows:
-        found = names.find(row[column])
+    for row, found in zip(rows, _meant([row[column] for row in rows], names), strict=True):
+        text = row[column].strip()
         if len(found) != 1:
-            (ambiguous if found else unknown).append(row[column].strip() or "an empty name")
+            (ambiguous if found else unknown).append(text or "an empty name")
         elif cells[found[0]] is not None:
-            twice.append(row[column].strip())
+            twice.append(text)
         else:
             cells[found[0]] = [cell for place, cell in enumerate(row) if place != column]
     without = [key for key, cell in zip(keys, cells, strict=True) if cell is None]
@@ -110,6 +116,28 @@ def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
         if many:
             remarks.append(f"{what.format(name)}: {len(many):,} ({examples(many)})")
     return Matched(columns, cells, remarks)
+
+
+def _meant(texts: Sequence[str], names: ImageNames) -> Iterator[list[int]]:
+    """Places of the images that each text can mean: none, one, or several where it is ambiguous.
+
+    Of texts that mean one image, those count whose folders agree with the image's most; the others are of images that are not
+    here. Where texts of different folders agree equally, all are ambiguous.
+    """
+    found = [(names.find(text), text) for text in texts]
+    best: dict[int, tuple[float, set[tuple[str, ...]]]] = {}
+    for places, text in found:
+        for place in places if len(places) == 1 else ():
+            agreement, folders = names.agreement(text, place)
+            most, those = best.get(place, (-1.0, set()))
+            if agreement >= most:
+                best[place] = agreement, {folders, *(those if agreement == most else ())}
+    for places, text in found:
+        if len(places) != 1:
+            yield places
+            continue
+        most, those = best[places[0]]
+        yield [] if names.agreement(text, places[0])[0] < most else places * len(those)
 
 
 def _refused(name: str, without: Sequence[str], keys: Sequence[str], unknown: Sequence[str]) -> str:

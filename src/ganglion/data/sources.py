@@ -10,6 +10,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,7 @@ Payload = bytes | NDArray[np.uint8]
 """An encoded file, or raw pixels (H, W) or (H, W, C)."""
 
 LARGEST_FILE_BYTES = 512 * 1024**2
+UTF8_NAME = 0x800  # flag of a zip's member (APPNOTE 4.4.4, bit 11)
 
 IMAGE_SUFFIXES = frozenset(
     [
@@ -68,6 +70,10 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
+SYSTEM_FOLDERS = frozenset(["__MACOSX", "@eaDir", "$RECYCLE.BIN"])
+"""Of macOS, of Synology's disks with its thumbnails, of Windows."""
+SPLITS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev"])
+"""Folders that divide a data set, and are no classes."""
 UNREAD_SUFFIXES = frozenset([".heic", ".heif", ".jxl"])
 """Of images that Pillow does not read."""
 
@@ -140,22 +146,27 @@ def suffix_of(name: str) -> str:
 
 
 def is_litter(name: str) -> bool:
-    """Whether it is a hidden or system file, which is ignored."""
+    """Whether it is a hidden or system file, or in such a folder, which is ignored."""
     parts = name.split("/")
-    return parts[-1].startswith(".") or parts[-1] in {"Thumbs.db", "desktop.ini"} or "__MACOSX" in parts
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return hidden or parts[-1] in {"Thumbs.db", "desktop.ini"} or not SYSTEM_FOLDERS.isdisjoint(parts)
 
 
 def natural_label(paths: Sequence[str]) -> list[str | None]:
     """The class of each path: its first folder below the common prefix of all images.
 
     There are classes only where every image is in a folder and there are two folders or more. Files without an image
-    suffix are not considered.
+    suffix are not considered. Where all these folders are called train, test and the like, the classes are those below them.
     """
     folders = [tuple(path.split("/")[:-1]) for path in paths]
     of_images = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
     shared = _shared_prefix(of_images)
     if not of_images or any(len(folder) == shared for folder in of_images):
         return [None] * len(paths)
+    if {folder[shared].casefold() for folder in of_images} <= SPLITS:
+        shared += 1
+        if any(len(folder) == shared for folder in of_images) or len({folder[shared] for folder in of_images}) < 2:
+            return [None] * len(paths)
     return [folder[shared] if len(folder) > shared else None for folder in folders]
 
 
@@ -249,7 +260,8 @@ class ZipSource:
 
     def entries(self) -> list[Entry]:
         members = _open(self.path).infolist()
-        files = [(i, m.filename) for i, m in enumerate(members) if not m.is_dir() and not is_litter(m.filename)]
+        named = [(i, _name_of(member)) for i, member in enumerate(members)]
+        files = [(i, name) for i, name in named if not name.endswith("/") and not is_litter(name)]
         files.sort(key=lambda file: (file[1], file[0]))
         labels = natural_label([name for _, name in files])
         return [Entry(name, i, label, looks_like_image(name)) for (i, name), label in zip(files, labels, strict=True)]
@@ -265,6 +277,15 @@ class ZipSource:
             return archive.read(member)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
             raise ValueError(f"damaged in the zip: {error}") from None
+
+
+def _name_of(member: zipfile.ZipInfo) -> str:
+    """With slashes, which some Windows programs do not write, and as UTF-8, which macOS writes without saying so."""
+    name = member.filename
+    if not member.flag_bits & UTF8_NAME:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _open(path: Path) -> zipfile.ZipFile:

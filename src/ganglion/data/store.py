@@ -74,7 +74,10 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
 
 
 def is_store(path: Path) -> bool:
-    return (path / "store.json").is_file()
+    try:
+        return (path / "store.json").is_file()
+    except OSError:  # a name too long for any file
+        return False
 
 
 def open_store(path: Path) -> Store:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ganglion.recipe.attributes import Attribute, vector_names
 from ganglion.recipe.size import Size
 
-__all__ = ["FEW", "Choice", "DataFacts", "choose"]
+__all__ = ["FEW", "Choice", "DataFacts", "choose", "enough_for_classes"]
 
 
 FEW = 5000  # images; below, D overfits within minutes
@@ -81,19 +81,18 @@ def choose(facts: DataFacts) -> Choice:
         flip, why = _may_flip(facts, facts.mirror_p_value)
         overrides["augment.flip"] = flip
         reasons["augment.flip"] = f"flip {'on' if flip else 'off'}: {why}"
-    if facts.attributes:
-        reasons["data.conditional"] = _of_attributes(facts, overrides)
-    elif facts.classes > 1 and facts.images >= ENOUGH_OF_A_CLASS * facts.classes:
-        overrides["data.conditional"] = True
-        reasons["data.conditional"] = (
-            f"conditional: {facts.classes} classes help training; ganglion sample --label selects one"
-        )
-    elif facts.classes > 1:
-        reasons["data.conditional"] = (
-            f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
-            "--set data.conditional=true conditions on them anyway"
-        )
+    if facts.attributes or facts.classes > 1:
+        conditional, reasons["data.conditional"] = _of_attributes(facts) if facts.attributes else _of_classes(facts)
+        overrides |= {"data.conditional": True} if conditional else {}
+    if facts.attributes and overrides.get("data.conditional") and overrides.get("augment.flip"):
+        overrides["augment.flip"] = False
+        reasons["augment.flip"] = "flip off: left and right may be among the attributes"
     return Choice(recipe, overrides, reasons)
+
+
+def enough_for_classes(images: int, classes: int) -> bool:
+    """Whether a run is to be conditional on its classes."""
+    return classes > 1 and images >= ENOUGH_OF_A_CLASS * classes
 
 
 def _budget(facts: DataFacts) -> tuple[float, str]:
@@ -112,14 +111,23 @@ def _may_flip(facts: DataFacts, p_value: float) -> tuple[bool, str]:
     return True, "mirror images cannot be told from the images, so there are twice as many"
 
 
-def _of_attributes(facts: DataFacts, overrides: dict[str, object]) -> str:
-    """Conditions on the columns of a labels file where there are as many images for each number as there are for a class."""
+def _of_classes(facts: DataFacts) -> tuple[bool, str]:
+    """Whether the run is conditional on its classes, and why."""
+    if enough_for_classes(facts.images, facts.classes):
+        return True, f"conditional: {facts.classes} classes help training; ganglion sample --label selects one"
+    return False, (
+        f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
+        "--set data.conditional=true conditions on them anyway"
+    )
+
+
+def _of_attributes(facts: DataFacts) -> tuple[bool, str]:
+    """Whether the run is conditional on the columns of a labels file, by images for each number as for a class, and why."""
     columns, numbers = facts.attributes, len(vector_names(facts.attributes)) - 1
     of_file = f"{len(columns)} column{'s' if len(columns) > 1 else ''} of {facts.labels_file}"
     if facts.images >= ENOUGH_OF_A_CLASS * numbers:
-        overrides["data.conditional"] = True
-        return f"conditional: {of_file}; ganglion sample --label {columns[0].example}... selects values"
-    return (
+        return True, f"conditional: {of_file}; ganglion sample --label {columns[0].example}... selects values"
+    return False, (
         f"not conditional: {facts.images:,} images are fewer than {ENOUGH_OF_A_CLASS} for each of {numbers} values in "
         f"{of_file}; --set data.conditional=true conditions on them anyway, with --set data.attributes=NAME,... on some"
     )

@@ -23,7 +23,7 @@ from ganglion.errors import DataError, RunError
 from ganglion.metrics.mirroring import mirror_p_value
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
-from ganglion.recipe.auto import FEW, DataFacts, choose
+from ganglion.recipe.auto import FEW, DataFacts, choose, enough_for_classes
 from ganglion.recipe.resolve import AUTO, BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
@@ -143,7 +143,7 @@ def _resolve_auto(
     conditions = () if store.attributes is None or only_class(store) else store.attributes.columns
     facts = DataFacts(
         len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks,
-        mirror_p_value=mirror_p_value(store.images) if len(store.images) < FEW and not own_networks else None,
+        mirror_p_value=_mirror_p_value(store, classes) if len(store.images) < FEW and not own_networks else None,
         photographs=_photographs(store), attributes=conditions,
         labels_file=store.facts.get("labels_file", {}).get("name", ""),
     )  # fmt: skip
@@ -156,6 +156,17 @@ def _resolve_auto(
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
     reasons = [why for key, why in choice.reasons.items() if key not in asked and key not in given]
     return requested_recipe(source, **rest), reasons, any(key in BUDGETS for key in chosen)
+
+
+def _mirror_p_value(store: Store, classes: int) -> float:
+    """Of all images; with classes that `auto` conditions on, also of those of each class, since one may be the other's mirror
+    image. The smallest, times the number of classes (Bonferroni).
+    """
+    found = mirror_p_value(store.images)
+    if not enough_for_classes(len(store.images), classes):
+        return found
+    each = [mirror_p_value(store.images[np.flatnonzero(store.labels == label)]) for label in range(classes)]
+    return min(found, classes * min(each))
 
 
 def _photographs(store: Store) -> bool:
