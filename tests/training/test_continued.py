@@ -55,8 +55,10 @@ def test_options_that_change_no_step_so_far_may_be_added(run: ganglion.Run, opti
 def test_what_was_left_open_stays_as_it_was(run: ganglion.Run) -> None:
     wanted = recipe(training__kimg=20)
     settled = recipe(training__kimg=20, training__precision="bf16")
-    found = continued(run.path, asked(settled, auto_budget=True, wanted=wanted), lambda text: None)
+    said: list[str] = []
+    found = continued(run.path, asked(settled, auto_budget=True, wanted=wanted), said.append)
     assert found == run.recipe
+    assert said[0] == "auto: 10 kimg instead: the budget that the run began with"
 
 
 def test_another_recipe_is_refused_with_what_differs_and_what_to_do(run: ganglion.Run) -> None:

@@ -83,9 +83,9 @@ def test_a_new_run_of_auto_takes_it_by_trial_steps_and_one_whose_budget_was_aske
     )
     said: list[str] = []
     assert with_auto_budget(chosen, chosen.recipe, Own(), "auto", said.append, DIGITS).training.minutes == 1
-    assert [line.startswith("auto: 1 minute: as long as similar images take to the goal at ") for line in said] == [
-        True
-    ]
+    assert [
+        line.startswith("auto: 1 minute instead: as long as similar images take to the goal at ") for line in said
+    ] == [True]
     assert with_auto_budget(asked, asked.recipe, Own(), "auto", said.append, DIGITS) == asked.recipe
     assert len(said) == 1
 

@@ -44,32 +44,10 @@ Payload = bytes | NDArray[np.uint8]
 LARGEST_FILE_BYTES = 512 * 1024**2
 UTF8_NAME = 0x800  # flag of a zip's member (APPNOTE 4.4.4, bit 11)
 
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".jp2",
-        ".avif",
-        ".ico",
-    ]
-)
-
-
+IMAGE_SUFFIXES = frozenset([
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".tga", ".jp2", ".avif", ".ico",
+])  # fmt: skip
 SYSTEM_FOLDERS = frozenset(["__MACOSX", "@eaDir", "$RECYCLE.BIN"])
 """Of macOS, of Synology's disks with its thumbnails, of Windows."""
 SPLITS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev"])

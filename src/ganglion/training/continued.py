@@ -30,8 +30,12 @@ def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -
         return settled
     before = run.recipe
     if prepared.auto_budget:  # nobody asked for another one
-        budget = {key.replace(".", "__"): getattr(before.training, key.partition(".")[2]) for key in BUDGETS}
-        settled = update(settled, **budget)
+        budget = {key.partition(".")[2]: getattr(before.training, key.partition(".")[2]) for key in BUDGETS}
+        kept = update(settled, **{f"training__{name}": value for name, value in budget.items()})
+        if kept != settled:
+            said = ", ".join(f"{value:g} {name}" for name, value in budget.items() if value is not None)
+            say(f"auto: {said} instead: the budget that the run began with")
+        settled = kept
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     if wanted.training.micro_batch is None:  # what was chosen when the run began

@@ -96,7 +96,7 @@ def with_auto_budget(
             return recipe
     found = with_budget_by_speed(recipe, images, speed, table)
     minutes = _minutes(found.training.minutes or 0)
-    say(f"auto: {minutes}: as long as similar images take to the goal at {speed:,.0f} images/s")
+    say(f"auto: {minutes} instead: as long as similar images take to the goal at {speed:,.0f} images/s")
     return found
 
 
