@@ -11,7 +11,7 @@ from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.data.suitability import notes_on
 from ganglion.doctor.verdict import Verdict
-from ganglion.errors import DataError, TrainingFailed
+from ganglion.errors import DataError, Interrupted, TrainingFailed
 from ganglion.networks.build import cost_of
 from ganglion.platform.cores import cores
 from ganglion.platform.launcher import launched_by
@@ -25,7 +25,7 @@ from ganglion.training.memory import of_each_micro_batch
 from ganglion.training.own import Own
 from ganglion.training.players import Players
 
-__all__ = ["conclude", "introduce", "refuse_unnamed", "say_it_is_over"]
+__all__ = ["conclude", "interrupted", "introduce", "refuse_unnamed", "say_it_is_over"]
 
 
 def refuse_unnamed(run: Run) -> None:
@@ -71,6 +71,12 @@ def introduce(
     if separate := of_each_micro_batch(recipe, fabric.world_size, networks):
         most = recipe.training.micro_batch
         screen.say(f"Computed of each micro-batch of {most} alone: {', '.join(separate)} (docs/performance.md)")
+
+
+def interrupted(run: Run) -> Interrupted:
+    """What is raised where a run was asked to end."""
+    when = "and saved" if run.steps_saved() else "before the first step"
+    return Interrupted(f"interrupted {when}; the same command resumes the run ({run.path})")
 
 
 def say_it_is_over(run: Run, recipe: Recipe, progress: TrainingProgress, screen: Screen) -> None:

@@ -45,7 +45,7 @@ from ganglion.training.first_batch import check_own
 from ganglion.training.loggers import Loggers, LogTo, tell_it_is_over
 from ganglion.training.loop import train_loop
 from ganglion.training.memory import memory_errors, plan_memory
-from ganglion.training.messages import conclude, introduce, refuse_unnamed, say_it_is_over
+from ganglion.training.messages import conclude, interrupted, introduce, refuse_unnamed, say_it_is_over
 from ganglion.training.outlook import foretelling, with_auto_budget
 from ganglion.training.outputs import RunOutputs, Snapshots, TrainingProbe, start_writer
 from ganglion.training.own import STOPPED_BY_CALLBACK, Own
@@ -126,8 +126,7 @@ def _train(
         recipe = prepared.recipe if fresh else continued(folder, prepared, screen.say)
         goes_on = not fresh and bool(treatments_of(folder))
         if fresh or not (goes_on or Run(folder).steps_saved()):
-            new = fresh or not Run(folder).exists
-            by_speed = new and devices * nodes == 1
+            by_speed = (fresh or not Run(folder).exists) and devices * nodes == 1
             recipe = _with_what_fits(replace(prepared, recipe=recipe), own, devices, nodes, threads, screen, by_speed)
         starts = origin and (fresh or start_of(folder, recipe.training.start_from) is None)
         begun = started_players(recipe, prepared.store, origin, own) if origin and starts else None
@@ -153,8 +152,7 @@ def _train(
             at_end(Run(folder))
             raise
         if not finished:
-            saved = "and saved" if Run(folder).steps_saved() else "before the first step"
-            raise Interrupted(f"interrupted {saved}; the same command resumes the run ({folder})")
+            raise interrupted(Run(folder))
         at_end(Run(folder))
     return Run(folder)
 
