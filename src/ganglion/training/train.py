@@ -18,7 +18,7 @@ from ganglion.data.given import Images
 from ganglion.data.prepare import cache_folder
 from ganglion.data.store import Store
 from ganglion.doctor.readers.treatments import treatments_of
-from ganglion.errors import Interrupted, TrainingFailed
+from ganglion.errors import TrainingFailed
 from ganglion.notebook.screen import screen_here
 from ganglion.platform.devices import fabric_precision, keep_freed_memory, release_device_memory
 from ganglion.platform.environment import describe_environment
