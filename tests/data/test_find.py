@@ -169,8 +169,8 @@ def test_a_folder_of_ones_own_called_digits_comes_first(tmp_path, monkeypatch):
 
 def test_several_arrays_in_one_file_are_refused_with_a_remedy(tmp_path):
     np.savez(tmp_path / "x.npz", np.zeros((2, 16, 16), np.uint8))
-    with pytest.raises(DataError, match="holds several arrays; save the images alone, with numpy.save, as .npy"):
-        find_source(str(tmp_path / "x.npz"))
+    with pytest.raises(DataError, match="holds several arrays; save the one that holds the images with numpy.save"):
+        find_source(str(tmp_path / "x.npz")).entries()
 
 
 def test_digits_are_bundled():

@@ -65,9 +65,7 @@ def _at_path(path: Path, channels: int | None = None) -> Source:
         return IdxSource(images) if images else FolderSource(path)
     if is_idx_name(path.name):
         return IdxSource(path)
-    if path.suffix.lower() == ".npz":
-        raise DataError(f"{path} holds several arrays; save the images alone, with numpy.save, as .npy")
-    if path.suffix.lower() == ".npy":
+    if path.suffix.lower() in (".npy", ".npz"):
         return NpySource(path, channels)
     if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         return ZipSource(path)

@@ -28,7 +28,7 @@ from ganglion.platform.files import write_atomically
 __all__ = ["Scan", "printable", "scan"]
 
 
-FORMAT = 2
+FORMAT = 3
 LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
 MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000

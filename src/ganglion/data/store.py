@@ -41,7 +41,7 @@ from ganglion.recipe.attributes import Attribute
 __all__ = ["FORMAT", "Store", "find_packed", "is_store", "open_store", "pack"]
 
 
-FORMAT = 2  # 1 had straight alpha
+FORMAT = 3  # 1 had straight alpha; 2 other levels of deep gray, and train and test as classes
 LOST = "(it could be read when it was scanned)"
 
 
