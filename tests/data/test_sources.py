@@ -14,6 +14,7 @@ from ganglion.data.sources import (
     FolderSource,
     NumberedEntries,
     ZipSource,
+    in_no_folder,
     is_litter,
     looks_like_image,
     natural_label,
@@ -79,6 +80,22 @@ def test_what_a_person_may_have_meant_is_no_litter(name):
 )
 def test_the_first_folder_below_what_all_images_share_is_the_class(paths, labels):
     assert natural_label(paths) == labels
+
+
+@pytest.mark.parametrize(
+    ("paths", "outside"),
+    [
+        (["cat/1.png", "dog/2.png", "cover.jpg"], ["cover.jpg"]),
+        (["all/cat/1.png", "all/dog/2.png", "all/3.png", "all/list.txt"], ["all/3.png"]),
+        (["train/cat/1.png", "test/dog/2.png", "cover.jpg"], ["cover.jpg"]),
+        (["cat/1.png", "dog/2.png"], []),
+        (["cat/1.png", "cat/2.png", "3.png"], []),
+        (["1.png", "2.png"], []),
+        ([], []),
+    ],
+)
+def test_images_in_no_folder_are_those_without_which_the_others_would_have_classes(paths, outside):
+    assert in_no_folder(paths) == outside
 
 
 @given(PATHS)

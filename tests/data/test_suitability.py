@@ -3,7 +3,15 @@ import pytest
 from PIL import Image
 
 from ganglion.data.prepare import prepare
-from ganglion.data.suitability import LEAST_IMAGES, check_suitable, kinds_among, notes_on, said_of, unsuitable
+from ganglion.data.suitability import (
+    LEAST_IMAGES,
+    check_suitable,
+    classes_among,
+    kinds_among,
+    notes_on,
+    said_of,
+    unsuitable,
+)
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Data
 
@@ -85,6 +93,27 @@ def test_photos_among_drawings_are_told_with_some_of_their_names():
 )
 def test_one_kind_and_a_few_strays_are_not_told(kinds):
     assert kinds_among({"kinds": kinds, "kind_paths": {}}) == []
+
+
+def test_a_few_images_in_no_folder_are_named_as_the_reason_for_no_classes(tmp_path, cache, noise, reporter):
+    for number, image in enumerate(different(noise, 41)):
+        place = tmp_path / "images" / ("" if number == 40 else f"class-{number % 2}") / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.squeeze()).save(place)
+    store = prepare(Data(source=str(tmp_path / "images")), cache, reporter)
+    assert notes_on(store.facts, store.fit) == [
+        "the folders are not taken as classes, since 1 of 41 images is in none of them (40.png): move it elsewhere to have "
+        "classes"
+    ]
+    (tmp_path / "images" / "40.png").unlink()
+    store = prepare(Data(source=str(tmp_path / "images")), cache, reporter)
+    assert (notes_on(store.facts, store.fit), store.classes) == ([], ["class-0", "class-1"])
+
+
+@pytest.mark.parametrize(("outside", "labels"), [(10, {}), (0, {}), (1, {"a": 40})])
+def test_many_images_in_no_folder_or_classes_from_elsewhere_are_not_told(outside, labels):
+    facts = {"outside": [f"{i}.png" for i in range(outside)], "images": 100, "labels": labels}
+    assert classes_among(facts) == []
 
 
 def test_what_is_said_of_choices_is_the_fit_and_what_is_unusual(stored, noise):

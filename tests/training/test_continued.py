@@ -11,7 +11,8 @@ import torch
 
 import ganglion
 from ganglion.errors import RunError
-from ganglion.recipe.resolve import resolve
+from ganglion.recipe.auto import BY_DEVICE
+from ganglion.recipe.resolve import BUDGETS, resolve
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.checkpoints import TrainingProgress
 from ganglion.training.continued import continued
@@ -20,14 +21,17 @@ from ganglion.training.prepare import PreparedRun
 from ganglion.training.train import _still_stopped
 
 
-def asked(recipe: Recipe, auto_budget: bool = False, wanted: Recipe | None = None) -> PreparedRun:
-    return PreparedRun(wanted or recipe, recipe, None, torch.device("cpu"), [], auto_budget)  # type: ignore[arg-type]
+def asked(recipe: Recipe, left_to_auto: frozenset[str] = frozenset(), wanted: Recipe | None = None) -> PreparedRun:
+    return PreparedRun(wanted or recipe, recipe, None, torch.device("cpu"), [], left_to_auto)  # type: ignore[arg-type]
 
 
 def recipe(name: str = "dcgan", **settings: Any) -> Recipe:
     return resolve(
         name, {"data.source": "digits", **{key.replace("__", "."): value for key, value in settings.items()}}
     )
+
+
+BY_MACHINE = frozenset(BUDGETS + BY_DEVICE)
 
 
 @pytest.fixture
@@ -56,9 +60,22 @@ def test_what_was_left_open_stays_as_it_was(run: ganglion.Run) -> None:
     wanted = recipe(training__kimg=20)
     settled = recipe(training__kimg=20, training__precision="bf16")
     said: list[str] = []
-    found = continued(run.path, asked(settled, auto_budget=True, wanted=wanted), said.append)
+    found = continued(run.path, asked(settled, left_to_auto=BY_MACHINE, wanted=wanted), said.append)
     assert found == run.recipe
-    assert said[0] == "auto: 10 kimg instead: the budget that the run began with"
+    assert said[0] == "auto: training.kimg 10.0 instead, as when the run began"
+
+
+def test_widths_that_auto_took_on_another_device_stay_and_those_that_are_asked_for_are_refused(tmp_path: Path) -> None:
+    on_gpu = recipe("fast", generator__width=64, discriminator__width=64)
+    run = ganglion.Run(tmp_path / "run")
+    run.path.mkdir()
+    run.begin(on_gpu, {})
+    said: list[str] = []
+    here = recipe("fast")
+    assert continued(run.path, asked(here, BY_MACHINE), said.append) == on_gpu
+    assert said == ["auto: discriminator.width 64; generator.width 64 instead, as when the run began"]
+    with pytest.raises(RunError, match="generator.width: 64 -> 32"):
+        continued(run.path, asked(here, BY_MACHINE - {"generator.width"}), said.append)
 
 
 def test_another_recipe_is_refused_with_what_differs_and_what_to_do(run: ganglion.Run) -> None:

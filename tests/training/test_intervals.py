@@ -108,6 +108,15 @@ def test_records_and_snapshots_that_take_long_take_a_tenth_of_the_minutes_each_a
     assert len(costly.snapshots) >= 2
 
 
+@pytest.mark.parametrize(("images_per_sec", "record_sec"), [(20_000, 0.2), (100_000, 0.1)])
+def test_on_a_fast_device_the_images_of_a_record_do_not_ask_for_more_than_that(
+    images_per_sec: int, record_sec: float
+) -> None:
+    found = walk(recipe(minutes=2), 32 / images_per_sec, record_sec, record_sec)
+    assert 0.05 * found.whole < found.spent < 0.22 * found.whole
+    assert len(found.records) > 2 * RECORDS
+
+
 def test_records_that_the_minutes_can_bear_are_all_made() -> None:
     found = walk(recipe(minutes=5), 0.8, 0.3, 1.5)
     assert len(found.records) >= RECORDS

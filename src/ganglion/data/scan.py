@@ -20,7 +20,7 @@ import PIL
 from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
 from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
 from ganglion.data.look import Look, look_at
-from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, processes_for, suffix_of
+from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, in_no_folder, processes_for, suffix_of
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -28,7 +28,7 @@ from ganglion.platform.files import write_atomically
 __all__ = ["Scan", "printable", "scan"]
 
 
-FORMAT = 3
+FORMAT = 4
 LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
 MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000
@@ -77,6 +77,8 @@ class Scan:
     """How many of the images looked at are a drawing, a photo, or unclear."""
     kind_paths: dict[str, list[str]] = field(default_factory=dict)
     """Some of each kind."""
+    outside: list[str] = field(default_factory=list)
+    """Images in no folder, where the folders of all others would be classes."""
     looks: list[Look] = field(default_factory=list)
     """Of at most MOST_LOOKS images, evenly spread over the source."""
 
@@ -265,6 +267,7 @@ class _ScanCounter:
                 kind: [printable(entries[place].key) for place in places[:LISTED_OF_A_KIND]]
                 for kind, places in sorted(kinds.items())
             },
+            outside=in_no_folder([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else [],
             looks=[look for _, look in self.looks],
         )
 

@@ -30,6 +30,7 @@ __all__ = [
     "Payload",
     "Source",
     "ZipSource",
+    "in_no_folder",
     "looks_like_image",
     "natural_label",
     "processes_for",
@@ -146,6 +147,15 @@ def natural_label(paths: Sequence[str]) -> list[str | None]:
         if any(len(folder) == shared for folder in of_images) or len({folder[shared] for folder in of_images}) < 2:
             return [None] * len(paths)
     return [folder[shared] if len(folder) > shared else None for folder in folders]
+
+
+def in_no_folder(paths: Sequence[str]) -> list[str]:
+    """The images without which the folders of all others would be classes: a cover beside them, a contact sheet."""
+    folders = {path: tuple(path.split("/")[:-1]) for path in paths if looks_like_image(path)}
+    shared = _shared_prefix(list(folders.values()))
+    outside = [path for path, folder in folders.items() if len(folder) == shared]
+    others = [path for path, folder in folders.items() if len(folder) > shared]
+    return outside if any(natural_label(others)) else []
 
 
 def _shared_prefix(folders: Sequence[tuple[str, ...]]) -> int:

@@ -14,13 +14,23 @@ from ganglion.data.store import Store
 from ganglion.errors import DataError
 from ganglion.recipe.size import size_text
 
-__all__ = ["LEAST_IMAGES", "check_suitable", "copies_in", "kinds_among", "notes_on", "said_of", "unsuitable"]
+__all__ = [
+    "LEAST_IMAGES",
+    "check_suitable",
+    "classes_among",
+    "copies_in",
+    "kinds_among",
+    "notes_on",
+    "said_of",
+    "unsuitable",
+]
 
 LEAST_IMAGES = 16
 """Different images that a training takes: below, the spread of a batch says nothing of that of the data, and D knows each image
 before G has drawn any."""
 MANY_COPIES = 0.02  # of the images
 SECOND_KIND, FEWEST_OF_A_KIND = 0.05, 5
+FEW_OUTSIDE = 0.05  # of the images: with more of them in no folder, folders are hardly meant as classes
 SHOWN = 3  # paths
 
 
@@ -73,8 +83,8 @@ def said_of(settings: Fit, whys: dict[str, str]) -> list[str]:
 
 
 def notes_on(facts: dict[str, Any], settings: Fit) -> list[str]:
-    """Copies among the images, and photos among drawings. `facts` are those of a scan."""
-    return [*copies_in(facts, settings), *kinds_among(facts)]
+    """Copies among the images, photos among drawings, folders that are no classes. `facts` are those of a scan."""
+    return [*copies_in(facts, settings), *kinds_among(facts), *classes_among(facts)]
 
 
 def copies_in(facts: dict[str, Any], settings: Fit) -> list[str]:
@@ -101,4 +111,17 @@ def kinds_among(facts: dict[str, Any]) -> list[str]:
     return [
         f"two kinds of images: {drawings:,} drawings and {photos:,} photos ({fewer}s such as {paths}); a folder of one kind "
         "trains better"
+    ]
+
+
+def classes_among(facts: dict[str, Any]) -> list[str]:
+    """A line where a few images in no folder are why the folders of all others are no classes."""
+    outside: list[str] = facts.get("outside", [])  # not in a store of an earlier version
+    if facts["labels"] or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
+        return []
+    some = f"{', '.join(outside[:SHOWN])}{', ...' if len(outside) > SHOWN else ''}"
+    return [
+        f"the folders are not taken as classes, since {len(outside):,} of {facts['images']:,} images "
+        f"{'is' if len(outside) == 1 else 'are'} in none of them ({some}): move {'it' if len(outside) == 1 else 'them'} "
+        "elsewhere to have classes"
     ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ganglion.recipe.attributes import Attribute, vector_names
 from ganglion.recipe.size import Size
 
-__all__ = ["FEW", "Choice", "DataFacts", "choose", "enough_for_classes"]
+__all__ = ["BY_DEVICE", "FEW", "Choice", "DataFacts", "choose", "enough_for_classes"]
 
 
 FEW = 5000  # images; below, D overfits within minutes
@@ -15,6 +15,8 @@ ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/reci
 MIRRORED = 0.1  # least p-value at which images may be flipped (docs/recipes.md has those of 36 folders)
 ENOUGH_TO_TELL = 200  # images; with fewer, a small difference between left and right, as of flags, is not seen
 GPU_WIDTH = 64  # of many images; of few, width 32 was nearer to the images at equal time (docs/recipes.md)
+BY_DEVICE = ("generator.width", "discriminator.width")
+"""What it chooses by the device."""
 MINUTES = ((32, 3.0), (64, 10.0), (128, 30.0))
 """Budget by the short side in pixels, for two CPU cores; above the last, LONGEST_MINUTES."""
 LONGEST_MINUTES = 120.0

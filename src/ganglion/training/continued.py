@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ganglion.errors import RunError
-from ganglion.recipe.resolve import BUDGETS, update
+from ganglion.recipe.resolve import BUDGETS, flatten, resolve, update
 from ganglion.recipe.schema import Recipe
 from ganglion.runs.attempts import first_attempt
 from ganglion.runs.folder import Run, difference
@@ -29,13 +29,7 @@ def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -
     if not run.exists:
         return settled
     before = run.recipe
-    if prepared.auto_budget:  # nobody asked for another one
-        budget = {key.partition(".")[2]: getattr(before.training, key.partition(".")[2]) for key in BUDGETS}
-        kept = update(settled, **{f"training__{name}": value for name, value in budget.items()})
-        if kept != settled:
-            said = ", ".join(f"{value:g} {name}" for name, value in budget.items() if value is not None)
-            say(f"auto: {said} instead: the budget that the run began with")
-        settled = kept
+    settled = _as_begun(settled, before, prepared.left_to_auto, say)
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     if wanted.training.micro_batch is None:  # what was chosen when the run began
@@ -51,3 +45,13 @@ def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -
     if changed:
         say("Changed: " + "; ".join(changed))
     return settled
+
+
+def _as_begun(settled: Recipe, before: Recipe, keys: frozenset[str], say: Callable[[str], None]) -> Recipe:
+    """`settled` with the values of `before` for these keys, which `auto` chooses by the machine."""
+    then, now = flatten(before), flatten(settled)
+    kept = {key: then[key] for key in sorted(keys & then.keys() & now.keys()) if then[key] != now[key]}
+    said = "; ".join(f"{key} {value}" for key, value in kept.items() if value is not None)
+    if said:
+        say(f"auto: {said} instead, as when the run began")
+    return resolve(settled, kept)

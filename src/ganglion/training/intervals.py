@@ -20,7 +20,7 @@ LEAST_KIMG = (
     0.25  # between two records that a share of the budget asks for: a record costs as much as some hundred images
 )
 LEAST_SEC = 1.0  # the same in a budget of minutes
-MOST_OF_TIME = 0.1  # for records, and for snapshots: where they cost more, shares of the minutes ask for fewer
+MOST_OF_TIME = 0.1  # for records, and for snapshots: where they cost more, a budget of minutes has fewer
 FIRST_SEC = 5.0  # from the first step of a session to its first record; it takes some seconds itself
 
 
@@ -45,11 +45,17 @@ class _Shares:
     spent: float = 0.0
     """Seconds that it took so far."""
 
-    def passed(self, fraction: float, seconds: float, elapsed: float) -> bool:
+    def passed(self, fraction: float, seconds: float) -> bool:
         """Whether the next share has begun, and not just after the last time."""
         far = fraction - self.fraction >= 0.5 / self.number and seconds - self.seconds >= LEAST_SEC
         next_share = int(self.number * fraction) > int(self.number * self.fraction)
-        return next_share and far and self.spent <= MOST_OF_TIME * elapsed
+        return next_share and far
+
+    def affordable(self, elapsed: float) -> bool:
+        """Whether it has taken its share of the `elapsed` seconds at most: on a fast GPU the images of a record pass within
+        a fraction of a second.
+        """
+        return self.spent <= MOST_OF_TIME * elapsed
 
     def made(self, step: int, fraction: float, seconds: float) -> None:
         self.step, self.fraction, self.seconds = step, fraction, seconds
@@ -108,7 +114,8 @@ class Intervals:
     def _is_due(self, shares: _Shares, longest: int, step: int, fraction: float, seconds: float) -> bool:
         if not self._by_clock:
             return step % longest == 0
-        return step - shares.step >= longest or shares.passed(fraction, seconds, seconds - self._began)
+        next_one = step - shares.step >= longest or shares.passed(fraction, seconds)
+        return next_one and shares.affordable(seconds - self._began)
 
     def _made(self, step: int, fraction: float, seconds: float, snapshot: bool) -> None:
         if self._by_clock:

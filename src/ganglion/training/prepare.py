@@ -23,7 +23,7 @@ from ganglion.errors import DataError, RunError
 from ganglion.metrics.mirroring import mirror_p_value
 from ganglion.networks.layers import REFERENCE
 from ganglion.platform.devices import choose_device, choose_precision
-from ganglion.recipe.auto import FEW, DataFacts, choose, enough_for_classes
+from ganglion.recipe.auto import BY_DEVICE, FEW, DataFacts, choose, enough_for_classes
 from ganglion.recipe.resolve import AUTO, BUDGETS, Request, parse_assignments, requested_recipe, update
 from ganglion.recipe.schema import Data, Recipe
 from ganglion.streams import Purpose, stream
@@ -48,8 +48,13 @@ class PreparedRun:
     device: torch.device
     reasons: list[str]
     """A line for each choice of `auto`."""
-    auto_budget: bool = False
-    """Whether `auto` chose the budget."""
+    left_to_auto: frozenset[str] = frozenset()
+    """Keys that `auto` chooses by the machine, and the caller did not: a run keeps the values that it began with."""
+
+    @property
+    def auto_budget(self) -> bool:
+        """Whether `auto` chose the budget."""
+        return not self.left_to_auto.isdisjoint(BUDGETS)
 
 
 def prepare_run(
@@ -73,12 +78,12 @@ def prepare_run(
     store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     check_suitable(store)
     of_images = said_of(store.fit, store.facts.get("whys", {}))
-    reasons, auto_budget = list[str](), False
+    reasons, left_open = list[str](), frozenset[str]()
     if request.get("recipe", AUTO) == AUTO:
-        wanted, reasons, auto_budget = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
+        wanted, reasons, left_open = _resolve_auto(name, request, store, chosen_device.type, own.networks is not None)
         _check_shares(wanted.training.batch, devices, nodes)
     recipe = _filled_in(wanted, store, chosen_device)
-    return PreparedRun(wanted, recipe, store, chosen_device, [*reasons, *of_images], auto_budget)
+    return PreparedRun(wanted, recipe, store, chosen_device, [*reasons, *of_images], left_open)
 
 
 def batches_of(prepared: PreparedRun) -> Batches:
@@ -137,8 +142,8 @@ def _data_for(wanted: Recipe, own: Own) -> Data:
 
 def _resolve_auto(
     source: str | Path | None, request: Request, store: Store, device: str, own_networks: bool
-) -> tuple[Recipe, list[str], bool]:
-    """The recipe that suits these images, under what the request itself says; the reasons; whether it chose the budget."""
+) -> tuple[Recipe, list[str], frozenset[str]]:
+    """The recipe that suits these images, under what the request itself says; the reasons; what it chose by the machine."""
     classes = len(store.classes) if (store.labels >= 0).all() else 0
     conditions = () if store.attributes is None or only_class(store) else store.attributes.columns
     facts = DataFacts(
@@ -151,11 +156,15 @@ def _resolve_auto(
     extra = request.get("set", ())
     given = dict(extra) if isinstance(extra, Mapping) else parse_assignments(extra)
     budgets = [request.get("kimg"), request.get("steps"), request.get("minutes"), *(given.get(key) for key in BUDGETS)]
-    asked = {key for key in choice.overrides if key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)}
+    by_machine = frozenset(BUDGETS + BY_DEVICE)
+    asked = {
+        key for key in choice.overrides.keys() | by_machine
+        if key in given or key.partition(".")[0] in given or (any(budgets) and key in BUDGETS)
+    }  # fmt: skip
     chosen = {key: value for key, value in choice.overrides.items() if key not in asked}
     rest: Request = {**request, "recipe": choice.recipe, "set": chosen | given}
     reasons = [why for key, why in choice.reasons.items() if key not in asked and key not in given]
-    return requested_recipe(source, **rest), reasons, any(key in BUDGETS for key in chosen)
+    return requested_recipe(source, **rest), reasons, by_machine - asked
 
 
 def _mirror_p_value(store: Store, classes: int) -> float:

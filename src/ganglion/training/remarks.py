@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
-from ganglion.data.suitability import copies_in, kinds_among
+from ganglion.data.suitability import classes_among, copies_in, kinds_among
 from ganglion.networks.build import Cost
 from ganglion.recipe.deviations import NARROW, Deviation, deviations
 from ganglion.recipe.schema import Recipe
@@ -78,6 +78,7 @@ def of_images(store: Store, augmented: bool) -> list[Remark]:
 
 def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
     found = [Remark("watch", "kinds", note) for note in kinds_among(facts)]
+    found += [Remark("watch", "labels", note) for note in classes_among(facts)]
     gray = facts.get("gray", 0)
     if 0.02 * n < gray < 0.98 * n:
         found.append(Remark("watch", "kinds", f"{gray:,} gray and {n - gray:,} colour images are mixed"))
