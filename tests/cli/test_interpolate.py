@@ -27,10 +27,12 @@ def test_a_sheet_has_a_row_for_each_piece_and_begins_with_the_first_seed(command
     done = command("interpolate", digits_run.path, "--seeds", "3,1,2", "--frames", "4", "--out", tmp_path / "a/way.png")
     assert (done.code, done.out) == (0, f"9 frames through 3 latents: {tmp_path / 'a/way.png'}\n")
     page = np.asarray(Image.open(tmp_path / "a/way.png"))
-    assert page.shape == (3 * 18 + 2, 4 * 18 + 2)
+    assert page.shape == (2 * 18 + 2, 5 * 18 + 2)
     model = ganglion.load(digits_run)
-    for row, seed in enumerate((3, 1, 2)):
-        assert np.array_equal(page[2 + 18 * row : 18 + 18 * row, 2:18], model.sample(1, seed)[0, ..., 0])
+    for row, ends in enumerate([(3, 1), (1, 2)]):
+        for column, seed in zip((0, 4), ends, strict=True):
+            shown = page[2 + 18 * row : 18 + 18 * row, 2 + 18 * column : 18 + 18 * column]
+            assert np.array_equal(shown, model.sample(1, seed)[0, ..., 0])
 
 
 @pytest.mark.parametrize("suffix", FILMS)
@@ -47,15 +49,17 @@ def test_equal_seeds_give_equal_films_and_other_seeds_others(command, digits_run
 def test_a_loop_comes_back_and_lands_in_the_run_folder(command, own_run) -> None:  # type: ignore[no-untyped-def]
     done = command("interpolate", own_run, "--seeds", "1,2,3", "--frames", "3", "--loop")
     assert done.out == f"9 frames through 3 latents: {own_run / 'latent' / 'interpolation.png'}\n"
-    assert (own_run / "latent" / "interpolation.png").is_file()
+    page = np.asarray(Image.open(own_run / "latent" / "interpolation.png"))
+    assert page.shape[:2] == (3 * 18 + 2, 4 * 18 + 2)
+    assert np.array_equal(page[38:54, 56:72], page[2:18, 2:18])  # the last row ends where the first begins
 
 
 def test_the_class_that_is_asked_for_is_drawn_all_the_way(command, conditional_run, tmp_path) -> None:  # type: ignore[no-untyped-def]
     words = ("interpolate", conditional_run, "--seeds", "1,2", "--frames", "2", "--out", tmp_path / "x.png")
     assert command(*words, "--label", "7").code == 0
     page, model = np.asarray(Image.open(tmp_path / "x.png")), ganglion.load(conditional_run)
-    for row, seed in enumerate((1, 2)):
-        assert np.array_equal(page[2 + 18 * row : 18 + 18 * row, 2:18], model.sample(1, seed, label=7)[0, ..., 0])
+    for column, seed in ((0, 1), (2, 2)):
+        assert np.array_equal(page[2:18, 2 + 18 * column : 18 + 18 * column], model.sample(1, seed, label=7)[0, ..., 0])
 
 
 @pytest.mark.parametrize(

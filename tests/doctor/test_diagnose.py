@@ -10,6 +10,8 @@ from torch.utils.tensorboard import SummaryWriter
 import ganglion
 from ganglion.doctor.diagnose import read_log
 from ganglion.errors import DataError
+from ganglion.report.compare import compare
+from ganglion.report.report import write_report
 from made_records import SICK, healthy
 
 CONSOLE = "\n".join(
@@ -100,6 +102,22 @@ def test_a_folder_without_a_log_and_no_folder_at_all_are_said(tmp_path: Path) ->
         ganglion.diagnose(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         read_log(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("records", [None, ""])
+def test_a_run_that_has_only_begun_is_unknown_and_can_be_reported_and_compared(
+    tmp_path: Path, tiny_run: ganglion.Run, records: str | None
+) -> None:
+    for name in ("recipe.yaml", "environment.json"):
+        shutil.copy(tiny_run.path / name, tmp_path / name)
+    if records is not None:
+        (tmp_path / "vitals.jsonl").write_text(records)
+    verdict = ganglion.diagnose(tmp_path)
+    assert (verdict.state, verdict.findings) == ("unknown", [])
+    assert "there are no records" in verdict.text()
+    assert json.loads(json.dumps(verdict.to_json()))["state"] == "unknown"
+    assert write_report(tmp_path).stat().st_size > 10_000
+    assert compare([tmp_path, tiny_run.path]).runs[0].verdict.state == "unknown"
 
 
 def test_a_record_that_a_kill_cut_off_is_left_out(tmp_path: Path, tiny_run: ganglion.Run) -> None:

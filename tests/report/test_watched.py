@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import ganglion
+from ganglion.report.figures import write_figures
 from ganglion.report.report import write_report
+from ganglion.report.timeline import HOLD, write_timeline
 from watch_loops import tutorial
 
 
@@ -19,6 +21,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     monitors[0].log(loss_d=1.0, loss_g=0.5)
     monitors[0].close()
     return place
+
+
+def test_its_charts_and_its_film_need_no_recipe(folder: Path, tmp_path: Path) -> None:
+    written = write_figures(folder, tmp_path / "charts")
+    assert sorted(written) == sorted((tmp_path / "charts").iterdir())
+    assert {"separation.svg", "diversity.svg"} <= {path.name for path in written}
+    sheets = list((folder / "samples" / "fixed").glob("*.png"))
+    assert write_timeline(folder, tmp_path / "film.gif") == len(sheets) + HOLD
 
 
 def test_a_watched_folder_gives_a_report_with_verdict_samples_and_vitals(folder: Path) -> None:

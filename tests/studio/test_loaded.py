@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_a_tab_keeps_its_generator_when_the_run_is_deleted(own_run: Path) -> Non
     assert models.again(own_run, loaded.checkpoint) is loaded
     with pytest.raises(RunError, match="is not a run"):
         models.open(own_run)
+
+
+def test_a_run_that_began_anew_under_the_same_name_is_loaded_anew(own_run: Path) -> None:
+    models = Models(device="cpu")
+    first = models.open(own_run)
+    state = first.model.checkpoint / "state.json"
+    os.utime(state, ns=(1, state.stat().st_mtime_ns + 1))
+    second = models.open(own_run)
+    assert second is not first
+    assert models.open(own_run) is second
+    assert models.again(own_run, first.checkpoint) is second
 
 
 def test_a_run_without_checkpoints_says_so(own_run: Path) -> None:

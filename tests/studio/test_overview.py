@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import ganglion
 from ganglion.platform.process_identity import identity_of
 from ganglion.runs.folder import locked
 from ganglion.studio.jobs import Jobs
-from ganglion.studio.overview import Runs, activity_of, run_folders, sheet_steps
+from ganglion.studio.overview import WRITTEN, Runs, activity_of, run_folders, sheet_steps, signature_of
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ def test_a_finished_run_in_numbers(folder: Path, tiny_run: ganglion.Run) -> None
     assert found.sheet == sheet_steps(tiny_run.fixed_samples)[-1] == 30
     assert found.fraction == 1
     assert found.facts == "dcgan · digits at 16"
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_written_last_makes_it_read_again_too(folder: Path, name: str) -> None:
+    path, before = folder / "deep" / "tiny", signature_of(folder / "deep" / "tiny")
+    assert signature_of(path) == before
+    os.utime(path / name, ns=(1, 1)) if (path / name).exists() else (path / name).touch()
+    assert signature_of(path) != before
+
+
+def test_watched_trainings_are_told_apart(folder: Path) -> None:
+    assert {one.name: one.own for one in runs_of(folder).summaries()} == {"deep/tiny": True, "watched": False}
 
 
 def test_a_run_is_read_again_only_when_its_files_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,18 @@ def test_sheets_are_served_by_step(app: Any, studio: Studio) -> None:
     assert call(app, "GET", "/studio/thumbnail/10?run=tiny").status == 404
 
 
+@pytest.mark.parametrize("address", ["sheet/fixed/30", "thumbnail/30"])
+def test_a_sheet_is_sent_again_only_where_it_has_changed(app: Any, studio: Studio, address: str) -> None:
+    sheet = studio.folder / "tiny" / "samples" / "fixed" / "00000030.png"
+    first = call(app, "GET", f"/studio/{address}?run=tiny")
+    known = {"if-none-match": first.headers["etag"]}
+    assert (call(app, "GET", f"/studio/{address}?run=tiny", headers=known).status) == 304
+    Image.new("L", (40, 40), 90).save(sheet)  # another run of the same name has the same steps
+    second = call(app, "GET", f"/studio/{address}?run=tiny", headers=known)
+    assert second.status == 200
+    assert second.body != first.body
+
+
 FILES = ["sheet/..%2f..%2fx/30", "sheet/fixed/..%2f30", "sheet/fixed/-1", "sheet/other/30", "assets/..%2fapp.py",
          "assets/run.html", "assets/%2e%2e/app.py", "assets//etc/passwd"]  # fmt: skip
 

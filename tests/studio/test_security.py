@@ -75,6 +75,15 @@ def test_of_a_server_for_others_any_address_is_its_own_but_no_foreign_name() -> 
     assert not any(shared.allow(host) for host in ("evil.example:9000", "10.0.0.7:9001", "10.0.0.7.evil.example:9000"))
 
 
+def test_at_port_80_the_port_is_left_out_and_the_rules_are_the_same() -> None:
+    shared = Origins(80, frozenset({"localhost", "box"}), any_address=True)
+    assert all(shared.allow(host) for host in ("10.0.0.7", "10.0.0.7:80", "[fe80::1]", "Box", "localhost:80"))
+    assert not any(
+        shared.allow(host) for host in ("evil.example", "10.0.0.7:81", "10.0.0.7.evil.example", "", "fe80::1:")
+    )
+    assert not any(Origins(7860).allow(host) for host in ("localhost", "127.0.0.1", "127.0.0.1:80"))
+
+
 def test_every_answer_forbids_to_load_from_elsewhere(guard: Guard) -> None:
     for address in ("/", "/gradio_api/proxy=x", "/nothing"):
         answer = call(guard, "GET", address)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ganglion.errors import DataError
-from ganglion.recipe.resolve import preset_names, recipe_text, resolve
+from ganglion.recipe.resolve import preset_names, recipe_text, requested_recipe, resolve
 from ganglion.studio.commands import Wanted
 from ganglion.studio.trial import about_recipe, failure_of, forecast, ganglion_command, look_at
 
@@ -29,8 +29,10 @@ def test_a_look_asks_for_the_recipe_first_and_shows_its_augmentation(tmp_path: P
     found = look_at(Wanted("-photos", size="32", settings=("data.fit=pad", "generator.width=8")), tmp_path, command)
     assert asked[0] == ["train", "--dry-run", "--recipe", "auto", "--size", "32", "--set", "data.fit=pad", "--set",
                         "generator.width=8", "--", "-photos"]  # fmt: skip
-    assert asked[1][4:] == ["--size", "32", "--set", "data.fit=pad", "--augment", resolve("small-data").augment.kind,
-                            *(["--flip"] if resolve("small-data").augment.flip else []), "--", "-photos"]  # fmt: skip
+    augment = resolve("small-data").augment
+    assert asked[1][4:] == ["--size", "32", "--set", "data.fit=pad", "--augment", augment.kind, "--set",
+                            f"augment={augment.model_dump_json()}", "--", "-photos"]  # fmt: skip
+    assert requested_recipe("photos", set=[asked[1][11]]).augment == augment
     assert found.reasons == ["few images"]
     assert found.recipe == "small-data"
     assert found.preview.startswith(b"\x89PNG")

@@ -1,6 +1,6 @@
 """The `ganglion` command: its sub-commands, and how errors become messages and exit codes.
 
-Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 training failed, 130 interrupted after a clean save.
+Exit codes: 0 done, 1 the input is wrong, 2 wrong usage, 3 training failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+INTERRUPTED = 130
 COMMANDS = (
     train.train, data.data, train.check, data.recipes, draw.sample, results.diagnose, results.evaluate,
     draw.interpolate, draw.walk, edit.directions, edit.project, edit.complete, results.report, results.compare,
@@ -62,14 +63,25 @@ def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> No
         if not error.told:
             print_error(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print_error("stopped at once; the last checkpoint is intact, and the same command resumes from it")
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as error:  # Typer makes an exit of Ctrl-C
+        if not was_interrupted(error):
+            raise
+        resumes = "; the last checkpoint is intact, and the same command resumes from it"
+        print_error(f"stopped at once{resumes if sys.argv[1:2] == ['train'] else ''}")
+        sys.exit(INTERRUPTED)
     except OSError as error:
         if not is_broken_pipe(error, windows):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discards the rest of the buffer
         sys.exit(1)
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, or what was made of it."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, KeyboardInterrupt):
+        found = found.__cause__ or found.__context__
+    return found is not None
 
 
 def is_broken_pipe(error: OSError, windows: bool) -> bool:

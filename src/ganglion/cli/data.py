@@ -70,7 +70,7 @@ def data(
     given = {"data.channels": channels, "data.fit": fit, "data.labels": labels}
     overrides = parse_assignments(set_ or []) | {key: value for key, value in given.items() if value is not None}
     if augment is not None:
-        overrides |= {"augment.kind": augment, "augment.flip": flip}
+        overrides |= {"augment.kind": augment} | ({"augment.flip": True} if flip else {})
     recipe = requested_recipe(source, size=size, data_dir=data_dir, set=overrides)
     screen = Screen()
     store = prepare(recipe.data, cache_folder(), screen)

@@ -119,6 +119,7 @@ def interpolate(
     device: Device = "cpu",
 ) -> None:
     """Interpolate between latents: spherical under a normal prior, linear under a uniform one."""
+    import numpy as np
     import torch
 
     from ganglion.latent.model import load
@@ -139,7 +140,12 @@ def interpolate(
     if target.suffix.lower() in FILMS:
         write_film((enlarged(display_channels(image, model.shown_channels)) for image in images), target, fps)
     else:
-        save_image(sheet(images, columns=frames, channels=model.shown_channels), target)
+        pieces = len(chosen) if loop else len(chosen) - 1
+        rows = np.arange(pieces)[:, None] * frames + np.arange(
+            frames + 1
+        )  # each ends with the latent that begins the next
+        shown = images[rows.ravel() % len(images)]
+        save_image(sheet(shown, columns=frames + 1, channels=model.shown_channels), target)
     typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")
 
 

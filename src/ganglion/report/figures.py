@@ -8,7 +8,9 @@ from ganglion.data.prepare import cache_folder
 from ganglion.pictures.figures import save_figure
 from ganglion.pictures.sheets import save_image
 from ganglion.platform.screen import Screen
-from ganglion.report.report import panels_of_run, pictures_of_run
+from ganglion.report.panels import panels_of
+from ganglion.report.report import Gallery, panels_of_run, pictures_of_run
+from ganglion.report.watched import is_watched, watched_history
 from ganglion.runs.folder import Run
 from ganglion.runs.history import run_history
 
@@ -23,10 +25,12 @@ def write_figures(run: str | Path, folder: Path, kind: str = "svg", cache: Path 
 
     Raises RunError, StorageError.
     """
-    opened = Run(run)
-    gallery = pictures_of_run(opened, cache or cache_folder(), Screen())
-    panels, _ = panels_of_run(opened, run_history(opened))
-    written = []
+    opened, written = Run(run), list[Path]()
+    if is_watched(opened.path):
+        gallery, panels = Gallery(), panels_of(watched_history(opened.path))
+    else:
+        gallery = pictures_of_run(opened, cache or cache_folder(), Screen())
+        panels, _ = panels_of_run(opened, run_history(opened))
     for panel in panels:
         save_figure(panel.chart.properties(width=FIGURE_WIDTH, title=panel.title), folder / f"{panel.name}.{kind}")
         written.append(folder / f"{panel.name}.{kind}")

@@ -66,7 +66,7 @@ PANEL_SPECS = (
          {"samples": "swd", "floor": "swd_floor"}, "SWD", "log", "linear"),
     PanelSpec("relative-distance", "Relative distance", "Where the averaged G's samples stand: 0 as other real images, 1 as a "
          f"Gaussian fitted to the pixels. The goal is {GOAL:g}.",
-         {"averaged G": "relative_distance"}, "relative distance", "linear", "log"),
+         {"averaged G": "relative_distance"}, "relative distance", "linear", "symlog"),
     PanelSpec("score", "Score of snapshots", "Fréchet distance of the averaged G's samples to real images under random "
          "features; it selects the best checkpoint. Lower is better.",
          {"averaged G": "frechet"}, "distance", "log", "linear"),

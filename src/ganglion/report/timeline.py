@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 from ganglion.errors import RunError
 from ganglion.pictures.films import enlarged, write_film
 from ganglion.pictures.sheets import over_white
+from ganglion.report.watched import is_watched, watched_history
 from ganglion.runs.folder import Run
-from ganglion.runs.history import run_history
+from ganglion.runs.history import RunHistory, run_history
 
 __all__ = ["SHEETS", "write_timeline"]
 
@@ -34,24 +35,36 @@ def write_timeline(run: str | Path | Run, out: str | Path, sheets: str = "fixed"
     paths = sorted(path for path in samples.glob("*.png") if path.stem.isdigit())
     if not paths:
         raise RunError(f"{folder.path} has no snapshots yet ({samples} is empty): train it for longer first")
-    per_step = folder.recipe.training.batch / 1000
-    kimg = {record["step"]: record["kimg"] for record in run_history(folder).records}
-    words = [f"{kimg.get(int(path.stem), int(path.stem) * per_step):,.1f} kimg" for path in paths]
+    kimg = {record["step"]: record["kimg"] for record in _history(folder).records}
+    steps = [int(path.stem) for path in paths]
+    words = [f"{kimg[step]:,.1f} kimg" if step in kimg else f"step {step:,}" for step in steps]
     return write_film(_frames(paths, words), Path(out), fps)
 
 
+def _history(folder: Run) -> RunHistory:
+    return watched_history(folder.path) if is_watched(folder.path) else run_history(folder)
+
+
 def _frames(paths: Sequence[Path], words: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
-    size: tuple[int, int] | None = None
+    size = _largest(paths)
     for path, word in zip(paths, words, strict=True):
+        sheet = Image.new("RGB", size, "white")  # a watched loop's batches, and so its sheets, may differ in size
         with Image.open(path) as picture:
-            pixels = enlarged(np.asarray(over_white(picture)), LEAST_SIDE)
+            sheet.paste(over_white(picture), (0, 0))
+        pixels = enlarged(np.asarray(sheet), LEAST_SIDE)
         frame = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + BAR), "white")
         frame.paste(Image.fromarray(pixels), (0, 0))
-        size = size or frame.size
-        if frame.size != size:
-            raise RunError(f"{path} has a different size from the snapshots before it: remove it")
         ImageDraw.Draw(frame).text((6, pixels.shape[0] + 5), word, fill="black")
         drawn = np.asarray(frame)
         yield drawn
     for _ in range(HOLD):
         yield drawn
+
+
+def _largest(paths: Sequence[Path]) -> tuple[int, int]:
+    """The greatest width and height of these pictures."""
+    sizes = []
+    for path in paths:
+        with Image.open(path) as picture:
+            sizes.append(picture.size)
+    return max(width for width, _ in sizes), max(height for _, height in sizes)

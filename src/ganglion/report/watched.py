@@ -15,7 +15,7 @@ from ganglion.runs.folder import Run
 from ganglion.runs.history import RunHistory, spans_of
 from ganglion.vitals.records import read_lines, read_records
 
-__all__ = ["is_watched", "write_watched_report"]
+__all__ = ["is_watched", "watched_history", "write_watched_report"]
 
 LIMIT = 3_000_000  # characters
 MARKUP = 10_000
@@ -30,8 +30,8 @@ def write_watched_report(folder: Path, out: Path | None = None) -> Path:
     """Writes `report.html` of a watched training; returns the file. Raises DataError, StorageError."""
     target = out or folder / "report.html"
     verdict = diagnose(folder)
-    records = [record for record in read_records(folder / "vitals.jsonl") if "kimg" in record]
-    history = RunHistory(records, spans_of(read_lines(folder / "findings.jsonl"), records))
+    history = watched_history(folder)
+    records = history.records
     panels = panels_of(history) if records else []
     content = _content(folder, verdict, history)
     page = render("watched.html", panels, snapshots=[], snapshots_json="", **content)
@@ -51,6 +51,12 @@ def write_watched_report(folder: Path, out: Path | None = None) -> Path:
     page = render("watched.html", panels, snapshots=found, snapshots_json=for_script(shown), **content)
     write_atomically(target, page.encode())
     return target
+
+
+def watched_history(folder: Path) -> RunHistory:
+    """The records of a watched training, and when its findings held. Raises DataError."""
+    records = [record for record in read_records(folder / "vitals.jsonl") if "kimg" in record]
+    return RunHistory(records, spans_of(read_lines(folder / "findings.jsonl"), records))
 
 
 def _content(folder: Path, verdict: Verdict, history: RunHistory) -> dict[str, Any]:

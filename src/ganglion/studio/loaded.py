@@ -37,6 +37,7 @@ class Loaded:
 
     def __init__(self, run: Path, model: Model) -> None:
         self.run, self.model = run, model
+        self.written = _written(model.checkpoint)
         self.checkpoint = model.checkpoint.name
         self.seconds_per_image = self._timed()
 
@@ -114,6 +115,9 @@ class Models:
     def open(self, run: Path, checkpoint: str | int = "best") -> Loaded:
         """The generator of a run's checkpoint, `best`, `latest` or a step. Raises RunError, CheckpointError, DeviceError."""
         found = Run(run).checkpoint(checkpoint)
+        with self._lock:
+            if (held := self._held.get((run, found.name))) is not None and held.written != _written(found):
+                del self._held[run, found.name]  # of another run, which was there before
         return self._get(run, found.name, int(found.name))
 
     def again(self, run: Path, name: str) -> Loaded:
@@ -129,3 +133,11 @@ class Models:
                     self._held.popitem(last=False)
             self._held.move_to_end(key)
             return self._held[key]
+
+
+def _written(checkpoint: Path) -> int | None:
+    """When a checkpoint was written, in nanoseconds since 1970; None where it is gone."""
+    try:
+        return (checkpoint / "state.json").stat().st_mtime_ns
+    except OSError:
+        return None

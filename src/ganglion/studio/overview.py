@@ -26,6 +26,11 @@ Activity = Literal["starting", "training", "finished", "stopped", "watched"]
 DEEPEST = 4  # folders between FOLDER and a run
 MOST_FOLDERS = 5000  # looked into
 RECENT_SEC = 90.0  # a watched training without a record for longer has ended, as far as can be seen
+WRITTEN = (
+    "recipe.yaml", "vitals.jsonl", "findings.jsonl", "treatments.jsonl", "samples/fixed", "samples/fresh", "checkpoints/best",
+    "checkpoints/latest",
+)  # fmt: skip
+"""What of a run is written while it trains, the pointers to checkpoints last."""
 SKIPPED = {"node_modules", "__pycache__", "tensorboard", "checkpoints", "samples"}
 
 
@@ -35,6 +40,8 @@ class RunSummary:
 
     name: str
     activity: Activity
+    own: bool = True
+    """Of `ganglion train`, and not of a watched training."""
     state: State = "unknown"
     label: str = "unknown"
     """State, and whether the samples are good."""
@@ -115,11 +122,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def signature_of(path: Path) -> object:
-    """Changes whenever a record, a finding, a sheet or the recipe is written."""
-    files = [
-        path / name for name in ("recipe.yaml", "vitals.jsonl", "findings.jsonl", "treatments.jsonl", "samples/fixed")
-    ]
-    return tuple((stat.st_mtime_ns, stat.st_size) if (stat := _stat(file)) else None for file in files)
+    """Changes whenever a record, a finding, a sheet, a checkpoint or the recipe is written."""
+    stats = [_stat(path / name) for name in WRITTEN]
+    return tuple((stat.st_mtime_ns, stat.st_size) if stat else None for stat in stats)
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -150,7 +155,7 @@ def summary_from(path: Path, name: str, records: Sequence[Record], verdict: Verd
     left, seconds = last.get("eta_sec"), last.get("seconds")
     total = (left or 0) + (seconds or 0)
     return RunSummary(
-        name, "stopped" if own else "watched",
+        name, "stopped" if own else "watched", own,
         verdict.state if verdict else "unknown", verdict.label if verdict else "unknown",
         tuple(finding.code for finding in verdict.findings) if verdict else (),
         _facts(path) if own else "a watched training", sheets[-1] if sheets else None,

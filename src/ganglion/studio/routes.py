@@ -27,7 +27,7 @@ ASSETS = {
     for path in PAGE.glob(f"*.{ending}")
 }
 THUMBNAIL = 152  # pixels: twice its size on the page
-KEPT = {"cache-control": "private, max-age=3600"}  # a sheet of a step does not change
+KEPT = {"cache-control": "private, max-age=3600"}
 
 
 def add_routes(app: Any, studio: Studio, jobs: Jobs) -> None:
@@ -106,10 +106,17 @@ class Addresses:
                 raise RunError("samples are fixed or fresh")
             folder = self._studio.run(request.query_params.get("run")) / "samples" / kind
             path = folder / f"{request.path_params['step']:08d}.png"
-            content = thumbnail(path, path.stat().st_mtime_ns) if small else path.read_bytes()
+            changed = path.stat().st_mtime_ns
+            tag = {
+                "cache-control": "private, no-cache",
+                "etag": f'"{changed}"',
+            }  # a run that begins anew has the same steps
+            if request.headers.get("if-none-match") == tag["etag"]:
+                return Response(status_code=304, headers=tag)
+            content = thumbnail(path, changed) if small else path.read_bytes()
         except (OSError, GanglionError, ValueError) as error:
             return _missing(str(error))
-        return Response(content, media_type="image/webp" if small else "image/png", headers=KEPT)
+        return Response(content, media_type="image/webp" if small else "image/png", headers=tag)
 
     async def act(self, request: Any) -> Any:
         """What a button of a run's page does."""

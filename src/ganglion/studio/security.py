@@ -49,6 +49,7 @@ CLOSED = re.compile(
     r"/(monitoring|svelte|login|logout|custom_component|mcp|docs|redoc|openapi\.json|pwa_icon|dev)(/.*)?"
 )
 JUDGED = re.compile(r"(queue/join|run/\w+|component_server)/?")
+HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:(?P<port>\d{1,5}))?")
 LARGEST_CALL = 2**25  # bytes of a call's JSON; images are uploaded
 WRONG_PASSWORD_SEC = 1.0
 
@@ -63,9 +64,10 @@ class Origins:
     """Also to any IP address: an address cannot be pointed elsewhere, as a name can (DNS rebinding)."""
 
     def allow(self, host: str) -> bool:
-        name, _, port = host.rpartition(":")
-        if port != str(self.port):
-            return host in self.names and self.port == 80
+        parts = HOST.fullmatch(host)
+        if parts is None or int(parts["port"] or 80) != self.port:  # browsers leave 80 out
+            return False
+        name = parts["name"]
         return name.lower() in self.names or (self.any_address and _is_address(name.strip("[]")))
 
 

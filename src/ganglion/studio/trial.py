@@ -84,7 +84,7 @@ def look_at(wanted: Wanted, folder: Path, command: Command | None = None) -> Loo
         words = ["data", "--json", "--preview", str(preview), *(["--size", wanted.size] if wanted.size else [])]
         words += [word for one in wanted.settings if one.startswith("data.") for word in ("--set", one)]
         if augment.kind != "none":
-            words += ["--augment", augment.kind, *(["--flip"] if augment.flip else [])]
+            words += ["--augment", augment.kind, "--set", f"augment={augment.model_dump_json()}"]
         facts = json.loads(run([*words, "--", wanted.source]))
         augmented = Path(facts["augmented"]).read_bytes() if facts.get("augmented") else None
         return Look(facts, preview.read_bytes(), augmented, reasons, recipe.name)

@@ -63,8 +63,10 @@ class MlflowTracker:
     def sheet(self, name: str, path: Path, step: int) -> None:
         from PIL import Image
 
+        from ganglion.pictures.sheets import over_white
+
         with Image.open(path) as image:
-            self._client.log_image(self._id, image.convert("RGB"), key=f"{self._prefix}{name}", step=step)
+            self._client.log_image(self._id, over_white(image), key=f"{self._prefix}{name}", step=step)
 
     def finding(self, event: Finding, still: Sequence[Finding], step: int) -> None:  # noqa: ARG002 (Tracker's)
         codes = ", ".join(f"{one['code']} ({one['severity']})" for one in still)

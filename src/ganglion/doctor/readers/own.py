@@ -20,14 +20,18 @@ __all__ = ["own_log"]
 
 
 LARGEST_BYTES = 2**30
+BEGUN = ("recipe.yaml", "environment.json")
+"""Files of a run from its beginning."""
 FIRST_LINES, LONGEST = 20, 2**20
 OURS = {"separation", "swd", "diversity", "update_g", "weight_g", "grad_g_first", "images_per_sec", "range_real"}
 """Keys that other programs do not use; a file of another name holds one of them if it is ours."""
 
 
 def own_log(path: Path) -> Log | None:
-    """Records of a run's folder or of a file of its records; None for anything else."""
+    """Records of a run's folder, where there may be none yet, or of a file of its records; None for anything else."""
     file = path / "vitals.jsonl" if path.is_dir() else path
+    if all((path / name).is_file() for name in BEGUN) and not (file.is_file() and file.stat().st_size):
+        return Log([], _understood([], 0), Objective("", 0.0, ""))
     if not file.is_file() or file.suffix not in (".jsonl", ".json", ".ndjson") or file.stat().st_size > LARGEST_BYTES:
         return None
     try:
@@ -68,8 +72,9 @@ def _understood(records: list[dict[str, Any]], lines: int) -> Understanding:
     steps = [record["step"] for record in records]
     kimg = [images for record in records if math.isfinite(images := _finite(record.get("kimg")))]
     counting = {
-        "how": "printed", "unit": "step", "names": ["step"], "first": min(steps), "last": max(steps), "batches_per_epoch": None,
-        "estimated": False, "images_per_step": 1000 * kimg[-1] / steps[-1] if kimg and steps[-1] else None,
+        "how": "printed", "unit": "step", "names": ["step"], "first": min(steps, default=None),
+        "last": max(steps, default=None), "batches_per_epoch": None, "estimated": False,
+        "images_per_step": 1000 * kimg[-1] / steps[-1] if kimg and steps[-1] else None,
         "images": 1000 * kimg[-1] if kimg else None, "runs": 1, "run": 1,
     }  # fmt: skip
     return Understanding(OWN_KIND, lines, len(records), columns, counting)

@@ -149,7 +149,7 @@ def _controls_of(explorer: Explorer, view: View, controls: list[Any], which: str
     checkpoint, classes, attributes, *numbers = controls
     model = explorer.loaded(view).model
     steps = [(f"step {step:,}", str(step)) for step in reversed(Run(view.run).steps_saved())]
-    named = [("any, by the seed", ""), *((name, str(place)) for place, name in enumerate(model.classes))]
+    named = [("any, by the seed", ""), *((name, name) for name in model.classes)]
     shown = {
         checkpoint: gr.update(choices=[("best", "best"), ("newest", "latest"), *steps], value=which),
         classes: gr.update(choices=named, value="", visible=bool(model.classes)),
