@@ -23,7 +23,7 @@ from scipy.stats import spearmanr
 import ganglion
 from ganglion.data.pixels import to_float
 from ganglion.data.prepare import cache_folder
-from ganglion.evaluation.evaluate import find_real
+from ganglion.evaluation.real_images import find_real
 from ganglion.metrics.distances import frechet_distance, kernel_distance, moments
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.features import Extractor, ImageSet, array_set, extract
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def examine(run: Path, n_samples: int, features: str) -> dict:
-    real, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
+    real, _, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
     need = ExtractorContext(real, cache_folder(), CPU)
     learned, untrained, pixels = (find_extractor(name, need)[0] for name in (features, "random", "pixels"))
     real = real.pick(

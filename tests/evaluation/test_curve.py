@@ -28,7 +28,7 @@ def test_each_checkpoint_is_scored_as_evaluate_scores_it(tiny_run: ganglion.Run,
     table = curve.table().splitlines()
     assert table[0].split() == ["step", "kimg", "kid", "swd"]
     assert sum("*" in line for line in table) >= 1
-    assert table[-1].split()[0] == "floor"
+    assert table[len(curve.rows) + 1].split()[0] == "floor"
 
 
 def test_what_is_no_run_or_has_no_checkpoint_is_said(tmp_path: Path, cache: Path, tiny_run: ganglion.Run) -> None:
@@ -49,7 +49,8 @@ def test_a_score_that_half_of_the_reals_cannot_support_has_no_floor_and_is_shown
         device="cpu", quiet=True,
     )  # fmt: skip
     assert list(curve.floor) == ["kid"]
-    assert len(curve.table().splitlines()[-1].split()) == 2
+    floor = next(line for line in curve.table().splitlines() if line.split()[0] == "floor")
+    assert len(floor.split()) == 2
     Path(curve.picture).unlink()
 
 
@@ -64,8 +65,19 @@ def test_the_star_stands_at_the_value_that_good_samples_have(
     name: str, values: list[float], floor: float, starred: str
 ) -> None:
     rows = [{"step": float(i), "kimg": float(i), name: value} for i, value in enumerate(values)]
-    table = Curve("random", 100, rows, {name: floor}, "curve.svg").table()
+    table = Curve("random", 100, rows, {name: floor}, "curve.svg", {}, []).table()
     assert [line.split()[-1] for line in table.splitlines() if "*" in line] == [f"{starred}*"]
+
+
+def test_what_was_left_out_and_what_is_to_be_noted_stand_below_the_table(tiny_run: ganglion.Run, cache: Path) -> None:
+    found = evaluate_checkpoints(
+        tiny_run.path, n=50, features="random", metrics=["fid", "kid", "swd"], cache=cache, device="cpu", quiet=True
+    )
+    assert {name for name in found.rows[0] if name in ("fid", "kid", "swd")} == {"kid", "swd"}
+    last = found.table().splitlines()[-len(found.notes) - 1 :]
+    assert last[0].startswith("Left out: fid: 50 images are too few for the covariance")
+    assert any(line.startswith("Note: SWD compares 50 images") for line in last)
+    assert found.to_json()["left_out"].keys() == {"fid"}
 
 
 def test_scores_of_which_none_can_be_measured_end_with_the_reason(tiny_run: ganglion.Run, cache: Path) -> None:

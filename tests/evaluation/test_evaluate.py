@@ -14,9 +14,10 @@ from ganglion.data.prepare import prepare
 from ganglion.errors import DataError, DeviceError
 from ganglion.evaluation.class_direction import probe_classes
 from ganglion.evaluation.curve import evaluate_checkpoints
-from ganglion.evaluation.evaluate import evaluate, find_real, neighbour_sheet
+from ganglion.evaluation.evaluate import evaluate, neighbour_sheet
+from ganglion.evaluation.real_images import find_real
 from ganglion.metrics.extractors import EXTRACTORS, ExtractorContext
-from ganglion.metrics.features import Extractor, ExtractorOutput, extract
+from ganglion.metrics.features import Extractor, ExtractorOutput, array_set, extract
 from ganglion.metrics.untrained import pixel_extractor, random_extractor
 from ganglion.platform.numerics import reproducible
 from ganglion.platform.screen import Screen
@@ -113,7 +114,7 @@ def test_the_runs_file_of_labels_is_not_asked_of_other_images(tmp_path: Path, ca
     folder = _made(tmp_path / "others")
     for i in range(20):
         Image.new("L", (16, 16), 10 * i).save(folder / f"{i}.png")
-    real, _ = find_real(
+    real, _, _ = find_real(
         Data(source="mine", labels="tags.csv", size=(16, 16)), str(folder), None, cache, Screen(quiet=True)
     )
     assert len(real) == 20
@@ -168,7 +169,7 @@ def test_the_images_that_a_run_kept_from_training_are_known_by_its_own_rule(
     store = prepare(recipe.data, cache, Screen(quiet=True))
     batches = Batches(store, recipe.training.seed, torch.device("cpu"), held_out_images=89)
     for against in (None, "digits"):  # by its content, whatever it is called
-        real, _ = find_real(recipe.data, against, None, cache, Screen(quiet=True), recipe.training.seed)
+        real, _, _ = find_real(recipe.data, against, None, cache, Screen(quiet=True), recipe.training.seed)
         assert real.held_out is not None
         assert np.flatnonzero(real.held_out).tolist() == batches.unseen.tolist()
 
@@ -187,7 +188,7 @@ def test_nothing_is_taken_for_unseen_that_may_have_been_trained_on(
     tiny_run: ganglion.Run, cache: Path, changes: dict[str, object], seed: int | None
 ) -> None:
     data = tiny_run.recipe.data.model_copy(update=changes)
-    real, notes = find_real(data, None, None, cache, Screen(quiet=True), seed)
+    real, notes, _ = find_real(data, None, None, cache, Screen(quiet=True), seed)
     assert real.held_out is None
     assert any("have changed since" in note for note in notes) == ("content" in changes)
 
@@ -204,7 +205,7 @@ def test_it_says_which_images_counted_as_unseen(tiny_run: ganglion.Run, cache: P
 
 def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run, cache: Path) -> None:
     recipe = tiny_run.recipe
-    real, _ = find_real(recipe.data, None, None, cache, Screen(quiet=True), recipe.training.seed)
+    real, _, _ = find_real(recipe.data, None, None, cache, Screen(quiet=True), recipe.training.seed)
     assert real.held_out is not None
     kept = real.pick(np.flatnonzero(real.held_out))
     extractor = pixel_extractor(torch.device("cpu"))
@@ -213,6 +214,52 @@ def test_the_sheet_leaves_out_what_was_kept_from_training(tiny_run: ganglion.Run
     same = neighbour_sheet(replace(real, held_out=None), kept, theirs, ours)
     assert np.array_equal(same[2:18], same[20:36])  # each is its own nearest
     assert not np.array_equal(pairs[2:18], pairs[20:36])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 24])
+def test_every_sample_of_the_sheet_stands_above_its_image(count: int) -> None:
+    pixels = np.stack([np.full((16, 16, 1), 10 * i, np.uint8) for i in range(1, count + 1)])
+    features = pixels.reshape(count, -1)[:, :1].astype(np.float32)
+    images = array_set("made", pixels)
+    page = neighbour_sheet(images, images, features, features)
+    columns = -(-count // 2)
+    for place in range(count):
+        row, column = divmod(place, columns)
+        above, below = (page[2 + 18 * (2 * row + i), 2 + 18 * column] for i in (0, 1))
+        assert above == below > 0
+
+
+def margins(folder: Path, count: int, margin: int) -> Path:
+    """Different drawings with an empty margin."""
+    random = np.random.default_rng(margin)
+    folder.mkdir(parents=True)
+    for i in range(count):
+        pixels = np.full((64, 64, 3), 255, np.uint8)
+        inside = 64 - 2 * margin
+        pixels[margin : 64 - margin, margin : 64 - margin] = random.integers(0, 200, (inside, inside, 3))
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def test_images_against_themselves_are_not_trimmed_and_have_no_distance(tmp_path: Path, cache: Path) -> None:
+    folder = margins(tmp_path / "images", 40, 14)
+    found = evaluate(str(folder), str(folder), features="random", metrics=["swd", "precision"], cache=cache, quiet=True)
+    assert found["swd"] == 0
+    assert found["precision"] == 1
+    assert found.notes[0].startswith("features") or "made to fit" not in found.notes[0]
+
+
+def test_held_out_images_are_made_to_fit_as_the_real_ones_are(tmp_path: Path, cache: Path) -> None:
+    wide, narrow = (margins(tmp_path / f"{margin}", 20, margin) for margin in (16, 2))
+    trimmed = Data(size=(32, 32), channels=3)
+    real, _, settled = find_real(trimmed, str(wide), None, cache, Screen(quiet=True))
+    unseen, _, _ = find_real(settled, str(narrow), None, cache, Screen(quiet=True))
+    assert unseen.resize == real.resize
+    (stretched, _, settled) = find_real(
+        trimmed.model_copy(update={"trim": "each"}), str(wide), None, cache, Screen(quiet=True)
+    )
+    assert "trim each" in stretched.resize
+    assert find_real(settled, str(narrow), None, cache, Screen(quiet=True))[0].resize == stretched.resize
 
 
 def test_a_local_copy_that_has_moved_since_the_training_can_be_named(tmp_path: Path, cache: Path) -> None:

@@ -30,6 +30,12 @@ GENERATORS: dict[str, tuple[Output, dict[str, Any]]] = {
     "dcgan, virtual batch norm, sphere": (
         "float", {"generator__norm": "virtual-batch", "latent__prior": "sphere", "given": "attributes"},
     ),
+    "dcgan, RGBA, not square, classes by norm, a layer of full size": (
+        "uint8", {
+            "size": "16x24", "channels": 4, "given": "classes", "generator__full_size_maps": 3,
+            "generator__upsampling": "nearest", "generator__conditioning": "norm",
+        },
+    ),
     "resnet, RGBA, not square": ("uint8", {"family": "resnet", "size": "24x16", "channels": 4}),
     "resnet, RGB, classes by norm": ("float", {"family": "resnet", "given": "classes"}),
     "resnet, gray, attributes": ("uint8", {"family": "resnet", "channels": 1, "given": "attributes"}),

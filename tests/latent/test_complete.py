@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,21 @@ from torch import nn
 
 import ganglion
 from ganglion.errors import DataError
-from ganglion.latent.complete import Completion, complete, mean_completion, parse_mask, pixel_weights, poisson_blend
+from ganglion.latent.complete import (
+    Completion,
+    _logits,
+    complete,
+    mean_completion,
+    parse_mask,
+    pixel_weights,
+    poisson_blend,
+)
 from ganglion.latent.model import discriminator_of, model_of
-from ganglion.latent.project import Settings
+from ganglion.latent.project import Settings, project
 from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator
 from ganglion.recipe.resolve import resolve
+from untrained_models import untrained_model
 
 QUICK = Settings(starts=4, steps=80)
 
@@ -126,6 +137,26 @@ def test_the_prior_of_a_conditional_d_is_that_of_the_class() -> None:
     ]
     assert torch.equal(found[0], found[2])
     assert not torch.equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("minibatch", ["discrimination", "stddev"])
+def test_a_d_that_compares_images_judges_each_of_them_alone(minibatch: str) -> None:
+    changes = {"data.size": 16, "data.channels": 1, "discriminator.width": 4, "discriminator.minibatch": minibatch}
+    torch.manual_seed(0)
+    d = build_discriminator(resolve("dcgan", changes | {"init.scheme": "kaiming"})).requires_grad_(False).eval()
+    images = torch.rand(5, 1, 16, 16) * 2 - 1
+    alone = torch.cat([d(image[None]) for image in images])
+    assert torch.equal(_logits(d, images, None), alone)
+    assert not torch.allclose(d(images), alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("search", [complete, project])
+def test_of_a_conditional_model_the_class_has_to_be_named(search: Any) -> None:
+    model = untrained_model(given="classes")
+    picture = model.generate(model.latents(1))[0]
+    more = [parse_mask("left-half", *picture.shape[1:])] if search is complete else []
+    with pytest.raises(ValueError, match="pass the class to draw"):
+        search(model, picture, *more, settings=Settings(2, 5))
 
 
 def conditional_discriminator() -> Discriminator:

@@ -386,6 +386,15 @@ def test_a_transformer_is_read_from_a_folder_and_agrees_with_itself(small_vit: P
     assert extractor.hash == hf_extractor(str(small_vit), CPU_PRETRAINED).hash
 
 
+def test_its_hash_is_that_of_weights_and_preparation_wherever_it_lies(small_vit: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_vit, tmp_path / "moved")
+    known = hf_extractor(str(small_vit), CPU_PRETRAINED).hash
+    assert hf_extractor(str(tmp_path / "moved"), CPU_PRETRAINED).hash == known
+    settings = tmp_path / "moved" / "preprocessor_config.json"
+    settings.write_text(settings.read_text().replace('"image_mean": [0.5', '"image_mean": [0.4'))
+    assert hf_extractor(str(tmp_path / "moved"), CPU_PRETRAINED).hash != known
+
+
 def test_pickled_weights_of_a_transformer_are_refused(small_vit: Path, tmp_path: Path) -> None:
     shutil.copytree(small_vit, tmp_path, dirs_exist_ok=True)
     weights = transformers.AutoModel.from_pretrained(small_vit).state_dict()

@@ -6,6 +6,8 @@ import torch
 from scipy import stats
 from torch.nn.functional import avg_pool2d
 
+from ganglion.data.pixels import to_float
+from ganglion.metrics.features import array_set
 from ganglion.metrics.sliced_wasserstein import (
     SCALE,
     SlicedWasserstein,
@@ -162,6 +164,22 @@ def test_a_set_of_one_colour_gives_a_finite_distance():
 def test_sets_of_different_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="expected two sets of one shape"):
         distance(torch.zeros(8, 3, 16, 16), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("numbers", [1, 16 * 24 * 3 * 5])
+def test_it_is_the_same_in_chunks_and_of_a_set_of_images(monkeypatch: pytest.MonkeyPatch, numbers: int):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 16, 24, 3), np.uint8)
+    real, fake = (to_float(torch.from_numpy(images)) for images in pixels)
+    whole = distance(real, fake)
+    monkeypatch.setattr("ganglion.metrics.sliced_wasserstein.NUMBERS_IN_CHUNK", numbers)
+    assert distance(real, fake) == pytest.approx(whole, rel=1e-5)
+    sets = [array_set("made", images) for images in pixels]
+    assert sliced_wasserstein(*sets, np.random.default_rng(0)) == pytest.approx(whole, rel=1e-5)
+
+
+def test_images_smaller_than_a_patch_are_refused():
+    with pytest.raises(ValueError, match="7x7 pixels; a side is 6"):
+        distance(torch.zeros(4, 1, 6, 9), torch.zeros(4, 1, 6, 9))
 
 
 def test_neither_set_is_changed():

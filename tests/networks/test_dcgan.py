@@ -128,3 +128,30 @@ def test_gradients_reach_every_weight_of_both_networks():
     d(g(noise(4, Z))).square().sum().backward()
     for network in (g, d):
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+def test_with_maps_of_full_size_a_3x3_convolution_makes_the_image_after_a_normalisation(size, upsampling):
+    for channels, norm, word in CHOICES:
+        network = generator(size, channels, upsampling=upsampling, norm=norm, activation=word, full_size_maps=3)
+        last = network.blocks[-1].convolution
+        assert (last.kernel_size, last.stride, last.in_channels, last.out_channels) == ((3, 3), (1, 1), 3, channels)
+        assert last.bias is not None
+        assert (network.blocks[-2].convolution.bias is None) == (norm != "none")
+        images = network(noise(3, Z))
+        assert images.shape == (3, channels, *size)
+        images.square().sum().backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_maps_of_full_size_are_normalised_by_class_too():
+    settings = DcganGenerator(width=1, full_size_maps=3, conditioning="norm")
+    network = dcgan.generator(settings, Z, 1, chain_to((16, 16)), classes=4)
+    assert [tuple(block.norm.scale.shape) for block in network.blocks] == [(4, 2), (4, 1), (4, 3)]
+    z = noise(1, Z).expand(4, Z)
+    with torch.no_grad():
+        network.blocks[-1].norm.shift[1] += 1
+        images = network(z, torch.arange(4))
+    assert not torch.equal(images[0], images[1])
+    assert torch.equal(images[2], images[3])

@@ -50,7 +50,9 @@ def verdict() -> Verdict:
 def evaluation() -> Evaluation:
     facts = SetFacts(EVIL, 1000, 32, 32, 1, EVIL, "hash")
     scores = [Result("fid", 12.345678, "lower", EVIL, 3.2, 0.12), Result("kid", -0.1, "lower", EVIL, None, None, 0.3)]
-    return Evaluation(facts, facts, EVIL, "hash", EVIL, 64, 1, (10, 12), scores, {"is": EVIL, "ms": EVIL}, [EVIL], 1.0)
+    return Evaluation(
+        facts, facts, EVIL, "hash", EVIL, 64, 1, None, (10, 12), scores, {"is": EVIL, "ms": EVIL}, [EVIL], 1.0
+    )
 
 
 SHOWN = {

@@ -11,7 +11,7 @@ from ganglion.runs.scores import keep_scores, kept_scores
 
 REAL = SetFacts("photos", 100, 16, 16, 1, "crop", "content")
 FOUND = Evaluation(
-    REAL, replace(REAL, name="samples", content="other"), "random", "hash", "about", 8, 1, (50, 50),
+    REAL, replace(REAL, name="samples", content="other"), "random", "hash", "about", 8, 1, None, (50, 50),
     [Result("fid", 2.0, "lower", "a distance", 1.0)], {}, [], 0.1,
 )  # fmt: skip
 
@@ -31,10 +31,13 @@ def test_what_is_kept_is_read_back_newest_last(run: ganglion.Run) -> None:
 
 def test_equal_settings_replace_and_others_are_kept_beside(run: ganglion.Run) -> None:
     keep_scores(run, "00000010", FOUND)
-    keep_scores(run, "00000010", replace(FOUND, features_hash="another"))
+    others = [{"features_hash": "another"}, {"seeds": 3}, {"unseen": "other held-out images"}]
+    for other in others:
+        keep_scores(run, "00000010", replace(FOUND, **other))
     keep_scores(run, "00000010", replace(FOUND, scores=[replace(FOUND.scores[0], value=3.0)]))
-    assert [one.evaluation["features_hash"] for one in kept_scores(run)] == ["another", "hash"]
-    assert kept_scores(run)[1].evaluation["scores"][0]["value"] == 3.0
+    assert [one.evaluation["scores"][0]["value"] for one in kept_scores(run)] == [2.0, 2.0, 2.0, 3.0]
+    for other, one in zip(others, kept_scores(run)[:3], strict=True):
+        assert other.items() <= one.evaluation.items()
 
 
 def test_scores_of_other_names_stay_and_what_was_measured_since_is_not_left_out(run: ganglion.Run) -> None:

@@ -162,6 +162,8 @@ def evaluate(
 
 
 def _text(found: Evaluation) -> str:
+    from ganglion.metrics.evaluation import remarks_of
+
     real, fake = found.real, found.fake
     halves = " and ".join(f"{count:,}" for count in found.floor_images)
     rows = [_row("score", "value", "+-", "floor", "better", "description")]
@@ -179,18 +181,13 @@ def _text(found: Evaluation) -> str:
         f"hash {found.features_hash[:HASH_SHOWN]}",
         f"Floor: the same score between {halves} real images. Seeds: {found.seeds}.",
         "", *rows, "",
-        *(f"Left out: {', '.join(names)}: {reason}" for reason, names in _by_reason(found.left_out).items()),
-        *(f"Note: {note}." for note in found.notes),
+        *remarks_of(found.left_out, found.notes),
         f"Measured in {found.seconds:.0f} s.",
     ])  # fmt: skip
 
 
 def _row(name: str, value: str, error: str, floor: str, better: str, about: str) -> str:
     return f"{name:<16}{value:>11}{error:>10}{floor:>11}  {better:<13}{about}"
-
-
-def _by_reason(left_out: dict[str, str]) -> dict[str, list[str]]:
-    return {reason: [name for name in left_out if left_out[name] == reason] for reason in left_out.values()}
 
 
 def report(

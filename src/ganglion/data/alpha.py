@@ -7,6 +7,8 @@ users) they are straight, as PNG has them. Of images with another number of chan
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ __all__ = ["RGBA", "premultiplied", "straight"]
 
 RGBA = 4  # channels
 ALPHA = 3  # the last of them
+PIXELS_AT_ONCE = 2**20
 
 
 def premultiplied(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -21,8 +24,9 @@ def premultiplied(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if images.shape[-1] != RGBA:
         return images
     result = np.array(images, np.uint8)
-    colours = result[..., :ALPHA]
-    colours[...] = (colours * _alpha(result) + 127) // 255
+    for pixels in _in_parts(result):
+        colours = pixels[:, :ALPHA]
+        colours[...] = (colours * _alpha(pixels) + 127) // 255
     return result
 
 
@@ -35,10 +39,17 @@ def straight(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if images.shape[-1] != RGBA:
         return images
     result = np.array(images, np.uint8)
-    colours, alpha = result[..., :ALPHA], _alpha(result)
-    share = np.maximum(alpha, 1)
-    colours[...] = (np.minimum(colours, alpha) * 255 + share // 2) // share
+    for pixels in _in_parts(result):
+        colours, alpha = pixels[:, :ALPHA], _alpha(pixels)
+        share = np.maximum(alpha, 1)
+        colours[...] = (np.minimum(colours, alpha) * 255 + share // 2) // share
     return result
+
+
+def _in_parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Views (n, 4) of contiguous images (..., 4), so that only a part of them is ever in memory in a wider type."""
+    pixels = images.reshape(-1, RGBA)
+    return (pixels[first : first + PIXELS_AT_ONCE] for first in range(0, len(pixels), PIXELS_AT_ONCE))
 
 
 def _alpha(images: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -10,7 +10,7 @@ import torch
 from ganglion.data.pixels import to_float, to_uint8
 from ganglion.data.prepare import cache_folder
 from ganglion.errors import DataError
-from ganglion.evaluation.evaluate import find_real
+from ganglion.evaluation.real_images import find_real
 from ganglion.latent.directions import Directions, class_direction
 from ganglion.latent.model import Model
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
@@ -38,7 +38,7 @@ def probe_classes(
         raise DataError(
             f"a direction between classes needs the training images, and {run} does not say which: use its run"
         )
-    real, _ = find_real(data, None, None, folder, screen)
+    real, _, _ = find_real(data, None, None, folder, screen)
     if not real.classes:
         raise DataError("a direction between classes needs a data set with classes; the run's images have none")
     for name in names:

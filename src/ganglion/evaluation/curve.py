@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganglion.data.prepare import Reporter, cache_folder
 from ganglion.errors import CheckpointError, DataError, RunError
-from ganglion.evaluation.evaluate import at_least_one, find_real, find_samples
-from ganglion.metrics.evaluation import evaluate_sets, select_scores
+from ganglion.evaluation.evaluate import at_least_one, find_samples
+from ganglion.evaluation.real_images import find_real
+from ganglion.metrics.evaluation import evaluate_sets, remarks_of, select_scores
 from ganglion.metrics.extractors import ExtractorContext, find_extractor
 from ganglion.metrics.scores import SCORES
 from ganglion.pictures.figures import save_figure
@@ -43,6 +44,9 @@ class Curve:
     floor: dict[str, float]
     """Without scores for which half of the real images are not sufficient."""
     picture: str
+    left_out: dict[str, str]
+    """Scores that could not be measured, and why."""
+    notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,7 +61,7 @@ class Curve:
             lines.append(f"{row['step']:>9.0f} {row['kimg']:>8.1f} " + " ".join(cells))
         floor = [f"{self.floor[name]:>9.4g} " if name in self.floor else " " * 10 for name in names]
         lines.append(f"{'floor':>18} " + " ".join(floor))
-        return "\n".join(lines)
+        return "\n".join([*lines, *remarks_of(self.left_out, self.notes)])
 
 
 @reproducible()
@@ -91,20 +95,21 @@ def evaluate_checkpoints(
     scores = select_scores(QUICK_SCORES if metrics is None else metrics)
     kimg = {record["step"]: record["kimg"] for record in opened.records()}
     recipe = opened.recipe
-    real, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
-    extractor, _ = find_extractor(
+    real, notes, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
+    extractor, reason = find_extractor(
         features,
         ExtractorContext(
             real, folder, chosen, screen.steps("Training features on the real images"), "inception-score" in scores
         ),
     )
+    notes += [f"features {extractor.name}: {reason}"] if reason else []
     rows: list[dict[str, float]] = []
     floor: dict[str, float] = {}
     progress = screen.steps("Scoring checkpoints")
     for done, step in enumerate(steps, start=1):
         inner = _OfCheckpoint(reporter, f"Checkpoint {done} of {len(steps)}") if reporter else Screen(quiet=True)
         fakes = find_samples(run, n or SAMPLES, 1, step, chosen, folder, inner, devices=devices).sets
-        found = evaluate_sets(real, fakes, extractor, folder, inner, scores, with_floor=done == 1)
+        found = evaluate_sets(real, fakes, extractor, folder, inner, scores, None, notes, done == 1)
         rows.append({"step": step, "kimg": kimg.get(step, float("nan"))} | {s.name: s.value for s in found.scores})
         floor = floor or {s.name: s.floor for s in found.scores if s.floor is not None}
         progress(done, len(steps))
@@ -112,7 +117,7 @@ def evaluate_checkpoints(
         raise DataError(f"none of {', '.join(scores)} can be measured: {next(iter(found.left_out.values()))}")
     picture = opened.path / "evaluation.svg"
     save_figure(curve_figure(rows, floor, f"{extractor.name} features, {n or SAMPLES:,} samples"), picture)
-    return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture))
+    return Curve(extractor.name, n or SAMPLES, rows, floor, str(picture), found.left_out, found.notes)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganglion.data.alpha import straight
-from ganglion.data.batches import FEWEST_HELD_OUT, held_out
-from ganglion.data.choices import choose_channels
 from ganglion.data.find import find_source
-from ganglion.data.given import Images, cannot_be_named, is_named, name_of
-from ganglion.data.prepare import DataPlan, Reporter, cache_folder, plan, prepare, prepare_again
-from ganglion.data.store import Store, is_store
+from ganglion.data.given import Images, is_named
+from ganglion.data.prepare import Reporter, cache_folder, plan, prepare
+from ganglion.data.store import is_store
 from ganglion.errors import DataError, StorageError
+from ganglion.evaluation.real_images import AGAINST_MISSING, find_real
 from ganglion.hub.names import is_hub_model
 from ganglion.latent.model import Model, gathered, load
 from ganglion.latent.single_file import is_single_file
@@ -41,7 +40,6 @@ __all__ = ["Samples", "evaluate", "neighbour_sheet"]
 
 SAMPLES = 10_000
 SHEET_PAIRS = 24
-AGAINST_MISSING = "--against SOURCE is missing: name the real images to compare the samples with"
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,8 @@ def evaluate(
     if against is None and _are_images(samples):
         raise DataError(AGAINST_MISSING)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
-    real, notes = find_real(found.data, against, data_dir, folder, screen, found.seed)
-    unseen = find_real(found.data, held_out, None, folder, screen)[0] if held_out is not None else None
+    real, notes, settled = find_real(found.data, against, data_dir, folder, screen, found.seed)
+    unseen = find_real(settled, held_out, None, folder, screen)[0] if held_out is not None else None
     extractor, reason = find_extractor(
         features,
         ExtractorContext(
@@ -213,65 +211,6 @@ def _untouched(source: str, cache: Path, reporter: Reporter) -> Data:
     return as_they_are.model_copy(update={"size": found.median_size})  # also sizes that no network has
 
 
-def find_real(
-    data: Data, against: Images | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
-    seed: int | None = None,
-) -> tuple[ImageSet, list[str]]:  # fmt: skip
-    """The real images at the size of the samples, and notes on their preprocessing. Raises DataError.
-
-    With the `seed` of the run, the images that it held out are marked.
-    """
-    own = against is None
-    if own and not data.source:
-        raise DataError(AGAINST_MISSING)
-    source = data.source if own else str(name_of(against))
-    copy = None if data_dir is None else str(data_dir)
-    changes = {"source": source, "data_dir": copy or (data.data_dir if own else None)}
-    changes |= {} if own else {"labels": "auto"}  # the run's file of labels is that of its own images
-    wanted = data.model_copy(update=changes)
-    notes: list[str] = []
-    if own and cannot_be_named(str(source)):
-        store = prepare_again(wanted, cache, reporter)
-    else:
-        if not is_named(against) or not is_store(Path(str(source))):
-            notes = what_is_done(plan(wanted, cache, reporter, against), wanted)
-        store = prepare(wanted, cache, reporter, against)
-    if own and data.content not in (None, store.content):
-        notes.append("the real images have changed since the training")
-    return replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes
-
-
-def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np.bool_] | None:
-    """Which images (N,) a run with this `data` and `seed` held out; None where the run was trained on other images, or the
-    held-out images are too few.
-    """
-    count = data.held_out_images or 0
-    if seed is None or data.content != store.content or count < FEWEST_HELD_OUT:
-        return None
-    kept = np.zeros(len(store.images), bool)
-    kept[held_out(len(kept), seed, count)[1]] = True
-    return kept
-
-
-def what_is_done(planned: DataPlan, wanted: Data) -> list[str]:
-    """Notes on the preprocessing of real images."""
-    notes, scan, settings = [], planned.scan, planned.fit
-    size, smallest, largest = wanted.size or scan.median_size, scan.smallest_size, scan.largest_size
-    if not smallest == largest == size:
-        sizes = size_text(smallest) if smallest == largest else f"{size_text(smallest)} to {size_text(largest)}"
-        trimmed = "" if settings.trim == "off" else f"trim {settings.trim}, "
-        how = f"{trimmed}{settings.policy}, {settings.resample.capitalize()}"
-        notes.append(f"real images of {sizes} are made to fit {size_text(size)} ({how})")
-    natural, _ = choose_channels(scan)
-    if wanted.channels not in (None, natural):
-        notes.append(
-            f"real images have {natural} channels by nature and are read with {wanted.channels}, as the samples are"
-        )
-    if scan.bad:
-        notes.append(f"{len(scan.bad)} real files cannot be read and are left out; ganglion data lists them")
-    return notes
-
-
 def neighbour_sheet(
     real: ImageSet,
     fake: ImageSet,
@@ -286,9 +225,10 @@ def neighbour_sheet(
     trained = np.arange(len(real)) if real.held_out is None else np.flatnonzero(~real.held_out)
     found = nearest_neighbours(ours, theirs[trained])
     first = np.argsort(found.distance, kind="stable")[:SHEET_PAIRS]
-    columns = len(first) // 2 or 1
-    rows = []
-    for begin in range(0, len(first), columns):
-        chosen = first[begin : begin + columns]
-        rows += [fake[chosen], real[trained[found.indices[chosen]]]]
-    return sheet(straight(np.concatenate(rows)), columns, channels=channels)
+    columns = -(-len(first) // 2)
+    shown = np.zeros((2, 2, columns, *real.shape), np.uint8)  # rows of pairs, above and below, columns
+    for row, chosen in enumerate(np.split(first, [columns])):
+        shown[row, 0, : len(chosen)] = fake[chosen]
+        shown[row, 1, : len(chosen)] = real[trained[found.indices[chosen]]]
+    rows = shown[: 1 if len(first) <= columns else 2]
+    return sheet(straight(rows.reshape(-1, *real.shape)), columns, channels=channels)

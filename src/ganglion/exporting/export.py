@@ -186,7 +186,7 @@ class _Job:
     def _page(self, folder: Path, library: dict[str, bytes]) -> Iterator[_Made]:
         graph = generator_graph(self.model, "uint8")
         facts = facts_of(self.model, graph, "uint8")
-        content, agreement = onnx_file(graph, captured(graph), facts, about(facts))
+        content, agreement = onnx_file(graph, captured(graph), facts, about(facts), self.opset)
         for name, page in web_page(self.model, content, library).items():
             is_page = name.endswith(".html")
             said = "a page that runs the generator, from any web server or by double click" if is_page else "licences"

@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, for_each
 from ganglion.latent.project import DEFAULT, Settings, Spent, best_starts, search, unlimited
-from ganglion.networks.custom import AnyDiscriminator
+from ganglion.networks.custom import AnyDiscriminator, mixes_images
 from ganglion.objectives.adversarial import per_image
 
 __all__ = ["Completion", "Mask", "complete", "mean_completion", "parse_mask", "pixel_weights", "poisson_blend"]
@@ -75,8 +75,7 @@ def complete(
         context = (weights * (images - target).abs()).sum((1, 2, 3)) / (weights.sum() * target.shape[1])
         if discriminator is None:
             return context
-        each = None if labels is None else for_each(labels, len(images))
-        return context + PRIOR * per_image(softplus(-discriminator(images, each).float()))
+        return context + PRIOR * per_image(softplus(-_logits(discriminator, images, labels).float()))
 
     found: list[Completion] = []
     done = 0
@@ -102,6 +101,14 @@ def complete(
         error = float((images[-1] - target[0])[:, known].square().mean().sqrt())
         found.append(Completion(poisson_blend(target[0], images[-1], mask), images[-1], error, z))
     return sorted(found, key=lambda completion: completion.known_error)
+
+
+def _logits(discriminator: AnyDiscriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+    """Of each image (N, C, H, W) alone, also by a D that compares the images of a batch; all of the class `labels` (1,)."""
+    parts = torch.split(images, 1) if mixes_images(discriminator) else [images]
+    return torch.cat([
+        discriminator(part, None if labels is None else for_each(labels, len(part))) for part in parts
+    ])  # fmt: skip
 
 
 def mean_completion(picture: Tensor, found: Sequence[Completion], mask: Mask) -> Tensor:

@@ -112,6 +112,8 @@ def best_starts(
 ) -> tuple[Tensor, float]:
     """The best `count` of CANDIDATES random latents (count, Z), or of those that the time suffices for, and the error of
     random samples."""
+    if labels is None and model.labels(1) is not None:
+        raise ValueError("the model is conditional: pass the class to draw, labels=model.labels(1, label=...)")
     z = model.latents(CANDIDATES, seed)
     losses, errors = [], []
     for images in model.chunks(z, labels):

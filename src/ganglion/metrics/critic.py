@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ganglion.data.batches import order
 from ganglion.data.pixels import to_float
+from ganglion.metrics.features import ImageSet
 from ganglion.networks.build import build_discriminator
 from ganglion.objectives.penalties import slopes_between
 from ganglion.recipe.resolve import resolve
@@ -61,27 +62,30 @@ def fresh_critic(height: int, width: int, channels: int) -> nn.Module:
 
 def earth_mover(
     critic: nn.Module,
-    real: Images,
-    fake: Images,
+    real: ImageSet | Images,
+    fake: ImageSet | Images,
+    random: np.random.Generator,
     progress: Callable[[int, int], None] = lambda done, total: None,
     steps: int = STEPS,
     learning_rate: float = LEARNING_RATE,
 ) -> EarthMover:
-    """Trains `critic`, float (N, C, H, W) to (N,), on the first halves of the sets (N, H, W, C); evaluates on the second.
+    """Trains `critic`, float (N, C, H, W) to (N,), on a random half of each set (N, H, W, C); evaluates on the other.
 
     The critic is modified. It must not normalise over a batch: the penalty is defined on single images.
     """
     device = next(critic.parameters()).device
-    (real_seen, real_held), (fake_seen, fake_held) = (np.array_split(images, 2) for images in (real, fake))
+    (real_seen, real_held), (fake_seen, fake_held) = (
+        np.array_split(random.permutation(len(x)), 2) for x in (real, fake)
+    )
     optimizer = torch.optim.Adam(critic.parameters(), learning_rate, (0.0, 0.9))
-    random = torch.Generator(device).manual_seed(0)
+    mixing = torch.Generator(device).manual_seed(0)
     critic.train()
     for step in range(steps):
         reals, fakes = (
-            _batch(images, order(len(images), seed, step * BATCH, BATCH), device)
-            for seed, images in ((0, real_seen), (1, fake_seen))
+            _batch(images, seen[order(len(seen), seed, step * BATCH, BATCH)], device)
+            for seed, images, seen in ((0, real, real_seen), (1, fake, fake_seen))
         )
-        slopes = slopes_between(critic, reals, fakes, random)
+        slopes = slopes_between(critic, reals, fakes, mixing)
         loss = critic(fakes).mean() - critic(reals).mean() + PENALTY * (slopes - 1).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -89,22 +93,25 @@ def earth_mover(
         progress(step + 1, steps)
     critic.eval()
     pairs = min(len(real_held), len(fake_held), CHUNK)
-    reals, fakes = (_batch(images, np.arange(pairs), device) for images in (real_held, fake_held))
-    slope = float(slopes_between(critic, reals, fakes, random).mean().detach())
-    apart = [_mean(critic, a) - _mean(critic, b) for a, b in ((real_held, fake_held), (real_seen, fake_seen))]
-    scale = max(slope, 1e-12) * float(np.sqrt(np.prod(real.shape[1:])))
+    reals, fakes = _batch(real, real_held[:pairs], device), _batch(fake, fake_held[:pairs], device)
+    slope = float(slopes_between(critic, reals, fakes, mixing).mean().detach())
+    apart = [
+        _mean(critic, real, of_real) - _mean(critic, fake, of_fake)
+        for of_real, of_fake in ((real_held, fake_held), (real_seen, fake_seen))
+    ]
+    scale = max(slope, 1e-12) * reals[0].numel() ** 0.5
     return EarthMover(apart[0] / scale, apart[1] / scale, slope)
 
 
-def _mean(critic: nn.Module, images: Images) -> float:
+def _mean(critic: nn.Module, images: ImageSet | Images, chosen: NDArray[np.int64]) -> float:
     device = next(critic.parameters()).device
     with torch.no_grad():
         values = [
-            critic(_batch(images, np.arange(first, min(first + CHUNK, len(images))), device)).double()
-            for first in range(0, len(images), CHUNK)
+            critic(_batch(images, chosen[first : first + CHUNK], device)).double()
+            for first in range(0, len(chosen), CHUNK)
         ]
     return float(torch.cat(values).mean())
 
 
-def _batch(images: Images, chosen: NDArray[np.int64], device: torch.device) -> Tensor:
+def _batch(images: ImageSet | Images, chosen: NDArray[np.int64], device: torch.device) -> Tensor:
     return to_float(torch.from_numpy(np.asarray(images[chosen])).to(device)).contiguous()

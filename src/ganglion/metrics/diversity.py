@@ -64,7 +64,7 @@ WINDOW, SMALL_WINDOW = 11, 7
 DEVIATION = 1.5  # of the window of 11 pixels; that of a smaller one in proportion
 C1, C2 = 0.01**2, 0.03**2  # for images in [0, 1]
 PAIRS = 1000
-CHUNK = 100
+MOST_IN_CHUNK, NUMBERS_IN_CHUNK = 100, 2**20  # pairs, and pixels times channels of one side of them, at once
 
 
 def ms_ssim_of_pairs(images: NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
@@ -78,9 +78,10 @@ def ms_ssim_of_pairs(images: NDArray[np.uint8], random: np.random.Generator, pai
     first = random.integers(0, len(images), pairs)
     second = (first + random.integers(1, len(images), pairs)) % len(images)  # never the same image
     similarities = []
-    for begin in range(0, pairs, CHUNK):
+    at_once = min(MOST_IN_CHUNK, max(1, NUMBERS_IN_CHUNK // int(np.prod(images.shape[1:]))))
+    for begin in range(0, pairs, at_once):
         a, b = (
-            torch.from_numpy(images[indices[begin : begin + CHUNK]]).permute(0, 3, 1, 2).double() / 255
+            torch.from_numpy(images[indices[begin : begin + at_once]]).permute(0, 3, 1, 2).double() / 255
             for indices in (first, second)
         )  # (N, C, H, W)
         similarities.append(multi_scale_similarity(a, b))

@@ -25,7 +25,7 @@ from ganglion.notebook.fragment import fragment
 from ganglion.recipe.explain import did_you_mean
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "select_scores"]
+__all__ = ["DEFAULT_SCORES", "Evaluation", "Result", "SetFacts", "evaluate_sets", "remarks_of", "select_scores"]
 
 
 FIRST_PLACE = 10  # of the random numbers of measures; those before are used otherwise
@@ -75,6 +75,8 @@ class Evaluation:
     width: int
     """Features of an image."""
     seeds: int
+    unseen: str | None
+    """Hash of the held-out images, with which copies are searched for; None without any."""
     floor_images: tuple[int, int]
     """Sizes of the two halves of the floor."""
     scores: list[Result]
@@ -110,6 +112,13 @@ def select_scores(names: Iterable[str] | None) -> tuple[str, ...]:
         if name not in SCORES:
             raise DataError(f"there is no score {name!r}; scores are {', '.join(SCORES)}{did_you_mean(name, SCORES)}")
     return tuple(name for name in SCORES if name in requested)
+
+
+def remarks_of(left_out: dict[str, str], notes: Sequence[str]) -> list[str]:
+    """A line for each reason for which scores were left out, with their names, and for each note."""
+    reasons = {reason: [name for name in left_out if left_out[name] == reason] for reason in left_out.values()}
+    lines = [f"Left out: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return [*lines, *(f"Note: {note}." for note in notes)]
 
 
 OnFeatures = Callable[[Features, Features], None]
@@ -165,7 +174,7 @@ def _evaluated(
     floor = _measure(halves, scores, Notes([]), 0) if measurable else {}
     return Evaluation(
         set_facts(real), set_facts(fakes[0]), extractor.name, extractor.hash, extractor.about, reals.output.features.shape[1],
-        len(fakes), (len(halves.real.images), len(halves.fake.images)),
+        len(fakes), held_out.images.content if held_out else None, (len(halves.real.images), len(halves.fake.images)),
         [_result(name, [values[name] for values in found], floor.get(name)) for name in scores if name in found[0]],
         notebook.left_out, notebook.notes, round(time.monotonic() - started, 2),
     )  # fmt: skip

@@ -94,10 +94,11 @@ def store_set(store: Store) -> ImageSet:
     """A packed data set. `content` is a hash of the source's images and of their preprocessing."""
     h, w = store.fit.size
     key = packed_key(store.content, store.fit)
+    trimmed = "" if store.fit.trim == "off" else f", trim {store.fit.trim}"
     labelled = bool((store.labels >= 0).all()) and len(store.classes) > 1
     return ImageSet(
         str(store.facts["description"]), store.images, key,
-        f"{store.fit.policy} to {h}x{w} ({store.fit.resample.capitalize()})",
+        f"{store.fit.policy} to {h}x{w} ({store.fit.resample.capitalize()}{trimmed})",
         store.labels if labelled else None, tuple(store.classes) if labelled else (),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import torch
@@ -207,8 +208,9 @@ def timm_extractor(
     settings: dict[str, Any] = timm.data.resolve_model_data_config(network)
     side = settings["input_size"][-1]
     prepared = _preparation(settings["mean"], settings["std"], side, device)
+    key = _key(network, settings["mean"], settings["std"], side)
     return Extractor(
-        f"timm:{name}", weights_hash(network.state_dict()), f"timm's {name}, at {side}x{side}",
+        f"timm:{name}", key, f"timm's {name}, at {side}x{side}",
         lambda images: ExtractorOutput(network(prepared(images)), None), device, comparable=True,
     )  # fmt: skip
 
@@ -246,9 +248,15 @@ def hf_extractor(name: str, device: torch.device, library: Callable[[], Any] = T
         pooled = getattr(found, "pooler_output", None)
         return ExtractorOutput((found.last_hidden_state[:, 0] if pooled is None else pooled).flatten(1), None)
 
-    return Extractor(
-        f"hf:{name}", weights_hash(network.state_dict()), f"{name}, at {side}x{side}", embed, device, comparable=True
-    )
+    key = _key(network, settings.image_mean, settings.image_std, side, network.config.to_dict())
+    return Extractor(f"hf:{name}", key, f"{name}, at {side}x{side}", embed, device, comparable=True)
+
+
+def _key(network: Any, mean: Any, std: Any, side: int, config: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Of all that its features depend on: not of where its files lie, and of which version wrote them."""
+    settings = {name: config[name] for name in sorted(config) if not name.startswith("_") and "version" not in name}
+    text = f"{weights_hash(network.state_dict())} {list(mean)} {list(std)} {side} {settings}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _preparation(mean: Any, std: Any, side: int, device: torch.device) -> Any:

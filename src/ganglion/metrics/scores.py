@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ganglion.data.pixels import to_float
 from ganglion.errors import RecipeError
 from ganglion.metrics.critic import earth_mover, fresh_critic
 from ganglion.metrics.distances import extrapolated_distance, frechet_distance, kernel_distance, moments
@@ -145,12 +143,13 @@ def _prdc(pair: Pair) -> dict[str, Value]:
 
 def _patches(pair: Pair) -> dict[str, Value]:
     count = min(len(pair.real.images), len(pair.fake.images), PATCH_IMAGES)
-    real, fake = (
-        to_float(torch.from_numpy(np.array(extracted.at_most(count, pair.random).images.images)))
-        for extracted in (pair.real, pair.fake)
-    )
+    real, fake = (extracted.at_most(count, pair.random).images for extracted in (pair.real, pair.fake))
+    try:
+        found = sliced_wasserstein(real, fake, pair.random)
+    except ValueError as error:
+        raise NotMeasurable(str(error)) from None
     pair.say(f"SWD compares {count:,} images of each set")
-    return {"swd": Value(sliced_wasserstein(real, fake, pair.random))}
+    return {"swd": Value(found)}
 
 
 def _similarity(pair: Pair) -> dict[str, Value]:
@@ -204,7 +203,7 @@ def _critic(pair: Pair) -> dict[str, Value]:
         critic = fresh_critic(*pair.real.images.shape).to(pair.extractor.device)
     except RecipeError as error:
         raise NotMeasurable(str(error)) from None
-    found = earth_mover(critic, pair.real.images.images, pair.fake.images.images)
+    found = earth_mover(critic, pair.real.images, pair.fake.images, pair.random)
     if found.trained > 1.25 * found.value:
         pair.say(f"the critic estimates {found.trained:.3g} on its training images: it has overfitted")
     return {"earth-mover": Value(found.value)}

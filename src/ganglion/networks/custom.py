@@ -88,14 +88,18 @@ class WrappedDiscriminator(nn.Module):
 
 AnyDiscriminator = Discriminator | WrappedDiscriminator
 
-MIXING = (nn.modules.batchnorm._BatchNorm, MinibatchDiscrimination, MinibatchStddev)
+COMPARING = (MinibatchDiscrimination, MinibatchStddev)
 
 
 def mixes_images(discriminator: AnyDiscriminator) -> bool:
-    """Whether D's logit of an image may depend on the rest of the batch; of networks of one's own it is not known."""
+    """Whether D's logit of an image may depend on the rest of the batch, in the mode that it is in; of networks of one's own it
+    is not known.
+    """
     if isinstance(discriminator, WrappedDiscriminator):
         return True
-    return any(isinstance(layer, MIXING) for layer in discriminator.modules())
+    layers = list(discriminator.modules())
+    normalised = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training for layer in layers)
+    return normalised or any(isinstance(layer, COMPARING) for layer in layers)
 
 
 @dataclass(frozen=True)

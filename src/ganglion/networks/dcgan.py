@@ -36,6 +36,20 @@ class Up(nn.Module):
         return out
 
 
+class ToImage(nn.Module):
+    """Feature maps to the image's channels at the same size: norm, non-linearity, 3x3 convolution."""
+
+    def __init__(self, maps: int, channels: int, settings: DcganGenerator, classes: int) -> None:
+        super().__init__()
+        self.norm = Normalise(settings.norm, maps, classes)
+        self.activation = activation(settings.activation, settings.slope)
+        self.convolution = nn.Conv2d(maps, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        out: Tensor = self.convolution(self.activation(self.norm(x, labels)))
+        return out
+
+
 class Down(nn.Module):
     """Halves height and width: strided convolution or what the recipe has in its place, norm, non-linearity."""
 
@@ -55,14 +69,17 @@ class Down(nn.Module):
 
 
 def generator(settings: DcganGenerator, latent_dim: int, channels: int, chain: Chain, classes: int = 0) -> Generator:
-    """A linear layer to the base grid, then transposed convolutions."""
+    """A linear layer to the base grid, then transposed convolutions; where the recipe has it, a layer at the image's size."""
     maps = feature_maps(settings.width, chain.doublings, MOST)[::-1]  # from the base grid up
-    plain, by_norm = settings.norm == "none", settings.conditioning == "norm"
-    steps = itertools.pairwise([*maps, channels])
-    blocks = [
-        Up(before, after, settings, classes if by_norm else 0, bias=plain or depth == len(maps))
+    plain, by_norm, full = settings.norm == "none", settings.conditioning == "norm", settings.full_size_maps
+    inside = classes if by_norm else 0
+    steps = itertools.pairwise([*maps, full or channels])
+    blocks: list[nn.Module] = [
+        Up(before, after, settings, inside, bias=plain or (depth == len(maps) and not full))
         for depth, (before, after) in enumerate(steps, start=1)
     ]
+    if full:
+        blocks.append(ToImage(full, channels, settings, inside))
     return Generator(
         lambda dim: ToGrid(dim, maps[0], chain.base, bias=plain), blocks, latent_dim, classes, embedded=not by_norm
     )

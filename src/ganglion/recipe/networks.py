@@ -54,6 +54,9 @@ class DcganGenerator(Part):
     """Family of networks: transposed convolutions, Radford et al. 2015."""
     width: int = WIDTH
     """Feature maps at the largest resolution; they double towards the smallest, up to 8 times this."""
+    full_size_maps: int = Field(0, ge=0, le=1024)
+    """Feature maps at the image's own size, from which a 3x3 convolution makes the image; 0: the last layer that doubles
+    height and width makes it, as in the paper."""
     upsampling: Upsampling = "transposed"
     """How height and width are doubled: transposed convolution, nearest or bilinear enlargement before a 3x3 convolution, or
     a sub-pixel convolution."""

@@ -23,10 +23,11 @@ class KeptScores:
     """As `Evaluation.to_json` gives it."""
 
     @property
-    def settings(self) -> tuple[str, str, str, int]:
+    def settings(self) -> tuple[object, ...]:
         """What scores depend on: with equal ones the newer replaces the older."""
         tree = self.evaluation
-        return self.checkpoint, tree["features_hash"], tree["real"]["content"], tree["fake"]["images"]
+        of_samples = tree["fake"]["images"], tree["seeds"]
+        return self.checkpoint, tree["features_hash"], tree["real"]["content"], *of_samples, tree["unseen"]
 
 
 def keep_scores(run: Run, checkpoint: str, evaluation: Evaluation) -> None:

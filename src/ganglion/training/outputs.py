@@ -237,8 +237,11 @@ def rank(record: Record, reals: int) -> Rank:
 
 
 def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:
-    """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W)."""
-    chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES])
+    """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W).
+
+    In random order: the first of them stand for all, whatever order the images have (`gaussian_images`).
+    """
+    chosen = stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES]
     indices = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
     return _in_chunks(batches, indices)
 

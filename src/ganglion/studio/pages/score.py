@@ -14,6 +14,7 @@ import gradio as gr
 
 from ganglion.errors import GanglionError
 from ganglion.evaluation.curve import Curve
+from ganglion.metrics.evaluation import remarks_of
 from ganglion.metrics.scores import SCORES
 from ganglion.runs.folder import Run
 from ganglion.studio.background import Task, Tasks
@@ -172,7 +173,8 @@ def _result(page: _Page, found: Any) -> Changes:
         charts = curve_charts(found)[:MOST_CURVES]
         about = [
             f"{found.samples:,} samples of each checkpoint, at the same latents; features {found.features}. Dashed: the floor, "
-            "the score of one half of the real images against the other."
+            "the score of one half of the real images against the other.",
+            *remarks_of(found.left_out, found.notes),
         ]
         shown: Changes = {page.table: curve_table(found), page.bars: gr.update(visible=False)}
     else:
