@@ -141,10 +141,8 @@ def interpolate(
         write_film((enlarged(display_channels(image, model.shown_channels)) for image in images), target, fps)
     else:
         pieces = len(chosen) if loop else len(chosen) - 1
-        rows = np.arange(pieces)[:, None] * frames + np.arange(
-            frames + 1
-        )  # each ends with the latent that begins the next
-        shown = images[rows.ravel() % len(images)]
+        places = np.arange(pieces)[:, None] * frames + np.arange(frames + 1)  # a row ends with the next one's latent
+        shown = images[places.ravel() % len(images)]
         save_image(sheet(shown, columns=frames + 1, channels=model.shown_channels), target)
     typer.echo(f"{len(images)} frames through {len(chosen)} latents: {target}")
 

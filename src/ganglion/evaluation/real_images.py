@@ -42,9 +42,8 @@ def find_real(
     changes = {"source": source, "data_dir": copy or (data.data_dir if own else None)}
     changes |= {} if own else {"labels": "auto"}  # the run's file of labels is that of its own images
     packed = is_named(against) and is_store(Path(str(source)))
-    changes |= (
-        {"trim": "off"} if data.trim == "auto" and not packed else {}
-    )  # samples that are files are not trimmed either
+    if data.trim == "auto" and not packed:  # samples that are files are not trimmed either
+        changes["trim"] = "off"
     wanted = data.model_copy(update=changes)
     notes: list[str] = []
     if own and cannot_be_named(str(source)):

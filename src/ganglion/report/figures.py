@@ -27,7 +27,8 @@ def write_figures(run: str | Path, folder: Path, kind: str = "svg", cache: Path 
     """
     opened, written = Run(run), list[Path]()
     if is_watched(opened.path):
-        gallery, panels = Gallery(), panels_of(watched_history(opened.path))
+        gallery, history = Gallery(), watched_history(opened.path)
+        panels = panels_of(history) if history.records else []
     else:
         gallery = pictures_of_run(opened, cache or cache_folder(), Screen())
         panels, _ = panels_of_run(opened, run_history(opened))
