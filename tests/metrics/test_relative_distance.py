@@ -16,6 +16,7 @@ from ganglion.metrics.relative_distance import (
     band_features,
     energy_distance,
     gaussian_images,
+    most_fitted,
 )
 
 
@@ -174,3 +175,8 @@ def test_a_feature_that_is_constant_among_the_reals_does_not_decide() -> None:
     reals, samples = rows(100, 0), rows(100, 1)
     reals[:, 0], samples[:, 0] = 1.0, 1.0 + 1e-3
     assert abs(DistanceToReals(reals).of(samples)) < 0.2
+
+
+@pytest.mark.parametrize(("shape", "most"), [((3, 64, 64), 1365), ((3, 256, 256), 85), ((4, 4096, 4096), 2)])
+def test_a_gaussian_of_large_images_is_fitted_to_as_many_as_fit_into_64_mib(shape, most):
+    assert most_fitted(shape) == most

@@ -116,8 +116,8 @@ def kinds_among(facts: dict[str, Any]) -> list[str]:
 
 def classes_among(facts: dict[str, Any]) -> list[str]:
     """A line where a few images in no folder are why the folders of all others are no classes."""
-    outside: list[str] = facts.get("outside", [])  # not in a store of an earlier version
-    if facts["labels"] or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
+    outside: list[str] = facts.get("outside", [])  # not in a store that another program packed
+    if facts.get("labels") or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
         return []
     some = f"{', '.join(outside[:SHOWN])}{', ...' if len(outside) > SHOWN else ''}"
     return [

@@ -11,6 +11,7 @@ N reals, M samples, A features, C channels, H height, W width, P = C H W.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d
 from ganglion.metrics.patches import PatchFeatures, shrunk
 from ganglion.streams import Purpose, stream
 
-__all__ = ["DistanceToReals", "RelativeDistance", "band_features", "energy_distance", "gaussian_images"]
+__all__ = ["DistanceToReals", "RelativeDistance", "band_features", "energy_distance", "gaussian_images", "most_fitted"]
 
 PATCHES_AT = 16  # pixels, the least short side at which patches are compared
 LAYOUT = 4  # areas by so many, of which the mean colours are features
@@ -124,15 +125,20 @@ def energy_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
     return _energy(x, _within(x), y)
 
 
+def most_fitted(shape: Sequence[int]) -> int:
+    """The most images of this shape to which a Gaussian is fitted: of large ones fewer, for memory."""
+    return max(2, MOST_BYTES // (4 * math.prod(shape)))
+
+
 def gaussian_images(
     reals: Iterable[Tensor], count: int, random: np.random.Generator, components: int = COMPONENTS
 ) -> Iterator[Tensor]:
     """`count` images in chunks of the Gaussian with the mean of `reals`, chunks (n, C, H, W), and their leading components.
 
     A sample is the mean plus a sum of all reals' differences from it, with normal weights, projected so that only the principal
-    components with the largest variances are left; then clipped to [-1, 1]. Of large images fewer reals are used.
+    components with the largest variances are left; then clipped to [-1, 1]. All `reals` are held at once (`most_fitted`).
     """
-    few = torch.cat(list(_within_memory(reals)))
+    few = torch.cat(list(reals))
     rows = few.flatten(1)  # (N, P)
     mean = rows.mean(0)
     centred = rows - mean
@@ -143,16 +149,6 @@ def gaussian_images(
         projected = (weights @ leading @ leading.T / np.sqrt(max(1, len(rows) - 1))).astype(np.float32)
         drawn = mean + torch.from_numpy(projected).to(rows.device) @ centred
         yield drawn.view(-1, *few.shape[1:]).clamp(-1, 1)
-
-
-def _within_memory(chunks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The first chunks, up to MOST_BYTES."""
-    held = 0
-    for chunk in chunks:
-        yield chunk
-        held += chunk.nbytes
-        if held >= MOST_BYTES:
-            return
 
 
 def _energy(x: NDArray[np.floating], within_x: float, y: NDArray[np.floating]) -> float:

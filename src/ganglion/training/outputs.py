@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ganglion.data.alpha import straight
 from ganglion.data.batches import Batches
 from ganglion.data.pixels import to_uint8
-from ganglion.metrics.relative_distance import RelativeDistance, gaussian_images
+from ganglion.metrics.relative_distance import RelativeDistance, gaussian_images, most_fitted
 from ganglion.metrics.untrained import SCORED_IMAGES, SnapshotScore, scored_images
 from ganglion.networks.build import class_count
 from ganglion.networks.sampling import CHUNK, draw_latents, generate, generate_chunks
@@ -188,7 +188,9 @@ class Snapshots:
     def _gaussian_distances(self) -> tuple[float, ...]:
         """The distances to the reals of samples of a Gaussian fitted to their pixels."""
         seed = self.recipe.training.seed
-        drawn = gaussian_images(_some_reals(self._batches, seed), self._count, stream(seed, Purpose.SCORE, 2))
+        shape = self.recipe.data.channels or 1, *(self.recipe.data.size or ())
+        fitted = _some_reals(self._batches, seed, most_fitted(shape))
+        drawn = gaussian_images(fitted, self._count, stream(seed, Purpose.SCORE, 2))
         return self.distance.distances(self.distance.features(drawn))
 
     def rank(self, record: Record) -> Rank:
@@ -236,12 +238,9 @@ def rank(record: Record, reals: int) -> Rank:
     return Rank(1 + max(0.0, relative), RELATIVE_NOISE)
 
 
-def _some_reals(batches: Batches, seed: int) -> Iterator[Tensor]:
-    """As many as samples are scored, or all where there are fewer; chunks of float images (N, C, H, W).
-
-    In random order: the first of them stand for all, whatever order the images have (`gaussian_images`).
-    """
-    chosen = stream(seed, Purpose.SCORE, 1).permutation(batches.images)[:SCORED_IMAGES]
+def _some_reals(batches: Batches, seed: int, most: int = SCORED_IMAGES) -> Iterator[Tensor]:
+    """As many as samples are scored, or all where there are fewer, `most` of them; chunks of float images (N, C, H, W)."""
+    chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[: min(most, SCORED_IMAGES)])
     indices = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
     return _in_chunks(batches, indices)
 
