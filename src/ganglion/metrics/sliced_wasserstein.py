@@ -55,7 +55,8 @@ class SlicedWasserstein:
             (_corners(n, size, patches, random), _directions(channels * PATCH**2, directions, random))
             for size in _level_sizes(height, width)
         ]
-        self._corners = [corners for corners, _ in drawn]
+        device = real.device if isinstance(real, Tensor) else torch.device("cpu")
+        self._corners = [(rows.to(device), columns.to(device)) for (rows, columns), _ in drawn]
         self._levels = [_Level.of(found, slices) for found, (_, slices) in zip(self._patches(real), drawn, strict=True)]
 
     def to(self, fake: Images) -> float:
@@ -149,8 +150,8 @@ def _descriptors(images: Tensor, corners: tuple[Tensor, Tensor]) -> Tensor:
     """Patches as (N*P, C, 49)."""
     n, c = images.shape[:2]
     offset = torch.arange(PATCH, device=images.device)
-    top, left = (one.to(images.device)[..., None, None] for one in corners)
-    rows, columns = top + offset[:, None], left + offset[None, :]  # (N, P, 7, 1), (N, P, 1, 7)
+    rows = corners[0][..., None, None] + offset[:, None]  # (N, P, 7, 1)
+    columns = corners[1][..., None, None] + offset[None, :]  # (N, P, 1, 7)
     which = torch.arange(n, device=images.device)[:, None, None, None]
     found = images.permute(0, 2, 3, 1)[which, rows, columns]  # (N, P, 7, 7, C)
     return found.reshape(-1, PATCH * PATCH, c).transpose(1, 2)  # (N*P, C, 49)

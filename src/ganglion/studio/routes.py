@@ -28,6 +28,9 @@ ASSETS = {
 }
 THUMBNAIL = 152  # pixels: twice its size on the page
 KEPT = {"cache-control": "private, max-age=3600"}
+UNCHANGED = {
+    "cache-control": "private, no-cache"
+}  # kept, and asked for each time: a run that begins anew has the same steps
 
 
 def add_routes(app: Any, studio: Studio, jobs: Jobs) -> None:
@@ -107,10 +110,7 @@ class Addresses:
             folder = self._studio.run(request.query_params.get("run")) / "samples" / kind
             path = folder / f"{request.path_params['step']:08d}.png"
             changed = path.stat().st_mtime_ns
-            tag = {
-                "cache-control": "private, no-cache",
-                "etag": f'"{changed}"',
-            }  # a run that begins anew has the same steps
+            tag = UNCHANGED | {"etag": f'"{changed}"'}
             if request.headers.get("if-none-match") == tag["etag"]:
                 return Response(status_code=304, headers=tag)
             content = thumbnail(path, changed) if small else path.read_bytes()
