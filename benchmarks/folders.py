@@ -147,14 +147,14 @@ def summary(results: list[dict[str, Any]], trained: list[dict[str, Any]]) -> str
     count = sum(result["converged"] for result in trained)
     interval = binomtest(count, len(trained)).proportion_ci(method="wilson")
     beaten = {
-        "blurred": sum(result["distance"] <= MARGIN * result["blurred"] for result in trained),
-        "repeated": sum(result["distance"] <= MARGIN * result["repeated"] for result in trained),
+        "blurred images": sum(result["distance"] <= MARGIN * result["blurred"] for result in trained),
+        "ten repeated": sum(result["distance"] <= MARGIN * result["repeated"] for result in trained),
         "a Gaussian": sum(result["distance"] <= MARGIN for result in trained),
     }
     halves = sum(result["distance"] < 0.5 for result in trained)
     return (
         f"{len(trained)} of {len(results)} trained, {count} converged (95 % interval of the share: {interval.low:.2f} to "
-        f"{interval.high:.2f}); nearer than {MARGIN:g} times: {', '.join(f'{n} {name}' for name, n in beaten.items())}. "
+        f"{interval.high:.2f}). Within {MARGIN:g} times the distance of {', '.join(f'{name}: {n}' for name, n in beaten.items())}. "
         f"Median distance {np.median([result['distance'] for result in trained]):.2f}; {halves} are below 0.5."
     )
 

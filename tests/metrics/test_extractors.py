@@ -59,9 +59,9 @@ def test_networks_of_colour_images_refuse_all_but_gray_and_colour(tmp_path, name
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 @pytest.mark.parametrize("name", ["random", "pixels"])
 def test_what_needs_no_file_takes_any_channels_and_says_what_it_is(tmp_path, name, channels):
-    extractor, reason = find_extractor(name, need(tmp_path, channels=channels))
+    extractor, notes = find_extractor(name, need(tmp_path, channels=channels))
     features = extractor.embed(torch.zeros(5, channels, 16, 24)).features
-    assert (extractor.name, reason, len(features), features.ndim) == (name, "", 5, 2)
+    assert (extractor.name, notes, len(features), features.ndim) == (name, [], 5, 2)
     assert len(extractor.about) > 20
     assert not extractor.comparable
 

@@ -96,13 +96,13 @@ def evaluate_checkpoints(
     kimg = {record["step"]: record["kimg"] for record in opened.records()}
     recipe = opened.recipe
     real, notes, _ = find_real(recipe.data, against, data_dir, folder, screen, recipe.training.seed)
-    extractor, reason = find_extractor(
+    extractor, of_extractor = find_extractor(
         features,
         ExtractorContext(
             real, folder, chosen, screen.steps("Training features on the real images"), "inception-score" in scores
         ),
     )
-    notes += [f"features {extractor.name}: {reason}"] if reason else []
+    notes += of_extractor
     rows: list[dict[str, float]] = []
     floor: dict[str, float] = {}
     progress = screen.steps("Scoring checkpoints")

@@ -102,14 +102,13 @@ def evaluate(
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes, settled = find_real(found.data, against, data_dir, folder, screen, found.seed)
     unseen = find_real(settled, held_out, None, folder, screen)[0] if held_out is not None else None
-    extractor, reason = find_extractor(
+    extractor, of_extractor = find_extractor(
         features,
         ExtractorContext(
             real, folder, chosen, screen.steps("Training features on the real images"), "inception-score" in scores
         ),
     )
-    if reason:
-        notes.append(f"features {extractor.name}: {reason}")
+    notes += of_extractor
     if metrics is None and found.wasserstein:
         scores = (*scores, "earth-mover")
 

@@ -57,8 +57,8 @@ EXTRACTORS: dict[str, Callable[[ExtractorContext, str], Extractor]] = {
 NAMED = {"torchscript": "FILE", "timm": "NAME", "hf": "OWNER/NAME"}
 
 
-def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
-    """The extractor of this name and, for `auto`, the reason. Raises DataError."""
+def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, list[str]]:
+    """The extractor of this name and, for `auto`, a note of which it is and why. Raises DataError."""
     check_features(name)
     chosen, reason = choose_extractor(need) if name == "auto" else (name, "")
     kind, _, rest = chosen.partition(":")
@@ -67,7 +67,8 @@ def find_extractor(name: str, need: ExtractorContext) -> tuple[Extractor, str]:
         raise DataError(
             f"{kind} takes images of 1 or 3 channels, these have {channels}: use --features learned or random"
         )
-    return EXTRACTORS[kind](need, rest), reason
+    extractor = EXTRACTORS[kind](need, rest)
+    return extractor, [f"features {extractor.name}: {reason}"] if reason else []
 
 
 def check_features(name: str) -> None:

@@ -118,7 +118,7 @@ def _of_classes(facts: DataFacts) -> tuple[bool, str]:
     if enough_for_classes(facts.images, facts.classes):
         return True, f"conditional: {facts.classes} classes help training; ganglion sample --label selects one"
     return False, (
-        f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each; "
+        f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each on average; "
         "--set data.conditional=true conditions on them anyway"
     )
 
