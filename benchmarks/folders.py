@@ -152,9 +152,10 @@ def summary(results: list[dict[str, Any]], trained: list[dict[str, Any]]) -> str
         "a Gaussian": sum(result["distance"] <= MARGIN for result in trained),
     }
     halves = sum(result["distance"] < 0.5 for result in trained)
+    within = ", ".join(f"{name}: {n}" for name, n in beaten.items())
     return (
         f"{len(trained)} of {len(results)} trained, {count} converged (95 % interval of the share: {interval.low:.2f} to "
-        f"{interval.high:.2f}). Within {MARGIN:g} times the distance of {', '.join(f'{name}: {n}' for name, n in beaten.items())}. "
+        f"{interval.high:.2f}). Within {MARGIN:g} times the distance of {within}. "
         f"Median distance {np.median([result['distance'] for result in trained]):.2f}; {halves} are below 0.5."
     )
 
