@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def examine(run: Path, n_samples: int, features: str) -> dict:
-    real, _, _ = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True))
+    real = find_real(Run(run).recipe.data, None, None, cache_folder(), Screen(quiet=True)).images
     need = ExtractorContext(real, cache_folder(), CPU)
     learned, untrained, pixels = (find_extractor(name, need)[0] for name in (features, "random", "pixels"))
     real = real.pick(

@@ -77,3 +77,10 @@ def test_hidden_colours_reach_no_pixel_of_a_resized_image(policy, size):
     shown = straight(found[0])[found[0][..., 3] > 127]  # the edge keeps its colour, but that Lanczos overshoots
     assert (shown[:, :3] > (150, 0, 10)).all()
     assert (shown[:, :3] < (256, 60, 110)).all()
+
+
+def test_arrays_in_any_order_of_memory_are_converted():
+    page = every_pair()
+    turned = np.ascontiguousarray(np.moveaxis(page, -1, 0))  # channels first
+    assert np.array_equal(premultiplied(np.moveaxis(turned, 0, -1)), premultiplied(page))
+    assert np.array_equal(straight(np.asfortranarray(premultiplied(page))), straight(premultiplied(page)))

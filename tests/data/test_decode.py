@@ -300,3 +300,44 @@ def test_pillow_is_left_as_it_was_found():
     with quiet_pillow():
         assert Image.MAX_IMAGE_PIXELS is None
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+JUNK = b"Exif\0\0this is no TIFF header at all"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_damaged_exif_block_costs_no_image(encode, kind):
+    payload = encode(corners(), kind, exif=JUNK, **({} if kind == "JPEG" else LOSSLESS[kind]))
+    assert not image_facts(payload).turned
+    assert pixels_of(payload).shape == corners().shape
+
+
+def test_an_orientation_beside_a_tag_that_cannot_be_written_again_is_applied(encode):
+    turned = struct.pack("<HHIHH", ORIENTATION, 3, 1, 6, 0)
+    odd = struct.pack("<HHIHH", 0x011A, 3, 1, 65_535, 0)  # the resolution, as a whole number in place of a rational
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + turned + odd + b"\0\0\0\0"
+    payload = encode(corners(), "JPEG", exif=block, quality=95, subsampling=0)
+    assert (image_facts(payload).height, image_facts(payload).turned) == (16, True)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+            "a HEIC or AVIF image, which is not read: save it as PNG or JPEG",
+        ),
+        (b"\xff\x0a" + bytes(100), "a JPEG XL image, which is not read: save it as PNG or JPEG"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "a Git LFS pointer, not the image"),
+        (b"\n <!DOCTYPE html><html></html>", "a web page"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"<?php echo 1;", "not an image"),
+    ],
+)
+def test_what_a_file_is_is_told_by_its_first_bytes(payload, said):
+    assert reason(payload).startswith(said)
+
+
+def test_a_tiff_of_five_deep_channels_is_told_from_what_is_no_image(encode):
+    header = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 256, 3, 1, 4) + b"\0\0\0\0"
+    assert reason(header).startswith(("a TIFF with channels", "damaged"))

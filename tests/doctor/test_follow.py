@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,3 +95,14 @@ def test_what_cannot_be_read_yet_ends_nothing(tmp_path: Path) -> None:
     first, second = looks(path, append(path, text(GOOD, 0, 100)))
     assert first is None
     assert second is not None
+
+
+def test_a_run_is_looked_at_from_its_first_record_on(tmp_path: Path) -> None:
+    for name in ("recipe.yaml", "environment.json"):
+        (tmp_path / name).write_text("{}")
+    record = {"step": 1, "kimg": 0.1, "loss_d": 1.0, "loss_g": 1.0, "separation": 0.7}
+    first, second = looks(tmp_path, append(tmp_path / "vitals.jsonl", json.dumps(record) + "\n"))
+    assert first is None
+    assert second is not None
+    assert second.first
+    assert second.verdict.step == 1

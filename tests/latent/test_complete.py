@@ -11,6 +11,7 @@ import ganglion
 from ganglion.errors import DataError
 from ganglion.latent.complete import (
     Completion,
+    _compares,
     _logits,
     complete,
     mean_completion,
@@ -22,6 +23,7 @@ from ganglion.latent.model import discriminator_of, model_of
 from ganglion.latent.project import Settings, project
 from ganglion.networks.base import Discriminator
 from ganglion.networks.build import build_discriminator
+from ganglion.networks.custom import WrappedDiscriminator
 from ganglion.recipe.resolve import resolve
 from untrained_models import untrained_model
 
@@ -139,15 +141,19 @@ def test_the_prior_of_a_conditional_d_is_that_of_the_class() -> None:
     assert not torch.equal(found[0], found[1])
 
 
-@pytest.mark.parametrize("minibatch", ["discrimination", "stddev"])
-def test_a_d_that_compares_images_judges_each_of_them_alone(minibatch: str) -> None:
+@pytest.mark.parametrize("of_ones_own", [False, True])
+@pytest.mark.parametrize(("minibatch", "compares"), [("discrimination", True), ("stddev", True), ("none", False)])
+def test_a_d_that_compares_images_judges_each_of_them_alone(minibatch: str, compares: bool, of_ones_own: bool) -> None:
     changes = {"data.size": 16, "data.channels": 1, "discriminator.width": 4, "discriminator.minibatch": minibatch}
     torch.manual_seed(0)
-    d = build_discriminator(resolve("dcgan", changes | {"init.scheme": "kaiming"})).requires_grad_(False).eval()
+    d: Any = build_discriminator(resolve("dcgan", changes | {"init.scheme": "kaiming"})).requires_grad_(False).eval()
+    d = WrappedDiscriminator(d).eval() if of_ones_own else d
     images = torch.rand(5, 1, 16, 16) * 2 - 1
     alone = torch.cat([d(image[None]) for image in images])
-    assert torch.equal(_logits(d, images, None), alone)
-    assert not torch.allclose(d(images), alone, atol=1e-4)
+    assert torch.equal(_logits(d, images, None, True), alone)
+    for image in (images[:1], torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)):
+        assert _compares(d, image, None) == compares
+    assert torch.allclose(_logits(d, images, None, False), alone, atol=1e-4) != compares
 
 
 @pytest.mark.parametrize("search", [complete, project])

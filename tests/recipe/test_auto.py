@@ -6,7 +6,7 @@ from ganglion.recipe.attributes import Attribute
 from ganglion.recipe.auto import FEW, DataFacts, choose
 from ganglion.recipe.resolve import resolve
 
-FACTS = DataFacts(images=60_000, size=(32, 32), channels=1, classes=10, device="cpu")
+FACTS = DataFacts(images=60_000, size=(32, 32), channels=1, classes=10, device="cpu", smallest_class=5_000)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,15 @@ def test_a_gpu_gets_wider_networks_for_many_images_alone_and_a_cpu_the_recipes_o
 
 
 @pytest.mark.parametrize(
-    ("images", "classes", "conditional"), [(60_000, 10, True), (4_999, 10, False), (60_000, 0, False)]
+    ("classes", "smallest", "conditional"),
+    [(10, 6_000, True), (10, 500, True), (10, 499, False), (2, 10, False), (0, 60_000, False)],
 )
-def test_classes_are_used_where_each_has_enough_images(images: int, classes: int, conditional: bool) -> None:
-    choice = choose(FACTS._replace(images=images, classes=classes))
+def test_classes_are_used_where_each_has_enough_images(classes: int, smallest: int, conditional: bool) -> None:
+    choice = choose(FACTS._replace(classes=classes, smallest_class=smallest))
     assert choice.overrides.get("data.conditional", False) == conditional
+    assert any(f"has {smallest:,} images, fewer than 500" in why for why in choice.reasons.values()) == (
+        classes > 0 and not conditional
+    )
     assert any(f"{classes} classes" in reason for reason in choice.reasons.values()) == (classes > 0)
 
 

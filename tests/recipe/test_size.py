@@ -80,6 +80,20 @@ def test_a_square_is_offered_the_nearest_reachable_square_first(side):
     assert abs(offers[0][0] - side) == best
 
 
+@pytest.mark.parametrize(
+    ("size", "nearest"),
+    [
+        ((64, 257), (64, 256)),
+        ((64, 288), (64, 256)),
+        ((64, 1920), (64, 256)),
+        ((1000, 16), (64, 16)),
+        ((5, 400), (16, 64)),
+    ],
+)
+def test_of_a_longer_aspect_ratio_the_longest_is_offered(size, nearest):
+    assert nearest_sizes(size)[0] == nearest
+
+
 @given(SIDES, SIDES)
 def test_a_reachable_size_is_its_own_nearest(height, width):
     if chain_to((height, width)):

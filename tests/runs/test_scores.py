@@ -31,7 +31,7 @@ def test_what_is_kept_is_read_back_newest_last(run: ganglion.Run) -> None:
 
 def test_equal_settings_replace_and_others_are_kept_beside(run: ganglion.Run) -> None:
     keep_scores(run, "00000010", FOUND)
-    others = [{"features_hash": "another"}, {"seeds": 3}, {"unseen": "other held-out images"}]
+    others = [{"features_hash": "another"}, {"seeds": 3}, {"held_out_content": "other held-out images"}]
     for other in others:
         keep_scores(run, "00000010", replace(FOUND, **other))
     keep_scores(run, "00000010", replace(FOUND, scores=[replace(FOUND.scores[0], value=3.0)]))

@@ -66,8 +66,7 @@ def main(run: Callable[[], object] = app, windows: bool = os.name == "nt") -> No
     except (KeyboardInterrupt, SystemExit) as error:  # Typer makes an exit of Ctrl-C
         if not was_interrupted(error):
             raise
-        resumes = "; the last checkpoint is intact, and the same command resumes from it"
-        print_error(f"stopped at once{resumes if sys.argv[1:2] == ['train'] else ''}")
+        print_error("stopped at once")
         sys.exit(INTERRUPTED)
     except OSError as error:
         if not is_broken_pipe(error, windows):

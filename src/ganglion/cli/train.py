@@ -121,6 +121,7 @@ def train(
         "stop_when_failing": stop_when_failing or None, "stop_when_done": stop_when_done or None,
         "treat": treat or None, "start_from": from_,
     }  # fmt: skip
+    from ganglion.errors import Interrupted
     from ganglion.platform.launcher import launched_by
     from ganglion.recipe.resolve import requested_recipe
     from ganglion.trackers.names import asked_trackers
@@ -142,10 +143,15 @@ def train(
     at_end = (lambda run: None) if no_report else partial(leave_report, quiet=quiet)
     with prints_on_stderr(as_json):
         own = Own.given(networks=networks)
-        start(
-            source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
-            at_end=at_end, own=own, log=LogTo.asked(log, log_checkpoint, as_json), **request,
-        )  # fmt: skip
+        try:
+            start(
+                source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
+                at_end=at_end, own=own, log=LogTo.asked(log, log_checkpoint, as_json), **request,
+            )  # fmt: skip
+        except KeyboardInterrupt:  # the second Ctrl-C
+            raise Interrupted(
+                "stopped at once; the same command goes on from the last checkpoint, if there is one"
+            ) from None
 
 
 def _print_recipe(

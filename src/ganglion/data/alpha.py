@@ -23,7 +23,7 @@ def premultiplied(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Straight uint8 (..., C) with colours times alpha / 255, rounded to nearest; unchanged unless C is 4."""
     if images.shape[-1] != RGBA:
         return images
-    result = np.array(images, np.uint8)
+    result = np.array(images, np.uint8, order="C")
     for pixels in _in_parts(result):
         colours = pixels[:, :ALPHA]
         colours[...] = (colours * _alpha(pixels) + 127) // 255
@@ -38,7 +38,7 @@ def straight(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if images.shape[-1] != RGBA:
         return images
-    result = np.array(images, np.uint8)
+    result = np.array(images, np.uint8, order="C")
     for pixels in _in_parts(result):
         colours, alpha = pixels[:, :ALPHA], _alpha(pixels)
         share = np.maximum(alpha, 1)

@@ -102,6 +102,8 @@ class Batches:
         self.seed = seed
         self.device = device
         self._pixels = torch.from_numpy(store.images)  # (N, H, W, C)
+        self.shape = store.images.shape[1:]
+        """Height, width, channels."""
         labels = store.labels if attributes is None else attributes.vectors()
         self._labels = torch.from_numpy(labels) if labelled else None
         self.attributes = attributes and attributes.pick(self.seen)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ganglion.data.look import nearly_gray
 from ganglion.data.sources import Payload
@@ -87,7 +87,7 @@ def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, Imag
         return _from_pixels(payload)
     if not payload:
         raise Unreadable("empty file")
-    with _pillow_errors(), Image.open(io.BytesIO(payload)) as opened:
+    with _pillow_errors(payload), Image.open(io.BytesIO(payload)) as opened:
         return _read(opened, at_least)
 
 
@@ -98,13 +98,36 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(upright.convert("RGBA") if upright.mode == "LA" else upright)
 
 
+NOT_READ = "{} not read: save it as PNG or JPEG"
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif"}
+STARTS = (
+    (b"\xff\x0a", NOT_READ.format("a JPEG XL image, which is")),
+    (b"\0\0\0\x0cJXL ", NOT_READ.format("a JPEG XL image, which is")),
+    (b"II*\0", "a TIFF with channels or numbers that are not read: save the images as one NPY array"),
+    (b"MM\0*", "a TIFF with channels or numbers that are not read: save the images as one NPY array"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the image: git lfs pull fetches it"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<svg", "an SVG drawing, which is not read: save it as PNG"),
+)
+"""What a file that Pillow does not know begins with, in small letters, and what it is."""
+
+
+def _what_it_is(payload: bytes) -> str:
+    """Of a file that Pillow does not know."""
+    start = payload[:64].lstrip().lower() if payload[:1].isspace() or payload[:1] == b"<" else payload[:64]
+    if payload[4:8] == b"ftyp" and payload[8:12] in HEIF_BRANDS:
+        return NOT_READ.format("a HEIC or AVIF image, which is")
+    return next((words for begin, words in STARTS if start.startswith(begin)), "not an image")
+
+
 @contextmanager
-def _pillow_errors() -> Iterator[None]:
-    """Converts Pillow's exceptions to Unreadable."""
+def _pillow_errors(payload: bytes = b"") -> Iterator[None]:
+    """Converts Pillow's exceptions to Unreadable; `payload` is the file that is opened."""
     try:
         yield
     except UnidentifiedImageError:
-        raise Unreadable("not an image") from None
+        raise Unreadable(_what_it_is(payload)) from None
     except Unreadable:
         raise
     except MemoryError:
@@ -138,14 +161,28 @@ def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Image
     if at_least:
         opened.draft("", (at_least, at_least))
     opened.load()
-    turned = opened.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1)
-    if turned:
-        upright = ImageOps.exif_transpose(opened)
-        if upright.size != opened.size:
+    image, turn = _normalise(opened), _TURNS.get(_orientation(opened))
+    if turn is not None:
+        turned = image.transpose(turn)
+        if turned.size != image.size:
             height, width = width, height
-        opened = upright
-    image = _normalise(opened)
-    return image, ImageFacts(height, width, mode, *_gray_and_alpha(image), animated, turned)
+        image = turned
+    return image, ImageFacts(height, width, mode, *_gray_and_alpha(image), animated, turn is not None)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What makes an image of each EXIF orientation upright."""
+
+
+def _orientation(image: Image.Image) -> object:
+    """By its EXIF block; 1, upright, where that is damaged: it costs no pixel."""
+    try:
+        return image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # Pillow's reader of EXIF raises SyntaxError, TypeError, struct.error, ...
+        return 1
 
 
 def _normalise(image: Image.Image) -> Image.Image:

@@ -55,7 +55,7 @@ class _Followed:
         return now[0][3] != old[3] or now[0][1] < old[1] or not _first_bytes(self._path).startswith(self._start)
 
     def read(self) -> Log:
-        """All records so far. Raises DataError while there are none."""
+        """All records so far; of a run none before its first one. Raises DataError where nothing can be read yet."""
         self._start = _first_bytes(self._path)
         if (own := own_log(self._path)) is not None:
             return own
@@ -83,9 +83,12 @@ def follow(
 
 def _look(followed: _Followed, last: Verdict | None, path: Path) -> Look | None:
     try:
-        verdict = verdict_of(followed.read(), path)
+        log = followed.read()
     except DataError:
         return None
+    if not log.records:  # a run before its first one
+        return None
+    verdict = verdict_of(log, path)
     before = {finding.code: finding for finding in last.findings} if last is not None else {}
     now = {finding.code: finding for finding in verdict.findings}
     events = [

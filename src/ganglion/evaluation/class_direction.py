@@ -38,7 +38,7 @@ def probe_classes(
         raise DataError(
             f"a direction between classes needs the training images, and {run} does not say which: use its run"
         )
-    real, _, _ = find_real(data, None, None, folder, screen)
+    real = find_real(data, None, None, folder, screen).images
     if not real.classes:
         raise DataError("a direction between classes needs a data set with classes; the run's images have none")
     for name in names:

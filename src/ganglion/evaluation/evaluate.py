@@ -101,7 +101,8 @@ def evaluate(
         raise DataError(AGAINST_MISSING)
     found = find_samples(samples, n, seeds, checkpoint, chosen, folder, screen, generator, devices)
     real, notes, settled = find_real(found.data, against, data_dir, folder, screen, found.seed)
-    unseen = find_real(settled, held_out, None, folder, screen)[0] if held_out is not None else None
+    unseen = None if held_out is None else find_real(settled, held_out, None, folder, screen)
+    notes += [f"held-out images: {note}" for note in (unseen.notes if unseen else [])]
     extractor, of_extractor = find_extractor(
         features,
         ExtractorContext(
@@ -118,7 +119,15 @@ def evaluate(
             save_image(page, Path(neighbours))
 
     result = evaluate_sets(
-        real, found.sets, extractor, folder, screen, scores, unseen, notes, on_features=draw_neighbours
+        real,
+        found.sets,
+        extractor,
+        folder,
+        screen,
+        scores,
+        unseen.images if unseen else None,
+        notes,
+        on_features=draw_neighbours,
     )
     if found.checkpoint is not None:
         _keep(found.checkpoint, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,25 @@ from ganglion.metrics.features import ImageSet, store_set
 from ganglion.recipe.schema import Data
 from ganglion.recipe.size import size_text
 
-__all__ = ["AGAINST_MISSING", "find_real"]
+__all__ = ["AGAINST_MISSING", "RealImages", "find_real"]
 
 
 AGAINST_MISSING = "--against SOURCE is missing: name the real images to compare the samples with"
 
 
+class RealImages(NamedTuple):
+    images: ImageSet
+    notes: list[str]
+    """On what was done to them."""
+    data: Data
+    """As was asked for, with what was chosen of the preprocessing for them."""
+
+
 def find_real(
     data: Data, against: Images | None, data_dir: str | Path | None, cache: Path, reporter: Reporter,
     seed: int | None = None,
-) -> tuple[ImageSet, list[str], Data]:  # fmt: skip
-    """The real images at the size of the samples, notes on their preprocessing, and `data` with what was chosen of it for
-    them. Raises DataError.
+) -> RealImages:  # fmt: skip
+    """The real images at the size of the samples. Raises DataError.
 
     With the `seed` of the run, the images that it held out are marked.
     """
@@ -54,8 +62,9 @@ def find_real(
         store = prepare(wanted, cache, reporter, against)
     if own and data.content not in (None, store.content):
         notes.append("the real images have changed since the training")
-    settled = data.model_copy(update={key.removeprefix("data__"): v for key, v in recipe_values(store.fit).items()})
-    return replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes, settled
+    chosen = {key.removeprefix("data__"): value for key, value in recipe_values(store.fit).items()}
+    settled = data.model_copy(update=chosen | {"duplicates": data.duplicates})  # which is no preprocessing
+    return RealImages(replace(store_set(store), held_out=kept_from_training(store, data, seed)), notes, settled)
 
 
 def kept_from_training(store: Store, data: Data, seed: int | None) -> NDArray[np.bool_] | None:

@@ -22,7 +22,7 @@ from torch.nn.functional import softplus
 from ganglion.errors import DataError
 from ganglion.latent.model import Model, for_each
 from ganglion.latent.project import DEFAULT, Settings, Spent, best_starts, search, unlimited
-from ganglion.networks.custom import AnyDiscriminator, mixes_images
+from ganglion.networks.custom import AnyDiscriminator
 from ganglion.objectives.adversarial import per_image
 
 __all__ = ["Completion", "Mask", "complete", "mean_completion", "parse_mask", "pixel_weights", "poisson_blend"]
@@ -70,12 +70,13 @@ def complete(
         )
     target = picture.to(model.device).float()[None]
     weights = torch.from_numpy(pixel_weights(mask)).float().to(model.device)
+    apart = discriminator is not None and _compares(discriminator, target, labels)
 
     def loss(images: Tensor) -> Tensor:
         context = (weights * (images - target).abs()).sum((1, 2, 3)) / (weights.sum() * target.shape[1])
         if discriminator is None:
             return context
-        return context + PRIOR * per_image(softplus(-_logits(discriminator, images, labels).float()))
+        return context + PRIOR * per_image(softplus(-_logits(discriminator, images, labels, apart).float()))
 
     found: list[Completion] = []
     done = 0
@@ -103,9 +104,20 @@ def complete(
     return sorted(found, key=lambda completion: completion.known_error)
 
 
-def _logits(discriminator: AnyDiscriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    """Of each image (N, C, H, W) alone, also by a D that compares the images of a batch; all of the class `labels` (1,)."""
-    parts = torch.split(images, 1) if mixes_images(discriminator) else [images]
+@torch.no_grad()
+def _compares(discriminator: AnyDiscriminator, image: Tensor, labels: Tensor | None) -> bool:
+    """Whether D's logit of this image (1, C, H, W) depends on the others of a batch, as with minibatch discrimination."""
+    ramp = torch.linspace(-1, 1, image.numel(), device=image.device).view_as(image)
+    images = torch.cat(
+        [image, 0.95 * image + 0.05 * ramp, ramp]
+    )  # minibatch discrimination compares similar images alone
+    together, alone = (_logits(discriminator, images, labels, apart) for apart in (False, True))
+    return not torch.allclose(together, alone, rtol=1e-3, atol=1e-3)
+
+
+def _logits(discriminator: AnyDiscriminator, images: Tensor, labels: Tensor | None, apart: bool) -> Tensor:
+    """Of images (N, C, H, W), all of the class `labels` (1,); `apart`: each in a batch of its own."""
+    parts = torch.split(images, 1) if apart else [images]
     return torch.cat([
         discriminator(part, None if labels is None else for_each(labels, len(part))) for part in parts
     ])  # fmt: skip

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ganglion.metrics.features import ImageSet, images_at_once
+
 __all__ = [
     "ClassBalance",
     "class_balance",
@@ -67,7 +69,7 @@ PAIRS = 1000
 MOST_IN_CHUNK, NUMBERS_IN_CHUNK = 100, 2**20  # pairs, and pixels times channels of one side of them, at once
 
 
-def ms_ssim_of_pairs(images: NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
+def ms_ssim_of_pairs(images: ImageSet | NDArray[np.uint8], random: np.random.Generator, pairs: int = PAIRS) -> float:
     """Mean multi-scale structural similarity of random pairs of images (N, H, W, C), in [0, 1]; 1 where all are equal.
 
     Odena et al. 2017, arXiv 1610.09585, section 4.2. Meaningful only compared with the same number of the real images.
@@ -78,7 +80,7 @@ def ms_ssim_of_pairs(images: NDArray[np.uint8], random: np.random.Generator, pai
     first = random.integers(0, len(images), pairs)
     second = (first + random.integers(1, len(images), pairs)) % len(images)  # never the same image
     similarities = []
-    at_once = min(MOST_IN_CHUNK, max(1, NUMBERS_IN_CHUNK // int(np.prod(images.shape[1:]))))
+    at_once = images_at_once(images[:1].shape[1:], NUMBERS_IN_CHUNK, MOST_IN_CHUNK)
     for begin in range(0, pairs, at_once):
         a, b = (
             torch.from_numpy(images[indices[begin : begin + at_once]]).permute(0, 3, 1, 2).double() / 255

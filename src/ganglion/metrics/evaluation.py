@@ -75,7 +75,7 @@ class Evaluation:
     width: int
     """Features of an image."""
     seeds: int
-    unseen: str | None
+    held_out_content: str | None
     """Hash of the held-out images, with which copies are searched for; None without any."""
     floor_images: tuple[int, int]
     """Sizes of the two halves of the floor."""

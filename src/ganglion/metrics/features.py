@@ -8,7 +8,7 @@ import hashlib
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,7 @@ __all__ = [
     "ImageSet",
     "array_set",
     "extract",
+    "images_at_once",
     "packed_key",
     "store_set",
     "weights_hash",
@@ -190,7 +191,7 @@ def extract(
 
 def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Callable[[int, int], None]) -> None:
     files: dict[str, NDArray[np.float32]] = {}
-    at_once = min(MOST_IN_CHUNK, max(1, NUMBERS_IN_CHUNK // math.prod(images.shape)))
+    at_once = images_at_once(images.shape, NUMBERS_IN_CHUNK, MOST_IN_CHUNK)
     for first in range(0, len(images), at_once):
         pixels = torch.from_numpy(np.array(images[first : first + at_once])).to(extractor.device)
         with torch.no_grad():
@@ -205,6 +206,11 @@ def _write(images: ImageSet, extractor: Extractor, folder: Path, progress: Calla
         progress(min(first + at_once, len(images)), len(images))
     for file in files.values():
         file.flush()  # type: ignore[attr-defined]  # a memory map
+
+
+def images_at_once(shape: Sequence[int], numbers: int, most: int) -> int:
+    """How many images of this shape hold at most so many numbers together; at least one, at most `most`."""
+    return min(most, max(1, numbers // math.prod(shape)))
 
 
 def weights_hash(state: Mapping[str, Tensor]) -> str:

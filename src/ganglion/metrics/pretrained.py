@@ -248,7 +248,7 @@ def hf_extractor(name: str, device: torch.device, library: Callable[[], Any] = T
         pooled = getattr(found, "pooler_output", None)
         return ExtractorOutput((found.last_hidden_state[:, 0] if pooled is None else pooled).flatten(1), None)
 
-    key = _key(network, settings.image_mean, settings.image_std, side, network.config.to_dict())
+    key = _key(network, settings.image_mean, settings.image_std, side, network.config.to_diff_dict())
     return Extractor(f"hf:{name}", key, f"{name}, at {side}x{side}", embed, device, comparable=True)
 
 

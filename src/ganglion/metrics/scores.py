@@ -154,7 +154,7 @@ def _patches(pair: Pair) -> dict[str, Value]:
 
 def _similarity(pair: Pair) -> dict[str, Value]:
     try:
-        return {"ms-ssim": Value(ms_ssim_of_pairs(pair.fake.images.images, pair.random))}
+        return {"ms-ssim": Value(ms_ssim_of_pairs(pair.fake.images, pair.random))}
     except ValueError as error:
         raise NotMeasurable(str(error)) from None
 

@@ -7,7 +7,6 @@ sets are normalised by the mean and standard deviation of the real one, so that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ganglion.data.pixels import to_float
-from ganglion.metrics.features import NUMBERS_IN_CHUNK, ImageSet
+from ganglion.metrics.features import NUMBERS_IN_CHUNK, ImageSet, images_at_once
 
 __all__ = ["SlicedWasserstein", "sliced_wasserstein"]
 
@@ -87,7 +86,7 @@ def _shape(images: Images) -> tuple[int, int, int, int]:
 
 def _chunks(images: Images) -> Iterator[Tensor]:
     n, *numbers = _shape(images)
-    at_once = max(1, NUMBERS_IN_CHUNK // math.prod(numbers))
+    at_once = images_at_once(numbers, NUMBERS_IN_CHUNK, n)
     for first in range(0, n, at_once):
         if isinstance(images, Tensor):
             yield images[first : first + at_once]

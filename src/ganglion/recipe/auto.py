@@ -11,7 +11,9 @@ __all__ = ["BY_DEVICE", "FEW", "Choice", "DataFacts", "choose", "enough_for_clas
 
 
 FEW = 5000  # images; below, D overfits within minutes
-ENOUGH_OF_A_CLASS = 500  # images, on average; measured at 6,000 only (docs/recipes.md), where classes help a lot
+ENOUGH_OF_A_CLASS = (
+    500  # images, of the smallest class; measured at 6,000 only (docs/recipes.md), where classes help a lot
+)
 MIRRORED = 0.1  # least p-value at which images may be flipped (docs/recipes.md has those of 36 folders)
 ENOUGH_TO_TELL = 200  # images; with fewer, a small difference between left and right, as of flags, is not seen
 GPU_WIDTH = 64  # of many images; of few, width 32 was nearer to the images at equal time (docs/recipes.md)
@@ -30,6 +32,8 @@ class DataFacts(NamedTuple):
     """Number of classes, where every image has one; otherwise 0."""
     device: str
     """cpu, cuda or mps."""
+    smallest_class: int = 0
+    """Images of the class that has the fewest."""
     own_networks: bool = False
     """Whether the networks are the caller's."""
     mirror_p_value: float | None = None
@@ -92,9 +96,9 @@ def choose(facts: DataFacts) -> Choice:
     return Choice(recipe, overrides, reasons)
 
 
-def enough_for_classes(images: int, classes: int) -> bool:
-    """Whether a run is to be conditional on its classes."""
-    return classes > 1 and images >= ENOUGH_OF_A_CLASS * classes
+def enough_for_classes(classes: int, smallest: int) -> bool:
+    """Whether a run is to be conditional on its classes, of which the smallest has so many images."""
+    return classes > 1 and smallest >= ENOUGH_OF_A_CLASS
 
 
 def _budget(facts: DataFacts) -> tuple[float, str]:
@@ -115,11 +119,11 @@ def _may_flip(facts: DataFacts, p_value: float) -> tuple[bool, str]:
 
 def _of_classes(facts: DataFacts) -> tuple[bool, str]:
     """Whether the run is conditional on its classes, and why."""
-    if enough_for_classes(facts.images, facts.classes):
+    if enough_for_classes(facts.classes, facts.smallest_class):
         return True, f"conditional: {facts.classes} classes help training; ganglion sample --label selects one"
     return False, (
-        f"not conditional: {facts.classes} classes have fewer than {ENOUGH_OF_A_CLASS} images each on average; "
-        "--set data.conditional=true conditions on them anyway"
+        f"not conditional: the smallest of {facts.classes} classes has {facts.smallest_class:,} images, fewer than "
+        f"{ENOUGH_OF_A_CLASS}; --set data.conditional=true conditions on them anyway"
     )
 
 

@@ -13,7 +13,7 @@ from ganglion.recipe.schema import Recipe
 __all__ = ["NARROW", "SIZES", "Deviation", "deviations"]
 
 PARTS = ("generator.", "discriminator.", "init.", "objective.", "balance.", "optimizer.")
-SIZES = ("width", "blocks", "expansion", "group")
+SIZES = ("width", "blocks", "expansion", "group", "full_size_maps")
 """Last parts of keys that are larger or smaller for the sake of time and memory."""
 
 NARROW = 1 / 8

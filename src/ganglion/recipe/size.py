@@ -81,6 +81,7 @@ def check_reachable(size: Size) -> Size:
 def nearest_sizes(size: Size) -> list[Size]:
     """Up to two reachable sizes near `size`, nearest first."""
     short = max(SMALLEST, min(size))
+    size = min(size[0], LONGEST_ASPECT * short), min(size[1], LONGEST_ASPECT * short)  # a longer one has no chain
     candidates: set[Size] = set()
     for doublings in range(2, (short // SMALLEST_BASE).bit_length() + 1):
         step = 2**doublings
@@ -90,8 +91,6 @@ def nearest_sizes(size: Size) -> list[Size]:
                 square_if_asked = size[0] != size[1] or candidate[0] == candidate[1]
                 if chain_to(candidate) and square_if_asked:
                     candidates.add(candidate)
-    if not candidates:  # no size has this aspect ratio: offer the square of the short side
-        return nearest_sizes((short, short))
 
     def distance(candidate: Size) -> tuple[int, Size]:
         return abs(candidate[0] - size[0]) + abs(candidate[1] - size[1]), candidate

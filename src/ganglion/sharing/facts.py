@@ -46,7 +46,7 @@ class RunFacts:
     """Key, value of the preset, value of the run; empty where the recipe is based on none."""
     verdict: Verdict
     scores: KeptScores | None
-    """The newest of this checkpoint; None where it was not evaluated."""
+    """Those of this checkpoint's evaluation with the most of them, the newest of several; None where it was not evaluated."""
 
     @property
     def same_images(self) -> bool:
@@ -69,8 +69,13 @@ def run_facts(run: Run, model: Model, cache: Path) -> RunFacts:
         None if seconds is None else float(seconds) / 60, sum(weight.numel() for weight in model.generator.parameters()),
         _device(environment), _versions(environment), _images(recipe, cache),
         _differences(public), diagnose(run.path),
-        next((one for one in reversed(kept_scores(run)) if one.checkpoint == checkpoint.name), None),
+        _most_scores([one for one in kept_scores(run) if one.checkpoint == checkpoint.name]),
     )  # fmt: skip
+
+
+def _most_scores(found: list[KeptScores]) -> KeptScores | None:
+    """The evaluation with the most scores, the newest of several."""
+    return max(reversed(found), key=lambda one: len(one.evaluation["scores"]), default=None)
 
 
 def _device(environment: dict[str, Any]) -> str:

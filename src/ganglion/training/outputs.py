@@ -188,8 +188,7 @@ class Snapshots:
     def _gaussian_distances(self) -> tuple[float, ...]:
         """The distances to the reals of samples of a Gaussian fitted to their pixels."""
         seed = self.recipe.training.seed
-        shape = self.recipe.data.channels or 1, *(self.recipe.data.size or ())
-        fitted = _some_reals(self._batches, seed, most_fitted(shape))
+        fitted = _some_reals(self._batches, seed, most_fitted(self._batches.shape))
         drawn = gaussian_images(fitted, self._count, stream(seed, Purpose.SCORE, 2))
         return self.distance.distances(self.distance.features(drawn))
 
@@ -239,7 +238,7 @@ def rank(record: Record, reals: int) -> Rank:
 
 
 def _some_reals(batches: Batches, seed: int, most: int = SCORED_IMAGES) -> Iterator[Tensor]:
-    """As many as samples are scored, or all where there are fewer, `most` of them; chunks of float images (N, C, H, W)."""
+    """At most `most` training images chosen at random, and no more than samples are scored; chunks of float (N, C, H, W)."""
     chosen = np.sort(stream(seed, Purpose.SCORE, 1).permutation(batches.images)[: min(most, SCORED_IMAGES)])
     indices = batches.seen[np.resize(chosen, max(2, len(chosen)))]  # a covariance takes two, of a single image too
     return _in_chunks(batches, indices)

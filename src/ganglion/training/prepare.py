@@ -144,11 +144,13 @@ def _resolve_auto(
     source: str | Path | None, request: Request, store: Store, device: str, own_networks: bool
 ) -> tuple[Recipe, list[str], frozenset[str]]:
     """The recipe that suits these images, under what the request itself says; the reasons; what it chose by the machine."""
-    classes = len(store.classes) if (store.labels >= 0).all() else 0
+    counts = np.bincount(store.labels, minlength=len(store.classes)) if (store.labels >= 0).all() else np.zeros(0, int)
+    classes, smallest = len(counts), int(counts.min(initial=len(store.images)))
     conditions = () if store.attributes is None or only_class(store) else store.attributes.columns
     facts = DataFacts(
-        len(store.images), store.fit.size, store.fit.channels, classes, device, own_networks,
-        mirror_p_value=_mirror_p_value(store, classes) if len(store.images) < FEW and not own_networks else None,
+        len(store.images), store.fit.size, store.fit.channels, classes, device, smallest,
+        own_networks,
+        mirror_p_value=None if own_networks or len(store.images) >= FEW else _mirror_p_value(store, classes, smallest),
         photographs=_photographs(store), attributes=conditions,
         labels_file=store.facts.get("labels_file", {}).get("name", ""),
     )  # fmt: skip
@@ -167,12 +169,12 @@ def _resolve_auto(
     return requested_recipe(source, **rest), reasons, by_machine - asked
 
 
-def _mirror_p_value(store: Store, classes: int) -> float:
+def _mirror_p_value(store: Store, classes: int, smallest: int) -> float:
     """Of all images; with classes that `auto` conditions on, also of those of each class, since one may be the other's mirror
     image. The smallest, times the number of classes (Bonferroni).
     """
     found = mirror_p_value(store.images)
-    if not enough_for_classes(len(store.images), classes):
+    if not enough_for_classes(classes, smallest):
         return found
     each = [mirror_p_value(store.images[np.flatnonzero(store.labels == label)]) for label in range(classes)]
     return min(found, classes * min(each))

@@ -15,10 +15,12 @@ function chartTheme(dark) {
   };
 }
 
+const MORE_OF_SCALE = { linear: { zero: false }, symlog: { constant: 0.01 } };
+
 function withScale(spec, type) {
   if (!type) return spec;
   const copy = structuredClone(spec);
-  for (const layer of copy.layer) if (layer.encoding?.y?.scale) layer.encoding.y.scale = { type, ...(type === "linear" && { zero: false }) };
+  for (const layer of copy.layer) if (layer.encoding?.y?.scale) layer.encoding.y.scale = { type, ...MORE_OF_SCALE[type] };
   return copy;
 }
 
