@@ -314,8 +314,8 @@ def test_a_damaged_exif_block_costs_no_image(encode, kind):
 
 def test_an_orientation_beside_a_tag_that_cannot_be_written_again_is_applied(encode):
     turned = struct.pack("<HHIHH", ORIENTATION, 3, 1, 6, 0)
-    odd = struct.pack("<HHIHH", 0x011A, 3, 1, 65_535, 0)  # the resolution, as a whole number in place of a rational
-    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + turned + odd + b"\0\0\0\0"
+    odd = struct.pack("<HHI4s", 0x0111, 2, 2, b"a\0\0\0")  # where the strips begin, as text
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + odd + turned + b"\0\0\0\0"
     payload = encode(corners(), "JPEG", exif=block, quality=95, subsampling=0)
     assert (image_facts(payload).height, image_facts(payload).turned) == (16, True)
 
