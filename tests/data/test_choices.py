@@ -73,7 +73,7 @@ def test_gray_with_alpha_in_few_images_has_one_channel(found, encode):
         ((218, 178), (64, 64)),
         ((600, 400), (96, 64)),
         ((400, 600), (64, 96)),
-        ((2000, 10), (16, 16)),
+        ((2000, 10), (64, 16)),
     ],
 )
 def test_the_size_has_the_shape_of_the_median_image_and_a_short_side_of_at_most_64(found, noise, median, size):

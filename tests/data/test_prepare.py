@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganglion.data.prepare import cache_folder, plan, prepare
 from ganglion.errors import DataError
@@ -94,3 +95,41 @@ def test_the_cache_is_where_the_environment_says_or_the_users_own():
 def test_the_real_flowers_are_chosen_64_pixels_and_colour(real, cache, reporter):
     settled = plan(Data(source=str(real("flowers17-128.zip"))), cache, reporter)
     assert (settled.fit.size, settled.fit.channels) == ((64, 64), 3)
+
+
+def deep(folder, pages):
+    folder.mkdir()
+    for i, page in enumerate(pages):
+        Image.fromarray(page).save(folder / f"{i}.tiff")
+    return Data(source=str(folder), size=16)
+
+
+LEVELS = np.tile(np.linspace(0, 1, 16), (16, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "brightest", "white"),
+    [(np.uint16, 4000, 4095), (np.uint16, 65_535, 65_535), (np.uint16, 900, 1023), (np.uint16, 1, 1), (np.int32, 200, 255),
+     (np.float32, 1.05, 1), (np.float32, 300, 1023)],
+)  # fmt: skip
+def test_deep_gray_images_have_one_white_for_all_of_them(tmp_path, cache, reporter, kind, brightest, white):
+    pages = [(LEVELS * brightest * share).astype(kind) for share in (1, 0.5, 0.25)]
+    settled = prepare(deep(tmp_path / "scans", pages), cache, reporter)
+    assert settled.fit.white_level == white
+    wanted = [np.round(np.minimum(page.astype(float), white) * 255 / white) for page in pages]
+    assert np.array_equal(settled.images[..., 0], wanted)
+    assert (
+        f"gray of 16 or 32 bits in 3 of 3 images, with values up to {brightest:g}"
+        in settled.facts["whys"]["white_level"]
+    )
+
+
+def test_the_white_level_of_a_recipe_is_kept_and_what_is_brighter_is_white(tmp_path, cache, reporter):
+    data = deep(tmp_path / "scans", [(LEVELS * 4000).astype(np.uint16)])
+    store = prepare(data.model_copy(update={"white_level": 2000}), cache, reporter)
+    assert store.fit.white_level == 2000
+    assert store.images[0, 0, 8:, 0].tolist() == [255] * 8
+
+
+def test_images_of_8_bits_have_no_white_level(image_folder, cache, reporter):
+    assert prepare(Data(source=str(image_folder(["a.png"]))), cache, reporter).fit.white_level is None

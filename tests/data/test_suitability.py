@@ -5,6 +5,7 @@ from PIL import Image
 from ganglion.data.prepare import prepare
 from ganglion.data.suitability import (
     LEAST_IMAGES,
+    channels_among,
     check_suitable,
     classes_among,
     kinds_among,
@@ -121,3 +122,39 @@ def test_what_is_said_of_choices_is_the_fit_and_what_is_unusual(stored, noise):
     assert [line.partition(":")[0] for line in said_of(plain.fit, plain.facts["whys"])] == ["fit crop"]
     gray = stored(different(noise, 20)[..., :1])
     assert [line.partition(":")[0] for line in said_of(gray.fit, gray.facts["whys"])] == ["fit crop", "1 channel"]
+
+
+def written(folder, pages):
+    folder.mkdir()
+    for i, page in enumerate(pages):
+        Image.fromarray(page).save(folder / f"{i:03}.png")
+    return str(folder)
+
+
+@pytest.mark.parametrize(("coloured", "said"), [(0, False), (1, True), (2, True), (3, False), (100, False)])
+def test_a_few_images_in_colour_among_gray_ones_are_named(tmp_path, cache, reporter, noise, coloured, said):
+    pages = [noise(16, 16, channels=3 if i < coloured else 1, seed=i) for i in range(100)]
+    store = prepare(Data(source=written(tmp_path / "scans", pages), size=16), cache, reporter)
+    notes = channels_among(store.facts, store.fit)
+    assert bool(notes) == said
+    if said:
+        verb = "is" if coloured == 1 else "are"
+        assert notes[0].startswith(f"{coloured} of 100 images {verb} in colour, the others gray (000.png")
+        assert (
+            channels_among(
+                store.facts, prepare(Data(source=str(tmp_path / "scans"), size=16, channels=1), cache, reporter).fit
+            )
+            == []
+        )
+
+
+def test_transparent_pixels_that_are_laid_over_white_are_told(tmp_path, cache, reporter, noise):
+    pages = [noise(16, 16, channels=4 if i < 9 else 3, seed=i) for i in range(20)]
+    store = prepare(Data(source=written(tmp_path / "icons", pages), size=16), cache, reporter)
+    (note,) = channels_among(store.facts, store.fit)
+    assert note == (
+        "9 of 20 images have transparent pixels, which are laid over white (000.png, 001.png, 002.png, ...); "
+        "--set data.channels=4 keeps them"
+    )
+    kept = prepare(Data(source=str(tmp_path / "icons"), size=16, channels=4), cache, reporter)
+    assert channels_among(kept.facts, kept.fit) == []

@@ -107,7 +107,7 @@ def _facts(store: Store) -> dict[str, Any]:
     fit = store.fit
     chosen = {
         "size": list(fit.size), "channels": fit.channels, "fit": fit.policy, "trim": fit.trim, "trim_box": fit.box,
-        "resample": fit.resample, "duplicates": fit.duplicates,
+        "resample": fit.resample, "duplicates": fit.duplicates, "white_level": fit.white_level,
     }  # fmt: skip
     facts = dict(store.facts)
     return facts | {"chosen": chosen, "reasons": facts.pop("whys", {})}
@@ -143,7 +143,11 @@ def _text(facts: dict[str, Any]) -> str:
         *_skipped(facts["bad"]),
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
         f"  {chosen['channels']} channel{'s' if chosen['channels'] > 1 else ''}{why.get('channels', '')},",
-        *(f"  {key} {chosen[key]}{why.get(key, '')}" for key in ("fit", "trim", "resample")),
+        *(
+            f"  {key} {chosen[key]}{why.get(key, '')}"
+            for key in ("fit", "trim", "resample", "white_level")
+            if chosen[key] is not None
+        ),
         *(f"Note: {note}" for note in facts["notes"]),
         *([f"Training refuses these images: {facts['refused']}"] if facts["refused"] else []),
         f"Preview of the preprocessed images: {facts['preview']}",

@@ -9,14 +9,23 @@ import math
 from collections import Counter
 from statistics import median, quantiles
 
-from ganglion.data.decode import MODE_FOR, mode_channels
+from ganglion.data.decode import MODE_FOR, OVERSHOOT, WHITES, mode_channels
 from ganglion.data.fit import Fit
 from ganglion.data.scan import Scan, printable
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Box, Channels, Data, FitPolicy, Resample, Trim
 from ganglion.recipe.size import Size, chain_to, nearest_sizes, size_text
 
-__all__ = ["check_channels", "choose", "choose_channels", "choose_fit", "choose_resample", "choose_size", "choose_trim"]
+__all__ = [
+    "check_channels",
+    "choose",
+    "choose_channels",
+    "choose_fit",
+    "choose_resample",
+    "choose_size",
+    "choose_trim",
+    "choose_white",
+]
 
 LARGEST_SHORT_SIDE = 64
 NEARLY_SQUARE = 1.3
@@ -51,7 +60,19 @@ def choose(scan: Scan, data: Data) -> tuple[Fit, Whys]:
     check_channels(scan, channels)
     if policy == "auto":
         policy, whys["fit"] = choose_fit(scan, size, trim, box, resample)
-    return Fit(size, channels, policy, trim, box if trim == "common" else None, resample, data.duplicates), whys
+    white = data.white_level
+    if white is None and scan.brightest:
+        white, whys["white_level"] = choose_white(scan)
+    return Fit(size, channels, policy, trim, box if trim == "common" else None, resample, data.duplicates, white), whys
+
+
+def choose_white(scan: Scan) -> tuple[float, str]:
+    """The value of deep gray images that is shown as white, and the reason: one for all, so that they stay comparable."""
+    found = WHITES[0] if scan.brightest <= OVERSHOOT else next(white for white in WHITES if scan.brightest <= white)
+    return (
+        found,
+        f"gray of 16 or 32 bits in {scan.deep:,} of {scan.images:,} images, with values up to {scan.brightest:g}",
+    )
 
 
 def choose_channels(scan: Scan) -> tuple[Channels, str]:

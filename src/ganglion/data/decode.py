@@ -18,10 +18,13 @@ from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = [
     "MODE_FOR",
+    "OVERSHOOT",
+    "WHITES",
     "ImageFacts",
     "Picture",
     "Unreadable",
     "decode",
+    "is_deep",
     "mode_channels",
     "pixels_of",
     "quiet_pillow",
@@ -32,8 +35,10 @@ Picture = Image.Image | NDArray[np.uint8]
 """Upright, in mode L, LA, RGB or RGBA; or an array (H, W, C) with a number of channels for which Pillow has no mode."""
 
 LARGEST_PIXELS = 2**27
-OVERSHOOT = 1.1  # of floats on [0, 1], as resizing leaves them: clipped
 """About 134 million, twelve thousand by eleven: larger images are refused as possible decompression bombs."""
+OVERSHOOT = 1.1  # of floats on [0, 1], as resizing leaves them: clipped
+WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+"""Largest values of gray on [0, 1] and of 8, 10, 12, 14 and 16 bits."""
 
 MODE_FOR = {1: "L", 3: "RGB", 4: "RGBA"}
 EXIF_ORIENTATION = 0x0112
@@ -62,6 +67,8 @@ class ImageFacts:
     alpha: bool
     animated: bool
     turned: bool
+    brightest: float = 0.0
+    """Largest value of a gray image of 16 or 32 bits; 0 of any other."""
 
 
 @contextmanager
@@ -77,18 +84,19 @@ def quiet_pillow() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def decode(payload: Payload, at_least: int | None = None) -> tuple[Picture, ImageFacts]:
+def decode(payload: Payload, at_least: int | None = None, white: float | None = None) -> tuple[Picture, ImageFacts]:
     """An upright image and its properties. Raises Unreadable.
 
-    With `at_least` a JPEG is decoded at a half, quarter or eighth of its size if both sides stay at least that long: this
-    saves most of the time, and still reads every byte.
+    `white` is the value of gray images of 16 or 32 bits that is shown as white, with all above it; None: by each image's own
+    type and largest value. With `at_least` a JPEG is decoded at a half, quarter or eighth of its size if both sides stay at
+    least that long: this saves most of the time, and still reads every byte.
     """
     if isinstance(payload, np.ndarray):
         return _from_pixels(payload)
     if not payload:
         raise Unreadable("empty file")
     with _pillow_errors(payload), Image.open(io.BytesIO(payload)) as opened:
-        return _read(opened, at_least)
+        return _read(opened, at_least, white)
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
@@ -149,7 +157,7 @@ def mode_channels(mode: str) -> int | None:
     return int(count) if word == "channels" else None
 
 
-def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, ImageFacts]:
+def _read(opened: Image.Image, at_least: int | None, white: float | None = None) -> tuple[Image.Image, ImageFacts]:
     if opened.format in {"EPS", "WMF"}:  # Pillow would execute them with Ghostscript or Windows
         raise Unreadable("a vector drawing that would have to be executed")
     width, height = opened.size
@@ -161,13 +169,13 @@ def _read(opened: Image.Image, at_least: int | None) -> tuple[Image.Image, Image
     if at_least:
         opened.draft("", (at_least, at_least))
     opened.load()
-    image, turn = _normalise(opened), _TURNS.get(_orientation(opened))
+    (image, brightest), turn = _normalise(opened, white), _TURNS.get(_orientation(opened))
     if turn is not None:
         turned = image.transpose(turn)
         if turned.size != image.size:
             height, width = width, height
         image = turned
-    return image, ImageFacts(height, width, mode, *_gray_and_alpha(image), animated, turn is not None)
+    return image, ImageFacts(height, width, mode, *_gray_and_alpha(image), animated, turn is not None, brightest)
 
 
 _TURNS = {
@@ -185,10 +193,19 @@ def _orientation(image: Image.Image) -> object:
         return 1
 
 
-def _normalise(image: Image.Image) -> Image.Image:
-    """Converts any of Pillow's modes to L, LA, RGB or RGBA with 8 bits."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(np.asarray(image), image.format == "PPM")
+def _normalise(image: Image.Image, white: float | None) -> tuple[Image.Image, float]:
+    """The image in mode L, LA, RGB or RGBA with 8 bits, from any of Pillow's modes; the largest value of a deep one, or 0."""
+    if is_deep(image.mode):
+        return _from_deep(np.asarray(image), image.format == "PPM", white)
+    return _of_8_bits(image), 0.0
+
+
+def is_deep(mode: str) -> bool:
+    """Whether it is Pillow's mode of gray images of 16 or 32 bits."""
+    return mode.startswith("I") or mode == "F"
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
     if "transparency" in image.info or image.mode in {"PA", "La", "RGBa"}:
         return image.convert("LA" if image.mode in {"L", "1", "La"} else "RGBA")
     if image.mode in {"1", "L"}:
@@ -198,24 +215,29 @@ def _normalise(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_deep(values: NDArray[np.generic], of_16_bits: bool = False) -> Image.Image:
-    """16 and 32 bit gray: scaled by the range that the type or the maximum implies, not clipped at 255.
+def _from_deep(values: NDArray[np.generic], of_16_bits: bool, white: float | None) -> tuple[Image.Image, float]:
+    """16 and 32 bit gray, scaled so that `white` is 255, not clipped at 255; and its largest value.
 
-    `of_16_bits`: whether the file's format has these alone; Pillow gives a deep PGM as 32 bits.
+    Without `white` it is what the type or the maximum implies. `of_16_bits`: whether the file's format has these alone; Pillow
+    gives a deep PGM as 32 bits.
     """
     pixels = values.astype(np.float64)
     if not np.isfinite(pixels).all() or pixels.min() < 0:
         raise Unreadable("pixel values below zero or not finite")
-    brightest = pixels.max()
-    if of_16_bits or values.dtype in (np.uint16, np.dtype(">u2")):
-        white = 65535.0
-    elif np.issubdtype(values.dtype, np.floating) and brightest <= OVERSHOOT:
-        white = 1.0
-    else:
-        white = 255.0 if brightest <= 255 else 65535.0
-    if brightest > max(white, OVERSHOOT):
+    brightest = float(pixels.max())
+    if brightest > WHITES[-1]:
         raise Unreadable(f"pixel values up to {brightest:g}, more than 16 bits")
-    return Image.fromarray(np.round(np.minimum(pixels, white) * (255 / white)).astype(np.uint8))
+    if white is None:
+        white = _implied_white(values, brightest, of_16_bits)
+    return Image.fromarray(np.round(np.minimum(pixels, white) * (255 / white)).astype(np.uint8)), brightest
+
+
+def _implied_white(values: NDArray[np.generic], brightest: float, of_16_bits: bool) -> float:
+    if of_16_bits or values.dtype in (np.uint16, np.dtype(">u2")):
+        return WHITES[-1]
+    if np.issubdtype(values.dtype, np.floating) and brightest <= OVERSHOOT:
+        return WHITES[0]
+    return 255.0 if brightest <= 255 else WHITES[-1]
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:

@@ -39,13 +39,17 @@ class Fit:
     """With trim `common`: what is kept of every image."""
     resample: Resample = "lanczos"
     duplicates: Duplicates = "keep"
+    white_level: float | None = None
+    """Value of gray images of 16 or 32 bits that is shown as white; None where there are none."""
 
 
 def fit_of(data: Data) -> Fit:
     """The settings of a recipe in which all of them are filled in."""
     assert data.size is not None
     assert data.channels is not None
-    return Fit(data.size, data.channels, data.fit, data.trim, data.trim_box, data.resample, data.duplicates)
+    return Fit(
+        data.size, data.channels, data.fit, data.trim, data.trim_box, data.resample, data.duplicates, data.white_level
+    )
 
 
 def recipe_values(settings: Fit) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def recipe_values(settings: Fit) -> dict[str, Any]:
     return {
         "data__size": settings.size, "data__channels": settings.channels, "data__fit": settings.policy,
         "data__trim": settings.trim, "data__trim_box": settings.box, "data__resample": settings.resample,
-        "data__duplicates": settings.duplicates,
+        "data__duplicates": settings.duplicates, "data__white_level": settings.white_level,
     }  # fmt: skip
 
 

@@ -120,6 +120,7 @@ def _checked(store: Store, data: Data) -> Store:
         ("size", data.size, fit.size, (None,)), ("channels", data.channels, fit.channels, (None,)),
         ("fit", data.fit, fit.policy, ("auto",)), ("trim", data.trim, fit.trim, ("auto",)),
         ("resample", data.resample, fit.resample, ("auto",)), ("labels", data.labels, labels, (AUTO,)),
+        ("white_level", data.white_level, fit.white_level, (None,)),
         ("duplicates", data.duplicates, fit.duplicates, ("keep",)),
     )  # fmt: skip
     for key, asked, stored, open_ in settings:

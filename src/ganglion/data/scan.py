@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import PIL
 
-from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
-from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
-from ganglion.data.look import Look, look_at
-from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, in_no_folder, processes_for, suffix_of
+from ganglion.data.copies import DIGEST_BYTES, copies_among
+from ganglion.data.decode import is_deep
+from ganglion.data.look import Look
+from ganglion.data.scan_entries import ScannedEntry, read_chunk
+from ganglion.data.sources import Entry, Source, in_no_folder, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -28,8 +28,7 @@ from ganglion.platform.files import write_atomically
 __all__ = ["Scan", "printable", "scan"]
 
 
-FORMAT = 4
-LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
+FORMAT = 5
 MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000
 LISTED_OF_A_KIND = 5
@@ -61,6 +60,10 @@ class Scan:
     """Those of them that are gray only nearly, such as after JPEG."""
     alpha: int
     """Images with a pixel that is not opaque."""
+    deep: int
+    """Gray images of 16 or 32 bits."""
+    brightest: float
+    """The largest value among those; 0 without any."""
     animated: int
     """Images of several frames, of which the first is used."""
     turned: int
@@ -77,6 +80,10 @@ class Scan:
     """How many of the images looked at are a drawing, a photo, or unclear."""
     kind_paths: dict[str, list[str]] = field(default_factory=dict)
     """Some of each kind."""
+    colour_paths: list[str] = field(default_factory=list)
+    """Some of the images in colour."""
+    alpha_paths: list[str] = field(default_factory=list)
+    """Some of those with a pixel that is not opaque."""
     outside: list[str] = field(default_factory=list)
     """Images in no folder, where the folders of all others would be classes."""
     looks: list[Look] = field(default_factory=list)
@@ -101,22 +108,6 @@ class Scan:
         return cls(**{**tree, **pairs, **sizes, "looks": looks})
 
 
-class ScannedEntry(NamedTuple):
-    """One entry, read: its facts and digest, or the reason why it is skipped."""
-
-    entry: Entry
-    facts: ImageFacts | None
-    digest: bytes
-    """Of its bytes."""
-    pixels: bytes
-    """Digest of its pixels."""
-    look: Look | None
-    """Of some entries."""
-    reason: str
-    passing: bool = False
-    """Whether it may be readable the next time."""
-
-
 def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Scan:
     """The scan of `source`, from `cache` where its fingerprint is known. Calls `progress(done, total)`.
 
@@ -125,16 +116,6 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     fingerprint = source.fingerprint()
     found = _scan_once(source, fingerprint, cache, progress) if fingerprint else _scan_afresh(source, "", progress)[0]
     _check_usable(found)
-    return found
-
-
-def read_chunk(share: float, source: Source, entries: Sequence[Entry]) -> list[ScannedEntry]:
-    """All entries, read; a share of them, the first image and then evenly, is looked at closely."""
-    found, due = [], 1.0
-    with quiet_pillow():
-        for entry in entries:
-            found.append(_read_one(source, entry, due >= 1))
-            due += share - (found[-1].look is not None)
     return found
 
 
@@ -170,35 +151,12 @@ def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int]
     return counter.result(source, fingerprint, entries), counter.lasting
 
 
-def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
-    try:
-        payload = source.read(entry)
-        image, facts = decode(payload, LEAST_DECODED)  # all of a file is read, so that truncation is detected
-    except Unreadable as error:
-        other = (suffix := suffix_of(entry.key)) in UNREAD_SUFFIXES
-        why = f"{suffix[1:].upper()} files are not read: save them as JPEG or PNG" if other else str(error)
-        return _skipped(entry, why, isinstance(error, TooLargeForMemory))
-    except OSError as error:
-        lasting = isinstance(error, FileNotFoundError | PermissionError)  # mending either changes the fingerprint
-        return _skipped(entry, f"cannot be read: {error.strerror or error}", not lasting)
-    except ValueError as error:
-        return _skipped(entry, str(error))
-    raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
-    look = look_at(image, facts.height, facts.width) if looked_at else None
-    digest = digest_of(raw)
-    pixels = digest if isinstance(payload, np.ndarray) and not facts.alpha else digest_of(pixels_shown(image, facts))
-    return ScannedEntry(entry, facts, digest, pixels, look, "")
-
-
-def _skipped(entry: Entry, reason: str, passing: bool = False) -> ScannedEntry:
-    return ScannedEntry(entry, None, b"", b"", None, reason, passing)
-
-
 class _ScanCounter:
     """Accumulates scanned entries; keeps 32 bytes per image, and some looks."""
 
     def __init__(self) -> None:
-        self.seen = self.gray = self.tinted = self.alpha = self.animated = self.turned = self.broken = 0
+        self.seen = self.gray = self.tinted = self.alpha = self.animated = self.turned = self.broken = self.deep = 0
+        self.brightest = 0.0
         self.lasting = True  # no entry that may be readable the next time
         self.modes: Counter[str] = Counter()
         self.labels: Counter[str | None] = Counter()
@@ -207,6 +165,8 @@ class _ScanCounter:
         self.bad_places: list[int] = []
         self.digests, self.pixels = bytearray(), bytearray()  # of every entry, zeros for a bad one
         self.looks: list[tuple[int, Look]] = []
+        self.colour_paths: list[str] = []
+        self.alpha_paths: list[str] = []
         self.content = hashlib.sha256()
 
     def add(self, finding: ScannedEntry) -> None:
@@ -227,6 +187,11 @@ class _ScanCounter:
         self.gray += facts.gray
         self.tinted += facts.tinted
         self.alpha += facts.alpha
+        self.deep += is_deep(facts.mode)
+        self.brightest = max(self.brightest, facts.brightest)
+        for paths, counts in ((self.colour_paths, not facts.gray), (self.alpha_paths, facts.alpha)):
+            if counts and len(paths) < LISTED_OF_A_KIND:
+                paths.append(printable(entry.key))
         self.animated += facts.animated
         self.turned += facts.turned
         if finding.look:
@@ -253,6 +218,8 @@ class _ScanCounter:
             gray=self.gray,
             tinted=self.tinted,
             alpha=self.alpha,
+            deep=self.deep,
+            brightest=self.brightest,
             animated=self.animated,
             turned=self.turned,
             labels={str(k): v for k, v in sorted(self.labels.items(), key=lambda kv: str(kv[0])) if k is not None},
@@ -267,6 +234,8 @@ class _ScanCounter:
                 kind: [printable(entries[place].key) for place in places[:LISTED_OF_A_KIND]]
                 for kind, places in sorted(kinds.items())
             },
+            colour_paths=self.colour_paths,
+            alpha_paths=self.alpha_paths,
             outside=in_no_folder([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else [],
             looks=[look for _, look in self.looks],
         )

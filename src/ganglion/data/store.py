@@ -263,7 +263,7 @@ def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple
     with quiet_pillow():
         for i, entry in enumerate(entries):
             try:
-                image, _ = decode(source.read(entry), least_decoded(settings))
+                image, _ = decode(source.read(entry), least_decoded(settings), settings.white_level)
                 pixels[kept] = fit(image, settings)
                 kept += 1
             except (Unreadable, OSError, ValueError) as error:

@@ -16,6 +16,7 @@ from ganglion.recipe.size import size_text
 
 __all__ = [
     "LEAST_IMAGES",
+    "channels_among",
     "check_suitable",
     "classes_among",
     "copies_in",
@@ -30,6 +31,8 @@ LEAST_IMAGES = 16
 before G has drawn any."""
 MANY_COPIES = 0.02  # of the images
 SECOND_KIND, FEWEST_OF_A_KIND = 0.05, 5
+FEW_IN_COLOUR = 0.02  # of the images
+RGB = 3  # channels
 FEW_OUTSIDE = 0.05  # of the images: with more of them in no folder, folders are hardly meant as classes
 SHOWN = 3  # paths
 
@@ -70,21 +73,25 @@ def _alike(store: Store) -> str:
 def said_of(settings: Fit, whys: dict[str, str]) -> list[str]:
     """A line for each choice that a person would want to know before a training."""
     chosen = {
-        "fit": settings.policy,
-        "trim": "" if settings.trim == "off" else settings.trim,
-        "resample": "" if settings.resample == "lanczos" else settings.resample,
+        "fit": f"fit {settings.policy}",
+        "trim": "" if settings.trim == "off" else f"trim {settings.trim}",
+        "resample": "" if settings.resample == "lanczos" else f"resample {settings.resample}",
         "channels": "1 channel" if settings.channels == 1 else "",
+        "white_level": "" if settings.white_level is None else f"white level {settings.white_level:g}",
     }
-    return [
-        f"{'' if key == 'channels' else f'{key} '}{value}: {whys[key]}"
-        for key, value in chosen.items()
-        if value and key in whys
-    ]
+    return [f"{text}: {whys[key]}" for key, text in chosen.items() if text and key in whys]
 
 
 def notes_on(facts: dict[str, Any], settings: Fit) -> list[str]:
-    """Copies among the images, photos among drawings, folders that are no classes. `facts` are those of a scan."""
-    return [*copies_in(facts, settings), *kinds_among(facts), *classes_among(facts)]
+    """Copies among the images, photos among drawings, a few that decide the channels, folders that are no classes. `facts` are
+    those of a scan.
+    """
+    return [
+        *copies_in(facts, settings),
+        *kinds_among(facts),
+        *channels_among(facts, settings),
+        *classes_among(facts),
+    ]
 
 
 def copies_in(facts: dict[str, Any], settings: Fit) -> list[str]:
@@ -114,14 +121,36 @@ def kinds_among(facts: dict[str, Any]) -> list[str]:
     ]
 
 
+def channels_among(facts: dict[str, Any], settings: Fit) -> list[str]:
+    """A line where a few images in colour are why all are, and where transparent pixels are laid over white."""
+    images, alpha = facts["images"], facts.get("alpha", 0)
+    colour = images - facts.get("gray", 0)
+    notes = []
+    if settings.channels == RGB and 0 < colour <= FEW_IN_COLOUR * images and facts.get("colour_paths"):
+        notes.append(
+            f"{colour:,} of {images:,} images {'is' if colour == 1 else 'are'} in colour, the others gray "
+            f"({_some(facts['colour_paths'], colour)}): move {'it' if colour == 1 else 'them'} elsewhere to train in gray"
+        )
+    if settings.channels < RGBA and alpha and facts.get("alpha_paths"):
+        notes.append(
+            f"{alpha:,} of {images:,} images {'has' if alpha == 1 else 'have'} transparent pixels, which are laid over white "
+            f"({_some(facts['alpha_paths'], alpha)}); --set data.channels=4 keeps them"
+        )
+    return notes
+
+
+def _some(paths: list[str], count: int) -> str:
+    """The first paths of so many."""
+    return f"{', '.join(paths[:SHOWN])}{', ...' if count > SHOWN else ''}"
+
+
 def classes_among(facts: dict[str, Any]) -> list[str]:
     """A line where a few images in no folder are why the folders of all others are no classes."""
     outside: list[str] = facts.get("outside", [])  # not in a store that another program packed
     if facts.get("labels") or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
         return []
-    some = f"{', '.join(outside[:SHOWN])}{', ...' if len(outside) > SHOWN else ''}"
+    one = len(outside) == 1
     return [
-        f"the folders are not taken as classes, since {len(outside):,} of {facts['images']:,} images "
-        f"{'is' if len(outside) == 1 else 'are'} in none of them ({some}): move {'it' if len(outside) == 1 else 'them'} "
-        "elsewhere to have classes"
+        f"the folders are not taken as classes, since {len(outside):,} of {facts['images']:,} images {'is' if one else 'are'} "
+        f"in none of them ({_some(outside, len(outside))}): move {'it' if one else 'them'} elsewhere to have classes"
     ]

@@ -24,7 +24,7 @@ def picture_from_file(path: Path, recipe: Recipe) -> Tensor:
     """(C, H, W) in [-1, 1], preprocessed like the training images, alpha premultiplied. Raises DataError."""
     settings = _settings(recipe)
     try:
-        return _float(fit(_read(path, least_decoded(settings))[0], settings))
+        return _float(fit(_read(path, least_decoded(settings), settings.white_level)[0], settings))
     except Unreadable as error:
         raise DataError(
             f"{path} cannot be made an image of the run, which has {settings.channels} channels: {error}"
@@ -72,10 +72,10 @@ def _settings(recipe: Recipe) -> Fit:
     return fit_of(recipe.data)
 
 
-def _read(path: Path, at_least: int) -> tuple[Picture, ImageFacts]:
+def _read(path: Path, at_least: int, white: float | None = None) -> tuple[Picture, ImageFacts]:
     try:
         with quiet_pillow():
-            return decode(path.read_bytes(), at_least=at_least)
+            return decode(path.read_bytes(), at_least, white)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     except Unreadable as error:

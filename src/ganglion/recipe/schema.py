@@ -106,6 +106,8 @@ class Data(Part):
     resample: Resample = "auto"
     """Filter of the resizing. nearest keeps pixels sharp where an image is enlarged, by whole factors where it is padded.
     auto: nearest for pixel art, otherwise lanczos."""
+    white_level: float | None = Field(None, gt=0)
+    """Value of gray images of 16 or 32 bits that is shown as white. None: chosen from the largest value of all images."""
     duplicates: Duplicates = "keep"
     """Whether images that equal an earlier one pixel by pixel are kept or dropped."""
     held_out_images: int | None = Field(None, ge=0)

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganglion.data.fit import Fit
 from ganglion.data.pixels import to_float
 from ganglion.data.store import Store
-from ganglion.data.suitability import classes_among, copies_in, kinds_among
+from ganglion.data.suitability import channels_among, classes_among, copies_in, kinds_among
 from ganglion.networks.build import Cost
 from ganglion.recipe.deviations import NARROW, Deviation, deviations
 from ganglion.recipe.schema import Recipe
@@ -72,13 +73,14 @@ def of_images(store: Store, augmented: bool) -> list[Remark]:
         found.append(Remark("failing", "range", text))
     else:
         found.append(Remark("fine", "range", f"pixels span {low}..{high}"))
-    found += _of_kinds(facts, n)
+    found += _of_kinds(facts, n, store.fit)
     return found
 
 
-def _of_kinds(facts: dict[str, Any], n: int) -> list[Remark]:
+def _of_kinds(facts: dict[str, Any], n: int, settings: Fit) -> list[Remark]:
     found = [Remark("watch", "kinds", note) for note in kinds_among(facts)]
     found += [Remark("watch", "labels", note) for note in classes_among(facts)]
+    found += [Remark("watch", "channels", note) for note in channels_among(facts, settings)]
     gray = facts.get("gray", 0)
     if 0.02 * n < gray < 0.98 * n:
         found.append(Remark("watch", "kinds", f"{gray:,} gray and {n - gray:,} colour images are mixed"))

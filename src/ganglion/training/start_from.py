@@ -138,6 +138,7 @@ def _filled_in(source: Images | None, request: Request, other: Recipe, text: str
         same = is_named(source) and source is not None and str(source) == other.data.source
         named = source is not None and not same  # what only the other images could say is left open
         open_again: dict[str, Any] = {"data__data_dir": None, "data__held_out_images": None, "data__trim_box": None}
+        open_again["data__white_level"] = None
         open_again |= dict.fromkeys(("data__fit", "data__trim", "data__resample"), "auto")
         base = update(other, **open_again) if named else other
         request = {**request, "recipe": base}
