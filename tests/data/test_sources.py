@@ -15,8 +15,6 @@ from ganglion.data.sources import (
     NumberedEntries,
     ZipSource,
     in_no_folder,
-    is_litter,
-    looks_like_image,
     natural_label,
     walk,
 )
@@ -24,39 +22,6 @@ from ganglion.errors import DataError
 
 NAMES = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=8)
 PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=4).map("/".join), max_size=12, unique=True)
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.JPG", "b/c.Jpeg", "x.y.webp", "ü.gif", ".hidden.tiff"])
-def test_an_image_suffix_in_any_case_promises_an_image(name):
-    assert looks_like_image(name)
-
-
-@pytest.mark.parametrize("name", ["a.json", "png", "a.png.txt", "", "folder.png/readme", "a."])
-def test_another_ending_promises_none(name):
-    assert not looks_like_image(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".DS_Store",
-        "a/._b.png",
-        "__MACOSX/a/b.png",
-        "x/Thumbs.db",
-        "desktop.ini",
-        ".hidden/a.png",
-        "a/.ipynb_checkpoints/b.png",
-        "a/@eaDir/b.jpg/SYNOPHOTO_THUMB_XL.jpg",
-        "$RECYCLE.BIN/a.png",
-    ],
-)
-def test_what_operating_systems_leave_about_is_litter(name):
-    assert is_litter(name)
-
-
-@pytest.mark.parametrize("name", ["a.png", "Thumbs.db/a.png", "MACOSX/a.png", "./a.png", "../a.png"])
-def test_what_a_person_may_have_meant_is_no_litter(name):
-    assert not is_litter(name)
 
 
 @pytest.mark.parametrize(
@@ -325,6 +290,46 @@ def test_the_order_of_members_does_not_matter(archive):
         entries = source.entries()
         assert [entry.key for entry in entries] == ["a.png", "b.png", "c/d.png"]
         assert [source.read(entry) for entry in entries] == [b"1", b"2", b"3"]
+
+
+def test_a_run_a_store_and_previews_in_the_folder_are_no_images(image_folder, cache):
+    root = image_folder(["a.png", "b.png"])
+    before = FolderSource(root).fingerprint(), scan(FolderSource(root), cache).content
+    run = image_folder(
+        ["samples/fixed/000001.png", "attempts/1/samples/fixed/1.png"], root="photos/runs/photos-auto-64"
+    )
+    (run / "environment.json").write_text("{}")
+    (run / "recipe.yaml").write_text("name: auto")
+    watched = image_folder(["samples/fixed/1.png"], root="photos/watched")
+    (watched / "vitals.jsonl").write_text("")
+    store = image_folder(["kept.png"], root="photos/cache/stores/0a")
+    (store / "store.json").write_text("{}")
+    (store / "images.npy").write_bytes(b"")
+    image_folder(["ganglion-preview.png", "ganglion-preview-ada.png"])
+    image_folder(["run-1/files/media/images/sample.png"], root="photos/wandb")
+    assert names(root) == ["a.png", "b.png"]
+    assert (FolderSource(root).fingerprint(), scan(FolderSource(root), cache).content) == before
+
+
+def test_a_recipe_among_images_makes_no_run_of_their_folder(image_folder):
+    root = image_folder(["cats/a.png", "dogs/b.png"])
+    (root / "cats" / "recipe.yaml").write_text("name: mine")
+    assert names(root) == ["cats/a.png", "cats/recipe.yaml", "dogs/b.png"]
+
+
+def test_a_run_that_is_named_itself_is_read(image_folder):
+    run = image_folder(["samples/1.png"])
+    for name in ("environment.json", "recipe.yaml", "vitals.jsonl"):
+        (run / name).write_text("")
+    assert "samples/1.png" in names(run)
+    assert names(run / "samples") == ["1.png"]
+
+
+@pytest.mark.parametrize("outer", ["", "photos/"])
+def test_a_run_in_a_zip_is_no_image(archive, outer):
+    run = [(f"{outer}runs/one/{name}", b"") for name in ("recipe.yaml", "environment.json", "samples/fixed/1.png")]
+    source = ZipSource(archive([*run, (f"{outer}cat/1.png", b"1"), (f"{outer}dog/2.png", b"2")]))
+    assert [(entry.label, source.read(entry)) for entry in source.entries()] == [("cat", b"1"), ("dog", b"2")]
 
 
 def test_folders_and_litter_are_not_listed(archive):

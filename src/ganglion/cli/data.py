@@ -10,6 +10,7 @@ import typer
 
 from ganglion.cli import completion
 from ganglion.cli.labels import labels_text
+from ganglion.data.file_names import PREVIEW
 
 if TYPE_CHECKING:
     from ganglion.data.store import Store
@@ -48,7 +49,7 @@ def data(
             help="auto, folders, or a file of labels in or beside the images. Default: labels.csv or the like."
         ),
     ] = None,
-    preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path("ganglion-preview.png"),
+    preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path(PREVIEW),
     augment: Annotated[
         str | None,
         typer.Option(help="diffaugment or ada: also write a sheet of augmented images."),

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganglion.data.columns import examples
-from ganglion.data.sources import Entry, FolderSource, Source, ZipSource, is_litter
+from ganglion.data.file_names import is_litter
+from ganglion.data.sources import Entry, FolderSource, Source, ZipSource
 from ganglion.errors import DataError
 
 __all__ = ["AUTO", "FOLDERS", "LabelsFile", "Table", "find_labels_file", "table_of"]

@@ -19,8 +19,9 @@ import PIL
 
 from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
 from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
+from ganglion.data.file_names import UNREAD_SUFFIXES, suffix_of
 from ganglion.data.look import Look, look_at
-from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, in_no_folder, processes_for, suffix_of
+from ganglion.data.sources import Entry, Source, in_no_folder, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -28,7 +29,7 @@ from ganglion.platform.files import write_atomically
 __all__ = ["Scan", "printable", "scan"]
 
 
-FORMAT = 4
+FORMAT = 5
 LEAST_DECODED = 32  # pixels of a side of a JPEG that is decoded smaller
 MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000
