@@ -4,8 +4,6 @@ import sys
 import zipfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ganglion.data.scan import scan
 from ganglion.data.sources import (
@@ -14,67 +12,9 @@ from ganglion.data.sources import (
     FolderSource,
     NumberedEntries,
     ZipSource,
-    in_no_folder,
-    natural_label,
     walk,
 )
 from ganglion.errors import DataError
-
-NAMES = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=8)
-PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=4).map("/".join), max_size=12, unique=True)
-
-
-@pytest.mark.parametrize(
-    ("paths", "labels"),
-    [
-        (["cat/1.png", "dog/2.png"], ["cat", "dog"]),
-        (["all/cat/1.png", "all/dog/2.png"], ["cat", "dog"]),
-        (["cat/deep/down/1.png", "dog/2.png"], ["cat", "dog"]),
-        (["1.png", "2.png"], [None, None]),
-        (["cat/1.png", "cat/2.png"], [None, None]),
-        (["cat/1.png", "dog/2.png", "3.png"], [None, None, None]),
-        (["cat/1.png", "dog/2.png", "readme.txt"], ["cat", "dog", None]),
-        (["all/cat/1.png", "all/dog/2.png", "readme.txt"], ["cat", "dog", None]),
-        (["train/cat/1.png", "train/dog/2.png", "Test/dog/3.png"], ["cat", "dog", "dog"]),
-        (["train/1.png", "test/2.png"], [None, None]),
-        (["train/cat/1.png", "test/cat/2.png"], [None, None]),
-        (["train/cat/1.png", "val/2.png"], [None, None]),
-        (["train/1.png", "plane/2.png"], ["train", "plane"]),
-        ([], []),
-    ],
-)
-def test_the_first_folder_below_what_all_images_share_is_the_class(paths, labels):
-    assert natural_label(paths) == labels
-
-
-@pytest.mark.parametrize(
-    ("paths", "outside"),
-    [
-        (["cat/1.png", "dog/2.png", "cover.jpg"], ["cover.jpg"]),
-        (["all/cat/1.png", "all/dog/2.png", "all/3.png", "all/list.txt"], ["all/3.png"]),
-        (["train/cat/1.png", "test/dog/2.png", "cover.jpg"], ["cover.jpg"]),
-        (["cat/1.png", "dog/2.png"], []),
-        (["cat/1.png", "cat/2.png", "3.png"], []),
-        (["1.png", "2.png"], []),
-        ([], []),
-    ],
-)
-def test_images_in_no_folder_are_those_without_which_the_others_would_have_classes(paths, outside):
-    assert in_no_folder(paths) == outside
-
-
-@given(PATHS)
-def test_there_are_no_classes_or_at_least_two_and_each_is_a_folder_of_its_path(paths):
-    labels = natural_label(paths)
-    assert len(labels) == len(paths)
-    assert len(set(labels) - {None}) != 1 or None in labels
-    assert all(label is None or label in path.split("/")[:-1] for path, label in zip(paths, labels, strict=True))
-
-
-@given(PATHS, NAMES)
-def test_a_folder_around_everything_changes_no_class(paths, outer):
-    assert natural_label([f"{outer}/{path}" for path in paths]) == natural_label(paths)
-
 
 WINDOWS = sys.platform == "win32"
 ANY_BYTES = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes names that are no valid text")

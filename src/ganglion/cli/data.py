@@ -115,9 +115,13 @@ def _facts(store: Store) -> dict[str, Any]:
 
 
 def _text(facts: dict[str, Any]) -> str:
+    from ganglion.data.columns import examples
+
     chosen, reasons = facts["chosen"], facts["reasons"]
     why = {key: f" ({reason})" for key, reason in reasons.items()}
-    counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or "none"
+    parts = facts.get("folders", {}).get("parts", ())
+    none = f"none (the folders {examples(parts)} are parts of one set)" if parts else "none"
+    counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or none
     sizes = ", ".join(f"{size} ({count:,})" for size, count in facts["sizes"][:5])
     rest = "" if len(facts["sizes"]) <= 5 else ", ..."
     remarks = [

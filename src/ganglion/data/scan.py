@@ -20,8 +20,9 @@ import PIL
 from ganglion.data.copies import DIGEST_BYTES, copies_among, digest_of, pixels_shown
 from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
 from ganglion.data.file_names import UNREAD_SUFFIXES, suffix_of
+from ganglion.data.folder_classes import why_no_classes
 from ganglion.data.look import Look, look_at
-from ganglion.data.sources import Entry, Source, in_no_folder, processes_for
+from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -78,8 +79,8 @@ class Scan:
     """How many of the images looked at are a drawing, a photo, or unclear."""
     kind_paths: dict[str, list[str]] = field(default_factory=dict)
     """Some of each kind."""
-    outside: list[str] = field(default_factory=list)
-    """Images in no folder, where the folders of all others would be classes."""
+    folders: dict[str, Any] = field(default_factory=dict)
+    """What keeps folders from being classes, where something does (data/folder_classes.py)."""
     looks: list[Look] = field(default_factory=list)
     """Of at most MOST_LOOKS images, evenly spread over the source."""
 
@@ -268,7 +269,7 @@ class _ScanCounter:
                 kind: [printable(entries[place].key) for place in places[:LISTED_OF_A_KIND]]
                 for kind, places in sorted(kinds.items())
             },
-            outside=in_no_folder([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else [],
+            folders=why_no_classes([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else {},
             looks=[look for _, look in self.looks],
         )
 
@@ -287,14 +288,10 @@ def _check_usable(result: Scan) -> None:
     if not result.images:
         found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
         opened = "; Python pickles are not opened, since they can execute code: convert them to image files"
-        hint = opened if _pickles(result) else ""
-        raise DataError(f"no image in {printable(result.description)}: {found}{hint}")
+        pickles = any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)
+        raise DataError(f"no image in {printable(result.description)}: {found}{opened if pickles else ''}")
     if result.broken > result.images:
         raise DataError(
             f"{result.broken} of {result.broken + result.images} images in {printable(result.description)} are broken, "
             f"more than half: check the data set ({examples})"
         )
-
-
-def _pickles(result: Scan) -> bool:
-    return any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)

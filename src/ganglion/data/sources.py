@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data.file_names import is_litter, is_own_folder, looks_like_image, outside_own_folders
+from ganglion.data.folder_classes import natural_label
 from ganglion.errors import DataError
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
     "Payload",
     "Source",
     "ZipSource",
-    "in_no_folder",
-    "natural_label",
     "processes_for",
     "walk",
 ]
@@ -42,9 +41,6 @@ Payload = bytes | NDArray[np.uint8]
 
 LARGEST_FILE_BYTES = 512 * 1024**2
 UTF8_NAME = 0x800  # flag of a zip's member (APPNOTE 4.4.4, bit 11)
-
-SPLITS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev"])
-"""Folders that divide a data set, and are no classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,40 +98,6 @@ class InThisProcess:
 def processes_for(source: Source) -> int | None:
     """Number of processes that read a source; None: one per core."""
     return 1 if isinstance(source, InThisProcess) else None
-
-
-def natural_label(paths: Sequence[str]) -> list[str | None]:
-    """The class of each path: its first folder below the common prefix of all images.
-
-    There are classes only where every image is in a folder and there are two folders or more. Files without an image
-    suffix are not considered. Where all these folders are called train, test and the like, the classes are those below them.
-    """
-    folders = [tuple(path.split("/")[:-1]) for path in paths]
-    of_images = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
-    shared = _shared_prefix(of_images)
-    if not of_images or any(len(folder) == shared for folder in of_images):
-        return [None] * len(paths)
-    if {folder[shared].casefold() for folder in of_images} <= SPLITS:
-        shared += 1
-        if any(len(folder) == shared for folder in of_images) or len({folder[shared] for folder in of_images}) < 2:
-            return [None] * len(paths)
-    return [folder[shared] if len(folder) > shared else None for folder in folders]
-
-
-def in_no_folder(paths: Sequence[str]) -> list[str]:
-    """The images without which the folders of all others would be classes: a cover beside them, a contact sheet."""
-    folders = {path: tuple(path.split("/")[:-1]) for path in paths if looks_like_image(path)}
-    shared = _shared_prefix(list(folders.values()))
-    outside = [path for path, folder in folders.items() if len(folder) == shared]
-    others = [path for path, folder in folders.items() if len(folder) > shared]
-    return outside if any(natural_label(others)) else []
-
-
-def _shared_prefix(folders: Sequence[tuple[str, ...]]) -> int:
-    if not folders:
-        return 0
-    first, last = min(folders), max(folders)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
 @dataclass(frozen=True)

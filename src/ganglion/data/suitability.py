@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganglion.data.alpha import RGBA
+from ganglion.data.columns import examples
 from ganglion.data.fit import Fit
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
@@ -115,13 +116,17 @@ def kinds_among(facts: dict[str, Any]) -> list[str]:
 
 
 def classes_among(facts: dict[str, Any]) -> list[str]:
-    """A line where a few images in no folder are why the folders of all others are no classes."""
-    outside: list[str] = facts.get("outside", [])  # not in a store that another program packed
-    if facts.get("labels") or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
+    """A line where images in no folder are why the folders of all others are no classes, and these are meant as classes."""
+    found = facts.get("folders") or {}  # none in a store that another program packed
+    outside, images, flat = found.get("outside", 0), facts["images"], found.get("flat", False)
+    by_file = facts.get("labels_file") or {"not_used": "there is none"}
+    few = 0 < outside <= max(1, FEW_OUTSIDE * images)
+    if facts.get("labels") or not by_file["not_used"] or not (few or flat):
         return []
-    some = f"{', '.join(outside[:SHOWN])}{', ...' if len(outside) > SHOWN else ''}"
+    some = examples(found["examples"])
+    are, them = ("is", "it") if outside == 1 else ("are", "them")
+    or_else = ", or name another folder as the source," if flat else ""
     return [
-        f"the folders are not taken as classes, since {len(outside):,} of {facts['images']:,} images "
-        f"{'is' if len(outside) == 1 else 'are'} in none of them ({some}): move {'it' if len(outside) == 1 else 'them'} "
-        "elsewhere to have classes"
+        f"the folders are not taken as classes, since {outside:,} of {images:,} images {are} in none of them ({some}): "
+        f"move {them} elsewhere{or_else} to have classes"
     ]
