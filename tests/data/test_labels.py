@@ -139,6 +139,14 @@ def test_the_facts_are_json_and_name_rare_values():
     ]
 
 
+@pytest.mark.parametrize(("delimiter", "quote"), [("\t", ""), (",", '"'), ("|", "")])
+def test_a_decimal_comma_is_read_whatever_separates_columns(packed, delimiter, quote):
+    lines = ["file", "weight"], *([name, f"{quote}{50 + i},5{quote}"] for i, name in enumerate(NAMES))
+    store = packed("\n".join(delimiter.join(line) for line in lines))
+    assert store.attributes.values[:, 0].tolist() == [50.5, 51.5, 52.5, 53.5, 54.5, 55.5]
+    assert store.facts["labels_file"]["remarks"] == ["50,5 in weight is read as 50.5"]
+
+
 @pytest.fixture
 def split(image_folder, cache, reporter):
     """The store of a folder with images 0 to 5 in train and in test, and a metadata.csv of each."""
