@@ -26,13 +26,13 @@ NO_LETTERS = re.compile(r"[\W\d_]+")
 
 NUMBERED_FOLDER = re.compile(r"[0-9]{3,}")
 NUMBERED_FILE = re.compile(r"(\D*)(\d+)")
-UNITS = [10**digits for digits in range(3, 7)]
+UNITS = (1_000, 10_000, 100_000, 1_000_000)  # files that a part has room for
 FULL = 0.9  # of the numbers that a part has room for; some images could not be downloaded
 SMALLEST_PART = 100  # images; fewer in each folder may be a class by chance
 
-CAMERA_FOLDER = re.compile(r"[1-9]\d\d(?!\d{5})[A-Z0-9_]{5}")  # DCF 2.0, 3.2: 100APPLE, 101CANON, 100_PANA
+CAMERA_FOLDER = re.compile(r"[1-9]\d\d(?!\d{5})[A-Z0-9_]{5}")  # DCF (CIPA DC-009): 100APPLE, 101CANON, 100_PANA
 CAMERA_MONTH = re.compile(r"20\d\d(0[1-9]|1[0-2])_[_a-z]")  # as Windows shows an iPhone's
-CAMERA_FILE = re.compile(r"\w{4}\d{4}|IMG_E\d{4}", re.ASCII | re.IGNORECASE)  # DCF 2.0, 3.3; edited on an iPhone
+CAMERA_FILE = re.compile(r"\w{4}\d{4}|IMG_E\d{4}", re.ASCII | re.IGNORECASE)  # DCF; edited on an iPhone
 MOSTLY = 0.9
 KEPT = 4  # names of many, one more than a line shows
 
