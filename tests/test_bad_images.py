@@ -108,3 +108,18 @@ def test_lines_of_pixels_are_made_to_fit_and_trained_on(
     words = ("train", "in", "--steps", "2", "--device", "cpu", "--no-report", "--run", "run")
     assert called(monkeypatch, cache, *words, *as_options(TINY)) == 0
     assert (tmp_path / "run" / "recipe.yaml").is_file()
+
+
+def test_what_is_written_among_the_images_changes_none_of_them_and_the_run_resumes(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed in range(20):
+        Image.fromarray(noise(seed)).save(tmp_path / f"{seed}.png")
+    train = ("train", ".", "--steps", "1", "--device", "cpu", "--no-report", *as_options(TINY))
+    for command in (("data", "."), train, train, ("data", ".")):
+        assert called(monkeypatch, cache, *command) == 0, capsys.readouterr().err
+    assert list(tmp_path.glob("runs/*/samples/fixed/*.png"))
+    said = capsys.readouterr().out
+    assert said.count("20 usable images") == 2
+    assert said.count("Skipped files: none") == 2

@@ -84,3 +84,16 @@ def test_walks_and_projections_take_attributes(command, people_run, people, tmp_
     assert command("interpolate", people_run, "--seeds", "1,2", *label, "--out", tmp_path / "i.png").code == 0
     words = ("project", people_run, people / "1.png", "--starts", "2", "--steps", "2", *label)
     assert command(*words, "--out", tmp_path / "x.png").code == 0
+
+
+def test_data_says_which_folders_are_parts_and_no_classes(command, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for number in (*range(16), 999, *range(1000, 1010)):
+        path = tmp_path / "set" / f"{number // 1000:05}" / f"img{number:08}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (16, 16), np.uint8)).save(path)
+    said = command("data", tmp_path / "set", "--preview", tmp_path / "p.png").out.splitlines()
+    assert "Classes: none (the folders 00000, 00001 are parts of one set)" in said
+    assert not [line for line in said if line.startswith("Note:")]

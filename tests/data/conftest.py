@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.sources import Entry, looks_like_image
+from ganglion.data.file_names import looks_like_image
+from ganglion.data.sources import Entry
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 

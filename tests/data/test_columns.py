@@ -28,7 +28,52 @@ def test_numbers_have_a_range_a_mean_and_a_spread():
 
 def test_a_decimal_comma_is_read_where_semicolons_separate():
     assert read("1,5", "2,5", "3", decimal_comma=True).values.tolist() == [1.5, 2.5, 3]
-    assert read("1,5", "2,5", "1,5", "2,5").attribute.kind == "class"
+    assert read("1,5", "1.5", "3", decimal_comma=True).values.tolist() == [1.5, 1.5, 3]
+    assert read("1,200", "2,5", "3", decimal_comma=True).remark == ""
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "remark"),
+    [
+        (["54,5", "60", "61,25", "-3,5"], [54.5, 60, 61.25, -3.5], "54,5 in x is read as 54.5"),
+        (["0,125", "1,250", "3"], [0.125, 1.25, 3], "0,125 in x is read as 0.125"),
+        (["1.200,5", "54,5", "60", "1.200"], [1200.5, 54.5, 60, 1200], "1.200,5 in x is read as 1200.5"),
+        (["950", "1,200", "12,345,678"], [950, 1200, 12345678], "1,200 in x is read as 1200"),
+        (["1,200.5", "3.25", "8"], [1200.5, 3.25, 8], "1,200.5 in x is read as 1200.5"),
+        (["1,5e3", "2"], [1500, 2], "1,5e3 in x is read as 1500"),
+    ],
+)  # fmt: skip
+def test_what_a_comma_means_is_found_for_each_column_and_told(cells, values, remark):
+    found = read(*cells)
+    assert (found.attribute.kind, found.remark) == ("number", remark)
+    assert found.values.tolist() == values
+
+
+def test_thousands_with_decimals_are_read_where_semicolons_separate():
+    assert read("1.200,5", "54,5", decimal_comma=True).values.tolist() == [1200.5, 54.5]
+    assert read("1,200.5", "54.5", decimal_comma=True).values.tolist() == [1200.5, 54.5]
+    assert read("1.250", "2.5", decimal_comma=True).values.tolist() == [1.25, 2.5]
+
+
+def test_a_few_other_texts_do_not_change_what_a_comma_means():
+    cells = [f"{i},5" for i in range(60)]
+    found = read(*cells, "about 3", "red, green")
+    assert found.attribute.kind == "number"
+    assert found.remark == (
+        "0,5 in x is read as 0.5; values of x that are not numbers and count as missing: 2 (about 3, red, green)"
+    )
+    assert read(*cells, *["red, green"] * 9, *cells).attribute.kind == "class"
+
+
+@pytest.mark.parametrize(
+    "cells", [["1.5", "2,5"] * 4, ["1,2,3", "4,5"] * 4, ["a,b", "c,d"] * 4, ["1,5", "red", "2,5", "blue"] * 4]
+)
+def test_texts_with_commas_that_are_no_numbers_stay_classes(cells):
+    assert read(*cells).attribute.kind == "class"
+
+
+def test_labels_with_commas_are_classes():
+    assert read(*["1,2", "3", "2,5"] * 4, name="labels").attribute.classes == ("3", "1,2", "2,5")
 
 
 def test_other_texts_are_classes_in_natural_order():

@@ -137,3 +137,50 @@ def test_the_facts_are_json_and_name_rare_values():
         {"name": "hair", "kind": "class", "missing": 0, "values": {"black": 97, "red": 3}, "rare": ["red"]},
         {"name": "tall", "kind": "yes-no", "missing": 0, "values": {"no": 50, "yes": 50}, "rare": []},
     ]
+
+
+@pytest.mark.parametrize(("delimiter", "quote"), [("\t", ""), (",", '"'), ("|", "")])
+def test_a_decimal_comma_is_read_whatever_separates_columns(packed, delimiter, quote):
+    lines = ["file", "weight"], *([name, f"{quote}{50 + i},5{quote}"] for i, name in enumerate(NAMES))
+    store = packed("\n".join(delimiter.join(line) for line in lines))
+    assert store.attributes.values[:, 0].tolist() == [50.5, 51.5, 52.5, 53.5, 54.5, 55.5]
+    assert store.facts["labels_file"]["remarks"] == ["50,5 in weight is read as 50.5"]
+
+
+@pytest.fixture
+def split(image_folder, cache, reporter):
+    """The store of a folder with images 0 to 5 in train and in test, and a metadata.csv of each."""
+
+    def pack(train, test, **data):
+        root = image_folder([f"{folder}/{name}" for folder in ("train", "test") for name in NAMES])
+        for folder, text in (("train", train), ("test", test)):
+            (root / folder / "metadata.csv").write_text(text, encoding="utf-8")
+        return prepare(Data(source=str(root), size=8, **data), cache, reporter)
+
+    return pack
+
+
+@pytest.mark.parametrize("wanted", ["auto", "metadata.csv"])
+def test_the_metadata_of_train_and_test_are_read_together(split, wanted):
+    ages = {
+        folder: "".join(f"{name},{first + i * i}\n" for i, name in enumerate(NAMES))
+        for folder, first in (("train", 20), ("test", 70))
+    }
+    store = split(f"file_name,age\n{ages['train']}", f"file_name,age\n{ages['test']}", labels=wanted)
+    assert store.attributes.values[:, 0].tolist() == [70, 71, 74, 79, 86, 95, 20, 21, 24, 29, 36, 45]
+    assert store.facts["labels_file"]["name"] == "metadata.csv in test and train"
+    assert store.facts["labels_file"]["remarks"] == []
+
+
+def test_metadata_that_differ_are_told_and_refused_where_they_are_asked_for(split):
+    texts = "file_name,age\n0.png,20\n", "file_name,hair\n0.png,red\n"
+    facts = split(*texts).facts["labels_file"]
+    assert facts["name"] == "metadata.csv in test and train"
+    assert (
+        "test/metadata.csv and train/metadata.csv have other columns, only one of them has age, hair"
+        in facts["not_used"]
+    )
+    with pytest.raises(
+        DataError, match="data.labels is metadata.csv in test and train, which cannot be used: .* other columns"
+    ):
+        split(*texts, labels="metadata.csv")

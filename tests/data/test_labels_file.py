@@ -1,88 +1,12 @@
-"""Which file holds the labels, and its cells, however it is written."""
+"""Which file holds the labels, or which files together."""
 
 import zipfile
 
 import pytest
 
-from ganglion.data.labels_file import LabelsFile, find_labels_file, table_of
+from ganglion.data.labels_file import find_labels_file
 from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError
-
-
-def table(text, encoding="utf-8"):
-    return table_of(LabelsFile("labels.csv", text.encode(encoding)))
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found(delimiter):
-    found = table(
-        f"file{delimiter}smiling{delimiter}age\na.png{delimiter}1{delimiter}30\nb.png{delimiter}0{delimiter}41\n"
-    )
-    assert found.columns == ["file", "smiling", "age"]
-    assert found.rows == [["a.png", "1", "30"], ["b.png", "0", "41"]]
-    assert found.decimal_comma == (delimiter == ";")
-
-
-def test_excels_first_line_names_the_delimiter():
-    found = table("sep=;\r\nfile;age\r\na.png;1,5\r\nb.png;2\r\n")
-    assert (found.columns, found.rows[1]) == (["file", "age"], ["b.png", "2"])
-
-
-def test_quoted_commas_and_quotes_belong_to_their_cell():
-    found = table('file,caption\n"a, b.png","red, ""round"""\nc.png,blue\n')
-    assert found.rows == [["a, b.png", 'red, "round"'], ["c.png", "blue"]]
-
-
-def test_decimal_commas_do_not_pass_for_delimiters():
-    assert table("file;x;y\na.png;1,5;2,5\nb.png;1,0;3,5\n").rows[0] == ["a.png", "1,5", "2,5"]
-
-
-def test_celebas_attribute_file_is_read():
-    found = table("2\nSmiling Young\n000001.jpg -1  1\n000002.jpg  1 -1\n")
-    assert found.columns == ["file", "Smiling", "Young"]
-    assert found.rows == [["000001.jpg", "-1", "1"], ["000002.jpg", "1", "-1"]]
-
-
-def test_white_space_separates_where_nothing_else_does():
-    assert table("file kind\na.png cat\nb.png dog\n").rows == [["a.png", "cat"], ["b.png", "dog"]]
-
-
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_any_ending_of_a_line_ends_one(newline):
-    assert table(newline.join(["file,x", "a.png,1", "", "b.png,2", ""])).rows == [["a.png", "1"], ["b.png", "2"]]
-
-
-@pytest.mark.parametrize(
-    ("encoding", "remark"),
-    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("cp1252", "labels.csv is not UTF-8 and was read as cp1252")],
-)
-def test_other_encodings_are_read_and_told(encoding, remark):
-    found = table("file,hair\nmüller.png,weiß\n", encoding)
-    assert found.rows == [["müller.png", "weiß"]]
-    assert found.columns[0] == "file"
-    assert found.remarks == ([remark] if remark else [])
-
-
-def test_rows_of_another_length_are_cut_or_filled_and_told():
-    found = table("file,x,y\na.png,1,2\nb.png,1\nc.png,1,2,3\n")
-    assert found.rows == [["a.png", "1", "2"], ["b.png", "1", ""], ["c.png", "1", "2"]]
-    assert found.remarks == ["rows that do not have 3 cells as the header has: 2 (row 3, 4)"]
-
-
-def test_columns_without_a_name_and_of_one_name_are_told_apart():
-    assert table("file,,x,x\na.png,1,2,3\n").columns == ["file", "column 2", "x", "x (4)"]
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"", "fewer than two lines"), (b"file,x\n", "fewer than two lines"), (b"a.png\nb.png\n", "a single column"),
-        (b"\x89PNG\0\0\1\2\nx,y\0\n", "not a text file"),
-    ],
-)  # fmt: skip
-def test_what_is_no_table_is_told(content, why):
-    with pytest.raises(ValueError, match=why):
-        table_of(LabelsFile("labels.csv", content))
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "Labels.CSV", "labels.tsv", "metadata.csv", "list_attr_celeba.txt"])
@@ -95,11 +19,44 @@ def test_a_file_of_a_usual_name_is_found_beside_the_images_or_above_them(image_f
     assert (found.key, found.content) == (f"faces/{name}", b"above")
 
 
-def test_several_files_of_one_name_in_folders_are_not_one_for_all(image_folder):
-    root = image_folder(["cat/a.png", "dog/b.png"])
-    for folder in ("cat", "dog"):
-        (root / folder / "labels.csv").write_text("x")
-    assert find_labels_file(FolderSource(root)) is None
+@pytest.mark.parametrize("wanted", ["auto", "metadata.csv"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_of_one_name_in_several_folders_are_taken_together(image_folder, tmp_path, wanted, zipped):
+    root = image_folder(["train/a.png", "test/b.png"])
+    for folder in ("train", "test"):
+        (root / folder / "metadata.csv").write_text(folder)
+    source = FolderSource(root)
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+            for path in root.rglob("*.*"):
+                archive.write(path, path.relative_to(root))
+        source = ZipSource(tmp_path / "set.zip")
+    found = find_labels_file(source, wanted)
+    assert (found.name, found.key, found.content) == ("metadata.csv in test and train", "test/metadata.csv", b"test")
+    assert [(one.key, one.content) for one in found.more] == [("train/metadata.csv", b"train")]
+
+
+def test_a_file_that_is_there_once_comes_before_several_of_an_earlier_name(image_folder):
+    root = image_folder(["a/a.png", "b/b.png", "c/c.png"])
+    for path in ("a/labels.csv", "b/labels.csv", "c/labels.csv"):
+        (root / path).write_text(path)
+    assert find_labels_file(FolderSource(root)).name == "labels.csv in 3 folders"
+    (root / "b" / "metadata.csv").write_text("b")
+    assert find_labels_file(FolderSource(root)).name == "b/metadata.csv"
+    (root / "labels.txt").write_text("above")
+    assert find_labels_file(FolderSource(root)).name == "labels.txt"
+
+
+def test_the_digest_changes_with_every_file_and_with_its_folder(image_folder):
+    root = image_folder(["a/a.png", "b/b.png"])
+    source = FolderSource(root)
+    digests = []
+    for path, content in (("a/labels.csv", "1"), ("b/labels.csv", "2"), ("b/labels.csv", "3")):
+        (root / path).write_text(content)
+        digests.append(find_labels_file(source).digest(source.entries()[:1]))
+    (root / "b" / "labels.csv").unlink()
+    (root / "a" / "labels.csv").rename(root / "labels.csv")
+    assert len({*digests, find_labels_file(source).digest(source.entries()[:1])}) == 4
 
 
 def test_a_zip_has_its_labels_inside_and_celebas_beside_it(image_folder, tmp_path):
@@ -152,10 +109,9 @@ def test_a_folder_that_may_not_be_read_is_passed_over(image_folder, monkeypatch)
     assert find_labels_file(FolderSource(root)).key == "faces/labels.csv"
 
 
-def test_a_name_that_several_files_have_is_asked_for_with_its_folder(image_folder):
+def test_of_several_files_of_a_name_one_is_named_with_its_folder(image_folder):
     root = image_folder(["a/1.png", "b/2.png"])
     for folder in ("a", "b"):
         (root / folder / "labels.csv").write_text(f"file,{folder}\n")
-    with pytest.raises(DataError, match=r"has 2 of that name \(a/labels.csv, b/labels.csv\): name one with its folder"):
-        find_labels_file(FolderSource(root), "labels.csv")
-    assert find_labels_file(FolderSource(root), "b/labels.csv").content == b"file,b\n"
+    found = find_labels_file(FolderSource(root), "b/labels.csv")
+    assert (found.content, found.more, found.asked_for) == (b"file,b\n", (), True)

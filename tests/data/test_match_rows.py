@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganglion.data.labels_file import Table
+from ganglion.data.labels_table import Table
 from ganglion.data.match_rows import ImageNames, match_rows
 
 KEYS = ["faces/a.png", "faces/b.png", "cats/b.png", "cats/c.d.png"]
@@ -115,3 +115,25 @@ def test_accented_letters_match_however_they_are_composed():
     composed, decomposed = "caf\u00e9/\u00e4 1.png", "cafe\u0301/a\u0308 1.png"
     assert ImageNames([decomposed, "b.png"]).find(composed) == [0]
     assert ImageNames([composed, "b.png"]).find(decomposed.partition("/")[2]) == [0]
+
+
+@pytest.mark.parametrize("form", ["{}.png", "{}", "./{}.png", "train/{}.png", "D:\\me\\train\\{}.png"])
+def test_files_are_named_as_seen_from_the_folder_of_their_labels(form):
+    keys = [f"{folder}/{i}.png" for folder in ("test", "train") for i in range(3)]
+    own, other = [[form.format(i), f"train {i}"] for i in range(3)], [[f"{i}.png", f"test {i}"] for i in range(3)]
+    found = match_rows(Table(["file", "x"], own + other, [], folders=(("train", 3), ("test", 3))), keys, "labels.csv")
+    assert [cells[0] for cells in found.cells] == [f"{key[:-6]} {key[-5]}" for key in keys]
+    assert found.remarks == []
+
+
+def test_paths_of_the_whole_source_are_found_from_any_folder():
+    keys = ["a.png", "faces/b.png", "lists/a.txt"]
+    rows = [["a.png", "1"], ["faces/b.png", "2"]]
+    found = match_rows(Table(["file", "x"], rows, [], folders=(("lists", 2),)), keys, "lists/labels.csv")
+    assert found.cells == [["1"], ["2"], None]
+
+
+def test_without_a_header_the_first_line_is_of_the_first_folder():
+    keys = ["a/1.png", "a/2.png", "b/1.png", "b/2.png"]
+    found = match_rows(Table(["1.png", "x"], [["2.png", "y"]], [], folders=(("a", 1),)), keys, "a/labels.csv")
+    assert found.cells == [["x"], ["y"], None, None]

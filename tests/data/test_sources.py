@@ -4,8 +4,6 @@ import sys
 import zipfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ganglion.data.scan import scan
 from ganglion.data.sources import (
@@ -14,102 +12,9 @@ from ganglion.data.sources import (
     FolderSource,
     NumberedEntries,
     ZipSource,
-    in_no_folder,
-    is_litter,
-    looks_like_image,
-    natural_label,
     walk,
 )
 from ganglion.errors import DataError
-
-NAMES = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=8)
-PATHS = st.lists(st.lists(NAMES, min_size=1, max_size=4).map("/".join), max_size=12, unique=True)
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.JPG", "b/c.Jpeg", "x.y.webp", "ü.gif", ".hidden.tiff"])
-def test_an_image_suffix_in_any_case_promises_an_image(name):
-    assert looks_like_image(name)
-
-
-@pytest.mark.parametrize("name", ["a.json", "png", "a.png.txt", "", "folder.png/readme", "a."])
-def test_another_ending_promises_none(name):
-    assert not looks_like_image(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".DS_Store",
-        "a/._b.png",
-        "__MACOSX/a/b.png",
-        "x/Thumbs.db",
-        "desktop.ini",
-        ".hidden/a.png",
-        "a/.ipynb_checkpoints/b.png",
-        "a/@eaDir/b.jpg/SYNOPHOTO_THUMB_XL.jpg",
-        "$RECYCLE.BIN/a.png",
-    ],
-)
-def test_what_operating_systems_leave_about_is_litter(name):
-    assert is_litter(name)
-
-
-@pytest.mark.parametrize("name", ["a.png", "Thumbs.db/a.png", "MACOSX/a.png", "./a.png", "../a.png"])
-def test_what_a_person_may_have_meant_is_no_litter(name):
-    assert not is_litter(name)
-
-
-@pytest.mark.parametrize(
-    ("paths", "labels"),
-    [
-        (["cat/1.png", "dog/2.png"], ["cat", "dog"]),
-        (["all/cat/1.png", "all/dog/2.png"], ["cat", "dog"]),
-        (["cat/deep/down/1.png", "dog/2.png"], ["cat", "dog"]),
-        (["1.png", "2.png"], [None, None]),
-        (["cat/1.png", "cat/2.png"], [None, None]),
-        (["cat/1.png", "dog/2.png", "3.png"], [None, None, None]),
-        (["cat/1.png", "dog/2.png", "readme.txt"], ["cat", "dog", None]),
-        (["all/cat/1.png", "all/dog/2.png", "readme.txt"], ["cat", "dog", None]),
-        (["train/cat/1.png", "train/dog/2.png", "Test/dog/3.png"], ["cat", "dog", "dog"]),
-        (["train/1.png", "test/2.png"], [None, None]),
-        (["train/cat/1.png", "test/cat/2.png"], [None, None]),
-        (["train/cat/1.png", "val/2.png"], [None, None]),
-        (["train/1.png", "plane/2.png"], ["train", "plane"]),
-        ([], []),
-    ],
-)
-def test_the_first_folder_below_what_all_images_share_is_the_class(paths, labels):
-    assert natural_label(paths) == labels
-
-
-@pytest.mark.parametrize(
-    ("paths", "outside"),
-    [
-        (["cat/1.png", "dog/2.png", "cover.jpg"], ["cover.jpg"]),
-        (["all/cat/1.png", "all/dog/2.png", "all/3.png", "all/list.txt"], ["all/3.png"]),
-        (["train/cat/1.png", "test/dog/2.png", "cover.jpg"], ["cover.jpg"]),
-        (["cat/1.png", "dog/2.png"], []),
-        (["cat/1.png", "cat/2.png", "3.png"], []),
-        (["1.png", "2.png"], []),
-        ([], []),
-    ],
-)
-def test_images_in_no_folder_are_those_without_which_the_others_would_have_classes(paths, outside):
-    assert in_no_folder(paths) == outside
-
-
-@given(PATHS)
-def test_there_are_no_classes_or_at_least_two_and_each_is_a_folder_of_its_path(paths):
-    labels = natural_label(paths)
-    assert len(labels) == len(paths)
-    assert len(set(labels) - {None}) != 1 or None in labels
-    assert all(label is None or label in path.split("/")[:-1] for path, label in zip(paths, labels, strict=True))
-
-
-@given(PATHS, NAMES)
-def test_a_folder_around_everything_changes_no_class(paths, outer):
-    assert natural_label([f"{outer}/{path}" for path in paths]) == natural_label(paths)
-
 
 WINDOWS = sys.platform == "win32"
 ANY_BYTES = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes names that are no valid text")
@@ -325,6 +230,46 @@ def test_the_order_of_members_does_not_matter(archive):
         entries = source.entries()
         assert [entry.key for entry in entries] == ["a.png", "b.png", "c/d.png"]
         assert [source.read(entry) for entry in entries] == [b"1", b"2", b"3"]
+
+
+def test_a_run_a_store_and_previews_in_the_folder_are_no_images(image_folder, cache):
+    root = image_folder(["a.png", "b.png"])
+    before = FolderSource(root).fingerprint(), scan(FolderSource(root), cache).content
+    run = image_folder(
+        ["samples/fixed/000001.png", "attempts/1/samples/fixed/1.png"], root="photos/runs/photos-auto-64"
+    )
+    (run / "environment.json").write_text("{}")
+    (run / "recipe.yaml").write_text("name: auto")
+    watched = image_folder(["samples/fixed/1.png"], root="photos/watched")
+    (watched / "vitals.jsonl").write_text("")
+    store = image_folder(["kept.png"], root="photos/cache/stores/0a")
+    (store / "store.json").write_text("{}")
+    (store / "images.npy").write_bytes(b"")
+    image_folder(["ganglion-preview.png", "ganglion-preview-ada.png"])
+    image_folder(["run-1/files/media/images/sample.png"], root="photos/wandb")
+    assert names(root) == ["a.png", "b.png"]
+    assert (FolderSource(root).fingerprint(), scan(FolderSource(root), cache).content) == before
+
+
+def test_a_recipe_among_images_makes_no_run_of_their_folder(image_folder):
+    root = image_folder(["cats/a.png", "dogs/b.png"])
+    (root / "cats" / "recipe.yaml").write_text("name: mine")
+    assert names(root) == ["cats/a.png", "cats/recipe.yaml", "dogs/b.png"]
+
+
+def test_a_run_that_is_named_itself_is_read(image_folder):
+    run = image_folder(["samples/1.png"])
+    for name in ("environment.json", "recipe.yaml", "vitals.jsonl"):
+        (run / name).write_text("")
+    assert "samples/1.png" in names(run)
+    assert names(run / "samples") == ["1.png"]
+
+
+@pytest.mark.parametrize("outer", ["", "photos/"])
+def test_a_run_in_a_zip_is_no_image(archive, outer):
+    run = [(f"{outer}runs/one/{name}", b"") for name in ("recipe.yaml", "environment.json", "samples/fixed/1.png")]
+    source = ZipSource(archive([*run, (f"{outer}cat/1.png", b"1"), (f"{outer}dog/2.png", b"2")]))
+    assert [(entry.label, source.read(entry)) for entry in source.entries()] == [("cat", b"1"), ("dog", b"2")]
 
 
 def test_folders_and_litter_are_not_listed(archive):

@@ -113,8 +113,22 @@ def test_a_few_images_in_no_folder_are_named_as_the_reason_for_no_classes(tmp_pa
 
 @pytest.mark.parametrize(("outside", "labels"), [(10, {}), (0, {}), (1, {"a": 40})])
 def test_many_images_in_no_folder_or_classes_from_elsewhere_are_not_told(outside, labels):
-    facts = {"outside": [f"{i}.png" for i in range(outside)], "images": 100, "labels": labels}
+    folders = (
+        {"outside": outside, "examples": [f"{i}.png" for i in range(outside)][:4], "flat": False} if outside else {}
+    )
+    facts = {"folders": folders, "images": 100, "labels": labels}
     assert classes_among(facts) == []
+
+
+def test_a_test_set_without_classes_is_told_however_many_its_images_are():
+    folders = {"outside": 40, "examples": [f"test/{i}.png" for i in range(4)], "flat": True}
+    facts = {"folders": folders, "images": 100, "labels": {}}
+    assert classes_among(facts) == [
+        "the folders are not taken as classes, since 40 of 100 images are in none of them (test/0.png, test/1.png, test/2.png, "
+        "...): move them elsewhere, or name another folder as the source, to have classes"
+    ]
+    assert classes_among(facts | {"labels_file": {"not_used": "it has a single column"}})
+    assert classes_among(facts | {"labels_file": {"not_used": ""}}) == []
 
 
 def test_what_is_said_of_choices_is_the_fit_and_what_is_unusual(stored, noise):

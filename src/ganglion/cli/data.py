@@ -10,6 +10,7 @@ import typer
 
 from ganglion.cli import completion
 from ganglion.cli.labels import labels_text
+from ganglion.data.file_names import PREVIEW
 
 if TYPE_CHECKING:
     from ganglion.data.store import Store
@@ -48,7 +49,7 @@ def data(
             help="auto, folders, or a file of labels in or beside the images. Default: labels.csv or the like."
         ),
     ] = None,
-    preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path("ganglion-preview.png"),
+    preview: Annotated[Path, typer.Option(help="File for the preview sheet.")] = Path(PREVIEW),
     augment: Annotated[
         str | None,
         typer.Option(help="diffaugment or ada: also write a sheet of augmented images."),
@@ -114,9 +115,13 @@ def _facts(store: Store) -> dict[str, Any]:
 
 
 def _text(facts: dict[str, Any]) -> str:
+    from ganglion.data.columns import examples
+
     chosen, reasons = facts["chosen"], facts["reasons"]
     why = {key: f" ({reason})" for key, reason in reasons.items()}
-    counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or "none"
+    parts = facts.get("folders", {}).get("parts", ())
+    none = f"none (the folders {examples(parts)} are parts of one set)" if parts else "none"
+    counts = ", ".join(f"{name}: {count:,}" for name, count in facts["labels"].items()) or none
     sizes = ", ".join(f"{size} ({count:,})" for size, count in facts["sizes"][:5])
     rest = "" if len(facts["sizes"]) <= 5 else ", ..."
     remarks = [

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ganglion.data.attributes import Attributes
 from ganglion.data.columns import ReadColumn, examples, read_column
-from ganglion.data.labels_file import LabelsFile, table_of
+from ganglion.data.labels_file import LabelsFile
+from ganglion.data.labels_table import table_of
 from ganglion.data.match_rows import Matched, match_rows
 from ganglion.errors import DataError
 from ganglion.recipe.attributes import Attribute

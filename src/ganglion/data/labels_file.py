@@ -1,33 +1,24 @@
-"""The labels file of a folder or zip: which file it is, and its cells. What the cells mean, `columns.py` finds out.
-
-The first line names the columns; one column names the files. CelebA's attribute file begins with a count.
-"""
+"""Which file of a folder or zip has its labels. Its cells are read in `labels_table.py`."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganglion.data.columns import examples
-from ganglion.data.sources import Entry, FolderSource, Source, ZipSource, is_litter
+from ganglion.data.file_names import is_litter
+from ganglion.data.sources import Entry, FolderSource, Source, ZipSource
 from ganglion.errors import DataError
 
-__all__ = ["AUTO", "FOLDERS", "LabelsFile", "Table", "find_labels_file", "table_of"]
+__all__ = ["AUTO", "FOLDERS", "LabelsFile", "find_labels_file"]
 
-FORMAT = 1  # of what is made of a labels file; a new one packs the images again
+FORMAT = 2  # of what is made of a labels file; a new one packs the images again
 
 AUTO, FOLDERS = "auto", "folders"
 CELEBA = ("list_attr_celeba.txt", "list_attr_celeba.csv")
 NAMES = ("labels.csv", "labels.tsv", "labels.txt", "metadata.csv", *CELEBA)
 """In this order. metadata.csv is that of Hugging Face's image folders."""
-DELIMITERS = (",", ";", "\t", "|")
-SNIFFED_LINES = 50
-SEPARATOR_LINE = re.compile("sep=(.)", re.IGNORECASE)  # with which Excel begins a file
 
 
 @dataclass(frozen=True)
@@ -41,35 +32,30 @@ class LabelsFile:
     """Its entry's key in the source; None for a file outside it."""
     asked_for: bool = False
     """Whether the recipe names it; otherwise a file that cannot be used is left aside."""
+    more: tuple[LabelsFile, ...] = ()
+    """Files of the same name in other folders, whose rows follow."""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the source that it is in; empty for the source itself, and for a file outside."""
+        return (self.key or "").rpartition("/")[0]
 
     def digest(self, entries: Sequence[Entry]) -> str:
         """Of the labels that these entries get."""
         digest = hashlib.sha256(f"labels {FORMAT}".encode())
-        digest.update(hashlib.sha256(self.content).digest())
+        for file in (self, *self.more):
+            digest.update(hashlib.sha256(file.folder.encode("utf-8", "surrogateescape")).digest())
+            digest.update(hashlib.sha256(file.content).digest())
         for entry in entries:
             digest.update(entry.key.encode("utf-8", "surrogateescape") + b"\0")
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Table:
-    """The cells of a labels file."""
-
-    columns: list[str]
-    """A name for each; `column 2` where the file has none."""
-    rows: list[list[str]]
-    """Each as long as `columns`."""
-    remarks: list[str]
-    decimal_comma: bool = False
-    """Whether 1,5 is a number."""
-    titled: frozenset[int] = frozenset()
-    """The columns that have a name of their own."""
-
-
 def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
     """The labels file of a source, None where there is none. `wanted`: auto, folders (none), or a file in or beside the source.
 
-    Raises DataError where the file that is wanted is not there, or cannot be read.
+    Files of one name in several folders, such as train and test, are taken together. Raises DataError where the file that is
+    wanted is not there, or cannot be read.
     """
     if wanted == FOLDERS:
         return None
@@ -77,9 +63,9 @@ def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
     try:
         if isinstance(source, FolderSource | ZipSource):
             names = (wanted.replace("\\", "/"),) if asked else NAMES
-            entry = _inside(source, names, asked)
-            if entry is not None:
-                return LabelsFile(entry.key, source.read(entry), entry.key, asked)
+            files = [LabelsFile(entry.key, source.read(entry), entry.key, asked) for entry in _inside(source, names)]
+            if files:
+                return replace(files[0], name=_called(files), more=tuple(files[1:]))
         outside = Path(wanted) if asked else _beside(source)
         if outside is not None and outside.is_file():
             return LabelsFile(str(outside), outside.read_bytes(), asked_for=asked)
@@ -93,29 +79,25 @@ def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
     return None
 
 
-def _inside(source: FolderSource | ZipSource, names: Sequence[str], asked: bool) -> Entry | None:
-    """The first of these names in the folder itself, or in one of its folders where that is the only one of its name.
-
-    Raises DataError where several have the name that is asked for.
-    """
+def _inside(source: FolderSource | ZipSource, names: Sequence[str]) -> list[Entry]:
+    """The first of these names in the folder itself, or in its folders: in one of them, otherwise in several."""
     entries = _shallow(source.root) if isinstance(source, FolderSource) else source.entries()
     for depth in (0, 1):
-        for name in names:
-            same = [
-                entry for entry in entries
-                if entry.key.count("/") == depth and entry.key.rpartition("/")[2].casefold() == name.casefold()
-            ]  # fmt: skip
-            if len(same) == 1:
-                return same[0]
-            if same and asked:
-                raise DataError(
-                    f"data.labels is {name!r}, and {source.description} has {len(same)} of that name "
-                    f"({examples([entry.key for entry in same])}): name one with its folder"
-                )
+        here = [(entry.key.rpartition("/")[2].casefold(), entry) for entry in entries if entry.key.count("/") == depth]
+        found = [same for name in names if (same := [entry for called, entry in here if called == name.casefold()])]
+        if found:
+            return next((same for same in found if len(same) == 1), found[0])
     exact = next((name for name in names if "/" in name), None)
     if isinstance(source, FolderSource) and exact and not Path(exact).is_absolute() and (source.root / exact).is_file():
-        return Entry(exact, exact)  # deeper
-    return next((entry for entry in entries if entry.key == exact), None)
+        return [Entry(exact, exact)]  # deeper
+    return [entry for entry in entries if entry.key == exact][:1]
+
+
+def _called(files: Sequence[LabelsFile]) -> str:
+    if len(files) == 1:
+        return files[0].name
+    where = " and ".join(file.folder for file in files) if len(files) == 2 else f"{len(files)} folders"
+    return f"{files[0].name.rpartition('/')[2]} in {where}"
 
 
 def _shallow(root: Path) -> list[Entry]:
@@ -138,79 +120,3 @@ def _beside(source: Source) -> Path | None:
     if not isinstance(source, ZipSource):
         return None
     return next((path for name in CELEBA if (path := source.path.with_name(name)).is_file()), None)
-
-
-def table_of(file: LabelsFile) -> Table:
-    """The cells of a labels file. Raises ValueError with the reason where it is no table."""
-    text, remarks = _decoded(file)
-    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
-    asked = SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None
-    lines = lines[1:] if asked else lines
-    if len(lines) < 2:
-        raise ValueError("it has fewer than two lines")
-    if lines[0].strip().isdecimal() and len(lines) > 2:
-        names = lines[1].split()
-        if (
-            len(lines[2].split()) == len(names) + 1
-        ):  # CelebA: a count, the names of the attributes, then file and values
-            return _table(["file", *names], (line.split() for line in lines[2:]), remarks)
-    delimiter = asked[1] if asked else _delimiter(lines)
-    rows = csv.reader(lines, delimiter=delimiter) if delimiter else (line.split() for line in lines)
-    try:
-        head = [cell.strip() for cell in next(iter(rows))]
-        if len(head) < 2:
-            raise ValueError("it has a single column; one for the files and one for each label are expected")
-        return _table(head, rows, remarks, delimiter == ";")
-    except csv.Error as error:
-        raise ValueError(f"it is no table ({error})") from None
-
-
-def _decoded(file: LabelsFile) -> tuple[str, list[str]]:
-    encodings = ("utf-16",) if file.content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252", "latin-1")
-    for encoding in encodings:
-        try:
-            text = file.content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            break
-        note = f"{file.name} is not UTF-8 and was read as {encoding}"
-        return text, [] if encoding in ("utf-8-sig", "utf-16") else [note]
-    raise ValueError("it is not a text file")
-
-
-def _delimiter(lines: Sequence[str]) -> str | None:
-    """The one that divides most of the first lines into equally many columns, of several the most; None for white space."""
-    found: list[tuple[int, int, str | None]] = []
-    for delimiter in (*DELIMITERS, None):
-        some = lines[:SNIFFED_LINES]
-        split = csv.reader(some, delimiter=delimiter) if delimiter else (line.split() for line in some)
-        try:
-            (width, count), *_ = Counter(len(row) for row in split).most_common(1)
-        except csv.Error:
-            continue
-        if width > 1:
-            found.append((count, width if delimiter else 0, delimiter))  # white space comes last: it is in texts, too
-    return max(found, key=lambda each: each[:2])[2] if found else ","
-
-
-def _table(head: list[str], rows: Iterable[list[str]], remarks: list[str], decimal_comma: bool = False) -> Table:
-    """The rows with equally many cells: empty ones are added, and those beyond the header's are dropped."""
-    names: list[str] = []
-    for number, name in enumerate(head, start=1):
-        plain = name or f"column {number}"
-        names.append(plain if plain not in names else f"{plain} ({number})")
-    known: dict[str, str] = {}  # equal cells are one text: a file of 8 million cells has few different ones
-    kept, other = [], []
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            other.append(number)
-            row = (row + [""] * len(names))[: len(names)]
-        kept.append([known.setdefault(cell, cell) for cell in row])
-    if other:
-        where = ", ".join(f"{number}" for number in other[:3])
-        remarks = [
-            *remarks,
-            f"rows that do not have {len(names)} cells as the header has: {len(other):,} (row {where})",
-        ]
-    return Table(names, kept, remarks, decimal_comma, frozenset(place for place, name in enumerate(head) if name))

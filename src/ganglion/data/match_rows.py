@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ganglion.data.columns import examples
-from ganglion.data.labels_file import Table
+from ganglion.data.labels_table import Table
 
 __all__ = ["ImageNames", "Matched", "match_rows"]
 
@@ -48,6 +48,11 @@ class ImageNames:
         most = max(common for common, _ in agreeing)
         best = [place for common, place in agreeing if common == most]
         return best if len(best) == 1 else called
+
+    def seen_from(self, folder: str, text: str) -> str:
+        """The path of what a file in `folder` calls `text`, where that is one image; otherwise `text` as it is."""
+        path = f"{folder}/{text.strip()}"
+        return path if folder and len(self.find(path)) == 1 else text
 
     def agreement(self, text: str, place: int) -> tuple[float, tuple[str, ...]]:
         """How many folders `text` has in common with the image there, infinitely many where it is its path; its folders."""
@@ -97,7 +102,8 @@ def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
         remarks.append(f"{name} has no header line; its columns are called {examples(columns)}")
     cells: list[list[str] | None] = [None] * len(keys)
     unknown, ambiguous, twice = list[str](), list[str](), list[str]()
-    for row, found in zip(rows, _meant([row[column] for row in rows], names), strict=True):
+    texts = [names.seen_from(folder, row[column]) for folder, row in zip(_folders_of(table, rows), rows, strict=True)]
+    for row, found in zip(rows, _meant(texts, names), strict=True):
         text = row[column].strip()
         if len(found) != 1:
             (ambiguous if found else unknown).append(text or "an empty name")
@@ -116,6 +122,12 @@ def match_rows(table: Table, keys: Sequence[str], name: str) -> Matched:
         if many:
             remarks.append(f"{what.format(name)}: {len(many):,} ({examples(many)})")
     return Matched(columns, cells, remarks)
+
+
+def _folders_of(table: Table, rows: Sequence[list[str]]) -> list[str]:
+    """The folder of each row's file; a header line that is a row is of the first file."""
+    folders = [folder for folder, many in table.folders or (("", len(rows)),) for _ in range(many)]
+    return folders[:1] * (len(rows) - len(folders)) + folders
 
 
 def _meant(texts: Sequence[str], names: ImageNames) -> Iterator[list[int]]:

@@ -18,9 +18,10 @@ import PIL
 
 from ganglion.data.copies import DIGEST_BYTES, copies_among
 from ganglion.data.decode import is_deep
+from ganglion.data.folder_classes import why_no_classes
 from ganglion.data.look import Look
 from ganglion.data.scan_entries import ScannedEntry, read_chunk
-from ganglion.data.sources import Entry, Source, in_no_folder, processes_for
+from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.files import write_atomically
@@ -84,8 +85,8 @@ class Scan:
     """Some of the images in colour."""
     alpha_paths: list[str] = field(default_factory=list)
     """Some of those with a pixel that is not opaque."""
-    outside: list[str] = field(default_factory=list)
-    """Images in no folder, where the folders of all others would be classes."""
+    folders: dict[str, Any] = field(default_factory=dict)
+    """What keeps folders from being classes, where something does (data/folder_classes.py)."""
     looks: list[Look] = field(default_factory=list)
     """Of at most MOST_LOOKS images, evenly spread over the source."""
 
@@ -236,7 +237,7 @@ class _ScanCounter:
             },
             colour_paths=self.colour_paths,
             alpha_paths=self.alpha_paths,
-            outside=in_no_folder([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else [],
+            folders=why_no_classes([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else {},
             looks=[look for _, look in self.looks],
         )
 
@@ -255,14 +256,10 @@ def _check_usable(result: Scan) -> None:
     if not result.images:
         found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
         opened = "; Python pickles are not opened, since they can execute code: convert them to image files"
-        hint = opened if _pickles(result) else ""
-        raise DataError(f"no image in {printable(result.description)}: {found}{hint}")
+        pickles = any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)
+        raise DataError(f"no image in {printable(result.description)}: {found}{opened if pickles else ''}")
     if result.broken > result.images:
         raise DataError(
             f"{result.broken} of {result.broken + result.images} images in {printable(result.description)} are broken, "
             f"more than half: check the data set ({examples})"
         )
-
-
-def _pickles(result: Scan) -> bool:
-    return any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ganglion.data.copies import digest_of, pixels_shown
 from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
+from ganglion.data.file_names import UNREAD_SUFFIXES, suffix_of
 from ganglion.data.look import Look, look_at
-from ganglion.data.sources import UNREAD_SUFFIXES, Entry, Source, suffix_of
+from ganglion.data.sources import Entry, Source
 
 __all__ = ["ScannedEntry", "read_chunk"]
 

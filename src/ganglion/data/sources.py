@@ -19,10 +19,11 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.data.file_names import is_litter, is_own_folder, looks_like_image, outside_own_folders
+from ganglion.data.folder_classes import natural_label
 from ganglion.errors import DataError
 
 __all__ = [
-    "UNREAD_SUFFIXES",
     "Entry",
     "FolderSource",
     "InThisProcess",
@@ -30,11 +31,7 @@ __all__ = [
     "Payload",
     "Source",
     "ZipSource",
-    "in_no_folder",
-    "looks_like_image",
-    "natural_label",
     "processes_for",
-    "suffix_of",
     "walk",
 ]
 
@@ -44,17 +41,6 @@ Payload = bytes | NDArray[np.uint8]
 
 LARGEST_FILE_BYTES = 512 * 1024**2
 UTF8_NAME = 0x800  # flag of a zip's member (APPNOTE 4.4.4, bit 11)
-
-IMAGE_SUFFIXES = frozenset([
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-    ".pnm", ".tga", ".jp2", ".avif", ".ico",
-])  # fmt: skip
-SYSTEM_FOLDERS = frozenset(["__MACOSX", "@eaDir", "$RECYCLE.BIN"])
-"""Of macOS, of Synology's disks with its thumbnails, of Windows."""
-SPLITS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation", "dev"])
-"""Folders that divide a data set, and are no classes."""
-UNREAD_SUFFIXES = frozenset([".heic", ".heif", ".jxl"])
-"""Of images that Pillow does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,57 +100,6 @@ def processes_for(source: Source) -> int | None:
     return 1 if isinstance(source, InThisProcess) else None
 
 
-def looks_like_image(name: str) -> bool:
-    """Whether the file has an image suffix; other files are listed, but do not count as broken images."""
-    return suffix_of(name) in IMAGE_SUFFIXES | UNREAD_SUFFIXES
-
-
-def suffix_of(name: str) -> str:
-    """In small letters, with its dot; empty where there is none."""
-    return f".{name.rsplit('.', 1)[1].lower()}" if "." in name else ""
-
-
-def is_litter(name: str) -> bool:
-    """Whether it is a hidden or system file, or in such a folder, which is ignored."""
-    parts = name.split("/")
-    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
-    return hidden or parts[-1] in {"Thumbs.db", "desktop.ini"} or not SYSTEM_FOLDERS.isdisjoint(parts)
-
-
-def natural_label(paths: Sequence[str]) -> list[str | None]:
-    """The class of each path: its first folder below the common prefix of all images.
-
-    There are classes only where every image is in a folder and there are two folders or more. Files without an image
-    suffix are not considered. Where all these folders are called train, test and the like, the classes are those below them.
-    """
-    folders = [tuple(path.split("/")[:-1]) for path in paths]
-    of_images = [folder for path, folder in zip(paths, folders, strict=True) if looks_like_image(path)] or folders
-    shared = _shared_prefix(of_images)
-    if not of_images or any(len(folder) == shared for folder in of_images):
-        return [None] * len(paths)
-    if {folder[shared].casefold() for folder in of_images} <= SPLITS:
-        shared += 1
-        if any(len(folder) == shared for folder in of_images) or len({folder[shared] for folder in of_images}) < 2:
-            return [None] * len(paths)
-    return [folder[shared] if len(folder) > shared else None for folder in folders]
-
-
-def in_no_folder(paths: Sequence[str]) -> list[str]:
-    """The images without which the folders of all others would be classes: a cover beside them, a contact sheet."""
-    folders = {path: tuple(path.split("/")[:-1]) for path in paths if looks_like_image(path)}
-    shared = _shared_prefix(list(folders.values()))
-    outside = [path for path, folder in folders.items() if len(folder) == shared]
-    others = [path for path, folder in folders.items() if len(folder) > shared]
-    return outside if any(natural_label(others)) else []
-
-
-def _shared_prefix(folders: Sequence[tuple[str, ...]]) -> int:
-    if not folders:
-        return 0
-    first, last = min(folders), max(folders)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-
-
 @dataclass(frozen=True)
 class FolderSource:
     root: Path
@@ -200,8 +135,8 @@ def walk(
 ) -> Iterator[tuple[str, os.stat_result | None]]:
     """Relative path and status of every file below `root`. Links are followed last.
 
-    A folder already read under another name (a loop, a second link) is skipped; a link without an accessible target has no
-    status.
+    A folder already read under another name (a loop, a second link) is skipped, as is one below `root` that Ganglion has
+    written; a link without an accessible target has no status.
     """
     folders, links, known = [""], list[str](), set[tuple[int, int] | str]()
     while folders or links:
@@ -213,6 +148,8 @@ def walk(
                 continue
             known.add(identity)
             children = sorted(os.scandir(here), key=lambda child: child.name)
+            if prefix and is_own_folder({child.name for child in children}):
+                continue
         except OSError:  # a folder that may not be read: it is listed as one entry that cannot be read
             yield prefix, None
             continue
@@ -249,7 +186,8 @@ class ZipSource:
     def entries(self) -> list[Entry]:
         members = _open(self.path).infolist()
         named = [(i, _name_of(member)) for i, member in enumerate(members)]
-        files = [(i, name) for i, name in named if not name.endswith("/") and not is_litter(name)]
+        kept = set(outside_own_folders([name for _, name in named if not name.endswith("/") and not is_litter(name)]))
+        files = [(i, name) for i, name in named if name in kept]
         files.sort(key=lambda file: (file[1], file[0]))
         labels = natural_label([name for _, name in files])
         return [Entry(name, i, label, looks_like_image(name)) for (i, name), label in zip(files, labels, strict=True)]

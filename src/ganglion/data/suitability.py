@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganglion.data.alpha import RGBA
+from ganglion.data.columns import examples
 from ganglion.data.fit import Fit
 from ganglion.data.scan import printable
 from ganglion.data.store import Store
@@ -129,28 +130,28 @@ def channels_among(facts: dict[str, Any], settings: Fit) -> list[str]:
     if settings.channels == RGB and 0 < colour <= FEW_IN_COLOUR * images and facts.get("colour_paths"):
         notes.append(
             f"{colour:,} of {images:,} images {'is' if colour == 1 else 'are'} in colour, the others gray "
-            f"({_some(facts['colour_paths'], colour)}): move {'it' if colour == 1 else 'them'} elsewhere to train in gray"
+            f"({examples(facts['colour_paths'])}): move {'it' if colour == 1 else 'them'} elsewhere to train in gray"
         )
     if settings.channels < RGBA and alpha and facts.get("alpha_paths"):
         notes.append(
             f"{alpha:,} of {images:,} images {'has' if alpha == 1 else 'have'} transparent pixels, which are laid over white "
-            f"({_some(facts['alpha_paths'], alpha)}); --set data.channels=4 keeps them"
+            f"({examples(facts['alpha_paths'])}); --set data.channels=4 keeps them"
         )
     return notes
 
 
-def _some(paths: list[str], count: int) -> str:
-    """The first paths of so many."""
-    return f"{', '.join(paths[:SHOWN])}{', ...' if count > SHOWN else ''}"
-
-
 def classes_among(facts: dict[str, Any]) -> list[str]:
-    """A line where a few images in no folder are why the folders of all others are no classes."""
-    outside: list[str] = facts.get("outside", [])  # not in a store that another program packed
-    if facts.get("labels") or not 0 < len(outside) <= max(1, FEW_OUTSIDE * facts["images"]):
+    """A line where images in no folder are why the folders of all others are no classes, and these are meant as classes."""
+    found = facts.get("folders") or {}  # none in a store that another program packed
+    outside, images, flat = found.get("outside", 0), facts["images"], found.get("flat", False)
+    by_file = facts.get("labels_file") or {"not_used": "there is none"}
+    few = 0 < outside <= max(1, FEW_OUTSIDE * images)
+    if facts.get("labels") or not by_file["not_used"] or not (few or flat):
         return []
-    one = len(outside) == 1
+    some = examples(found["examples"])
+    are, them = ("is", "it") if outside == 1 else ("are", "them")
+    or_else = ", or name another folder as the source," if flat else ""
     return [
-        f"the folders are not taken as classes, since {len(outside):,} of {facts['images']:,} images {'is' if one else 'are'} "
-        f"in none of them ({_some(outside, len(outside))}): move {'it' if one else 'them'} elsewhere to have classes"
+        f"the folders are not taken as classes, since {outside:,} of {images:,} images {are} in none of them ({some}): "
+        f"move {them} elsewhere{or_else} to have classes"
     ]
