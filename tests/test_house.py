@@ -254,7 +254,7 @@ TABLES: dict[str, tuple[Any, Any]] = {
 }
 BUILDS_NOTHING = {"Conditioning", "CudaGraph", "Duplicates", "Precision", "Sampling", "UpdateOrder"}
 """Conditioning says where a class enters, tests/networks/test_families.py; Sampling, how often it is shown,
-tests/data/test_batches.py; tests/training/test_replay.py, tests/data/test_store.py, tests/platform/test_devices.py and
+tests/data/test_batches.py; tests/training/test_replay.py, tests/data/test_pack.py, tests/platform/test_devices.py and
 tests/training/test_one_stage.py hold the others to what settles them."""
 
 

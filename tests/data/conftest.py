@@ -9,8 +9,12 @@ import pytest
 from PIL import Image
 
 from ganglion.data.file_names import looks_like_image
+from ganglion.data.fit import Fit
+from ganglion.data.pack import pack
+from ganglion.data.scan import scan
 from ganglion.data.sources import Entry
 
+RGB16 = Fit((16, 16), 3, "crop")
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 
 
@@ -99,6 +103,17 @@ def reporter():
 @pytest.fixture
 def cache(tmp_path):
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def packed(listed, cache):
+    """The store of payloads in memory."""
+
+    def pack_them(payloads, labels=(), settings=RGB16, name="listed"):
+        source = listed(payloads, dict(labels), name)
+        return pack(source, scan(source, cache), settings, cache)
+
+    return pack_them
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from ganglion.data.attributes import Attributes
 from ganglion.data.batches import Batches, fits_on_device, order
 from ganglion.data.fit import Fit
+from ganglion.data.pack import pack
 from ganglion.data.pixels import to_float
 from ganglion.data.scan import scan
-from ganglion.data.store import pack
 from ganglion.recipe.attributes import Attribute
 
 IMAGES = st.integers(1, 60)

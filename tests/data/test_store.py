@@ -1,52 +1,13 @@
-import dataclasses
 import json
 import pickle
 import shutil
-import subprocess
-import sys
-import tracemalloc
 
 import numpy as np
 import pytest
 
 from ganglion.data.fit import Fit
-from ganglion.data.scan import scan
-from ganglion.data.sources import Entry, FolderSource
-from ganglion.data.store import is_store, open_store, pack
+from ganglion.data.store import is_store, open_store
 from ganglion.errors import DataError
-
-RGB16 = Fit((16, 16), 3, "crop")
-
-
-@pytest.fixture
-def packed(listed, cache):
-    """The store of payloads in memory."""
-
-    def pack_them(payloads, labels=(), settings=RGB16, name="listed"):
-        source = listed(payloads, dict(labels), name)
-        return pack(source, scan(source, cache), settings, cache)
-
-    return pack_them
-
-
-def test_pixels_and_labels_stand_in_the_order_of_the_entries(packed, noise):
-    pages = {str(i): noise(16, 16, seed=i) for i in range(5)}
-    store = packed(pages, {"0": "dog", "1": "cat", "2": "dog", "3": "cat"})
-    assert np.array_equal(store.images, np.stack(list(pages.values())))
-    assert store.classes == ["cat", "dog"]
-    assert store.labels.tolist() == [1, 0, 1, 0, -1]
-
-
-def test_classes_named_by_numbers_stand_in_their_order(packed, noise):
-    store = packed({str(i): noise(seed=i) for i in range(3)}, {"0": "10", "1": "9", "2": "x"})
-    assert store.classes == ["9", "10", "x"]
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_store_holds_uint8_of_its_size_and_channels_mapped_from_disk(packed, noise, channels):
-    store = packed({"a": noise(20, 30)}, settings=Fit((16, 24), channels, "pad"))
-    assert (store.images.dtype, store.images.shape) == (np.uint8, (1, 16, 24, channels))
-    assert isinstance(store.images, np.memmap)
 
 
 def test_a_store_opened_again_is_what_was_packed(packed, noise):
@@ -54,7 +15,7 @@ def test_a_store_opened_again_is_what_was_packed(packed, noise):
     opened = open_store(made.path)
     assert np.array_equal(opened.images, made.images)
     assert (opened.fit, opened.content, opened.classes, opened.facts) == (
-        RGB16,
+        Fit((16, 16), 3, "crop"),
         made.content,
         ["x"],
         made.facts,
@@ -66,176 +27,6 @@ def test_writing_to_a_batch_does_not_reach_the_disk(packed, noise):
     store = packed({"a": noise(16, 16)})
     store.images[0] = 0
     assert open_store(store.path).images.any()
-
-
-def test_the_same_images_elsewhere_have_the_same_store(image_folder, tmp_path, cache):
-    root = image_folder(["cat/1.png", "dog/2.png"])
-    shutil.copytree(root, tmp_path / "elsewhere")
-    stores = []
-    for folder in (root, tmp_path / "elsewhere"):
-        source = FolderSource(folder)
-        stores.append(pack(source, scan(source, cache), RGB16, cache))
-    assert stores[0].path == stores[1].path
-    assert len([path for path in (cache / "stores").iterdir() if is_store(path)]) == 1
-
-
-def test_a_store_is_described_by_the_source_that_is_named_now(image_folder, tmp_path, cache):
-    """Also where the scan is known, and where the other place has broken files of its own."""
-    root = image_folder(["cat/1.png", "dog/2.png"])
-    shutil.copytree(root, tmp_path / "copy")  # with the times of the files: the same fingerprint, or nearly
-    (tmp_path / "copy" / "cat" / "broken.png").touch()
-    for folder, bad in ((root, []), (tmp_path / "copy", [["cat/broken.png", "empty file"]]), (root, [])):
-        source = FolderSource(folder)
-        facts = pack(source, scan(source, cache), RGB16, cache).facts
-        assert (facts["description"], facts["bad"]) == (f"folder {folder}", bad)
-    root.rename(tmp_path / "moved")
-    source = FolderSource(tmp_path / "moved")
-    assert pack(source, scan(source, cache), RGB16, cache).facts["description"] == f"folder {tmp_path / 'moved'}"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"size": (16, 24)},
-        {"size": (32, 32)},
-        {"channels": 1},
-        {"policy": "pad"},
-        {"trim": "each"},
-        {"box": (0.1, 0.1, 0.9, 0.9)},
-        {"resample": "nearest"},
-        {"duplicates": "drop"},
-    ],
-)
-def test_every_setting_that_changes_pixels_has_a_store_of_its_own(packed, noise, change):
-    other = dataclasses.replace(RGB16, **change)
-    assert packed({"a": noise()}).path != packed({"a": noise()}, settings=other).path
-
-
-def test_the_fields_of_fit_are_all_tried_above():
-    assert {field.name for field in dataclasses.fields(Fit)} == {
-        "size",
-        "channels",
-        "policy",
-        "trim",
-        "box",
-        "resample",
-        "duplicates",
-    }
-
-
-def test_other_images_or_other_labels_have_a_store_of_their_own(packed, noise):
-    stores = [
-        packed({"a": noise(), "b": noise(seed=1)}, name="1"),
-        packed({"a": noise(), "b": noise(seed=2)}, name="2"),
-        packed({"a": noise()}, name="3"),
-        packed({"a": noise(), "b": noise(seed=1)}, {"a": "x"}, name="4"),
-    ]
-    assert len({store.path for store in stores}) == 4
-
-
-def test_copies_are_dropped_where_that_is_asked_with_their_labels(packed, noise, encode):
-    first, second = encode(noise(16, 16)), encode(noise(16, 16, seed=1))
-    pages = {"0": first, "1": encode(noise(16, 16), "BMP"), "2": second, "3": second, "4": b""}
-    labels = {"0": "x", "1": "y", "2": "y", "3": "x"}
-    kept = packed(pages, labels)
-    dropped = packed(pages, labels, dataclasses.replace(RGB16, duplicates="drop"))
-    assert (len(kept.images), kept.facts["images"], kept.facts["duplicates"]) == (4, 4, 2)
-    assert (len(dropped.images), dropped.facts["images"], dropped.facts["duplicates"]) == (2, 2, 2)
-    assert np.array_equal(dropped.images, kept.images[[0, 2]])
-    assert (dropped.labels.tolist(), dropped.classes) == ([0, 1], ["x", "y"])
-    assert [path for path, _ in dropped.facts["bad"]] == ["4"]
-
-
-def test_a_second_start_reads_no_image(listed, cache, noise):
-    source = listed({str(i): noise(seed=i) for i in range(4)})
-    pack(source, scan(source, cache), RGB16, cache)
-    assert source.reads == 8  # once to scan, once to pack
-    pack(source, scan(source, cache), RGB16, cache)
-    assert source.reads == 8
-
-
-def test_a_file_lost_between_scan_and_pack_is_skipped_and_counted(listed, cache, noise):
-    source = listed({str(i): noise(16, 16, seed=i) for i in range(3)}, {"0": "x", "1": "y", "2": "y"})
-    found = scan(source, cache)
-    source.payloads["1"] = OSError("gone")
-    store = pack(source, found, RGB16, cache)
-    assert np.array_equal(store.images, np.stack([noise(16, 16, seed=0), noise(16, 16, seed=2)]))
-    assert store.labels.tolist() == [0, 1]
-    assert store.facts["images"] == 2
-    assert store.facts["bad"] == [["1", "gone (it could be read when it was scanned)"]]
-    assert store.facts["labels"] == {"x": 1, "y": 1}
-    source.payloads["1"] = noise(16, 16, seed=1)
-    assert len(pack(source, found, RGB16, cache).images) == 3  # it is there again, and packed again
-
-
-@pytest.mark.parametrize("lost", [{0}, {9}, {0, 1, 2}, set(range(9)), {5, 260, 299}])
-def test_labels_stay_with_their_images_whichever_are_lost(listed, cache, lost):
-    pages = {str(i): np.full((16, 16), i % 251, np.uint8) for i in range(300)}
-    source = listed(pages, {key: str(int(key) % 251) for key in pages})
-    found = scan(source, cache)
-    source.payloads |= {str(i): b"" for i in lost}
-    store = pack(source, found, Fit((16, 16), 1, "crop"), cache)
-    assert len(store.images) == len(store.labels) == 300 - len(lost)
-    shown = [store.classes[code] for code in store.labels]
-    assert shown == [str(value) for value in store.images[:, 0, 0, 0].tolist()]
-
-
-def test_everything_lost_between_scan_and_pack_is_refused_and_leaves_nothing(listed, cache, noise):
-    source = listed({"a": noise()})
-    found = scan(source, cache)
-    source.payloads["a"] = b""
-    with pytest.raises(DataError, match="could be read a second time"):
-        pack(source, found, RGB16, cache)
-    assert not leftovers(cache)
-
-
-def leftovers(cache):
-    """What lies among the stores, but for locks."""
-    return [path.name for path in (cache / "stores").iterdir() if path.suffix != ".lock"]
-
-
-def test_a_builder_that_dies_midway_leaves_nothing_and_the_next_succeeds(listed, cache, noise):
-    source = listed({str(i): noise(16, 16, seed=i) for i in range(300)})
-    found = scan(source, cache)
-
-    def pull_the_plug(done, total):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pack(source, found, RGB16, cache, pull_the_plug)
-    assert leftovers(cache) == []
-    assert len(pack(source, found, RGB16, cache).images) == 300
-
-
-BUILD = """
-import sys
-from pathlib import Path
-from ganglion.data.sources import FolderSource
-from ganglion.data.scan import scan
-from ganglion.data.fit import Fit
-from ganglion.data.store import pack
-source, cache = FolderSource(Path(sys.argv[1])), Path(sys.argv[2])
-found = scan(source, cache)
-print("ready", flush=True)
-sys.stdin.readline()
-store = pack(source, found, Fit((16, 16), 3, "crop"), cache)
-print(store.path.name, store.images.shape[0], int(store.images.sum()))
-"""
-
-
-def test_two_processes_that_build_the_same_store_at_once_end_with_one(image_folder, cache):
-    root = image_folder([f"{i}.png" for i in range(60)], height=64, width=64)
-    command = [sys.executable, "-W", "error", "-c", BUILD, str(root), str(cache)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    builders = [subprocess.Popen(command, **pipes) for _ in range(2)]
-    assert [builder.stdout.readline() for builder in builders] == ["ready\n"] * 2
-    for builder in builders:
-        builder.stdin.write("\n")
-        builder.stdin.flush()
-    ends = [builder.communicate(timeout=60) for builder in builders]
-    assert [builder.returncode for builder in builders] == [0, 0], ends
-    assert ends[0] == ends[1]
-    assert ends[0][0].split()[:2] == [*leftovers(cache), "60"]
 
 
 def damage_json(path):
@@ -291,47 +82,6 @@ def test_a_folder_in_the_place_of_a_store_that_is_none_is_built_over(packed, noi
 def test_a_folder_that_is_no_store_is_refused(tmp_path):
     with pytest.raises(DataError, match="is not a complete store"):
         open_store(tmp_path)
-
-
-class Generated:
-    """As many images as asked for, made when they are read."""
-
-    description = "generated images"
-
-    def __init__(self, count):
-        self.count = count
-
-    def fingerprint(self):
-        return f"generated {self.count}"
-
-    def entries(self):
-        return [Entry(str(i), i) for i in range(self.count)]
-
-    def read(self, entry):
-        return np.full((32, 32, 3), entry.locator % 256, np.uint8)
-
-
-def peak_bytes(count, cache):
-    """Most Python and NumPy memory held at once while packing, less the list of entries itself."""
-    source = Generated(count)
-    found = scan(source, cache)
-    tracemalloc.start()
-    entries = source.entries()
-    listed_bytes = tracemalloc.get_traced_memory()[0]
-    del entries
-    tracemalloc.reset_peak()
-    try:
-        pack(source, found, Fit((32, 32), 3, "crop"), cache)
-        return tracemalloc.get_traced_memory()[1] - 2 * listed_bytes  # the entries, and those of them that are used
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_while_packing_does_not_grow_with_the_number_of_images(cache):
-    peak_bytes(16, cache)  # imports and caches of the first call
-    few, many = peak_bytes(256, cache), peak_bytes(7 * 256, cache)
-    chunk = 256 * 32 * 32 * 3
-    assert many - few < 1.5 * chunk  # a second chunk is made while the first is still held; six more come after
 
 
 def test_a_store_that_is_sent_to_another_process_goes_without_its_images(packed, noise):

@@ -10,12 +10,13 @@ from typing import Protocol
 
 from ganglion.data.choices import choose
 from ganglion.data.find import find_source
-from ganglion.data.fit import Fit, fit_of
+from ganglion.data.fit import Fit
 from ganglion.data.given import Images, given_source, is_named
 from ganglion.data.labels_file import AUTO, FOLDERS, LabelsFile, find_labels_file
+from ganglion.data.pack import pack
 from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
-from ganglion.data.store import Store, find_packed, is_store, open_store, pack
+from ganglion.data.store import Store, find_packed, is_store, open_store
 from ganglion.errors import DataError
 from ganglion.platform.files import cache_folder
 from ganglion.recipe.schema import Data
@@ -84,14 +85,7 @@ def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:
     try:
         return prepare(data, cache, reporter)
     except DataError:
-        if (
-            data.content is None
-            or data.size is None
-            or data.channels is None
-            or "auto" in (data.fit, data.trim, data.resample)
-        ):
-            raise
-        kept = find_packed(data.content, fit_of(data), cache)
+        kept = find_packed(data, cache)
         if kept is None:
             raise
         return replace(kept, facts=kept.facts | {"description": f"{data.source}, as it was packed"})

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ganglion.data.fit import fit_of
-from ganglion.data.store import find_packed
+from ganglion.data.store import find_packed, is_settled
 from ganglion.doctor.diagnose import diagnose
 from ganglion.doctor.verdict import Verdict
 from ganglion.errors import DataError
 from ganglion.latent.model import Model
 from ganglion.metrics.features import packed_key
 from ganglion.recipe.resolve import preset_names, resolve
-from ganglion.recipe.schema import Data, Recipe
+from ganglion.recipe.schema import Recipe
 from ganglion.runs.folder import Run, changes
 from ganglion.runs.scores import KeptScores, kept_scores
 from ganglion.sharing.public_recipe import public_recipe
@@ -52,7 +52,7 @@ class RunFacts:
     def same_images(self) -> bool:
         """Whether the scores are against the images that it was trained on."""
         data = self.recipe.data
-        if self.scores is None or data.content is None or not _is_settled(data):
+        if self.scores is None or data.content is None or not is_settled(data):
             return False
         return bool(self.scores.evaluation["real"]["content"] == packed_key(data.content, fit_of(data)))
 
@@ -98,17 +98,10 @@ def _versions(environment: dict[str, Any]) -> str:
 def _images(recipe: Recipe, cache: Path) -> int | None:
     if recipe.data.class_counts and recipe.data.conditional:
         return sum(recipe.data.class_counts) + (recipe.data.held_out_images or 0)
-    if recipe.data.content is None or not _is_settled(recipe.data):
-        return None
     with suppress(DataError):
-        store = find_packed(recipe.data.content, fit_of(recipe.data), cache)
+        store = find_packed(recipe.data, cache)
         return None if store is None else len(store.images)
     return None
-
-
-def _is_settled(data: Data) -> bool:
-    """Whether the preprocessing is known, as it is of every run whose training began."""
-    return "auto" not in (data.fit, data.trim, data.resample) and None not in (data.size, data.channels)
 
 
 def _differences(recipe: Recipe) -> list[tuple[str, str, str]]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data.alpha import premultiplied, straight
-from ganglion.data.fit import fit_of
 from ganglion.data.store import Store, find_packed
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Data
@@ -33,8 +32,7 @@ class Nearest(NamedTuple):
 
 def packed_images(data: Data, cache: Path) -> Store:
     """The images of a run as they were packed for it. Raises DataError where they are not in the cache any more."""
-    settled = data.content and data.size and data.channels and "auto" not in (data.fit, data.trim, data.resample)
-    found = find_packed(str(data.content), fit_of(data), cache) if settled else None
+    found = find_packed(data, cache)
     if found is None:
         raise DataError(
             f"the training images ({data.source}) are no longer in the cache {cache}, so the nearest ones cannot be shown: "

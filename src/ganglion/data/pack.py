@@ -1,0 +1,184 @@
+"""Packs a source: every image that could be scanned is decoded, made to fit and written into a store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from ganglion.data.columns import natural
+from ganglion.data.decode import Unreadable, decode, quiet_pillow
+from ganglion.data.fit import Fit, fit, least_decoded
+from ganglion.data.labels import check_used, read_labels
+from ganglion.data.labels_file import LabelsFile
+from ganglion.data.scan import Scan, printable
+from ganglion.data.sources import Entry, Source, processes_for
+from ganglion.data.store import FORMAT, LOST, Store, open_store, store_path, whole_store
+from ganglion.data.workers import map_chunks
+from ganglion.errors import DataError
+from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
+
+__all__ = ["pack", "pack_chunk"]
+
+
+def pack(
+    source: Source,
+    scan: Scan,
+    settings: Fit,
+    cache: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    labels: LabelsFile | None = None,
+) -> Store:
+    """The store of `source` under `settings`, packed now if there is none. Calls `progress(done, total)`.
+
+    If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
+    """
+    path = store_path(scan.content, settings, cache)
+    if (known := whole_store(path)) is not None:
+        packed = _described(known, scan)
+        check_used(labels, packed.facts.get("labels_file", {}))
+        return packed
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if whole_store(path) is None:
+                shutil.rmtree(path, ignore_errors=True)
+                _build(source, scan, settings, path, progress, labels)
+    return _described(open_store(path), scan)
+
+
+def _described(store: Store, scan: Scan) -> Store:
+    """The store with the facts of the current source: it may have been packed from another path with the same images."""
+    lost = [pair for pair in store.facts["bad"] if pair[1].endswith(LOST)]
+    packed = {"images", "labels", "labels_file"} & store.facts.keys()
+    facts = json.loads(json.dumps(scan.facts())) | {key: store.facts[key] for key in packed}
+    return replace(store, facts=facts | {"bad": facts["bad"] + lost})
+
+
+def _build(
+    source: Source,
+    scan: Scan,
+    settings: Fit,
+    place: Path,
+    progress: Callable[[int, int], None],
+    file: LabelsFile | None,
+) -> None:
+    building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
+        dropped = set(scan.copies if settings.duplicates == "drop" else [])
+        every = source.entries()
+        entries = _usable(every, skipped, dropped)
+        left_out = [printable(every[place].key) for place in sorted(dropped)]
+        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
+        if file and file.asked_for:
+            found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
+            check_used(file, found.facts)  # before the images are packed, which takes longer
+        packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
+        codes = {name: code for code, name in enumerate(classes)}
+        kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
+        labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
+        counts = np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
+        facts = scan.facts() | {
+            "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
+            "images": packed,
+            "labels": dict(zip(classes, counts, strict=True)),
+        }
+        tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
+        if file:
+            keys = [printable(entry.key) for i, entry in enumerate(entries) if i not in lost]
+            labels = _write_attributes(building / "attributes.npy", tree, file, keys, left_out, labels)
+        np.save(building / "labels.npy", labels)
+        write_synced(building / "store.json", json.dumps(tree, indent=1).encode())
+        sync_folder(building)
+        move(building, place)
+        sync_folder(place.parent)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _write_attributes(
+    path: Path,
+    tree: dict[str, Any],
+    file: LabelsFile,
+    keys: Sequence[str],
+    left_out: Sequence[str],
+    labels: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Writes the values that the labels file has for these images and notes its columns in `tree`; the images' classes.
+
+    These are `labels`, or those of a file that has one column of classes and nothing else.
+    """
+    found = read_labels(file, keys, left_out)
+    tree["facts"]["labels_file"] = found.facts
+    if found.attributes is None:
+        return labels
+    np.save(path, found.attributes.values)
+    tree["attributes"] = [column.model_dump(mode="json") for column in found.attributes.columns]
+    if (only := found.only_class) is None:
+        return labels
+    counts = np.bincount(found.codes[found.codes >= 0], minlength=len(only.classes)).tolist()
+    tree["classes"] = list(only.classes)
+    tree["facts"]["labels"] = dict(zip(only.classes, counts, strict=True))
+    return found.codes
+
+
+def _usable(entries: Sequence[Entry], bad: set[str], dropped: set[int]) -> Sequence[Entry]:
+    """The entries without those that are bad, and without some places; the same object where there are none."""
+    if not bad and not dropped:
+        return entries
+    return [entry for i, entry in enumerate(entries) if i not in dropped and printable(entry.key) not in bad]
+
+
+def _write_images(
+    source: Source, entries: Sequence[Entry], settings: Fit, path: Path, progress: Callable[[int, int], None]
+) -> tuple[int, dict[int, str]]:
+    """Writes every image that can still be read; returns their number, and the reasons for the others by index."""
+    lost: dict[int, str] = {}
+    packed = done = 0
+    with path.open("wb+") as file:
+        _write_header(file, (len(entries), *settings.size, settings.channels))
+        for pixels, failures in map_chunks(partial(pack_chunk, settings), source, entries, processes_for(source)):
+            file.write(pixels.data)
+            lost |= {done + i: reason for i, reason in failures.items()}
+            packed += len(pixels)
+            done += len(pixels) + len(failures)
+            progress(done, len(entries))
+        if packed == 0:
+            raise DataError(f"no image in {printable(source.description)} could be read a second time")
+        file.seek(0)
+        _write_header(file, (packed, *settings.size, settings.channels))
+        file.flush()
+        sync_file(file.fileno())
+    return packed, lost
+
+
+def _write_header(file: Any, shape: tuple[int, ...]) -> None:
+    """NumPy's header; its padded length does not change when the count becomes smaller."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """The pixels (n, H, W, C) of all readable images, and the reasons for the others by index in the chunk."""
+    height, width = settings.size
+    pixels = np.empty((len(entries), height, width, settings.channels), np.uint8)
+    lost: dict[int, str] = {}
+    kept = 0
+    with quiet_pillow():
+        for i, entry in enumerate(entries):
+            try:
+                image, _ = decode(source.read(entry), least_decoded(settings), settings.white_level)
+                pixels[kept] = fit(image, settings)
+                kept += 1
+            except (Unreadable, OSError, ValueError) as error:
+                lost[i] = f"{error} {LOST}"
+    return pixels[:kept], lost
