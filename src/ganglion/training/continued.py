@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ganglion.errors import RunError
+from ganglion.data.store import Store, find_packed
+from ganglion.errors import DataError, RunError
 from ganglion.recipe.resolve import BUDGETS, flatten, resolve, update
-from ganglion.recipe.schema import Recipe
+from ganglion.recipe.schema import Data, Recipe
 from ganglion.runs.attempts import first_attempt
 from ganglion.runs.folder import Run, difference
 from ganglion.training.budget import can_be_extended
@@ -20,10 +22,16 @@ HARMLESS = frozenset({
     "training.deterministic", "training.cuda_graph",
 })  # fmt: skip
 """Keys of which a run may have another value from now on."""
+OF_IMAGES = frozenset({
+    "data.content", "data.classes", "data.class_counts", "data.conditions", "data.held_out_images",
+})  # fmt: skip
+"""Keys that follow from the images."""
 
 
-def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -> Recipe:
-    """The recipe to go on with. Raises RunError where the run in `folder`, its first attempt, was made with another."""
+def continued(folder: Path, prepared: PreparedRun, cache: Path, say: Callable[[str], None]) -> Recipe:
+    """The recipe to go on with. Raises RunError where the run in `folder`, its first attempt, was made with another, or of
+    other images. `cache` is where those may still be packed.
+    """
     run = Run(first_attempt(folder))
     wanted, settled = prepared.wanted, prepared.recipe
     if not run.exists:
@@ -36,7 +44,10 @@ def continued(folder: Path, prepared: PreparedRun, say: Callable[[str], None]) -
         settled = update(settled, training__micro_batch=before.training.micro_batch)
     changed = difference(before, settled)
     may_change = HARMLESS | (frozenset(BUDGETS) if can_be_extended(before) else frozenset())
-    if not {line.partition(":")[0] for line in changed} <= may_change:
+    refused = [line for line in changed if line.partition(":")[0] not in may_change]
+    if before.data.content != settled.data.content:
+        raise RunError(_other_images(folder, run, before.data, prepared, refused, cache))
+    if refused:
         raise RunError(
             f"{folder} was made with another recipe:\n"
             + "\n".join(f"  {line}" for line in changed)
@@ -55,3 +66,42 @@ def _as_begun(settled: Recipe, before: Recipe, keys: frozenset[str], say: Callab
     if said:
         say(f"auto: {said} instead, as when the run began")
     return resolve(settled, kept)
+
+
+def _other_images(
+    folder: Path, run: Run, before: Data, prepared: PreparedRun, refused: Sequence[str], cache: Path
+) -> str:
+    """That these are not the images of the run, how many there were and are, and the ways on."""
+    packed, now, images = _still_packed(before, cache), prepared.recipe.data, len(prepared.store.images)
+    count = run.environment().get("images") or (len(packed.images) if packed else None)
+    then = "an unknown number" if count is None else f"{count:,}"
+    if _where(before) == _where(now):
+        told = (
+            f"the images of {_where(now)} have changed since the run in {folder} began: {then} then, {images:,} now "
+            "(files and labels that were added, deleted, renamed or edited are changes)"
+        )
+    else:
+        told = (
+            f"the run in {folder} began with other images: {then} from {_where(before)} then, "
+            f"{images:,} from {_where(now)} now"
+        )
+    lines = [
+        f"{told}. Choose one:",
+        f"  --from {folder} --run NEW: a new run goes on with its weights, on the images of now",
+        "  --fresh: the run starts over on the images of now, and the old run is set aside",
+        f"  {packed.path} as SOURCE and --run {folder}: the run resumes on the images that it began with, as they were packed"
+        if packed
+        else "  put the images back as they were, and the same command resumes the run; they are no longer in the cache",
+    ]
+    others = [f"  {line}" for line in refused if line.partition(":")[0] not in OF_IMAGES]
+    return "\n".join([*lines, *(["The recipe differs too:", *others] if others else [])])
+
+
+def _still_packed(data: Data, cache: Path) -> Store | None:
+    with suppress(DataError):  # a store that is damaged
+        return find_packed(data, cache)
+    return None
+
+
+def _where(data: Data) -> str:
+    return f"{data.source} (--data-dir {data.data_dir})" if data.data_dir else str(data.source)

@@ -85,15 +85,16 @@ def train(
     """
     launched = launched_by()
     check_launch(devices, nodes, launched, sys.argv)
+    images_in = Path(cache) if cache else cache_folder()
     begun = partial(
-        _train, source, run, device, threads=checked_threads(threads), fresh=fresh, quiet=quiet, cache=cache,
+        _train, source, run, device, threads=checked_threads(threads), fresh=fresh, quiet=quiet, cache=images_in,
         at_end=at_end, own=own or Own(), log=log, request=request,
     )  # fmt: skip
     if launched is None:
         return begun(devices=devices, nodes=1, start=partial(_launch, devices=devices))
     with joined(launched) as peers:
         if not peers.first:
-            return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
+            return Run(peers.take_part(source, images_in))
         with peers.told_of_failure():
             return begun(
                 devices=launched.local_count, nodes=launched.nodes, start=partial(_launch_beside, peers), once=True
@@ -106,7 +107,7 @@ Start = Callable[["Job", torch.device], bool]
 
 def _train(
     source: Images | None, run: str | Path | None, device: str, devices: int, nodes: int, threads: Threads, fresh: bool,
-    quiet: bool, cache: str | Path | None, at_end: Callable[[Run], None], own: Own, log: LogTo, start: Start, request: Request,
+    quiet: bool, cache: Path, at_end: Callable[[Run], None], own: Own, log: LogTo, start: Start, request: Request,
     once: bool = False,
 ) -> Run:  # fmt: skip
     """In the process that answers for the run: it prepares it, holds its lock, and starts the job. `once`: it can start one."""
@@ -123,7 +124,7 @@ def _train(
         own.check_same(Run(first_attempt(folder)).recipe, folder)
     check_own(prepared, own, devices * nodes)
     with locked(folder):
-        recipe = prepared.recipe if fresh else continued(folder, prepared, screen.say)
+        recipe = prepared.recipe if fresh else continued(folder, prepared, cache, screen.say)
         goes_on = not fresh and bool(treatments_of(folder))
         if fresh or not (goes_on or Run(folder).steps_saved()):
             by_speed = (fresh or not Run(folder).exists) and devices * nodes == 1
@@ -135,6 +136,7 @@ def _train(
             begun = begun and begun.moved(folder, aside)
         environment = describe_environment(prepared.device)
         environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes, "process": identity_of()}
+        environment |= {"images": len(prepared.store.images)}
         environment |= {"recipe_file": str(Path(file).resolve())} if (file := recipe_file(request)) else {}
         if not goes_on:  # otherwise the newest attempt begins where it is, with a recipe of its own
             networks = own.networks.content if own.networks else b""
