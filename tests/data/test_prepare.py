@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganglion.data.prepare import cache_folder, plan, prepare
+from ganglion.data.prepare import cache_folder, plan, prepare, prepare_same
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Data
 
@@ -133,3 +133,26 @@ def test_the_white_level_of_a_recipe_is_kept_and_what_is_brighter_is_white(tmp_p
 
 def test_images_of_8_bits_have_no_white_level(image_folder, cache, reporter):
     assert prepare(Data(source=str(image_folder(["a.png"]))), cache, reporter).fit.white_level is None
+
+
+def test_another_attempt_takes_the_same_store_whatever_the_folder_holds_by_then(image_folder, cache, reporter):
+    data = Data(
+        source=str(image_folder(["a.png", "b.png"])), size=16, fit="crop", trim="off", resample="lanczos", channels=3
+    )
+    store = prepare(data, cache, reporter)
+    image_folder(["c.png"])
+    assert prepare_same(store, data, cache, reporter) is store
+
+
+def test_another_attempt_with_another_fit_has_the_same_images_packed_for_it_or_none(image_folder, cache, reporter):
+    data = Data(
+        source=str(image_folder(["a.png", "b.png"])), size=16, fit="crop", trim="off", resample="lanczos", channels=3
+    )
+    stretched = data.model_copy(update={"fit": "stretch"})
+    store = prepare(data, cache, reporter)
+    made = prepare_same(store, stretched, cache, reporter)
+    assert (made.fit.policy, made.content) == ("stretch", store.content)
+    image_folder(["c.png"])
+    assert prepare_same(store, stretched, cache, reporter).path == made.path
+    with pytest.raises(DataError, match=r"folder .*photos has changed since this run began \(2 images then, 3 now\)"):
+        prepare_same(store, data.model_copy(update={"fit": "pad"}), cache, reporter)

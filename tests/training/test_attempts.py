@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from markupsafe import escape
+from PIL import Image
 from torch import Tensor
 
 import ganglion
@@ -18,7 +19,7 @@ from ganglion.report.report import write_report
 from ganglion.studio.fragments import rendered
 from ganglion.training.loggers import LogTo
 from ganglion.training.own import Own
-from sick_runs import D_WINS_STEPS, MINE, d_wins, tiny_treated, weights
+from sick_runs import D_WINS_STEPS, MINE, d_wins, pictures, tiny_treated, weights
 
 
 def test_a_sick_run_goes_on_with_the_first_remedy_within_the_same_budget(treated_run: ganglion.Run) -> None:
@@ -135,6 +136,23 @@ def test_a_run_goes_back_to_the_weights_of_its_last_healthy_checkpoint(tmp_path:
         assert began.read_bytes() == left.read_bytes()
     assert run.records()[-1]["step"] == 160 - treatment.step
     assert run.recipe.objective.adversarial == "custom"
+
+
+def test_all_attempts_train_on_the_images_that_the_run_began_with(tmp_path: Path, cache: Path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    for number, page in enumerate(pictures()):
+        Image.fromarray(page).save(source / f"{number:02d}.png")
+
+    def one_more(record: object, model: object) -> None:
+        (source / "new.png").write_bytes((source / "00.png").read_bytes())
+
+    own = Own(adversarial=lost_at(120), callback=one_more)
+    run = tiny_treated(tmp_path / "run", cache, GOES_WELL, steps=160, source=source, own=own)
+    first, environment = ganglion.Run(attempt_folder(run.path, 1)), run.environment()
+    assert (source / "new.png").is_file()
+    assert run.recipe.data.content == first.recipe.data.content
+    assert environment["images"] == 48
 
 
 def test_no_more_remedies_are_tried_than_allowed_and_then_the_verdict_stands(

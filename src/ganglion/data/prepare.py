@@ -10,13 +10,13 @@ from typing import Protocol
 
 from ganglion.data.choices import choose
 from ganglion.data.find import find_source
-from ganglion.data.fit import Fit
+from ganglion.data.fit import Fit, fit_of
 from ganglion.data.given import Images, given_source, is_named
 from ganglion.data.labels_file import AUTO, FOLDERS, LabelsFile, find_labels_file
 from ganglion.data.pack import pack
 from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
-from ganglion.data.store import Store, find_packed, is_store, open_store
+from ganglion.data.store import Store, find_packed, is_settled, is_store, open_store
 from ganglion.errors import DataError
 from ganglion.platform.files import cache_folder
 from ganglion.recipe.schema import Data
@@ -28,6 +28,7 @@ __all__ = [
     "plan",
     "prepare",
     "prepare_again",
+    "prepare_same",
 ]
 
 
@@ -89,6 +90,25 @@ def prepare_again(data: Data, cache: Path, reporter: Reporter) -> Store:
         if kept is None:
             raise
         return replace(kept, facts=kept.facts | {"description": f"{data.source}, as it was packed"})
+
+
+def prepare_same(store: Store, data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
+    """The images and labels of `store`, made to fit as `data` has it: as they are packed, or packed now from their source.
+
+    Raises DataError where that holds others by now.
+    """
+    if is_settled(data) and fit_of(data) == store.fit:
+        return store
+    found = find_packed(data.model_copy(update={"content": store.content}), cache)
+    if found is not None:
+        return replace(found, facts=found.facts | {"description": store.facts["description"]})
+    made = prepare(data, cache, reporter, images)
+    if made.content != store.content:
+        raise DataError(
+            f"{printable(made.facts['description'])} has changed since this run began ({len(store.images):,} images then, "
+            f"{len(made.images):,} now), and all attempts of a run train on the same images: put them back as they were"
+        )
+    return made
 
 
 def _source(data: Data, images: Images | None) -> Source:

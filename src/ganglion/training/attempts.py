@@ -52,7 +52,7 @@ class Attempts:
 
     job: Job
     prepare: Callable[[Recipe, Own], PreparedRun]
-    """Packs the images that another recipe asks for."""
+    """Finds the images of `job` as another recipe has them made to fit."""
     devices: int
     environment: dict[str, Any]
     """Of this session, as environment.json has it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from ganglion.data.batches import Batches, held_out, held_out_count
 from ganglion.data.fit import recipe_values
 from ganglion.data.given import Images, name_of
-from ganglion.data.prepare import Reporter, cache_folder, prepare
+from ganglion.data.prepare import Reporter, cache_folder, prepare, prepare_same
 from ganglion.data.store import Store
 from ganglion.data.suitability import check_suitable, said_of
 from ganglion.errors import DataError, RunError
@@ -66,8 +67,12 @@ def prepare_run(
     cache: str | Path | None = None,
     own: Own | None = None,
     nodes: int = 1,
+    same_as: Store | None = None,
 ) -> PreparedRun:
-    """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError."""
+    """Resolves the request, finds the device, packs the images. Raises RecipeError, DeviceError, DataError, RunError.
+
+    `same_as`: the images of an earlier attempt, which have to be those of this one.
+    """
     name, own = name_of(source), own or Own()
     request = own.requested(request)
     wanted = requested_recipe(name, **request)  # a mistake in it is told before images or device are touched
@@ -75,7 +80,8 @@ def prepare_run(
     own.check_many(devices * nodes)
     _check_shares(wanted.training.batch, devices, nodes)
     chosen_device = choose_device(device, devices)
-    store = prepare(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
+    pack = partial(prepare_same, same_as) if same_as else prepare
+    store = pack(_data_for(wanted, own), Path(cache) if cache else cache_folder(), reporter, source)
     check_suitable(store)
     of_images = said_of(store.fit, store.facts.get("whys", {}))
     reasons, left_open = list[str](), frozenset[str]()

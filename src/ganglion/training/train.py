@@ -85,16 +85,15 @@ def train(
     """
     launched = launched_by()
     check_launch(devices, nodes, launched, sys.argv)
-    images_in = Path(cache) if cache else cache_folder()
     begun = partial(
-        _train, source, run, device, threads=checked_threads(threads), fresh=fresh, quiet=quiet, cache=images_in,
-        at_end=at_end, own=own or Own(), log=log, request=request,
+        _train, source, run, device, threads=checked_threads(threads), fresh=fresh, quiet=quiet, at_end=at_end,
+        own=own or Own(), log=log, request=request, cache=Path(cache) if cache else cache_folder(),
     )  # fmt: skip
     if launched is None:
         return begun(devices=devices, nodes=1, start=partial(_launch, devices=devices))
     with joined(launched) as peers:
         if not peers.first:
-            return Run(peers.take_part(source, images_in))
+            return Run(peers.take_part(source, Path(cache) if cache else cache_folder()))
         with peers.told_of_failure():
             return begun(
                 devices=launched.local_count, nodes=launched.nodes, start=partial(_launch_beside, peers), once=True
@@ -134,9 +133,8 @@ def _train(
         if fresh and (aside := set_aside(folder)):
             screen.say(f"Starting over; the run that was in {folder} is now in {aside}")
             begun = begun and begun.moved(folder, aside)
-        environment = describe_environment(prepared.device)
+        environment = describe_environment(prepared.device) | {"images": len(prepared.store.images)}
         environment |= {"seed": recipe.training.seed, "devices": devices, "nodes": nodes, "process": identity_of()}
-        environment |= {"images": len(prepared.store.images)}
         environment |= {"recipe_file": str(Path(file).resolve())} if (file := recipe_file(request)) else {}
         if not goes_on:  # otherwise the newest attempt begins where it is, with a recipe of its own
             networks = own.networks.content if own.networks else b""
@@ -145,7 +143,7 @@ def _train(
             begun.save(Run(folder))
             screen.say(begun.text())
         job = Job(recipe, prepared.store, folder, quiet, own, threads, log)
-        again = partial(_prepared_again, source, screen, device, devices, cache)
+        again = partial(_prepared_again, job.store, source, screen, device, devices, cache)
         attempts = Attempts(job, again, devices, environment, screen)
         release_device_memory(prepared.device)  # of trial steps
         try:
@@ -183,10 +181,10 @@ def _with_what_fits(
 
 
 def _prepared_again(
-    source: Images | None, screen: Screen, device: str, devices: int, cache: str | Path | None, recipe: Recipe, own: Own
-) -> PreparedRun:
-    """The images of another attempt, as its `recipe` has them prepared."""
-    return prepare_run(source, {"recipe": recipe}, screen, device, devices, cache, own)
+    store: Store, source: Images | None, screen: Screen, device: str, devices: int, cache: Path, recipe: Recipe, own: Own
+) -> PreparedRun:  # fmt: skip
+    """The images of another attempt: those in `store`, as its `recipe` has them made to fit."""
+    return prepare_run(source, {"recipe": recipe}, screen, device, devices, cache, own, same_as=store)
 
 
 def _launch(job: Job, device: torch.device, devices: int) -> bool:
