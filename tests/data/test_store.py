@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ganglion.data.fit import Fit
+from ganglion.data.prepare import prepare
 from ganglion.data.store import is_store, open_store
 from ganglion.errors import DataError
+from ganglion.recipe.schema import Data
 
 
 def test_a_store_opened_again_is_what_was_packed(packed, noise):
@@ -59,7 +61,11 @@ def lose_images(path):
     (path / "images.npy").unlink()
 
 
-DAMAGES = [damage_json, damage_format, damage_length, damage_header, damage_labels, damage_by_pickle, lose_images]
+DAMAGES = {
+    damage_json: "store.json cannot be read", damage_format: "format 99, this one reads", lose_images: "images.npy cannot",
+    damage_length: "images.npy cannot be read", damage_header: "images.npy cannot be read", damage_labels: "7 labels",
+    damage_by_pickle: "labels.npy cannot be read",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -70,6 +76,26 @@ def test_a_damaged_store_is_refused_with_a_remedy_that_works(packed, noise, dama
         packed({"a": noise()})
     shutil.rmtree(store.path)
     assert len(packed({"a": noise()}).images) == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_that_is_named_says_what_is_damaged_and_is_not_to_be_deleted(
+    packed, noise, tmp_path, cache, reporter, damage
+):
+    mine = tmp_path / "mine"
+    shutil.copytree(packed({"a": noise()}).path, mine)
+    damage(mine)
+    with pytest.raises(DataError, match=rf"{DAMAGES[damage]}.*name the images it was packed from") as refused:
+        prepare(Data(source=str(mine)), cache, reporter)
+    assert "delete" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ['{"name": "my shop"}', "[1, 2]", "not JSON", '"format content fit classes facts"'])
+def test_a_folder_of_images_with_a_store_json_of_its_own_is_no_store(image_folder, cache, reporter, content):
+    root = image_folder(["a.png", "b.png"])
+    (root / "store.json").write_text(content)
+    assert not is_store(root)
+    assert len(prepare(Data(source=str(root)), cache, reporter).images) == 2
 
 
 def test_a_folder_in_the_place_of_a_store_that_is_none_is_built_over(packed, noise):

@@ -43,17 +43,17 @@ def pack(
     If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
     """
     path = store_path(scan.content, settings, cache)
-    if (known := whole_store(path)) is not None:
+    if (known := whole_store(path, cache)) is not None:
         packed = _described(known, scan)
         check_used(labels, packed.facts.get("labels_file", {}))
         return packed
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if whole_store(path) is None:
+            if whole_store(path, cache) is None:
                 shutil.rmtree(path, ignore_errors=True)
                 _build(source, scan, settings, path, progress, labels)
-    return _described(open_store(path), scan)
+    return _described(open_store(path, cache), scan)
 
 
 def _described(store: Store, scan: Scan) -> Store:

@@ -74,7 +74,7 @@ def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, Labels
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:
     """The store of `data.source`, or of `images` in memory with the settings of `data`. Raises DataError."""
     if is_named(images) and is_store(path := Path(_named(data))):
-        return _checked(open_store(path), data)
+        return _checked(open_store(path, cache), data)
     data_plan = plan(data, cache, reporter, images)
     packing = reporter.steps("Packing images")
     store = pack(data_plan.source, data_plan.scan, data_plan.fit, cache, packing, data_plan.labels)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ __all__ = [
 
 
 FORMAT = 3  # 1 had straight alpha; 2 other levels of deep gray, and train and test as classes
+KEYS = {"format", "content", "fit", "classes", "facts"}  # of store.json, among others
 LOST = "(it could be read when it was scanned)"
 
 
@@ -72,35 +74,60 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
 
 
 def is_store(path: Path) -> bool:
+    """Whether the folder is a store, complete or not. One of images may hold a store.json of its own."""
     try:
-        return (path / "store.json").is_file()
-    except OSError:  # a name too long for any file
+        text = (path / "store.json").read_text(encoding="utf-8")
+        if (path / "images.npy").is_file() and (path / "labels.npy").is_file():
+            return True
+        tree = json.loads(text)
+    except (OSError, ValueError):  # also a name too long for any file
         return False
+    return isinstance(tree, dict) and tree.keys() >= KEYS
 
 
-def open_store(path: Path) -> Store:
-    """Raises DataError where the folder is not a complete store."""
+def open_store(path: Path, cache: Path | None = None) -> Store:
+    """Raises DataError where the folder is not a complete store: it may be deleted if it lies in `cache`."""
     try:
-        tree = json.loads((path / "store.json").read_text(encoding="utf-8"))
+        tree = _part(path / "store.json", lambda file: json.loads(file.read_text(encoding="utf-8")))
         if tree["format"] != FORMAT:
-            raise ValueError(f"format {tree['format']}, expected {FORMAT}")
+            raise ValueError(
+                f"another version of Ganglion packed it in format {tree['format']}, this one reads {FORMAT}"
+            )
         settings = tree["fit"]
-        images = _mapped(path)
-        labels = np.load(path / "labels.npy", allow_pickle=False)
+        images = _part(path / "images.npy", lambda file: _mapped(file.parent))
+        labels = _part(path / "labels.npy", _loaded)
         pairs = {key: tuple(settings[key]) for key in ("size", "box") if settings[key] is not None}
         chosen = Fit(**{**settings, **pairs})
         if images.dtype != np.uint8 or images.shape != (len(labels), *chosen.size, chosen.channels):
-            raise ValueError(f"images of shape {images.shape} and type {images.dtype}")
+            raise ValueError(f"images of shape {images.shape} and type {images.dtype}, {len(labels)} labels")
         columns = tuple(Attribute(**column) for column in tree.get("attributes", ()))
-        attributes = Attributes(columns, np.load(path / "attributes.npy", allow_pickle=False)) if columns else None
+        attributes = Attributes(columns, _part(path / "attributes.npy", _loaded)) if columns else None
         return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"], attributes)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{path} is not a complete store ({error}); delete it, and it is packed again") from None
+    except KeyError as error:
+        reason = f"store.json has no {error}"
+    except (ValueError, TypeError) as error:
+        reason = str(error)
+    ours = cache is not None and path.resolve().is_relative_to((cache / "stores").resolve())
+    remedy = "delete it, and it is packed again" if ours else "copy it again, or name the images it was packed from"
+    raise DataError(f"{path} is not a complete store ({reason}); {remedy}")
 
 
-def whole_store(path: Path) -> Store | None:
+def _part(file: Path, read: Callable[[Path], Any]) -> Any:
+    """A file of a store, read. Raises ValueError with its name."""
+    try:
+        return read(file)
+    except (OSError, ValueError, EOFError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or error
+        raise ValueError(f"{file.name} cannot be read: {why}") from None
+
+
+def _loaded(file: Path) -> Any:
+    return np.load(file, allow_pickle=False)
+
+
+def whole_store(path: Path, cache: Path) -> Store | None:
     """The store there, if it has every image that could be read when its source was scanned."""
-    store = open_store(path) if is_store(path) else None
+    store = open_store(path, cache) if is_store(path) else None
     return None if store is None or any(reason.endswith(LOST) for _, reason in store.facts["bad"]) else store
 
 
@@ -114,7 +141,7 @@ def find_packed(data: Data, cache: Path) -> Store | None:
     if data.content is None or not is_settled(data):
         return None
     path = store_path(data.content, fit_of(data), cache)
-    return open_store(path) if is_store(path) else None
+    return open_store(path, cache) if is_store(path) else None
 
 
 def store_path(content: str, settings: Fit, cache: Path) -> Path:

@@ -242,7 +242,7 @@ def lost_connection(error: RuntimeError) -> bool:
 def _store_here(given: Assignment, source: Images | None, cache: Path) -> Store:
     """The images where the first process packed them, or packed on this machine. Raises DataError for other images."""
     if is_store(given.packed):
-        return open_store(given.packed)
+        return open_store(given.packed, cache)
     data = given.job.recipe.data
     store = prepare(data, cache, Screen(quiet=True), source)
     if store.content != data.content:
