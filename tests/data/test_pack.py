@@ -9,10 +9,12 @@ import pytest
 
 from ganglion.data.fit import Fit
 from ganglion.data.pack import pack
+from ganglion.data.prepare import prepare
 from ganglion.data.scan import scan
 from ganglion.data.sources import Entry, FolderSource
 from ganglion.data.store import is_store
-from ganglion.errors import DataError
+from ganglion.errors import DataError, StorageError
+from ganglion.recipe.schema import Data
 
 RGB16 = Fit((16, 16), 3, "crop")
 
@@ -73,6 +75,7 @@ def test_a_store_is_described_by_the_source_that_is_named_now(image_folder, tmp_
         {"box": (0.1, 0.1, 0.9, 0.9)},
         {"resample": "nearest"},
         {"duplicates": "drop"},
+        {"white_level": 255.0},
     ],
 )
 def test_every_setting_that_changes_pixels_has_a_store_of_its_own(packed, noise, change):
@@ -89,6 +92,7 @@ def test_the_fields_of_fit_are_all_tried_above():
         "box",
         "resample",
         "duplicates",
+        "white_level",
     }
 
 
@@ -246,3 +250,48 @@ def test_memory_while_packing_does_not_grow_with_the_number_of_images(cache):
     few, many = peak_bytes(256, cache), peak_bytes(7 * 256, cache)
     chunk = 256 * 32 * 32 * 3
     assert many - few < 1.5 * chunk  # a second chunk is made while the first is still held; six more come after
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_any_image_is_read(image_folder, tmp_path, reporter):
+    root, cache = image_folder(["a.png"]), tmp_path / "file" / "cache"
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"packed images, of .*, cannot be written to .*: set .*GANGLION_CACHE"):
+        prepare(Data(source=str(root)), cache, reporter)
+    assert reporter.told == []
+
+
+def test_a_store_that_cannot_be_written_names_the_space_that_it_needs(listed, noise, tmp_path):
+    source, cache = listed({str(i): noise(seed=i) for i in range(512)}), tmp_path / "cache"
+    cache.mkdir()
+    (cache / "stores").touch()
+    with pytest.raises(
+        StorageError, match=r"packed images cannot be written .*stores .*GANGLION_CACHE .* 1.5 MiB free"
+    ):
+        pack(source, scan(source, cache), Fit((32, 32), 3, "crop"), cache)
+
+
+def test_space_is_looked_at_before_packing_and_images_that_are_dropped_need_none(listed, noise, cache, monkeypatch):
+    source = listed({str(i): noise(seed=i % 2) for i in range(4)})
+    found = scan(source, cache)
+    usage = shutil.disk_usage(cache)._replace(total=10**9, free=2 * 16 * 16 * 3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    reads = source.reads
+    with pytest.raises(StorageError, match="packed images need"):
+        pack(source, found, RGB16, cache)
+    assert source.reads == reads
+    assert leftovers(cache) == []
+    assert len(pack(source, found, dataclasses.replace(RGB16, duplicates="drop"), cache).images) == 2
+
+
+def test_a_scan_that_cannot_be_kept_ends_nothing(image_folder, cache, reporter):
+    root = image_folder(["a.png"])
+    cache.mkdir()
+    (cache / "scans").touch()
+    assert len(prepare(Data(source=str(root)), cache, reporter).images) == 1
+
+
+def test_a_store_in_a_cache_that_cannot_be_written_is_used(listed, noise, cache, monkeypatch):
+    source = listed({"a": noise()})
+    made = pack(source, scan(source, cache), RGB16, cache)
+    monkeypatch.setattr("ganglion.data.pack.cache_errors", None)  # it is not asked
+    assert pack(source, scan(source, cache), RGB16, cache).path == made.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,9 +26,12 @@ from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.store import FORMAT, LOST, Store, open_store, store_path, whole_store
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
-from ganglion.platform.files import move, storage_errors, sync_file, sync_folder, write_synced
+from ganglion.platform.cache import cache_errors, check_space
+from ganglion.platform.files import move, sync_file, sync_folder, write_synced
 
-__all__ = ["pack", "pack_chunk"]
+__all__ = ["check_writable", "pack", "pack_chunk"]
+
+WHAT = "packed images"
 
 
 def pack(
@@ -47,13 +51,26 @@ def pack(
         packed = _described(known, scan)
         check_used(labels, packed.facts.get("labels_file", {}))
         return packed
-    with storage_errors(path):
+    need_bytes = _images_of(scan, settings) * math.prod(settings.size) * settings.channels
+    with cache_errors(path.parent, WHAT, need_bytes):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if whole_store(path, cache) is None:
                 shutil.rmtree(path, ignore_errors=True)
+                check_space(path.parent, WHAT, need_bytes)
                 _build(source, scan, settings, path, progress, labels)
     return _described(open_store(path, cache), scan)
+
+
+def check_writable(cache: Path) -> None:
+    """Raises StorageError where no store can be written nor be there: before images are read, which takes long."""
+    stores = cache / "stores"
+    with cache_errors(stores, f"{WHAT}, of height x width x channels bytes each,"):
+        stores.mkdir(parents=True, exist_ok=True)
+
+
+def _images_of(scan: Scan, settings: Fit) -> int:
+    return scan.images - (scan.duplicates if settings.duplicates == "drop" else 0)
 
 
 def _described(store: Store, scan: Scan) -> Store:

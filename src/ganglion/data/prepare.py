@@ -13,7 +13,7 @@ from ganglion.data.find import find_source
 from ganglion.data.fit import Fit, fit_of
 from ganglion.data.given import Images, given_source, is_named
 from ganglion.data.labels_file import AUTO, FOLDERS, LabelsFile, find_labels_file
-from ganglion.data.pack import pack
+from ganglion.data.pack import check_writable, pack
 from ganglion.data.scan import Scan, printable, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Store, find_packed, is_settled, is_store, open_store
@@ -75,6 +75,7 @@ def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None =
     """The store of `data.source`, or of `images` in memory with the settings of `data`. Raises DataError."""
     if is_named(images) and is_store(path := Path(_named(data))):
         return _checked(open_store(path, cache), data)
+    check_writable(cache)
     data_plan = plan(data, cache, reporter, images)
     packing = reporter.steps("Packing images")
     store = pack(data_plan.source, data_plan.scan, data_plan.fit, cache, packing, data_plan.labels)

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from ganglion.data.look import Look
 from ganglion.data.scan_entries import ScannedEntry, read_chunk
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.workers import map_chunks
-from ganglion.errors import DataError
+from ganglion.errors import DataError, StorageError
 from ganglion.platform.files import write_atomically
 
 __all__ = ["Scan", "printable", "scan"]
@@ -129,14 +130,14 @@ def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable
     """The cached scan of this fingerprint, or a new one; with the current description of `source`."""
     key = printable(f"{FORMAT} {PIL.__version__} {fingerprint}").encode()
     kept = cache / "scans" / f"{hashlib.sha256(key).hexdigest()[:32]}.json"
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         known = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
         return replace(known, description=source.description)
-    except (OSError, ValueError, KeyError, TypeError):
-        result, lasting = _scan_afresh(source, fingerprint, progress)
-        if lasting:
+    result, lasting = _scan_afresh(source, fingerprint, progress)
+    if lasting:
+        with suppress(OSError, StorageError):  # the next start scans again
             write_atomically(kept, json.dumps(result.to_json()).encode())
-        return result
+    return result
 
 
 def _scan_afresh(source: Source, fingerprint: str, progress: Callable[[int, int], None]) -> tuple[Scan, bool]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, normalize
 from ganglion.augment.diffaugment import cutout, translation
 from ganglion.data.batches import order
 from ganglion.data.pixels import to_float
-from ganglion.errors import DataError
+from ganglion.errors import DataError, StorageError
 from ganglion.metrics.features import Extractor, ExtractorOutput, ImageSet, weights_hash
 from ganglion.platform.files import write_atomically
 from ganglion.streams import Purpose, stream
@@ -90,7 +91,8 @@ def learned_extractor(
     path = cache / "extractors" / f"learned-{key}.safetensors"
     if not _loaded(network, path):
         _train(network, real, indices, device, steps, progress)
-        write_atomically(path, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
+        with suppress(StorageError):  # a cache that cannot be written
+            write_atomically(path, save({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
     network.eval().requires_grad_(False)
 
     def embed(images: Tensor) -> ExtractorOutput:

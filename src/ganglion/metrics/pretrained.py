@@ -26,6 +26,7 @@ from torch.nn.functional import interpolate
 from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, ExtractorOutput, weights_hash
 from ganglion.metrics.squeezenet import pretrained_squeezenet
+from ganglion.platform.cache import cache_errors
 from ganglion.platform.files import write_atomically
 
 __all__ = [
@@ -145,7 +146,8 @@ def _fetch(path: Path, url: str, sha256: str) -> Path:
         raise DataError(
             f"the download from {url} has SHA-256 {found[:12]}..., not {sha256[:12]}...; it was discarded; {OFFLINE}"
         )
-    write_atomically(path, content)
+    with cache_errors(path.parent, INCEPTION_FILE, len(content)):
+        write_atomically(path, content)
     return path
 
 

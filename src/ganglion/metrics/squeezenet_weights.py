@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ganglion.errors import DataError
+from ganglion.errors import DataError, StorageError
 from ganglion.platform.files import cache_folder, write_atomically
 
 __all__ = ["ArrayUnpickler", "find_weights", "pretrained_weights"]
@@ -50,7 +51,8 @@ def pretrained_weights(
     weights = _converted(_content(package, sha256[0]))
     if _digest(weights) != sha256[1]:
         raise DataError(f"SqueezeNet's weights in the package {package} are not those that were expected: {INSTALL}")
-    write_atomically(path, save(weights))
+    with suppress(StorageError):  # a cache that cannot be written
+        write_atomically(path, save(weights))
     return weights
 
 
