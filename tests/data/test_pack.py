@@ -3,15 +3,17 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
 
 from ganglion.data.fit import Fit
+from ganglion.data.in_memory import ArraySource
 from ganglion.data.pack import pack
 from ganglion.data.prepare import prepare
 from ganglion.data.scan import scan
-from ganglion.data.sources import Entry, FolderSource
+from ganglion.data.sources import Entry, FolderSource, ZipSource
 from ganglion.data.store import is_store
 from ganglion.errors import DataError, StorageError
 from ganglion.recipe.schema import Data
@@ -295,3 +297,92 @@ def test_a_store_in_a_cache_that_cannot_be_written_is_used(listed, noise, cache,
     made = pack(source, scan(source, cache), RGB16, cache)
     monkeypatch.setattr("ganglion.data.pack.cache_errors", None)  # it is not asked
     assert pack(source, scan(source, cache), RGB16, cache).path == made.path
+
+
+# A source that changes while it is read
+
+
+def test_files_that_come_between_scan_and_pack_are_no_part_of_the_store_of_the_others(image_folder, cache):
+    source = FolderSource(image_folder(["b.png", "c.png"]))
+    found = scan(source, cache)
+    image_folder(["a.png"])
+    with pytest.raises(DataError, match="photos changed while it was being read: wait until it is complete"):
+        pack(source, found, RGB16, cache)
+    assert leftovers(cache) == []
+    assert len(pack(source, scan(source, cache), RGB16, cache).images) == 3
+
+
+@pytest.mark.parametrize("change", ["added", "deleted", "all deleted", "written on"])
+def test_a_folder_that_changes_while_it_is_packed_leaves_no_store(image_folder, cache, change):
+    root = image_folder(["a.png", "b.png"])
+
+    class Changing(FolderSource):
+        def read(self, entry):
+            payload = super().read(entry)
+            if packing and entry.key == "a.png":
+                CHANGES[change](root)
+            return payload
+
+    source, packing = Changing(root), False
+    found = scan(source, cache)
+    packing = True
+    with pytest.raises(DataError, match="changed while it was being read"):
+        pack(source, found, RGB16, cache)
+    assert leftovers(cache) == []
+
+
+CHANGES = {
+    "added": lambda root: (root / "c.png").write_bytes((root / "a.png").read_bytes()),
+    "deleted": lambda root: (root / "b.png").unlink(),
+    "all deleted": lambda root: [path.unlink() for path in root.iterdir()],
+    "written on": lambda root: (root / "b.png").write_bytes((root / "a.png").read_bytes() + b"more"),
+}
+
+
+@pytest.mark.parametrize("name", ["train.log", "notes", "scans/0a.json"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_log_in_the_folder_that_is_written_meanwhile_is_no_change_of_the_images(image_folder, cache, name, begun):
+    """As that of a command whose output goes into the folder in which it is run."""
+    root = image_folder(["cat/z.png", "dog/a.png"])
+    (root / name).parent.mkdir(exist_ok=True)
+    if begun:
+        (root / name).write_text("Scanning")
+    source = FolderSource(root)
+    found = scan(source, cache)
+    (root / name).write_text("Scanning images, packing images")
+    store = pack(source, found, RGB16, cache)
+    assert [path for path, _ in store.facts["bad"]] == ([name] if begun else [])
+    assert (len(store.images), store.classes) == (2, ["cat", "dog"])
+    assert pack(source, scan(source, cache), RGB16, cache).path == store.path
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_copies_are_dropped_by_their_places_of_a_folder_that_has_not_changed(image_folder, cache, more):
+    source = FolderSource(image_folder(["z.png", "y.png"]))
+    (source.root / "x.png").write_bytes((source.root / "y.png").read_bytes())
+    found = scan(source, cache)
+    if more:
+        (source.root / "a.txt").write_text("a place before them all")
+    else:
+        (source.root / "x.png").unlink()
+    with pytest.raises(DataError, match="changed while it was being read"):
+        pack(source, found, dataclasses.replace(RGB16, duplicates="drop"), cache)
+
+
+def test_a_zip_that_is_gone_when_it_is_packed_is_said_to_have_changed(tmp_path, noise, encode, cache):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.png", encode(noise()))
+    source = ZipSource(tmp_path / "x.zip")
+    found = scan(source, cache)
+    (tmp_path / "x.zip").unlink()
+    with pytest.raises(DataError, match="zip .* changed while it was being read"):
+        pack(source, found, RGB16, cache)
+
+
+def test_images_in_memory_are_not_hashed_once_more(cache):
+    source = ArraySource(np.zeros((3, 16, 16, 3), np.uint8))
+    found = scan(source, cache)
+    hashed = []
+    source.fingerprint = lambda: hashed.append(1)
+    assert len(pack(source, found, RGB16, cache).images) == 3
+    assert hashed == []

@@ -115,6 +115,33 @@ def test_large_jpegs_are_copies_only_where_every_pixel_is_equal(found, noise, en
     assert result.duplicate_paths == [("c.jpg", "a.jpg")]
 
 
+def test_a_file_that_is_gone_when_it_is_compared_once_more_is_no_copy(listed, cache, noise, encode):
+    """Files that differ are compared whole at the end of the scan."""
+
+    class Vanishing(listed):
+        def read(self, entry):
+            if self.reads >= 2:
+                raise FileNotFoundError(2, "No such file", entry.key)
+            return super().read(entry)
+
+    page = noise(64, 64)
+    source = Vanishing({"a.jpg": encode(page, "JPEG"), "b.jpg": encode(page, "JPEG", comment=b"again")})
+    assert scan(source, cache).duplicates == 0
+
+
+def test_a_scan_of_a_folder_that_changed_meanwhile_is_not_kept(image_folder, cache):
+    root = image_folder(["a.png", "b.png"])
+
+    class Changing(FolderSource):
+        def entries(self):
+            (root / "passing.png").write_bytes((root / "a.png").read_bytes())
+            return super().entries()
+
+    assert scan(Changing(root), cache).images == 3
+    (root / "passing.png").unlink()
+    assert scan(FolderSource(root), cache).images == 2
+
+
 def test_looks_are_taken_of_evenly_spread_images_and_of_all_where_there_are_few(found, monkeypatch):
     pages = {f"{i:03d}": np.full((2, 2), i, np.uint8) for i in range(250)}
     assert len(found(pages, name="all").looks) == 250

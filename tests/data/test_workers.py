@@ -49,8 +49,8 @@ def test_work_is_done_only_when_its_result_is_asked_for(listed):
 def test_two_processes_give_what_one_gives(many):
     entries = many.entries()
     work = partial(pack_chunk, Fit((2, 2), 1, "crop"))
-    alone = np.concatenate([pixels for pixels, _ in map_chunks(work, many, entries, processes=1)])
-    shared = np.concatenate([pixels for pixels, _ in map_chunks(work, many, entries, processes=2)])
+    alone = np.concatenate([chunk.pixels for chunk in map_chunks(work, many, entries, processes=1)])
+    shared = np.concatenate([chunk.pixels for chunk in map_chunks(work, many, entries, processes=2)])
     assert np.array_equal(alone, shared)
     assert np.array_equal(alone[..., 0], np.stack([many.read(entry) for entry in entries]))
 

@@ -9,16 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganglion.data.decode import ImageFacts, Picture, decode, quiet_pillow
+from ganglion.data.decode import ImageFacts, Picture, Unreadable, decode, quiet_pillow
 from ganglion.data.sources import Entry, Payload, Source
 
-__all__ = ["DIGEST_BYTES", "copies_among", "digest_of", "pixels_shown"]
+__all__ = ["DIGEST_BYTES", "content_part", "copies_among", "digest_of", "payload_digest", "pixels_shown"]
 
 DIGEST_BYTES = 16
 
 
 def digest_of(raw: bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=DIGEST_BYTES).digest()
+
+
+def payload_digest(payload: Payload) -> bytes:
+    """Of a file's bytes, or of an array's shape and pixels."""
+    return digest_of(payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes())
+
+
+def content_part(digest: bytes, label: str | None) -> bytes:
+    """What one usable image adds to the hash of all: its payload and its class."""
+    return digest + repr(label).encode()
 
 
 def pixels_shown(image: Picture, facts: ImageFacts) -> bytes:
@@ -44,7 +54,7 @@ def copies_among(
     return [
         (copy, first)
         for copy, first in pairs
-        if _at(files, copy) == _at(files, first) or _same(source.read(entries[copy]), source.read(entries[first]))
+        if _at(files, copy) == _at(files, first) or _same(source, entries[copy], entries[first])
     ]
 
 
@@ -52,9 +62,13 @@ def _at(digests: bytearray, place: int) -> bytes:
     return bytes(digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES])
 
 
-def _same(one: Payload, other: Payload) -> bool:
-    """Of two payloads whose scanned pixels are equal, whether all pixels are."""
-    return not (_is_jpeg(one) or _is_jpeg(other)) or _whole(one) == _whole(other)
+def _same(source: Source, one: Entry, other: Entry) -> bool:
+    """Of two images whose scanned pixels are equal, whether all pixels are; not where one of them can no longer be read."""
+    try:
+        payloads = source.read(one), source.read(other)
+        return not any(map(_is_jpeg, payloads)) or _whole(payloads[0]) == _whole(payloads[1])
+    except (Unreadable, OSError, ValueError):
+        return False
 
 
 def _is_jpeg(payload: Payload) -> bool:

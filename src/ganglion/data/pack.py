@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -10,18 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from ganglion.data.columns import natural
+from ganglion.data.copies import content_part, payload_digest
 from ganglion.data.decode import Unreadable, decode, quiet_pillow
 from ganglion.data.fit import Fit, fit, least_decoded
 from ganglion.data.labels import check_used, read_labels
 from ganglion.data.labels_file import LabelsFile
-from ganglion.data.scan import Scan, printable
+from ganglion.data.scan import Scan, is_unchanged, printable
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.store import FORMAT, LOST, Store, open_store, store_path, whole_store
 from ganglion.data.workers import map_chunks
@@ -29,7 +31,7 @@ from ganglion.errors import DataError
 from ganglion.platform.cache import cache_errors, check_space
 from ganglion.platform.files import move, sync_file, sync_folder, write_synced
 
-__all__ = ["check_writable", "pack", "pack_chunk"]
+__all__ = ["PackedChunk", "check_writable", "pack", "pack_chunk"]
 
 WHAT = "packed images"
 
@@ -44,6 +46,7 @@ def pack(
 ) -> Store:
     """The store of `source` under `settings`, packed now if there is none. Calls `progress(done, total)`.
 
+    Raises DataError where the source no longer holds what was scanned, StorageError where the cache cannot hold the store.
     If two processes need the same store, the second waits, then opens that of the first. `scan.content` changes with `labels`.
     """
     path = store_path(scan.content, settings, cache)
@@ -91,23 +94,20 @@ def _build(
 ) -> None:
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
-        skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
-        dropped = set(scan.copies if settings.duplicates == "drop" else [])
-        every = source.entries()
-        entries = _usable(every, skipped, dropped)
-        left_out = [printable(every[place].key) for place in sorted(dropped)]
-        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
+        entries, left_out = _chosen(source, scan, settings, file)
         if file and file.asked_for:
             found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
             check_used(file, found.facts)  # before the images are packed, which takes longer
-        packed, lost = _write_images(source, entries, settings, building / "images.npy", progress)
+        written = _write_images(source, entries, settings, building / "images.npy", progress)
+        entries, lost = _verified(source, scan, entries, written, bool(left_out))
+        classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
         codes = {name: code for code, name in enumerate(classes)}
         kept = (entry.label for i, entry in enumerate(entries) if i not in lost)
         labels = np.fromiter((-1 if label is None else codes.get(label, -1) for label in kept), np.int64)
         counts = np.bincount(labels[labels >= 0], minlength=len(classes)).tolist()
         facts = scan.facts() | {
             "bad": scan.bad + [(printable(entries[i].key), why) for i, why in lost.items()],
-            "images": packed,
+            "images": written.images,
             "labels": dict(zip(classes, counts, strict=True)),
         }
         tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
@@ -121,6 +121,52 @@ def _build(
         sync_folder(place.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _chosen(source: Source, scan: Scan, settings: Fit, file: LabelsFile | None) -> tuple[Sequence[Entry], list[str]]:
+    """The entries that are packed, and the keys of the copies that are dropped."""
+    skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
+    dropped = set(scan.copies if settings.duplicates == "drop" else [])
+    every = _entries(source, scan)
+    if dropped and not is_unchanged(source, scan.fingerprint):  # they are known by their places
+        raise _changed(source)
+    return _usable(every, skipped, dropped), [printable(every[place].key) for place in sorted(dropped)]
+
+
+def _entries(source: Source, scan: Scan) -> Sequence[Entry]:
+    """All that the source has now. Raises DataError where images have come since the scan."""
+    try:
+        found = source.entries()
+    except OSError:
+        raise _changed(source) from None
+    if sum(entry.claims_image for entry in found) > scan.images + scan.broken:
+        raise _changed(source)
+    return found
+
+
+def _verified(
+    source: Source, scan: Scan, entries: Sequence[Entry], written: _Written, some_dropped: bool
+) -> tuple[Sequence[Entry], dict[int, str]]:
+    """The entries that were scanned, and those of them that are lost. Raises DataError where other images were written.
+
+    A changed fingerprint alone proves nothing: a log may grow among the images, as that of a command that is run there.
+    """
+    as_scanned = not some_dropped and written.content == scan.images_content
+    if not is_unchanged(source, scan.fingerprint):
+        _entries(source, scan)
+        if not as_scanned:
+            raise _changed(source)
+    if written.images == 0:
+        raise DataError(f"no image in {printable(source.description)} could be read a second time")
+    if as_scanned and written.lost:  # files that came after the scan, and are no images
+        return [entry for i, entry in enumerate(entries) if i not in written.lost], {}
+    return entries, written.lost
+
+
+def _changed(source: Source) -> DataError:
+    return DataError(
+        f"{printable(source.description)} changed while it was being read: wait until it is complete, and start again"
+    )
 
 
 def _write_attributes(
@@ -156,27 +202,35 @@ def _usable(entries: Sequence[Entry], bad: set[str], dropped: set[int]) -> Seque
     return [entry for i, entry in enumerate(entries) if i not in dropped and printable(entry.key) not in bad]
 
 
+class _Written(NamedTuple):
+    images: int
+    lost: dict[int, str]
+    """The reasons of those that can no longer be read, by index."""
+    content: str
+    """Hash of the images, as a scan has it."""
+
+
 def _write_images(
     source: Source, entries: Sequence[Entry], settings: Fit, path: Path, progress: Callable[[int, int], None]
-) -> tuple[int, dict[int, str]]:
-    """Writes every image that can still be read; returns their number, and the reasons for the others by index."""
+) -> _Written:
+    """Writes every image that can still be read."""
     lost: dict[int, str] = {}
     packed = done = 0
+    content = hashlib.sha256()
     with path.open("wb+") as file:
         _write_header(file, (len(entries), *settings.size, settings.channels))
-        for pixels, failures in map_chunks(partial(pack_chunk, settings), source, entries, processes_for(source)):
-            file.write(pixels.data)
-            lost |= {done + i: reason for i, reason in failures.items()}
-            packed += len(pixels)
-            done += len(pixels) + len(failures)
+        for chunk in map_chunks(partial(pack_chunk, settings), source, entries, processes_for(source)):
+            file.write(chunk.pixels.data)
+            content.update(chunk.content)
+            lost |= {done + i: reason for i, reason in chunk.lost.items()}
+            packed += len(chunk.pixels)
+            done += len(chunk.pixels) + len(chunk.lost)
             progress(done, len(entries))
-        if packed == 0:
-            raise DataError(f"no image in {printable(source.description)} could be read a second time")
         file.seek(0)
         _write_header(file, (packed, *settings.size, settings.channels))
         file.flush()
         sync_file(file.fileno())
-    return packed, lost
+    return _Written(packed, lost, content.hexdigest())
 
 
 def _write_header(file: Any, shape: tuple[int, ...]) -> None:
@@ -184,18 +238,28 @@ def _write_header(file: Any, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """The pixels (n, H, W, C) of all readable images, and the reasons for the others by index in the chunk."""
+class PackedChunk(NamedTuple):
+    pixels: NDArray[np.uint8]
+    """(n, H, W, C) of all readable images."""
+    lost: dict[int, str]
+    """The reasons of the others, by index in the chunk."""
+    content: bytes
+    """What the readable ones add to the hash of all."""
+
+
+def pack_chunk(settings: Fit, source: Source, entries: Sequence[Entry]) -> PackedChunk:
+    """These images, made to fit."""
     height, width = settings.size
     pixels = np.empty((len(entries), height, width, settings.channels), np.uint8)
     lost: dict[int, str] = {}
-    kept = 0
+    parts: list[bytes] = []
     with quiet_pillow():
         for i, entry in enumerate(entries):
             try:
-                image, _ = decode(source.read(entry), least_decoded(settings), settings.white_level)
-                pixels[kept] = fit(image, settings)
-                kept += 1
+                payload = source.read(entry)
+                image, _ = decode(payload, least_decoded(settings), settings.white_level)
+                pixels[len(parts)] = fit(image, settings)
+                parts.append(content_part(payload_digest(payload), entry.label))
             except (Unreadable, OSError, ValueError) as error:
                 lost[i] = f"{error} {LOST}"
-    return pixels[:kept], lost
+    return PackedChunk(pixels[: len(parts)], lost, b"".join(parts))

@@ -68,7 +68,7 @@ def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, Labels
         return found, None
     content = hashlib.sha256(f"{found.content} {labels.digest(source.entries())}".encode()).hexdigest()
     bad = [(path, reason) for path, reason in found.bad if labels.key is None or path != printable(labels.key)]
-    return replace(found, content=content, bad=bad), labels
+    return replace(found, content=content, bad=bad, content_without_labels=found.content), labels
 
 
 def prepare(data: Data, cache: Path, reporter: Reporter, images: Images | None = None) -> Store:

@@ -17,17 +17,17 @@ from typing import Any
 
 import PIL
 
-from ganglion.data.copies import DIGEST_BYTES, copies_among
+from ganglion.data.copies import DIGEST_BYTES, content_part, copies_among
 from ganglion.data.decode import is_deep
 from ganglion.data.folder_classes import why_no_classes
 from ganglion.data.look import Look
 from ganglion.data.scan_entries import ScannedEntry, read_chunk
-from ganglion.data.sources import Entry, Source, processes_for
+from ganglion.data.sources import Entry, InThisProcess, Source, processes_for
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError, StorageError
 from ganglion.platform.files import write_atomically
 
-__all__ = ["Scan", "printable", "scan"]
+__all__ = ["Scan", "is_unchanged", "printable", "scan"]
 
 
 FORMAT = 5
@@ -88,15 +88,23 @@ class Scan:
     """Some of those with a pixel that is not opaque."""
     folders: dict[str, Any] = field(default_factory=dict)
     """What keeps folders from being classes, where something does (data/folder_classes.py)."""
+    content_without_labels: str = ""
+    """`content` without what a labels file says, where there is one."""
     looks: list[Look] = field(default_factory=list)
     """Of at most MOST_LOOKS images, evenly spread over the source."""
+
+    @property
+    def images_content(self) -> str:
+        """Hash of the usable images and their folders, whatever a labels file says of them."""
+        return self.content_without_labels or self.content
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}
 
     def facts(self) -> dict[str, Any]:
         """What is shown of it, as plain values: without the looks and places of single images."""
-        return {name: value for name, value in self.to_json().items() if name not in ("looks", "copies")}
+        hidden = ("looks", "copies", "content_without_labels")
+        return {name: value for name, value in self.to_json().items() if name not in hidden}
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> Scan:
@@ -126,6 +134,16 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def is_unchanged(source: Source, fingerprint: str) -> bool:
+    """Whether the source holds what it held when it had this fingerprint; images in memory do, and so do those without one."""
+    if not fingerprint or isinstance(source, InThisProcess):
+        return True
+    try:
+        return source.fingerprint() == fingerprint
+    except OSError:  # it is gone
+        return False
+
+
 def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable[[int, int], None]) -> Scan:
     """The cached scan of this fingerprint, or a new one; with the current description of `source`."""
     key = printable(f"{FORMAT} {PIL.__version__} {fingerprint}").encode()
@@ -134,7 +152,7 @@ def _scan_once(source: Source, fingerprint: str, cache: Path, progress: Callable
         known = Scan.from_json(json.loads(kept.read_text(encoding="utf-8")))
         return replace(known, description=source.description)
     result, lasting = _scan_afresh(source, fingerprint, progress)
-    if lasting:
+    if lasting and is_unchanged(source, fingerprint):
         with suppress(OSError, StorageError):  # the next start scans again
             write_atomically(kept, json.dumps(result.to_json()).encode())
     return result
@@ -182,7 +200,7 @@ class _ScanCounter:
             self.broken += entry.claims_image
             self.lasting &= not finding.passing
             return
-        self.content.update(finding.digest + repr(entry.label).encode())
+        self.content.update(content_part(finding.digest, entry.label))
         self.modes[facts.mode] += 1
         self.labels[entry.label] += 1
         self.sizes[facts.height, facts.width] += 1

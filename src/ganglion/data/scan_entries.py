@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ganglion.data.copies import digest_of, pixels_shown
+from ganglion.data.copies import digest_of, payload_digest, pixels_shown
 from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
 from ganglion.data.file_names import UNREAD_SUFFIXES, suffix_of
 from ganglion.data.look import Look, look_at
@@ -57,9 +57,8 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
         return _skipped(entry, f"cannot be read: {error.strerror or error}", not lasting)
     except ValueError as error:
         return _skipped(entry, str(error))
-    raw = payload if isinstance(payload, bytes) else repr(payload.shape).encode() + payload.tobytes()
     look = look_at(image, facts.height, facts.width) if looked_at else None
-    digest = digest_of(raw)
+    digest = payload_digest(payload)
     pixels = digest if isinstance(payload, np.ndarray) and not facts.alpha else digest_of(pixels_shown(image, facts))
     return ScannedEntry(entry, facts, digest, pixels, look, "")
 
