@@ -386,3 +386,46 @@ def test_images_in_memory_are_not_hashed_once_more(cache):
     source.fingerprint = lambda: hashed.append(1)
     assert len(pack(source, found, RGB16, cache).images) == 3
     assert hashed == []
+
+
+# Other labels of the same images
+
+
+def labelled(root, rows):
+    (root / "labels.csv").write_text("\n".join(["file,kind", *(f"{i}.png,{kind}" for i, kind in enumerate(rows))]))
+    return Data(source=str(root), size=16)
+
+
+def test_an_edited_label_packs_no_image_again_and_takes_no_space(image_folder, cache, reporter):
+    root = image_folder([f"{i}.png" for i in range(4)])
+    first = prepare(labelled(root, "abab"), cache, reporter)
+    reporter.told.clear()
+    second = prepare(labelled(root, "abbb"), cache, reporter)
+    plain = prepare(Data(source=str(root), size=16, labels="folders"), cache, reporter)
+    assert "Packing images" not in {text for text, *_ in reporter.told}
+    assert [store.labels.tolist() for store in (first, second, plain)] == [[0, 1, 0, 1], [0, 1, 1, 1], [-1] * 4]
+    assert len({store.content for store in (first, second, plain)}) == 3
+    files = [store.path / "images.npy" for store in (first, second, plain)]
+    assert len({file.stat().st_ino for file in files}) == 1
+    shutil.rmtree(first.path)
+    assert np.array_equal(second.images, np.load(files[1]))
+
+
+def test_where_files_cannot_be_linked_the_images_are_copied(image_folder, cache, reporter, monkeypatch):
+    def refuse(path, target):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    root = image_folder([f"{i}.png" for i in range(4)])
+    first = prepare(labelled(root, "abab"), cache, reporter)
+    second = prepare(labelled(root, "abbb"), cache, reporter)
+    assert np.array_equal(first.images, second.images)
+    assert (first.path / "images.npy").stat().st_ino != (second.path / "images.npy").stat().st_ino
+
+
+def test_images_of_a_damaged_store_or_of_another_fit_are_packed_again(image_folder, cache, reporter):
+    root = image_folder([f"{i}.png" for i in range(4)])
+    first = prepare(labelled(root, "abab"), cache, reporter)
+    (first.path / "images.npy").write_bytes(b"")
+    assert len(prepare(labelled(root, "abbb"), cache, reporter).images) == 4
+    assert prepare(labelled(root, "bbab").model_copy(update={"size": (20, 20)}), cache, reporter).images.shape[1] == 20

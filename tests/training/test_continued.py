@@ -167,3 +167,14 @@ def test_another_folder_of_the_same_name_is_told_with_both_places_and_all_else_t
     assert "put the images back as they were" in told
     assert "as SOURCE" not in told
     assert "The recipe differs too:\n  training.batch: 8 -> 16" in told
+
+
+def test_an_edited_label_is_told_as_one(tmp_path: Path) -> None:
+    source, cache = photos(tmp_path / "photos"), tmp_path / "cache"
+    rows = "\n".join(["file,kind", *(f"{seed:02d}.png,{'ab'[seed % 2]}" for seed in range(24))])
+    (source / "labels.csv").write_text(rows)
+    run = trained(source, tmp_path / "run", cache, steps=2)
+    (source / "labels.csv").write_text(rows.replace("00.png,a", "00.png,b"))
+    told = refusal(source, run.path, cache, steps=2)
+    assert f"the labels of {source} have changed since the run in {run.path} began, of the same 24 images" in told
+    assert trained(packed_path(told), run.path, cache, steps=4).records()[-1]["step"] == 4

@@ -25,7 +25,7 @@ from ganglion.data.labels import check_used, read_labels
 from ganglion.data.labels_file import LabelsFile
 from ganglion.data.scan import Scan, is_unchanged, printable
 from ganglion.data.sources import Entry, Source, processes_for
-from ganglion.data.store import FORMAT, LOST, Store, open_store, store_path, whole_store
+from ganglion.data.store import FORMAT, LOST, Store, find_same_images, open_store, store_path, whole_store
 from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError
 from ganglion.platform.cache import cache_errors, check_space
@@ -60,8 +60,10 @@ def pack(
         with FileLock(path.with_suffix(".lock")):
             if whole_store(path, cache) is None:
                 shutil.rmtree(path, ignore_errors=True)
-                check_space(path.parent, WHAT, need_bytes)
-                _build(source, scan, settings, path, progress, labels)
+                relabelled = find_same_images(scan.images_content, settings, cache)
+                if relabelled is None:
+                    check_space(path.parent, WHAT, need_bytes)
+                _build(source, scan, settings, path, progress, labels, relabelled)
     return _described(open_store(path, cache), scan)
 
 
@@ -91,14 +93,20 @@ def _build(
     place: Path,
     progress: Callable[[int, int], None],
     file: LabelsFile | None,
+    relabelled: Store | None,
 ) -> None:
+    """Packs the store into its place. `relabelled` is one of the same images with other labels."""
     building = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         entries, left_out = _chosen(source, scan, settings, file)
         if file and file.asked_for:
             found = read_labels(file, [printable(entry.key) for entry in entries], left_out)
             check_used(file, found.facts)  # before the images are packed, which takes longer
-        written = _write_images(source, entries, settings, building / "images.npy", progress)
+        images = building / "images.npy"
+        if relabelled and len(relabelled.images) == len(entries) and is_unchanged(source, scan.fingerprint):
+            written = _linked(relabelled, images)
+        else:
+            written = _write_images(source, entries, settings, images, progress)
         entries, lost = _verified(source, scan, entries, written, bool(left_out))
         classes = sorted({entry.label for entry in entries if entry.label is not None}, key=natural)
         codes = {name: code for code, name in enumerate(classes)}
@@ -110,7 +118,10 @@ def _build(
             "images": written.images,
             "labels": dict(zip(classes, counts, strict=True)),
         }
-        tree = {"format": FORMAT, "content": scan.content, "fit": asdict(settings), "classes": classes, "facts": facts}
+        tree = {
+            "format": FORMAT, "content": scan.content, "images_content": scan.images_content, "fit": asdict(settings),
+            "classes": classes, "facts": facts,
+        }  # fmt: skip
         if file:
             keys = [printable(entry.key) for i, entry in enumerate(entries) if i not in lost]
             labels = _write_attributes(building / "attributes.npy", tree, file, keys, left_out, labels)
@@ -231,6 +242,17 @@ def _write_images(
         file.flush()
         sync_file(file.fileno())
     return _Written(packed, lost, content.hexdigest())
+
+
+def _linked(store: Store, path: Path) -> _Written:
+    """The images of another store, on disk once for both where its file system has links."""
+    try:
+        path.hardlink_to(store.path / "images.npy")
+    except OSError:
+        shutil.copyfile(store.path / "images.npy", path)
+        with path.open("rb+") as file:
+            sync_file(file.fileno())
+    return _Written(len(store.images), {}, store.images_content)
 
 
 def _write_header(file: Any, shape: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ __all__ = [
     "LOST",
     "Store",
     "find_packed",
+    "find_same_images",
     "is_settled",
     "is_store",
     "open_store",
@@ -59,6 +61,8 @@ class Store:
     """The scan of its source, as JSON; `whys`: the reason of each setting that was chosen; `labels_file`: what is in one."""
     attributes: Attributes | None = None
     """Of each image, from a labels file."""
+    images_content: str = ""
+    """`content` without the labels file; empty of a store that another program packed."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the images: another process maps them from the same file, instead of being sent a copy of them all."""
@@ -102,7 +106,10 @@ def open_store(path: Path, cache: Path | None = None) -> Store:
             raise ValueError(f"images of shape {images.shape} and type {images.dtype}, {len(labels)} labels")
         columns = tuple(Attribute(**column) for column in tree.get("attributes", ()))
         attributes = Attributes(columns, _part(path / "attributes.npy", _loaded)) if columns else None
-        return Store(path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"], attributes)
+        return Store(
+            path, images, labels, tree["classes"], chosen, tree["content"], tree["facts"], attributes,
+            tree.get("images_content", ""),
+        )  # fmt: skip
     except KeyError as error:
         reason = f"store.json has no {error}"
     except (ValueError, TypeError) as error:
@@ -142,6 +149,17 @@ def find_packed(data: Data, cache: Path) -> Store | None:
         return None
     path = store_path(data.content, fit_of(data), cache)
     return open_store(path, cache) if is_store(path) else None
+
+
+def find_same_images(images_content: str, settings: Fit, cache: Path) -> Store | None:
+    """A whole store of these images under these settings, whatever its labels are; None where there is none."""
+    for file in (cache / "stores").glob("[!.]*/store.json"):
+        with suppress(OSError, DataError):  # a store that is damaged or deleted
+            if images_content.encode() in file.read_bytes():
+                found = whole_store(file.parent, cache)
+                if found and (found.images_content, found.fit) == (images_content, settings):
+                    return found
+    return None
 
 
 def store_path(content: str, settings: Fit, cache: Path) -> Path:

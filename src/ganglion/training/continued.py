@@ -73,9 +73,14 @@ def _other_images(
 ) -> str:
     """That these are not the images of the run, how many there were and are, and the ways on."""
     packed, now, images = _still_packed(before, cache), prepared.recipe.data, len(prepared.store.images)
+    same = packed and packed.images_content and packed.images_content == prepared.store.images_content
     count = run.environment().get("images") or (len(packed.images) if packed else None)
     then = "an unknown number" if count is None else f"{count:,}"
-    if _where(before) == _where(now):
+    if same:
+        told = (
+            f"the labels of {_where(now)} have changed since the run in {folder} began, of the same {images:,} images"
+        )
+    elif _where(before) == _where(now):
         told = (
             f"the images of {_where(now)} have changed since the run in {folder} began: {then} then, {images:,} now "
             "(files and labels that were added, deleted, renamed or edited are changes)"
