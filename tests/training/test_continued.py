@@ -156,6 +156,8 @@ def test_a_file_that_was_renamed_or_deleted_is_a_change_of_the_images(tmp_path: 
     told = refusal(source, run.path, cache, steps=2)
     assert f"24 then, {24 if change == 'renamed' else 23} now" in told
     assert packed_path(told).is_dir()
+    new = trained(source, tmp_path / "new", cache, steps=2, recipe="auto", start_from=str(run.path))
+    assert new.recipe.data.content != run.recipe.data.content
 
 
 def test_another_folder_of_the_same_name_is_told_with_both_places_and_all_else_that_differs(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_another_folder_of_the_same_name_is_told_with_both_places_and_all_else_t
     shutil.rmtree(cache)
     told = refusal(other, run.path, cache, steps=2, batch=16)
     assert f"began with other images: 24 from {first} then, 30 from {other} now" in told
-    assert "put the images back as they were" in told
+    assert "no longer in the cache; with them back in place it resumes" in told
     assert "as SOURCE" not in told
     assert "The recipe differs too:\n  training.batch: 8 -> 16" in told
 

@@ -83,7 +83,7 @@ def _other_images(
     elif _where(before) == _where(now):
         told = (
             f"the images of {_where(now)} have changed since the run in {folder} began: {then} then, {images:,} now "
-            "(files and labels that were added, deleted, renamed or edited are changes)"
+            "(a file or label that was added, deleted, renamed or edited counts as a change)"
         )
     else:
         told = (
@@ -92,11 +92,11 @@ def _other_images(
         )
     lines = [
         f"{told}. Choose one:",
-        f"  --from {folder} --run NEW: a new run goes on with its weights, on the images of now",
-        "  --fresh: the run starts over on the images of now, and the old run is set aside",
-        f"  {packed.path} as SOURCE and --run {folder}: the run resumes on the images that it began with, as they were packed"
+        f"  --from {folder} --run NEW: a new run goes on from its weights, on the images as they are now",
+        "  --fresh: the run starts over on the images as they are now, and the old run is set aside",
+        f"  {packed.path} as SOURCE and --run {folder}: the run resumes on the images that it began with, as packed"
         if packed
-        else "  put the images back as they were, and the same command resumes the run; they are no longer in the cache",
+        else "  the images that it began with are no longer in the cache; with them back in place it resumes",
     ]
     others = [f"  {line}" for line in refused if line.partition(":")[0] not in OF_IMAGES]
     return "\n".join([*lines, *(["The recipe differs too:", *others] if others else [])])
