@@ -4,7 +4,7 @@
       images.npy   uint8 (N, H, W, C), the alpha of RGBA premultiplied (data/alpha.py)
       labels.npy   int64 (N,), -1 without a class
       attributes.npy  float32 (N, A), of a labels file's columns, where there is one
-      store.json   size, channels, fit, class names, columns, the scan's facts
+      store.json   size, channels, fit, class names, columns, hashes of the images with and without labels, the scan's facts
 
 A store's name is a hash of the images' content and of every setting that changes pixels, so it never becomes stale.
 """
