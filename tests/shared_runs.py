@@ -45,7 +45,7 @@ def _evaluation(run: ganglion.Run) -> dict[str, object]:
              "error": None}  # fmt: skip
     return {"checkpoint": run.checkpoint().name, "evaluation": {
         "real": facts, "fake": facts, "features": "torchscript", "features_hash": "3" * 64,
-        "features_about": "the network inception-von-maria.pt", "width": 2048, "seeds": 3, "unseen": None,
+        "features_about": "the network inception-von-maria.pt", "width": 2048, "seeds": 3, "held_out_content": None,
         "floor_images": [500, 500],
         "scores": [score], "left_out": {"kid": "/home/maria is too small"}, "notes": ["/home/maria has bad files"],
         "seconds": 1.0,

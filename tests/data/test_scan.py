@@ -8,7 +8,8 @@ from PIL import Image
 
 from ganglion.data.arrays import NpySource
 from ganglion.data.decode import decode
-from ganglion.data.scan import Scan, _scan_afresh, printable, scan
+from ganglion.data.file_names import printable
+from ganglion.data.scan import Scan, _scan_afresh, scan
 from ganglion.data.sources import FolderSource, ZipSource
 from ganglion.errors import DataError
 

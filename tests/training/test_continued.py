@@ -68,7 +68,7 @@ def test_what_was_left_open_stays_as_it_was(run: ganglion.Run, tmp_path: Path) -
     said: list[str] = []
     found = continued(run.path, asked(settled, left_to_auto=BY_MACHINE, wanted=wanted), tmp_path, said.append)
     assert found == run.recipe
-    assert said[0] == "auto: training.kimg 10.0 instead, as when the run began"
+    assert said[0] == "auto: as the run began, training.kimg 10"
 
 
 def test_widths_that_auto_took_on_another_device_stay_and_those_that_are_asked_for_are_refused(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_widths_that_auto_took_on_another_device_stay_and_those_that_are_asked_f
     said: list[str] = []
     here = recipe("fast")
     assert continued(run.path, asked(here, BY_MACHINE), tmp_path, said.append) == on_gpu
-    assert said == ["auto: discriminator.width 64; generator.width 64 instead, as when the run began"]
+    assert said == ["auto: as the run began, discriminator.width 64, generator.width 64"]
     with pytest.raises(RunError, match="generator.width: 64 -> 32"):
         continued(run.path, asked(here, BY_MACHINE - {"generator.width"}), tmp_path, said.append)
 

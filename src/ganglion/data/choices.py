@@ -10,8 +10,9 @@ from collections import Counter
 from statistics import median, quantiles
 
 from ganglion.data.decode import MODE_FOR, OVERSHOOT, WHITES, mode_channels
+from ganglion.data.file_names import printable
 from ganglion.data.fit import Fit
-from ganglion.data.scan import Scan, printable
+from ganglion.data.scan import Scan
 from ganglion.errors import DataError
 from ganglion.recipe.schema import Box, Channels, Data, FitPolicy, Resample, Trim
 from ganglion.recipe.size import Size, chain_to, nearest_sizes, size_text

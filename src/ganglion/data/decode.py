@@ -185,10 +185,10 @@ _TURNS = {
 """What makes an image of each EXIF orientation upright."""
 
 
-def _orientation(image: Image.Image) -> object:
+def _orientation(image: Image.Image) -> int:
     """By its EXIF block; 1, upright, where that is damaged: it costs no pixel."""
     try:
-        return image.getexif().get(EXIF_ORIENTATION, 1)
+        return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # Pillow's reader of EXIF raises SyntaxError, TypeError, struct.error, ...
         return 1
 

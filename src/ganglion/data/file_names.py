@@ -1,4 +1,6 @@
-"""What names tell without a file being opened: whether it is an image, and whether it is left out of every source."""
+"""What names tell without a file being opened: whether it is an image, and whether it is left out of every source; and how a
+name is printed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ __all__ = [
     "is_own_folder",
     "looks_like_image",
     "outside_own_folders",
+    "printable",
     "suffix_of",
 ]
 
@@ -68,3 +71,8 @@ def outside_own_folders(paths: Iterable[str]) -> list[str]:
             held.setdefault(folder, set()).add(name)
     own = tuple(f"{folder}/" for folder, names in held.items() if folder and is_own_folder(names))
     return [path for path in paths if not path.startswith(own)] if own else paths
+
+
+def printable(name: str) -> str:
+    """`name` for a terminal or a JSON file; undecodable bytes are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganglion.data.file_names import is_litter
+from ganglion.data.file_names import is_litter, printable
 from ganglion.data.sources import Entry, FolderSource, Source, ZipSource
 from ganglion.errors import DataError
 
@@ -34,6 +34,11 @@ class LabelsFile:
     """Whether the recipe names it; otherwise a file that cannot be used is left aside."""
     more: tuple[LabelsFile, ...] = ()
     """Files of the same name in other folders, whose rows follow."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The files' names in the source, as a scan lists them; none for a file outside it."""
+        return frozenset(printable(file.key) for file in (self, *self.more) if file.key)
 
     @property
     def folder(self) -> str:

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from ganglion.data.columns import natural
 from ganglion.data.copies import content_part, payload_digest
 from ganglion.data.decode import Unreadable, decode, quiet_pillow
+from ganglion.data.file_names import printable
 from ganglion.data.fit import Fit, fit, least_decoded
 from ganglion.data.labels import check_used, read_labels
 from ganglion.data.labels_file import LabelsFile
-from ganglion.data.scan import Scan, is_unchanged, printable
+from ganglion.data.scan import Scan, is_unchanged
 from ganglion.data.sources import Entry, Source, processes_for
 from ganglion.data.store import FORMAT, LOST, Store, find_same_images, open_store, store_path, whole_store
 from ganglion.data.workers import map_chunks
@@ -136,7 +137,7 @@ def _build(
 
 def _chosen(source: Source, scan: Scan, settings: Fit, file: LabelsFile | None) -> tuple[Sequence[Entry], list[str]]:
     """The entries that are packed, and the keys of the copies that are dropped."""
-    skipped = {path for path, _ in scan.bad} | ({printable(file.key)} if file and file.key else set())
+    skipped = {path for path, _ in scan.bad} | (file.keys if file else frozenset())
     dropped = set(scan.copies if settings.duplicates == "drop" else [])
     every = _entries(source, scan)
     if dropped and not is_unchanged(source, scan.fingerprint):  # they are known by their places

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from ganglion.data.choices import choose
+from ganglion.data.file_names import printable
 from ganglion.data.find import find_source
 from ganglion.data.fit import Fit, fit_of
 from ganglion.data.given import Images, given_source, is_named
 from ganglion.data.labels_file import AUTO, FOLDERS, LabelsFile, find_labels_file
 from ganglion.data.pack import check_writable, pack
-from ganglion.data.scan import Scan, printable, scan
+from ganglion.data.scan import Scan, scan
 from ganglion.data.sources import Source
 from ganglion.data.store import Store, find_packed, is_settled, is_store, open_store
 from ganglion.errors import DataError
@@ -67,7 +68,7 @@ def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, Labels
     if labels is None:
         return found, None
     content = hashlib.sha256(f"{found.content} {labels.digest(source.entries())}".encode()).hexdigest()
-    bad = [(path, reason) for path, reason in found.bad if labels.key is None or path != printable(labels.key)]
+    bad = [(path, reason) for path, reason in found.bad if path not in labels.keys]
     return replace(found, content=content, bad=bad, content_without_labels=found.content), labels
 
 

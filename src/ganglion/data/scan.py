@@ -19,6 +19,7 @@ import PIL
 
 from ganglion.data.copies import DIGEST_BYTES, content_part, copies_among
 from ganglion.data.decode import is_deep
+from ganglion.data.file_names import printable
 from ganglion.data.folder_classes import why_no_classes
 from ganglion.data.look import Look
 from ganglion.data.scan_entries import ScannedEntry, read_chunk
@@ -27,7 +28,7 @@ from ganglion.data.workers import map_chunks
 from ganglion.errors import DataError, StorageError
 from ganglion.platform.files import write_atomically
 
-__all__ = ["Scan", "is_unchanged", "printable", "scan"]
+__all__ = ["Scan", "is_unchanged", "scan"]
 
 
 FORMAT = 5
@@ -127,11 +128,6 @@ def scan(source: Source, cache: Path, progress: Callable[[int, int], None] = lam
     found = _scan_once(source, fingerprint, cache, progress) if fingerprint else _scan_afresh(source, "", progress)[0]
     _check_usable(found)
     return found
-
-
-def printable(name: str) -> str:
-    """`name` for a terminal or a JSON file; undecodable bytes are written as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def is_unchanged(source: Source, fingerprint: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ganglion.data.alpha import RGBA
 from ganglion.data.columns import examples
+from ganglion.data.file_names import printable
 from ganglion.data.fit import Fit
-from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.errors import DataError
 from ganglion.recipe.size import size_text

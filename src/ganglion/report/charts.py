@@ -33,8 +33,8 @@ LOOKALIKES = str.maketrans({".": "\u2024", "'": "\u2019", '"': "\u2033", "[": "(
 
 Scale = str
 """linear, log or symlog."""
-SYMLOG_CONSTANT = 0.01
-"""Below it a symlog axis is linear, above it logarithmic; that of the page's switch is the same (charts.js)."""
+MORE_OF_SCALE: dict[Scale, dict[str, Any]] = {"linear": {"zero": False}, "symlog": {"constant": 0.01}}
+"""Further settings of a scale, as in charts.js: a symlog axis is linear below its constant and logarithmic above it."""
 
 Table = list[dict[str, Any]]
 """Rows with `kimg` and one column per series; None for missing values."""
@@ -175,8 +175,7 @@ def _x() -> Any:
 
 def _y(field: str, title: str, scale: Scale = "linear") -> Any:
     alt = _altair()
-    more: dict[str, Any] = {"linear": {"zero": False}, "symlog": {"constant": SYMLOG_CONSTANT}}.get(scale, {})
-    return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(type=scale, **more))
+    return alt.Y(f"{field}:Q", title=title, scale=alt.Scale(type=scale, **MORE_OF_SCALE.get(scale, {})))
 
 
 def _colour(series: Sequence[str], legend: bool = True) -> Any:

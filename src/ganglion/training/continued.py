@@ -37,7 +37,7 @@ def continued(folder: Path, prepared: PreparedRun, cache: Path, say: Callable[[s
     if not run.exists:
         return settled
     before = run.recipe
-    settled = _as_begun(settled, before, prepared.left_to_auto, say)
+    settled, kept = _as_begun(settled, before, prepared.left_to_auto)
     if wanted.training.precision == "auto":  # this machine may know better; the run stays as it is
         settled = update(settled, training__precision=before.training.precision)
     if wanted.training.micro_batch is None:  # what was chosen when the run began
@@ -53,19 +53,18 @@ def continued(folder: Path, prepared: PreparedRun, cache: Path, say: Callable[[s
             + "\n".join(f"  {line}" for line in changed)
             + "\nEither start over with --fresh (the old run is set aside), or name another folder with --run"
         )
+    if kept:
+        say(f"auto: as the run began, {kept}")
     if changed:
         say("Changed: " + "; ".join(changed))
     return settled
 
 
-def _as_begun(settled: Recipe, before: Recipe, keys: frozenset[str], say: Callable[[str], None]) -> Recipe:
-    """`settled` with the values of `before` for these keys, which `auto` chooses by the machine."""
+def _as_begun(settled: Recipe, before: Recipe, keys: frozenset[str]) -> tuple[Recipe, str]:
+    """`settled` with the values of `before` for these keys, which `auto` chooses by the machine; and what that changed."""
     then, now = flatten(before), flatten(settled)
     kept = {key: then[key] for key in sorted(keys & then.keys() & now.keys()) if then[key] != now[key]}
-    said = "; ".join(f"{key} {value}" for key, value in kept.items() if value is not None)
-    if said:
-        say(f"auto: {said} instead, as when the run began")
-    return resolve(settled, kept)
+    return resolve(settled, kept), ", ".join(f"{key} {value:g}" for key, value in kept.items() if value is not None)
 
 
 def _other_images(

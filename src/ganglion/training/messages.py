@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from ganglion.data.file_names import printable
 from ganglion.data.given import cannot_be_named
-from ganglion.data.scan import printable
 from ganglion.data.store import Store
 from ganglion.data.suitability import notes_on
 from ganglion.doctor.verdict import Verdict
