@@ -10,7 +10,7 @@
     ├── ExportError       a network cannot be written in a format, or a file would not compute the same
     ├── StorageError      the disk is full or cannot be written
     ├── TrainingFailed    training failed irrecoverably, for example with non-finite weights
-    └── Interrupted       not a failure: training was interrupted and has saved everything
+    └── Interrupted       not a failure: training was interrupted; the message says what is saved
 
 Each message states what was expected, what was found, and what to do, in one or two lines.
 """
@@ -81,6 +81,6 @@ class TrainingFailed(GanglionError):  # noqa: N818 (an outcome with its own exit
 
 
 class Interrupted(GanglionError):  # noqa: N818 (as above)
-    """Training was interrupted and has saved everything; the same command resumes it."""
+    """Training was interrupted; the message says what is saved. The same command resumes it."""
 
     exit_code = 130

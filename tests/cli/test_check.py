@@ -102,7 +102,7 @@ def test_first_steps_that_end_in_numbers_that_are_not_finite_are_told_with_all_e
     ("words", "code", "message"),
     [
         (["digist"], 1, "did you mean 'digits'"),
-        (["empty"], 1, "no image in folder empty: it is empty"),
+        (["empty"], 1, "no image in folder empty: it is empty, but for hidden files"),
         (["notes.txt"], 1, "notes.txt is neither a folder, a zip, an IDX nor an NPY file"),
         (["digits", "--recipe", "dcgna"], 1, "did you mean 'dcgan'"),
         (["digits", "--set", "init.stdd=0.2"], 1, "did you mean 'init.std'"),

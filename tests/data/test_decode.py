@@ -147,8 +147,10 @@ def test_16_bit_gray_of_the_other_byte_order_is_scaled_alike(encode):
     assert pixels_of(encode(image, "TIFF"), 1)[0, :, 0].tolist() == [0, 1, 1, 100, 128, 255]
 
 
-def test_dark_16_bit_gray_stays_dark(encode):
-    assert pixels_of(encode(np.full((2, 2), 255, np.uint16)), 1).max() == 1
+@pytest.mark.parametrize(("white", "level"), [(None, 255), (255, 255), (1023, 64), (65_535, 1), (100, 255)])
+def test_dark_16_bit_gray_is_as_bright_as_its_white_level_makes_it(encode, white, level):
+    image, facts = decode(encode(np.full((2, 2), 255, np.uint16)), white=white)
+    assert (np.asarray(image).max(), facts.brightest) == (level, 255)
 
 
 def test_32_bit_gray_is_read_by_its_brightest_value(encode):
@@ -162,11 +164,11 @@ def test_floating_point_gray_a_little_above_one_is_clipped(encode):
     assert pixels_of(encode(np.array([[0, 0.5, 1.04]], np.float32), "TIFF"), 1)[0, :, 0].tolist() == [0, 128, 255]
 
 
-def test_a_dark_deep_pgm_stays_dark():
+def test_a_deep_pgm_is_scaled_like_the_others():
     content = b"P5 2 1 65535\n" + np.array([200, 40_000], ">u2").tobytes()
     assert pixels_of(content, 1)[0, :, 0].tolist() == [1, 156]
     dark = b"P5 2 1 65535\n" + np.array([100, 200], ">u2").tobytes()
-    assert pixels_of(dark, 1)[0, :, 0].tolist() == [0, 1]
+    assert np.asarray(decode(dark, white=65_535)[0]).tolist() == [[0, 1]]
 
 
 def test_floating_point_gray_up_to_one_is_scaled(encode):
@@ -338,6 +340,10 @@ def test_what_a_file_is_is_told_by_its_first_bytes(payload, said):
     assert reason(payload).startswith(said)
 
 
-def test_a_tiff_of_five_deep_channels_is_told_from_what_is_no_image(encode):
-    header = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHII", 256, 3, 1, 4) + b"\0\0\0\0"
-    assert reason(header).startswith(("a TIFF with channels", "damaged"))
+def test_a_tiff_of_five_deep_channels_is_told_from_what_is_no_image():
+    """2x2 pixels of five channels of 16 bits, as a satellite's."""
+    entries = [(256, 4, 1, 2), (257, 4, 1, 2), (258, 3, 5, 122), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 132),
+               (277, 3, 1, 5), (278, 4, 1, 2), (279, 4, 1, 40)]  # fmt: skip
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    payload = b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<5H", *[16] * 5) + bytes(40)
+    assert reason(payload) == "a TIFF with channels or numbers that are not read: save the images as one NPY array"

@@ -64,3 +64,9 @@ def test_what_is_left_of_paths_are_those_outside_runs_in_their_order():
         "a.png",
     ]
     assert outside_own_folders([]) == []
+
+
+def test_a_zip_of_one_run_is_read():
+    run = ["run/recipe.yaml", "run/environment.json", "run/samples/a.png"]
+    assert outside_own_folders(run) == run
+    assert outside_own_folders([*run, "photo.png"]) == ["photo.png"]

@@ -36,13 +36,13 @@ def test_files_of_one_name_in_several_folders_are_taken_together(image_folder, t
     assert [(one.key, one.content) for one in found.more] == [("train/metadata.csv", b"train")]
 
 
-def test_a_file_that_is_there_once_comes_before_several_of_an_earlier_name(image_folder):
+def test_the_first_of_the_names_counts_and_the_folder_itself_comes_first(image_folder):
     root = image_folder(["a/a.png", "b/b.png", "c/c.png"])
     for path in ("a/labels.csv", "b/labels.csv", "c/labels.csv"):
         (root / path).write_text(path)
     assert find_labels_file(FolderSource(root)).name == "labels.csv in 3 folders"
     (root / "b" / "metadata.csv").write_text("b")
-    assert find_labels_file(FolderSource(root)).name == "b/metadata.csv"
+    assert find_labels_file(FolderSource(root)).name == "labels.csv in 3 folders"
     (root / "labels.txt").write_text("above")
     assert find_labels_file(FolderSource(root)).name == "labels.txt"
 

@@ -292,7 +292,7 @@ def test_a_scan_that_cannot_be_kept_ends_nothing(image_folder, cache, reporter):
     assert len(prepare(Data(source=str(root)), cache, reporter).images) == 1
 
 
-def test_a_store_in_a_cache_that_cannot_be_written_is_used(listed, noise, cache, monkeypatch):
+def test_of_a_store_that_is_there_nothing_is_written(listed, noise, cache, monkeypatch):
     source = listed({"a": noise()})
     made = pack(source, scan(source, cache), RGB16, cache)
     monkeypatch.setattr("ganglion.data.pack.cache_errors", None)  # it is not asked
@@ -356,17 +356,30 @@ def test_a_log_in_the_folder_that_is_written_meanwhile_is_no_change_of_the_image
     assert pack(source, scan(source, cache), RGB16, cache).path == store.path
 
 
-@pytest.mark.parametrize("more", [True, False])
-def test_copies_are_dropped_by_their_places_of_a_folder_that_has_not_changed(image_folder, cache, more):
+def test_copies_are_dropped_by_their_places_of_a_folder_that_has_not_changed(image_folder, cache):
     source = FolderSource(image_folder(["z.png", "y.png"]))
     (source.root / "x.png").write_bytes((source.root / "y.png").read_bytes())
     found = scan(source, cache)
-    if more:
-        (source.root / "a.txt").write_text("a place before them all")
-    else:
-        (source.root / "x.png").unlink()
+    (source.root / "x.png").unlink()
     with pytest.raises(DataError, match="changed while it was being read"):
         pack(source, found, dataclasses.replace(RGB16, duplicates="drop"), cache)
+    assert leftovers(cache) == []
+
+
+def test_a_log_that_grows_moves_no_copy(image_folder, cache):
+    source = FolderSource(image_folder(["z.png", "y.png"]))
+    (source.root / "x.png").write_bytes((source.root / "y.png").read_bytes())
+    (source.root / "a.log").write_text("Scanning")
+    found = scan(source, cache)
+    (source.root / "a.log").write_text("Scanning images, packing images")
+    assert len(pack(source, found, dataclasses.replace(RGB16, duplicates="drop"), cache).images) == 2
+
+
+def test_a_log_beside_a_labels_file_is_no_change_of_the_labels(image_folder, cache, reporter):
+    root = image_folder([f"{i}.png" for i in range(4)])
+    first = prepare(labelled(root, "abab"), cache, reporter)
+    (root / "train.log").write_text("a second run")
+    assert prepare(labelled(root, "abab"), cache, reporter).path == first.path
 
 
 def test_a_zip_that_is_gone_when_it_is_packed_is_said_to_have_changed(tmp_path, noise, encode, cache):

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_a_store_can_be_named_as_the_source(image_folder, cache, reporter):
         ({"size": 32}, r"size \(16, 16\), not \(32, 32\)"), ({"channels": 1}, "channels 3, not 1"),
         ({"fit": "stretch"}, "fit crop, not stretch"), ({"trim": "each"}, "trim off, not each"),
         ({"resample": "nearest"}, "resample lanczos, not nearest"), ({"duplicates": "drop"}, "duplicates keep, not drop"),
-        ({"labels": "nothere.csv"}, "labels folders, not nothere.csv"),
+        ({"labels": "nothere.csv"}, "packed without a file of labels, and data.labels is nothere.csv"),
     ],
 )  # fmt: skip
 def test_a_store_that_holds_something_else_than_asked_is_refused(image_folder, cache, reporter, asked, says):
@@ -156,3 +157,17 @@ def test_another_attempt_with_another_fit_has_the_same_images_packed_for_it_or_n
     assert prepare_same(store, stretched, cache, reporter).path == made.path
     with pytest.raises(DataError, match=r"folder .*photos has changed since this run began \(2 images then, 3 now\)"):
         prepare_same(store, data.model_copy(update={"fit": "pad"}), cache, reporter)
+
+
+def test_dim_16_bit_images_are_no_copies_and_are_looked_at_as_they_are_packed(tmp_path, cache, reporter, noise):
+    masks = [(noise(24, 32, channels=1, seed=seed) > 127).astype(np.uint16) for seed in range(20)]
+    store = prepare(deep(tmp_path / "masks", masks).model_copy(update={"size": (24, 32)}), cache, reporter)
+    assert (store.facts["duplicates"], store.fit.white_level, set(np.unique(store.images))) == (0, 1, {0, 255})
+    scans = [noise(48, 64, channels=1, seed=seed).astype(np.uint16) * 16 for seed in range(20)]
+    bytes_alone = [(page // 16).astype(np.uint8) for page in scans]
+    fits = [
+        prepare(deep(tmp_path / name, pages).model_copy(update={"size": None}), cache, reporter).fit
+        for name, pages in (("scans", scans), ("bytes", bytes_alone))
+    ]
+    assert (fits[0].white_level, fits[1].white_level) == (4095, None)
+    assert dataclasses.replace(fits[0], white_level=None) == fits[1]

@@ -162,6 +162,15 @@ def test_a_few_images_in_colour_among_gray_ones_are_named(tmp_path, cache, repor
         )
 
 
+def test_the_channels_are_told_of_all_images_that_were_scanned(tmp_path, cache, reporter, noise):
+    pages = [noise(16, 16, channels=1, seed=i // 30) for i in range(60)] + [
+        noise(16, 16, seed=100 + i) for i in range(10)
+    ]
+    store = prepare(Data(source=written(tmp_path / "x", pages), size=16, duplicates="drop"), cache, reporter)
+    assert len(store.images) == 12
+    assert channels_among(store.facts, store.fit) == []  # 10 of 70 are in colour, and not of 12
+
+
 def test_transparent_pixels_that_are_laid_over_white_are_told(tmp_path, cache, reporter, noise):
     pages = [noise(16, 16, channels=4 if i < 9 else 3, seed=i) for i in range(20)]
     store = prepare(Data(source=written(tmp_path / "icons", pages), size=16), cache, reporter)

@@ -7,7 +7,7 @@ import pytest
 
 from ganglion.data.arrays import IdxSource
 from ganglion.data.fit import Fit
-from ganglion.data.pack import pack_chunk
+from ganglion.data.pack_images import pack_chunk
 from ganglion.data.scan_entries import read_chunk
 from ganglion.data.workers import CHUNK, FEW, map_chunks
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -34,12 +35,17 @@ def test_another_error_is_let_through() -> None:
 
 
 @pytest.mark.parametrize(("need", "shown"), [(2**20, "1.0 MiB"), (2 * 2**30, "2.0 GiB"), (3000 * 2**30, "3,000 GiB")])
-def test_too_little_space_is_told_in_numbers_before_anything_is_written(need: int, shown: str, tmp_path: Path) -> None:
+def test_too_little_space_is_told_in_numbers_before_anything_is_written(
+    need: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(need * 2, need, 2**20))
     with pytest.raises(StorageError, match=rf"images need {shown}, .* has 1.0 MiB free: .*GANGLION_CACHE"):
-        check_space(tmp_path, "images", need + 1, lambda folder: Usage(need * 2, need, 2**20))
-    check_space(tmp_path, "images", need, lambda folder: Usage(need * 2, need, need))
+        check_space(tmp_path, "images", need + 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(need * 2, need, need))
+    check_space(tmp_path, "images", need)
 
 
-def test_a_drive_that_does_not_say_its_size_is_tried(tmp_path: Path) -> None:
-    check_space(tmp_path, "images", 2**40, lambda folder: Usage(0, 0, 0))
+def test_a_drive_that_does_not_say_its_size_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_space(tmp_path, "images", 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(0, 0, 0))
+    check_space(tmp_path, "images", 2**40)

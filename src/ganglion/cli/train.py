@@ -148,7 +148,7 @@ def train(
                 source, run=run, device=device, devices=devices, nodes=nodes, threads=threads, fresh=fresh, quiet=quiet,
                 at_end=at_end, own=own, log=LogTo.asked(log, log_checkpoint, as_json), **request,
             )  # fmt: skip
-        except KeyboardInterrupt:  # the second Ctrl-C
+        except KeyboardInterrupt:  # before the first step, or a second time
             raise Interrupted(
                 "stopped at once; the same command goes on from the last checkpoint, if there is one"
             ) from None

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from statistics import median, quantiles
 
-from ganglion.data.decode import MODE_FOR, OVERSHOOT, WHITES, mode_channels
+from ganglion.data.decode import MODE_FOR, mode_channels, white_for
 from ganglion.data.file_names import printable
 from ganglion.data.fit import Fit
 from ganglion.data.scan import Scan
@@ -25,7 +25,6 @@ __all__ = [
     "choose_resample",
     "choose_size",
     "choose_trim",
-    "choose_white",
 ]
 
 LARGEST_SHORT_SIDE = 64
@@ -63,17 +62,10 @@ def choose(scan: Scan, data: Data) -> tuple[Fit, Whys]:
         policy, whys["fit"] = choose_fit(scan, size, trim, box, resample)
     white = data.white_level
     if white is None and scan.brightest:
-        white, whys["white_level"] = choose_white(scan)
+        white = white_for(scan.brightest)  # one for all, so that they stay comparable
+        of_them = f"{scan.deep:,} of {scan.images:,} images"
+        whys["white_level"] = f"gray of 16 or 32 bits in {of_them}, with values up to {scan.brightest:g}"
     return Fit(size, channels, policy, trim, box if trim == "common" else None, resample, data.duplicates, white), whys
-
-
-def choose_white(scan: Scan) -> tuple[float, str]:
-    """The value of deep gray images that is shown as white, and the reason: one for all, so that they stay comparable."""
-    found = WHITES[0] if scan.brightest <= OVERSHOOT else next(white for white in WHITES if scan.brightest <= white)
-    return (
-        found,
-        f"gray of 16 or 32 bits in {scan.deep:,} of {scan.images:,} images, with values up to {scan.brightest:g}",
-    )
 
 
 def choose_channels(scan: Scan) -> tuple[Channels, str]:

@@ -18,8 +18,6 @@ from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = [
     "MODE_FOR",
-    "OVERSHOOT",
-    "WHITES",
     "ImageFacts",
     "Picture",
     "Unreadable",
@@ -28,6 +26,7 @@ __all__ = [
     "mode_channels",
     "pixels_of",
     "quiet_pillow",
+    "white_for",
 ]
 
 
@@ -87,9 +86,9 @@ def quiet_pillow() -> Iterator[None]:
 def decode(payload: Payload, at_least: int | None = None, white: float | None = None) -> tuple[Picture, ImageFacts]:
     """An upright image and its properties. Raises Unreadable.
 
-    `white` is the value of gray images of 16 or 32 bits that is shown as white, with all above it; None: by each image's own
-    type and largest value. With `at_least` a JPEG is decoded at a half, quarter or eighth of its size if both sides stay at
-    least that long: this saves most of the time, and still reads every byte.
+    `white` is the value of gray images of 16 or 32 bits that is shown as white, with all above it; None: the least of WHITES
+    that no value of the image exceeds. With `at_least` a JPEG is decoded at a half, quarter or eighth of its size if both sides
+    stay at least that long: this saves most of the time, and still reads every byte.
     """
     if isinstance(payload, np.ndarray):
         return _from_pixels(payload)
@@ -102,7 +101,7 @@ def decode(payload: Payload, at_least: int | None = None, white: float | None = 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
     """An opened image, which is not changed, as an array (H, W), (H, W, 3) or (H, W, 4). Raises Unreadable."""
     with _pillow_errors():
-        upright, _ = _read(image, None)
+        upright, _ = _read(image, None, WHITES[-1] if image.mode.startswith("I") else None)
         return np.asarray(upright.convert("RGBA") if upright.mode == "LA" else upright)
 
 
@@ -196,7 +195,7 @@ def _orientation(image: Image.Image) -> int:
 def _normalise(image: Image.Image, white: float | None) -> tuple[Image.Image, float]:
     """The image in mode L, LA, RGB or RGBA with 8 bits, from any of Pillow's modes; the largest value of a deep one, or 0."""
     if is_deep(image.mode):
-        return _from_deep(np.asarray(image), image.format == "PPM", white)
+        return _from_deep(np.asarray(image), white)
     return _of_8_bits(image), 0.0
 
 
@@ -215,29 +214,21 @@ def _of_8_bits(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_deep(values: NDArray[np.generic], of_16_bits: bool, white: float | None) -> tuple[Image.Image, float]:
-    """16 and 32 bit gray, scaled so that `white` is 255, not clipped at 255; and its largest value.
-
-    Without `white` it is what the type or the maximum implies. `of_16_bits`: whether the file's format has these alone; Pillow
-    gives a deep PGM as 32 bits.
-    """
+def _from_deep(values: NDArray[np.generic], white: float | None) -> tuple[Image.Image, float]:
+    """16 and 32 bit gray, scaled so that `white` is 255; and its largest value."""
     pixels = values.astype(np.float64)
     if not np.isfinite(pixels).all() or pixels.min() < 0:
         raise Unreadable("pixel values below zero or not finite")
     brightest = float(pixels.max())
     if brightest > WHITES[-1]:
         raise Unreadable(f"pixel values up to {brightest:g}, more than 16 bits")
-    if white is None:
-        white = _implied_white(values, brightest, of_16_bits)
+    white = white_for(brightest) if white is None else white
     return Image.fromarray(np.round(np.minimum(pixels, white) * (255 / white)).astype(np.uint8)), brightest
 
 
-def _implied_white(values: NDArray[np.generic], brightest: float, of_16_bits: bool) -> float:
-    if of_16_bits or values.dtype in (np.uint16, np.dtype(">u2")):
-        return WHITES[-1]
-    if np.issubdtype(values.dtype, np.floating) and brightest <= OVERSHOOT:
-        return WHITES[0]
-    return 255.0 if brightest <= 255 else WHITES[-1]
+def white_for(brightest: float) -> float:
+    """The least of WHITES that values up to `brightest` do not exceed."""
+    return WHITES[0] if brightest <= OVERSHOOT else next(white for white in WHITES if brightest <= white)
 
 
 def _from_pixels(pixels: NDArray[np.uint8]) -> tuple[Picture, ImageFacts]:

@@ -69,8 +69,9 @@ def outside_own_folders(paths: Iterable[str]) -> list[str]:
         folder, _, name = path.rpartition("/")
         if name in marks:
             held.setdefault(folder, set()).add(name)
-    own = tuple(f"{folder}/" for folder, names in held.items() if folder and is_own_folder(names))
-    return [path for path in paths if not path.startswith(own)] if own else paths
+    own = [f"{folder}/" for folder, names in held.items() if folder and is_own_folder(names)]
+    own = [folder for folder in own if not all(path.startswith(folder) for path in paths)]
+    return [path for path in paths if not path.startswith(tuple(own))] if own else paths
 
 
 def printable(name: str) -> str:

@@ -85,13 +85,13 @@ def find_labels_file(source: Source, wanted: str = AUTO) -> LabelsFile | None:
 
 
 def _inside(source: FolderSource | ZipSource, names: Sequence[str]) -> list[Entry]:
-    """The first of these names in the folder itself, or in its folders: in one of them, otherwise in several."""
+    """The first of these names that is there: in the folder itself, or in one or several of its folders."""
     entries = _shallow(source.root) if isinstance(source, FolderSource) else source.entries()
     for depth in (0, 1):
         here = [(entry.key.rpartition("/")[2].casefold(), entry) for entry in entries if entry.key.count("/") == depth]
         found = [same for name in names if (same := [entry for called, entry in here if called == name.casefold()])]
         if found:
-            return next((same for same in found if len(same) == 1), found[0])
+            return found[0]
     exact = next((name for name in names if "/" in name), None)
     if isinstance(source, FolderSource) and exact and not Path(exact).is_absolute() and (source.root / exact).is_file():
         return [Entry(exact, exact)]  # deeper

@@ -67,7 +67,9 @@ def _with_labels(source: Source, found: Scan, wanted: str) -> tuple[Scan, Labels
     labels = find_labels_file(source, wanted)
     if labels is None:
         return found, None
-    content = hashlib.sha256(f"{found.content} {labels.digest(source.entries())}".encode()).hexdigest()
+    skipped = {path for path, _ in found.bad}
+    usable = [entry for entry in source.entries() if printable(entry.key) not in skipped]
+    content = hashlib.sha256(f"{found.content} {labels.digest(usable)}".encode()).hexdigest()
     bad = [(path, reason) for path, reason in found.bad if path not in labels.keys]
     return replace(found, content=content, bad=bad, content_without_labels=found.content), labels
 
@@ -131,11 +133,16 @@ def _named(data: Data) -> str:
 
 def _checked(store: Store, data: Data) -> Store:
     """A store is already packed: what the recipe says of its images has to be so."""
-    fit, labels = store.fit, store.facts.get("labels_file", {"name": FOLDERS})["name"]
+    fit, has_file = store.fit, "labels_file" in store.facts
+    if data.labels != AUTO and (data.labels != FOLDERS) != has_file:
+        raise DataError(
+            f"the store {store.path} was packed with{'' if has_file else 'out'} a file of labels, and data.labels is "
+            f"{data.labels}: name the source it was made from, or leave data.labels out"
+        )
     settings = (
         ("size", data.size, fit.size, (None,)), ("channels", data.channels, fit.channels, (None,)),
         ("fit", data.fit, fit.policy, ("auto",)), ("trim", data.trim, fit.trim, ("auto",)),
-        ("resample", data.resample, fit.resample, ("auto",)), ("labels", data.labels, labels, (AUTO,)),
+        ("resample", data.resample, fit.resample, ("auto",)),
         ("white_level", data.white_level, fit.white_level, (None,)),
         ("duplicates", data.duplicates, fit.duplicates, ("keep",)),
     )  # fmt: skip

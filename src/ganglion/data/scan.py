@@ -35,6 +35,9 @@ FORMAT = 5
 MOST_LOOKS = 1000  # images looked at closely, evenly spread, at least one of each chunk; all of a smaller source
 LISTED_DUPLICATES = 1000
 LISTED_OF_A_KIND = 5
+NOTHING_IN_IT = (
+    "it is empty, but for hidden files, runs and packed stores; a run or a store is read where it is named itself"
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Scan:
     """Copy and original, the first thousand."""
     copies: list[int] = field(default_factory=list)
     """Places of the duplicates among the entries of the source."""
+    content_without_copies: str = ""
+    """Hash of the usable images that are no duplicates, and their labels, in order."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How many of the images looked at are a drawing, a photo, or unclear."""
     kind_paths: dict[str, list[str]] = field(default_factory=dict)
@@ -104,7 +109,7 @@ class Scan:
 
     def facts(self) -> dict[str, Any]:
         """What is shown of it, as plain values: without the looks and places of single images."""
-        hidden = ("looks", "copies", "content_without_labels")
+        hidden = ("looks", "copies", "content_without_copies", "content_without_labels")
         return {name: value for name, value in self.to_json().items() if name not in hidden}
 
     @classmethod
@@ -194,7 +199,7 @@ class _ScanCounter:
             self.bad.append((printable(entry.key), finding.reason))
             self.bad_places.append(self.seen - 1)
             self.broken += entry.claims_image
-            self.lasting &= not finding.passing
+            self.lasting &= not finding.transient
             return
         self.content.update(content_part(finding.digest, entry.label))
         self.modes[facts.mode] += 1
@@ -245,6 +250,7 @@ class _ScanCounter:
                 for copy, original in copies[:LISTED_DUPLICATES]
             ],
             copies=[copy for copy, _ in copies],
+            content_without_copies=self._content_without([copy for copy, _ in copies], entries),
             kinds={kind: len(places) for kind, places in sorted(kinds.items())},
             kind_paths={
                 kind: [printable(entries[place].key) for place in places[:LISTED_OF_A_KIND]]
@@ -255,6 +261,13 @@ class _ScanCounter:
             folders=why_no_classes([printable(entry.key) for entry in entries]) if set(self.labels) == {None} else {},
             looks=[look for _, look in self.looks],
         )
+
+    def _content_without(self, copies: Sequence[int], entries: Sequence[Entry]) -> str:
+        left_out, content = {*copies, *self.bad_places}, hashlib.sha256()
+        for place in (place for place in range(self.seen) if place not in left_out):
+            digest = bytes(self.digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES])
+            content.update(content_part(digest, entries[place].label))
+        return content.hexdigest()
 
     def _median(self, axis: int) -> int:
         """The low median of the heights (0) or widths (1)."""
@@ -269,7 +282,7 @@ class _ScanCounter:
 def _check_usable(result: Scan) -> None:
     examples = "; ".join(f"{path}: {reason}" for path, reason in result.bad[:3])
     if not result.images:
-        found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else "it is empty"
+        found = f"{len(result.bad)} files, none of them usable ({examples})" if result.bad else NOTHING_IN_IT
         opened = "; Python pickles are not opened, since they can execute code: convert them to image files"
         pickles = any("data_batch" in path or path.endswith((".pkl", ".pickle")) for path, _ in result.bad)
         raise DataError(f"no image in {printable(result.description)}: {found}{opened if pickles else ''}")

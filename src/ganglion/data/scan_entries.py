@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ganglion.data.copies import digest_of, payload_digest, pixels_shown
-from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, quiet_pillow
-from ganglion.data.file_names import UNREAD_SUFFIXES, suffix_of
+from ganglion.data.decode import ImageFacts, TooLargeForMemory, Unreadable, decode, is_deep, quiet_pillow
 from ganglion.data.look import Look, look_at
 from ganglion.data.sources import Entry, Source
 
@@ -26,11 +25,11 @@ class ScannedEntry(NamedTuple):
     digest: bytes
     """Of its bytes."""
     pixels: bytes
-    """Digest of its pixels."""
+    """Digest of its pixels; of a gray image of 16 or 32 bits, of its bytes."""
     look: Look | None
     """Of some entries."""
     reason: str
-    passing: bool = False
+    transient: bool = False
     """Whether it may be readable the next time."""
 
 
@@ -49,9 +48,7 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
         payload = source.read(entry)
         image, facts = decode(payload, LEAST_DECODED)  # all of a file is read, so that truncation is detected
     except Unreadable as error:
-        other = (suffix := suffix_of(entry.key)) in UNREAD_SUFFIXES
-        why = f"{suffix[1:].upper()} files are not read: save them as JPEG or PNG" if other else str(error)
-        return _skipped(entry, why, isinstance(error, TooLargeForMemory))
+        return _skipped(entry, str(error), isinstance(error, TooLargeForMemory))
     except OSError as error:
         lasting = isinstance(error, FileNotFoundError | PermissionError)  # mending either changes the fingerprint
         return _skipped(entry, f"cannot be read: {error.strerror or error}", not lasting)
@@ -59,9 +56,10 @@ def _read_one(source: Source, entry: Entry, looked_at: bool) -> ScannedEntry:
         return _skipped(entry, str(error))
     look = look_at(image, facts.height, facts.width) if looked_at else None
     digest = payload_digest(payload)
-    pixels = digest if isinstance(payload, np.ndarray) and not facts.alpha else digest_of(pixels_shown(image, facts))
+    as_they_are = is_deep(facts.mode) or (isinstance(payload, np.ndarray) and not facts.alpha)
+    pixels = digest if as_they_are else digest_of(pixels_shown(image, facts))
     return ScannedEntry(entry, facts, digest, pixels, look, "")
 
 
-def _skipped(entry: Entry, reason: str, passing: bool = False) -> ScannedEntry:
-    return ScannedEntry(entry, None, b"", b"", None, reason, passing)
+def _skipped(entry: Entry, reason: str, transient: bool = False) -> ScannedEntry:
+    return ScannedEntry(entry, None, b"", b"", None, reason, transient)

@@ -38,7 +38,7 @@ __all__ = [
     "is_store",
     "open_store",
     "store_path",
-    "whole_store",
+    "store_without_losses",
 ]
 
 
@@ -132,7 +132,7 @@ def _loaded(file: Path) -> Any:
     return np.load(file, allow_pickle=False)
 
 
-def whole_store(path: Path, cache: Path) -> Store | None:
+def store_without_losses(path: Path, cache: Path) -> Store | None:
     """The store there, if it has every image that could be read when its source was scanned."""
     store = open_store(path, cache) if is_store(path) else None
     return None if store is None or any(reason.endswith(LOST) for _, reason in store.facts["bad"]) else store
@@ -156,7 +156,7 @@ def find_same_images(images_content: str, settings: Fit, cache: Path) -> Store |
     for file in (cache / "stores").glob("[!.]*/store.json"):
         with suppress(OSError, DataError):  # a store that is damaged or deleted
             if images_content.encode() in file.read_bytes():
-                found = whole_store(file.parent, cache)
+                found = store_without_losses(file.parent, cache)
                 if found and (found.images_content, found.fit) == (images_content, settings):
                     return found
     return None

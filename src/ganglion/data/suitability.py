@@ -124,7 +124,10 @@ def kinds_among(facts: dict[str, Any]) -> list[str]:
 
 def channels_among(facts: dict[str, Any], settings: Fit) -> list[str]:
     """A line where a few images in colour are why all are, and where transparent pixels are laid over white."""
-    images, alpha = facts["images"], facts.get("alpha", 0)
+    images, alpha = (
+        sum(facts.get("modes", {}).values()),
+        facts.get("alpha", 0),
+    )  # those scanned, before copies are dropped
     colour = images - facts.get("gray", 0)
     notes = []
     if settings.channels == RGB and 0 < colour <= FEW_IN_COLOUR * images and facts.get("colour_paths"):

@@ -22,6 +22,7 @@ from ganglion.errors import DataError
 from ganglion.metrics.features import Extractor, Features, ImageSet, extract
 from ganglion.metrics.scores import MEASURES, SCORES, ExtractedSet, NotMeasurable, Pair, Value
 from ganglion.notebook.fragment import fragment
+from ganglion.platform.cache import cache_errors
 from ganglion.recipe.explain import did_you_mean
 from ganglion.streams import Purpose, stream
 
@@ -158,9 +159,12 @@ def _evaluated(
     """The fakes' features are memory-mapped from `passing` until this returns: Windows cannot delete mapped files."""
     started = time.monotonic()
     notebook = Notes(list(notes))
-    all_real = ExtractedSet(real, extract(real, extractor, kept, reporter.steps("Extracting features of real images")))
+    with cache_errors(kept, "features of images"):
+        told = reporter.steps("Extracting features of real images")
+        all_real = ExtractedSet(real, extract(real, extractor, kept, told))
+        given = ExtractedSet(unseen, extract(unseen, extractor, kept)) if unseen else None
     reals, known = _without_feature_training_images(all_real, notebook, extractor)
-    held_out = ExtractedSet(unseen, extract(unseen, extractor, kept)) if unseen else _held_out(reals)
+    held_out = given or _held_out(reals)
     found: list[dict[str, Value]] = []
     for seed, fake in enumerate(fakes):
         features = extract(fake, extractor, passing, reporter.steps("Extracting features of samples"))

@@ -23,8 +23,7 @@ from ganglion.data.fit import Fit
 from ganglion.data.pixels import to_float
 from ganglion.data.store import FORMAT, Store
 from ganglion.errors import DataError
-from ganglion.platform.cache import cache_errors
-from ganglion.platform.files import move
+from ganglion.platform.files import move, storage_errors
 from ganglion.recipe.schema import MOST_CHANNELS
 
 __all__ = [
@@ -176,7 +175,7 @@ def extract(
     key = hashlib.sha256(f"{images.content} {(len(images), *images.shape)} {extractor.hash}".encode()).hexdigest()[:32]
     cached = folder / key
     if not (cached / "features.npy").is_file():
-        with cache_errors(folder, "features of images"):
+        with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             writing = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=folder))
             try:

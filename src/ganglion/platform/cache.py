@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ganglion.errors import StorageError
 from ganglion.platform.files import storage_errors
@@ -18,7 +17,7 @@ MOVE = "set the environment variable GANGLION_CACHE to a folder"
 
 @contextmanager
 def cache_errors(folder: Path, what: str, need_bytes: int | None = None) -> Iterator[None]:
-    """Raises a StorageError that says how to have `what`, of `need_bytes`, kept elsewhere than in `folder`, in the cache."""
+    """Turns write errors in `folder`, in the cache, into a StorageError that names GANGLION_CACHE and the space needed."""
     try:
         with storage_errors(folder):
             yield
@@ -32,9 +31,9 @@ def cache_errors(folder: Path, what: str, need_bytes: int | None = None) -> Iter
         ) from error
 
 
-def check_space(folder: Path, what: str, need_bytes: int, usage: Callable[[Path], Any] | None = None) -> None:
+def check_space(folder: Path, what: str, need_bytes: int) -> None:
     """Raises StorageError where the disk of `folder`, which is there, has less space than `what` needs."""
-    found = (usage or shutil.disk_usage)(folder)
+    found = shutil.disk_usage(folder)
     if found.total and found.free < need_bytes:  # some network drives say 0 of 0
         raise StorageError(
             f"{what} need {_gib(need_bytes)}, and the disk of the cache folder {folder} has {_gib(found.free)} free: free some "

@@ -47,7 +47,12 @@ OWN_FILES = {
     "trackers.json",
 }
 LOCK_SEC = 0.3  # `is_locked` holds a lock for less
-NOT_PIXELS = {"name", "data.source", "data.data_dir"}  # names of the images; their content is compared instead
+NOT_PIXELS = {
+    "name",
+    "data.source",
+    "data.data_dir",
+    "data.labels",
+}  # names; the content of images and labels is compared
 
 
 class Run:

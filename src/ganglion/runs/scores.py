@@ -27,7 +27,13 @@ class KeptScores:
         """What scores depend on: with equal ones the newer replaces the older."""
         tree = self.evaluation
         of_samples = tree["fake"]["images"], tree["seeds"]
-        return self.checkpoint, tree["features_hash"], tree["real"]["content"], *of_samples, tree["held_out_content"]
+        return (
+            self.checkpoint,
+            tree["features_hash"],
+            tree["real"]["content"],
+            *of_samples,
+            tree.get("held_out_content"),
+        )
 
 
 def keep_scores(run: Run, checkpoint: str, evaluation: Evaluation) -> None:
