@@ -47,12 +47,8 @@ OWN_FILES = {
     "trackers.json",
 }
 LOCK_SEC = 0.3  # `is_locked` holds a lock for less
-NOT_PIXELS = {
-    "name",
-    "data.source",
-    "data.data_dir",
-    "data.labels",
-}  # names; the content of images and labels is compared
+NOT_PIXELS = {"name", "data.source", "data.data_dir", "data.labels"}
+"""Names: the content of images and labels is compared instead."""
 
 
 class Run:
