@@ -234,6 +234,17 @@ def test_the_default_run_folder_is_named_by_source_recipe_and_size() -> None:
     assert default_run(resolve("fast", {"data.source": "hf:a/b", "data.size": 32})) == Path("runs/b-fast-32")
 
 
+@pytest.mark.parametrize("source", [".", "./", "inner/..", "../photos"])
+def test_a_source_that_is_named_by_dots_gives_the_run_its_folders_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    from ganglion.recipe.resolve import resolve
+
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "photos")
+    assert default_run(resolve("fast", {"data.source": source, "data.size": 32})) == Path("runs/photos-fast-32")
+
+
 def test_the_cache_can_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANGLION_CACHE", str(tmp_path / "mine"))
     tiny(tmp_path / "run", cache=None)  # type: ignore[arg-type]

@@ -148,11 +148,8 @@ def _text(facts: dict[str, Any]) -> str:
         *_skipped(facts["bad"]),
         f"Training would use {chosen['size'][0]}x{chosen['size'][1]}{why.get('size', '')},",
         f"  {chosen['channels']} channel{'s' if chosen['channels'] > 1 else ''}{why.get('channels', '')},",
-        *(
-            f"  {key} {chosen[key]}{why.get(key, '')}"
-            for key in ("fit", "trim", "resample", "white_level")
-            if chosen[key] is not None
-        ),
+        *(f"  {key} {chosen[key]}{why.get(key, '')}" for key in ("fit", "trim", "resample")),
+        *([f"  white level {white:g}{why.get('white_level', '')}"] if (white := chosen["white_level"]) else []),
         *(f"Note: {note}" for note in facts["notes"]),
         *([f"Training refuses these images: {facts['refused']}"] if facts["refused"] else []),
         f"Preview of the preprocessed images: {facts['preview']}",

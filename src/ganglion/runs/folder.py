@@ -196,7 +196,9 @@ def default_run(recipe: Recipe) -> Path:
     """`runs/SOURCE-RECIPE-SIZE`, and the run that it starts from if any, so that the same command finds its run again."""
     name = str(recipe.data.source)
     name = name.partition(" ")[0] if cannot_be_named(name) else name
-    source = Path(name.replace(":", "-")).name.split(".")[0] or "images"
+    place = Path(name.replace(":", "-"))
+    last = place.resolve().name if place.name in ("", "..") else place.name  # of `.` and `..` that of the folder meant
+    source = last.split(".")[0] or "images"
     size = size_text(recipe.data.size) if recipe.data.size else "auto"
     origin = recipe.training.start_from
     return Path("runs") / f"{source}-{recipe.name}-{size}{f'-from-{_last_name(origin)}' if origin else ''}"
