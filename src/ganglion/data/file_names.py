@@ -9,13 +9,11 @@ from collections.abc import Collection, Iterable
 
 __all__ = [
     "PREVIEW",
-    "UNREAD_SUFFIXES",
     "is_litter",
     "is_own_folder",
     "looks_like_image",
     "outside_own_folders",
     "printable",
-    "suffix_of",
 ]
 
 IMAGE_SUFFIXES = frozenset([
@@ -62,7 +60,7 @@ def is_own_folder(names: Collection[str]) -> bool:
 
 
 def outside_own_folders(paths: Iterable[str]) -> list[str]:
-    """The paths without those in runs and stores; the folder that all paths begin in is none."""
+    """The paths without those in runs, watched loops' folders and stores; one that holds all of the paths is kept."""
     paths, marks = list(paths), frozenset[str]().union(*OWN_FOLDERS)
     held: dict[str, set[str]] = {}
     for path in paths:
